@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * xception.h: everything a program may do with libxception.
+ *
+ *   context   threads, CPU path, log callback            one for a program; thread-safe
+ *   model     networks and their weights, immutable      shared by any number of threads
+ *   session   one thread's plan and memory               no allocation after xc_session_new
+ *   image     decoded pixels                              owned by the caller
+ *
+ * Every fallible function returns an xc_status; when it is not XC_OK, xc_error() gives one sentence
+ * with the facts, for the calling thread. The library never prints, exits, aborts, reads the
+ * environment or installs signal handlers. Strings and paths are UTF-8. Option structs begin with
+ * their size: initialise them with the _INIT macro and set what you need. NULL options mean
+ * defaults.
+ */
+#ifndef XCEPTION_H
+#define XCEPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define XC_API __attribute__((visibility("default")))
+#define XC_NODISCARD __attribute__((warn_unused_result))
+#else
+#define XC_API
+#define XC_NODISCARD
+#endif
+
+#define XC_VERSION "0.1.0"
+
+/* ---- status ------------------------------------------------------------------------------------
+ */
+
+/* X(name, value, id, text): the one list of what can go wrong. Values and ids never change. */
+#define XC_STATUS_LIST(X)                                                                          \
+    X(XC_OK, 0, "XC-E0000", "no error")                                                            \
+    X(XC_ERR_ARGUMENT, 1, "XC-E0001", "an argument is out of range")                               \
+    X(XC_ERR_ARCH, 2, "XC-E0002", "the architecture string is not valid")                          \
+    X(XC_ERR_IO, 3, "XC-E0003", "a file cannot be opened, read or written")                        \
+    X(XC_ERR_FORMAT, 4, "XC-E0004", "the bytes are not a valid file of this format")               \
+    X(XC_ERR_UNSUPPORTED, 5, "XC-E0005", "the format is recognised but not supported")             \
+    X(XC_ERR_LIMIT, 6, "XC-E0006", "a limit would be exceeded")                                    \
+    X(XC_ERR_MEMORY, 7, "XC-E0007", "out of memory")                                               \
+    X(XC_ERR_SHAPE, 8, "XC-E0008", "shapes do not fit together")                                   \
+    X(XC_ERR_TENSOR, 9, "XC-E0009", "a tensor is missing, unexpected or of the wrong type")        \
+    X(XC_ERR_NUMBER, 10, "XC-E0010", "a number is NaN or infinite")                                \
+    X(XC_ERR_CANCELLED, 11, "XC-E0011", "cancelled")                                               \
+    X(XC_ERR_SPACE, 12, "XC-E0012", "no space left on the device")                                 \
+    X(XC_ERR_INTERNAL, 13, "XC-E0013", "a mistake inside the library")
+
+typedef enum xc_status {
+#define XC_X(name, value, id, text) name = value,
+    XC_STATUS_LIST(XC_X)
+#undef XC_X
+} xc_status;
+
+XC_API const char *xc_version(void);                 /* "0.1.0" */
+XC_API const char *xc_status_id(xc_status status);   /* "XC-E0004" */
+XC_API const char *xc_status_text(xc_status status); /* the general text of the list above */
+/* The sentence of this thread's last failure; "" when there was none. Valid until the next failure.
+ */
+XC_API const char *xc_error(void);
+
+/* ---- context -----------------------------------------------------------------------------------
+ */
+
+typedef struct xc_context xc_context;
+typedef void xc_log_fn(void *user, const char *line); /* line: no newline; valid during the call */
+
+typedef struct xc_context_opts {
+    uint32_t size;
+    int32_t threads; /* 1..256; 0 = what this process may use (affinity and cgroup quota) */
+    const char *cpu; /* highest instruction-set level to use: "ref", "avx2", ...; NULL = the best */
+    xc_log_fn *log;  /* NULL = silent */
+    void *log_user;
+} xc_context_opts;
+#define XC_CONTEXT_OPTS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(xc_context_opts), 0, NULL, NULL, NULL                                               \
+    }
+
+/* *out is the caller's; free it after everything made from it. */
+XC_API XC_NODISCARD xc_status xc_context_new(const xc_context_opts *opts, xc_context **out);
+XC_API void xc_context_free(xc_context *context); /* NULL is allowed, as in every free below */
+XC_API int32_t xc_context_threads(const xc_context *context);
+XC_API const char *xc_context_cpu(const xc_context *context);          /* the level in use */
+XC_API const char *xc_context_cpu_features(const xc_context *context); /* "avx2 fma avx512f ..." */
+
+/* ---- pictures ----------------------------------------------------------------------------------
+ */
+
+typedef struct xc_image xc_image;
+
+typedef enum xc_pixel_format { XC_GREY8 = 1, XC_RGB8 = 3, XC_RGBA8 = 4 } xc_pixel_format;
+
+typedef struct xc_image_limits { /* checked from the header, before anything is decoded */
+    uint32_t size;
+    uint32_t max_side;   /* default 16384 */
+    uint64_t max_pixels; /* default 50,000,000 */
+    uint64_t max_bytes;  /* of the file; default 64 MiB */
+} xc_image_limits;
+#define XC_IMAGE_LIMITS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(xc_image_limits), 16384, 50000000u, 67108864u                                       \
+    }
+
+typedef struct xc_image_info {
+    uint32_t width, height; /* as stored, before the EXIF turn */
+    xc_pixel_format format;
+    uint32_t orientation;  /* EXIF 1..8; 1 = upright */
+    const char *file_type; /* "jpeg", "png", "webp", "bmp", "pnm", "memory"; static */
+} xc_image_info;
+
+/* JPEG, PNG, WebP, BMP and PNM, told apart by content. Grey stays 1 channel, alpha is kept, 16 bit
+ * becomes 8 (high byte), CMYK becomes RGB. The orientation is recorded, not applied: the
+ * preprocessing of the model decides. *out is the caller's. */
+XC_API XC_NODISCARD xc_status xc_image_decode(const void *bytes, size_t count,
+                                              const xc_image_limits *limits, xc_image **out);
+XC_API XC_NODISCARD xc_status xc_image_load(const char *path, const xc_image_limits *limits,
+                                            xc_image **out);
+/* Uses the caller's pixels in place: they must outlive the image. stride: bytes from row to row. */
+XC_API XC_NODISCARD xc_status xc_image_wrap(const void *pixels, uint32_t width, uint32_t height,
+                                            ptrdiff_t stride, xc_pixel_format format,
+                                            xc_image **out);
+XC_API void xc_image_free(xc_image *image);
+XC_API void xc_image_get_info(const xc_image *image, xc_image_info *info);
+/* Row y of the stored pixels (width x format bytes). */
+XC_API const uint8_t *xc_image_row(const xc_image *image, uint32_t y);
+
+typedef enum xc_filter { /* Pillow's 8-bit resampling, byte for byte; the last is TensorFlow's */
+                         XC_FILTER_NEAREST,
+                         XC_FILTER_BOX,
+                         XC_FILTER_BILINEAR,
+                         XC_FILTER_HAMMING,
+                         XC_FILTER_BICUBIC,
+                         XC_FILTER_LANCZOS,
+                         XC_FILTER_TF_BILINEAR /* half-pixel centres, no antialias, float result
+                                                  (tf.image.resize) */
+} xc_filter;
+
+typedef enum xc_fit {
+    XC_FIT_STRETCH, /* resize to the input size, whatever the aspect */
+    XC_FIT_CROP, /* resize the shorter side to floor(input side / crop), then the centre (timm) */
+    XC_FIT_PAD   /* pad to the input's aspect, centred, then resize */
+} xc_fit;
+
+typedef enum xc_colour { XC_COLOUR_RGB, XC_COLOUR_BGR, XC_COLOUR_GREY } xc_colour;
+
+/* How pixels become the network's input: value = ((byte / divisor) - mean[c]) / std[c], in float32,
+ * in this order. Stored in every model file. */
+typedef struct xc_preprocess {
+    uint32_t size;
+    xc_fit fit;
+    xc_filter filter;
+    xc_colour colour;
+    bool apply_exif; /* turn upright first */
+    bool drop_alpha; /* true: ignore alpha (Pillow's convert); false: compose over background */
+    uint8_t background[3];
+    uint8_t pad[3]; /* colour of XC_FIT_PAD's border */
+    double crop;    /* fraction kept by XC_FIT_CROP, 0 < crop <= 1 */
+    float divisor, mean[4], std[4];
+} xc_preprocess;
+
+/* Named recipes: keras, keras-dataset, timm-legacy, timm-331, timm-318, face64, face48, age-gender.
+ * Fills *out. XC_ERR_ARGUMENT with the list of names when there is no such recipe. */
+XC_API XC_NODISCARD xc_status xc_preprocess_named(const char *name, xc_preprocess *out);
+/* The name of recipe i = 0, 1, ...; NULL past the last. */
+XC_API const char *xc_preprocess_name(int32_t i);
+
+/* ---- models ------------------------------------------------------------------------------------
+ */
+
+typedef struct xc_model xc_model;
+
+typedef struct xc_load_opts {
+    uint32_t size;
+    bool read_into_memory; /* false: map the file (a file truncated while mapped raises SIGBUS);
+                              true: copy it, as a long-running server should */
+} xc_load_opts;
+#define XC_LOAD_OPTS_INIT                                                                          \
+    {                                                                                              \
+        sizeof(xc_load_opts), false                                                                \
+    }
+
+/* Reads our safetensors files only; starts no process. *out holds one reference. */
+XC_API XC_NODISCARD xc_status xc_model_load(xc_context *context, const char *path,
+                                            const xc_load_opts *opts, xc_model **out);
+/* The same from memory, which must outlive the model. */
+XC_API XC_NODISCARD xc_status xc_model_load_memory(xc_context *context, const void *bytes,
+                                                   size_t count, xc_model **out);
+
+typedef struct xc_import_opts {
+    uint32_t size;
+    const char *arch;     /* architecture of a file that holds weights only; NULL = recognise */
+    const char *helper;   /* path of xception-import; NULL = where it was installed */
+    uint64_t max_memory;  /* the child's address space, bytes; 0 = 4 GiB */
+    uint32_t max_seconds; /* the child's CPU time; 0 = 120 */
+} xc_import_opts;
+#define XC_IMPORT_OPTS_INIT                                                                        \
+    {                                                                                              \
+        sizeof(xc_import_opts), NULL, NULL, 0, 0                                                   \
+    }
+
+/* Foreign files (Keras .h5 .hdf5 .keras .weights.h5, PyTorch .pth, timm .safetensors, face-api
+ * manifest), parsed by a child process under resource limits. *out holds one reference. */
+XC_API XC_NODISCARD xc_status xc_model_import(xc_context *context, const char *path,
+                                              const xc_import_opts *opts, xc_model **out);
+
+typedef enum xc_weights {
+    XC_WEIGHTS_NONE,   /* shapes only: summary and cost, no session */
+    XC_WEIGHTS_RANDOM, /* He-scaled normal numbers, a function of the seed alone */
+    XC_WEIGHTS_GOLDEN  /* the published test pattern (docs/numerics.md) */
+} xc_weights;
+
+typedef struct xc_create_opts {
+    uint32_t size;
+    uint32_t height, width, channels, classes; /* 0 = the architecture's own */
+    xc_weights weights;
+    uint64_t seed;
+} xc_create_opts;
+#define XC_CREATE_OPTS_INIT                                                                        \
+    {                                                                                              \
+        sizeof(xc_create_opts), 0, 0, 0, 0, XC_WEIGHTS_NONE, 0                                     \
+    }
+
+/* arch: "xception", "xception,middle=4,width=0.5", "xception41", "mini-xception", ... */
+XC_API XC_NODISCARD xc_status xc_model_create(xc_context *context, const char *arch,
+                                              const xc_create_opts *opts, xc_model **out);
+/* The name of architecture i = 0, 1, ... with one line of help; NULL past the last. */
+XC_API const char *xc_arch_name(int32_t i, const char **help);
+
+XC_API xc_model *xc_model_ref(xc_model *model); /* returns its argument */
+XC_API void xc_model_unref(xc_model *model);    /* frees with the last reference */
+
+typedef struct xc_model_info {
+    const char *arch;    /* canonical architecture string; strings live as long as the model */
+    const char *flavour; /* "keras" or "timm": batch-norm epsilon and pool padding */
+    const char *source;  /* provenance: the file it was imported from, or "" */
+    const char *licence; /* of the weights, or "" */
+    const char *sha256;  /* of the model file, 64 hex digits, or "" when it has no file */
+    uint32_t height, width, channels; /* the input it was made for */
+    uint32_t min_side;                /* the smallest input side that the graph takes */
+    uint32_t classes;                 /* length of the main output */
+    uint32_t outputs;                 /* 1, or more where a network has several heads */
+    uint32_t layers;
+    bool has_weights, has_softmax, has_labels;
+    uint64_t params, trainable, macs; /* macs at the input above */
+    uint64_t activation_bytes;        /* peak of the planned activations, float32, batch 1 */
+    uint64_t weight_bytes;
+    xc_preprocess preprocess;
+} xc_model_info;
+
+XC_API const xc_model_info *xc_model_get_info(const xc_model *model);
+/* Label of a class, or NULL when the model has none. */
+XC_API const char *xc_model_label(const xc_model *model, uint32_t index);
+
+typedef struct xc_layer {
+    const char *name;                 /* "block4_sepconv1" */
+    const char *kind;                 /* "Conv", "SepConv", "BatchNorm", "MaxPool", ... */
+    const char *detail;               /* "3x3/2 valid" */
+    const char *inputs;               /* names of the layers read, comma-separated */
+    uint32_t height, width, channels; /* of its output */
+    uint64_t params, trainable, macs;
+} xc_layer;
+XC_API XC_NODISCARD xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out);
+
+typedef struct xc_save_opts {
+    uint32_t size;
+    const char *const *labels;       /* replaces the labels; NULL = keep */
+    uint32_t label_count;            /* must equal the number of classes */
+    const xc_preprocess *preprocess; /* replaces the preprocessing; NULL = keep */
+    const char *licence;             /* replaces it; NULL = keep */
+} xc_save_opts;
+#define XC_SAVE_OPTS_INIT                                                                          \
+    {                                                                                              \
+        sizeof(xc_save_opts), NULL, 0, NULL, NULL                                                  \
+    }
+
+/* Writes safetensors, atomically: the old file stays until the new one is complete and synced.
+ * The same model gives the same bytes. */
+XC_API XC_NODISCARD xc_status xc_model_save(const xc_model *model, const char *path,
+                                            const xc_save_opts *opts);
+/* What the import did with the foreign tensors, one line each ("mapped A -> B", "unused A"); "" for
+ * a model that was not imported. */
+XC_API const char *xc_model_import_report(const xc_model *model);
+
+/* The label of class i of ImageNet-1k: words and WordNet id ("n01440764"). NULL outside 0..999. */
+XC_API const char *xc_imagenet_label(uint32_t index);
+XC_API const char *xc_imagenet_wnid(uint32_t index);
+
+/* ---- sessions ----------------------------------------------------------------------------------
+ */
+
+typedef struct xc_session xc_session;
+
+typedef enum xc_precision {
+    XC_PRECISION_F32,
+    XC_PRECISION_F64 /* plain kernels in double: for checking, not for speed */
+} xc_precision;
+
+typedef struct xc_session_opts {
+    uint32_t size;
+    uint32_t max_batch;     /* 1..1024; 0 = 1 */
+    uint32_t height, width; /* 0 = the model's own */
+    xc_precision precision;
+    const xc_preprocess *preprocess; /* NULL = the model's own */
+    const char *const *taps;         /* layers whose outputs xc_session_read gives after a run */
+    uint32_t tap_count;
+} xc_session_opts;
+#define XC_SESSION_OPTS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(xc_session_opts), 0, 0, 0, XC_PRECISION_F32, NULL, NULL, 0                          \
+    }
+
+/* One thread at a time. Holds a reference to the model; all memory is taken here. */
+XC_API XC_NODISCARD xc_status xc_session_new(xc_model *model, const xc_session_opts *opts,
+                                             xc_session **out);
+XC_API void xc_session_free(xc_session *session);
+/* Makes the run in progress end with XC_ERR_CANCELLED, looked at between steps; from any thread. */
+XC_API void xc_session_cancel(xc_session *session);
+XC_API void xc_session_size(const xc_session *session, uint32_t *height, uint32_t *width,
+                            uint32_t *channels);
+XC_API uint64_t xc_session_arena_bytes(const xc_session *session);
+
+/* Image to network input: (height, width, channels) float32 into out. */
+XC_API XC_NODISCARD xc_status xc_prepare(xc_session *session, const xc_image *image, float *out);
+
+/* Runs on input (n, height, width, channels), 1 <= n <= max_batch. Read the results with
+ * xc_session_read. */
+XC_API XC_NODISCARD xc_status xc_run(xc_session *session, const float *input, uint32_t n);
+
+/* After a run: the values of an output or a tap, densely packed (n, h, w, c).
+ * name: "logits" (before the softmax), "probs" (after it), the name of a further output ("age"), or
+ * of a tapped layer. count: floats that out has room for. *written: floats there are; with out NULL
+ * only *written is set. */
+XC_API XC_NODISCARD xc_status xc_session_read(const xc_session *session, const char *name,
+                                              float *out, size_t count, size_t *written);
+/* The same in double (exact for XC_PRECISION_F64). */
+XC_API XC_NODISCARD xc_status xc_session_read_f64(const xc_session *session, const char *name,
+                                                  double *out, size_t count, size_t *written);
+
+typedef struct xc_answer {
+    uint32_t index;
+    float prob;
+    const char *label; /* lives as long as the model; "class 17" style text is the caller's job */
+} xc_answer;
+
+/* prepare + run + top-k for n images (n <= max_batch). answers: n x k, best first; equal
+ * probabilities in index order. k is cut to the number of classes. */
+XC_API XC_NODISCARD xc_status xc_classify(xc_session *session, const xc_image *const *images,
+                                          uint32_t n, uint32_t k, xc_answer *answers);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does a whole file come in, and how does it go out so that a crash leaves the old one or the
+ * new one? Out: temporary file in the same folder, write, fsync, rename, fsync of the folder.
+ */
+#ifndef XC_BASE_FILE_H
+#define XC_BASE_FILE_H
+
+#include "base/status.h"
+
+struct file_view {
+    const uint8_t *data;
+    size_t size;
+    void *mapping; /* how to release it: private to file.c */
+    bool mapped;
+};
+
+/* Regular files only ("is a directory" is a sentence). max_bytes: refuse larger ones. */
+XC_NODISCARD xc_status file_map(const char *path, size_t max_bytes, struct file_view *out,
+                                struct error *err);
+XC_NODISCARD xc_status file_read(const char *path, size_t max_bytes, struct file_view *out,
+                                 struct error *err);
+void file_release(struct file_view *view);
+
+/* An atomic write in progress. file_out_commit syncs and renames; file_out_abort (also after a
+ * failed write or commit) removes the temporary file and leaves the old one untouched. */
+struct file_out {
+    int fd;
+    char *path, *temporary;
+};
+XC_NODISCARD xc_status file_out_open(const char *path, struct file_out *out, struct error *err);
+XC_NODISCARD xc_status file_out_write(struct file_out *out, const void *data, size_t size,
+                                      struct error *err);
+XC_NODISCARD xc_status file_out_commit(struct file_out *out, struct error *err);
+void file_out_abort(struct file_out *out);
+
+#endif

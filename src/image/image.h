@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How do bytes become pixels, and pixels exactly the tensor that the network was trained on?
+ * decode -> turn -> colour -> fit (resize, crop, pad) -> scale.
+ */
+#ifndef XC_IMAGE_IMAGE_H
+#define XC_IMAGE_IMAGE_H
+
+#include "base/status.h"
+
+struct xc_image {
+    xc_image_info info;
+    uint8_t *pixels;     /* owned unless wrapped */
+    const uint8_t *base; /* row 0 */
+    ptrdiff_t stride;    /* bytes from row to row */
+};
+
+/* Format by content; GIF, TIFF, AVIF, HEIC, JPEG XL are recognised and refused by name.
+ * name: what the sentence calls the picture, or NULL. */
+XC_NODISCARD xc_status image_decode(const void *bytes, size_t count, const xc_image_limits *limits,
+                                    xc_image **out, struct error *err);
+void image_free(xc_image *image);
+
+/* Pillow's Image.resize for 8-bit pixels of 1, 3 or 4 interleaved channels, byte for byte (box =
+ * whole picture, reducing_gap None). out: (out_h, out_w, channels) densely packed, the caller's. */
+XC_NODISCARD xc_status resize_u8(const uint8_t *in, int w, int h, ptrdiff_t stride, int channels,
+                                 xc_filter filter, int out_w, int out_h, uint8_t *out,
+                                 struct error *err);
+/* tf.image.resize(method="bilinear", antialias=False): half-pixel centres, float32. */
+void resize_tf_bilinear(const uint8_t *in, int w, int h, ptrdiff_t stride, int channels, int out_w,
+                        int out_h, float *out);
+
+/* Checks ranges (fit, filter, colour, 0 < crop <= 1, finite numbers, divisor and std not 0). */
+XC_NODISCARD xc_status preprocess_check(const xc_preprocess *p, struct error *err);
+XC_NODISCARD xc_status preprocess_named(const char *name, xc_preprocess *out, struct error *err);
+const char *preprocess_name(int i); /* NULL past the last */
+/* Words of the enums as they stand in files and flags ("stretch", "bicubic", "rgb"); the reverse
+ * gives false for an unknown word. */
+const char *fit_name(xc_fit fit);
+const char *filter_name(xc_filter filter);
+const char *colour_name(xc_colour colour);
+bool fit_parse(const char *word, xc_fit *out);
+bool filter_parse(const char *word, xc_filter *out);
+bool colour_parse(const char *word, xc_colour *out);
+
+/* The whole way from a decoded picture to (height, width, channels) float32 in out. channels 1 or
+ * 3, and must agree with p->colour (grey: 1). */
+XC_NODISCARD xc_status image_prepare(const xc_image *image, const xc_preprocess *p, int height,
+                                     int width, int channels, float *out, struct error *err);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which inner loops exist, and what is their contract?
+ *
+ * A kernel is single-threaded, allocates nothing, checks nothing and knows no tensor: it gets a
+ * call (a description with raw pointers and byte strides) and a range of its output units. Any cut
+ * of [0, units) into ranges gives the same bits.
+ *
+ * Numbers (fp32; float64 alike): one accumulator an output, started at the bias (or +0), then
+ * acc = fmaf(a, w, acc) with k ascending, k = (ky, kx, input channel); taps that fall on padding
+ * are skipped. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
+ *
+ * Everything later issues add (bf16, int8, statistics, packed weights) is a new field value or a
+ * new variant, never a new signature.
+ */
+#ifndef XC_KERNEL_KERNEL_H
+#define XC_KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tensor/tensor.h"
+
+/* (n, h, w, c) numbers: channels are contiguous, the other strides are in bytes. */
+struct view {
+    void *data;
+    int n, h, w, c;
+    ptrdiff_t image, row, pixel;
+};
+
+/* alpha, beta: ACT_ELU x < 0 ? alpha * (exp(x) - 1) : x; ACT_CLIP min(max(x, alpha), beta), which
+ * is HardTanh for -1, 1 and ReLU6 for 0, 6. */
+enum act { ACT_NONE, ACT_RELU, ACT_ELU, ACT_SIGMOID, ACT_CLIP, ACT_TANH };
+struct activation {
+    enum act kind;
+    double alpha, beta;
+};
+
+/* Applied to every value as it is loaded: act(scale[c] * x + shift[c]) as one fma; padding is not
+ * touched by it. scale and shift are both NULL or both there, of the call's type. */
+struct prologue {
+    const void *scale, *shift; /* (c) */
+    struct activation act;
+};
+
+struct epilogue {
+    const void *bias; /* (oc), in the call's type, or NULL: where the accumulator starts */
+    struct view add;  /* added after the sum; data NULL = none; the shape of the output */
+    struct activation act;
+};
+
+/* How a weight matrix lies in memory. PACK_PLAIN is Keras' layout. */
+enum packing { PACK_PLAIN };
+
+struct window { /* kernel extents, strides, dilations, padding before; padding after is implied */
+    int kh, kw, sy, sx, dy, dx, pad_top, pad_left;
+};
+
+/* Convolution. groups 1 = dense, groups == c and oc == c = depthwise (multiplier 1), else grouped.
+ * Units: output pixels n*oh*ow. weight: (kh, kw, c/groups, oc), depthwise (kh, kw, c). */
+struct conv_call {
+    enum dtype type;
+    struct view in, out;
+    struct window window;
+    int groups;
+    const void *weight;
+    enum packing packing;
+    struct prologue prologue;
+    struct epilogue epilogue;
+};
+
+/* Max: padding counts as -infinity, NaN wins. Average: sum of the taps in (ky, kx) order divided by
+ * their number, or by kh*kw when count_pad. Units: output pixels. */
+struct pool_call {
+    enum dtype type;
+    struct view in, out;
+    struct window window;
+    bool count_pad;
+};
+
+/* Over all pixels of an image: in (n, h, w, c), out (n, 1, 1, c). Units: n * c. The average sums
+ * chunks of REDUCE_CHUNK pixels, each in index order, adds the chunk sums in index order, then
+ * divides by h*w. */
+#define REDUCE_CHUNK 256
+struct global_pool_call {
+    enum dtype type;
+    struct view in, out;
+};
+
+/* out = act(scale[c] * in + shift[c]) (scale NULL = copy), then the epilogue's add and act. Units:
+ * pixels n*h*w. Also activation alone, addition (epilogue.add), and copying into a channel range
+ * (concat: out points at the first channel). In place is allowed. */
+struct map_call {
+    enum dtype type;
+    struct view in, out;
+    struct prologue prologue;
+    struct epilogue epilogue; /* bias unused */
+};
+
+/* out[n][o] = bias[o] + sum_k in[n][k] * weight[k][o]; in is dense rows of k = c numbers.
+ * Units: n * out.c (outputs). weight (c, out.c). */
+struct dense_call {
+    enum dtype type;
+    struct view in, out; /* h = w = 1 */
+    const void *weight;
+    enum packing packing;
+    struct epilogue epilogue;
+};
+
+/* Softmax over channels: exp(x - max), summed in index order, divided. Units: pixels n*h*w. */
+struct softmax_call {
+    enum dtype type;
+    struct view in, out;
+};
+
+typedef void conv_fn(const struct conv_call *call, size_t from, size_t to);
+typedef void pool_kernel_fn(const struct pool_call *call, size_t from, size_t to);
+typedef void global_pool_fn(const struct global_pool_call *call, size_t from, size_t to);
+typedef void map_fn(const struct map_call *call, size_t from, size_t to);
+typedef void dense_fn(const struct dense_call *call, size_t from, size_t to);
+typedef void softmax_fn(const struct softmax_call *call, size_t from, size_t to);
+
+/* The inner loops of one precision at one instruction-set level. grain: units a range should be a
+ * multiple of, for speed alone. */
+struct kernels {
+    const char *level; /* "ref", "ref-fma", later "avx2", ... */
+    enum dtype type;
+    conv_fn *conv; /* dense and grouped */
+    conv_fn *depthwise;
+    conv_fn *pointwise; /* 1x1, any stride, groups 1 */
+    size_t conv_grain, depthwise_grain, pointwise_grain;
+    pool_kernel_fn *pool_max, *pool_average;
+    global_pool_fn *global_max, *global_average;
+    map_fn *map;
+    dense_fn *dense;
+    softmax_fn *softmax;
+};
+
+/* CPU features, found once. */
+enum cpu_flag {
+    CPU_FMA = 1u << 0,
+    CPU_AVX2 = 1u << 1,
+    CPU_AVX512 = 1u << 2, /* F, BW, DQ, VL and the operating system's consent */
+    CPU_VNNI = 1u << 3,
+    CPU_BF16 = 1u << 4
+};
+unsigned cpu_flags(void);
+/* Words for the flags, space-separated, into text (always terminated). */
+void cpu_flags_text(unsigned flags, char *text, size_t size);
+/* "ref", "avx2", "avx512", "avx512bf16": the flags that a level allows; false for an unknown word.
+ */
+bool cpu_level_flags(const char *level, unsigned *allowed);
+
+/* Fills k with the plain kernels for type (F32 or F64), then lets each level that flags allow
+ * overwrite what it improves. Plain fp32 comes in two objects of one source: with hardware fma, and
+ * without (the same bits, slowly). */
+void kernels_init(struct kernels *k, enum dtype type, unsigned flags);
+
+#endif

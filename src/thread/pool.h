@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How is one loop spread over cores? pool_for cuts [0, n) into as many contiguous ranges as there
+ * are threads, each a multiple of grain (the last may be short); the caller takes the first.
+ * Helpers spin for a moment, then sleep. When the pool is NULL or busy with another caller's loop,
+ * the caller does the whole range itself: results never depend on who did the work.
+ */
+#ifndef XC_THREAD_POOL_H
+#define XC_THREAD_POOL_H
+
+#include "base/status.h"
+
+struct pool;
+typedef void pool_fn(void *ctx, size_t from, size_t to);
+
+/* threads: 1..256, the caller included. */
+XC_NODISCARD xc_status pool_new(int threads, struct pool **out, struct error *err);
+void pool_free(struct pool *pool);
+int pool_threads(const struct pool *pool); /* NULL: 1 */
+void pool_for(struct pool *pool, size_t n, size_t grain, pool_fn *fn, void *ctx);
+/* What this process may use: affinity mask and cgroup (v1, v2) quota, at least 1. */
+int pool_default_threads(void);
+
+#endif
