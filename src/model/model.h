@@ -35,6 +35,7 @@ struct xc_model {
     const char *arch; /* canonical */
     struct model_meta meta;
     xc_model_info info;
+    xc_layer *layer;          /* info.layers of them */
     struct file_view file;    /* what data points into, if it was loaded */
     float *block;             /* what data points into otherwise: the flat block */
     const float **data;       /* one a parameter; NULL when the model has no weights */
@@ -42,9 +43,22 @@ struct xc_model {
     struct weights *ready[2]; /* by xc_precision; made when first needed */
 };
 
+/* ---- making one: model_new, then the numbers, then model_ready ---------------------------------
+ */
+
+/* A model without weights: graph, costs, layers and the recipe that suits the architecture. Holds
+ * one reference. input may be NULL. */
+XC_NODISCARD xc_status model_new(const struct machine *m, const char *arch,
+                                 const struct arch_input *input, xc_model **out, struct error *err);
+/* Memory for all parameters, zeroed; data[i] is block + param.at[i].offset from now on. */
+XC_NODISCARD xc_status model_make_block(xc_model *model, struct error *err);
+/* Checks the numbers, if there are any (finite, no negative variance: the sentence names parameter
+ * and index) and copies meta into info. Nothing is changed after it. */
+XC_NODISCARD xc_status model_ready(xc_model *model, struct error *err);
+
 XC_NODISCARD xc_status model_create(const struct machine *m, const char *arch,
                                     const xc_create_opts *opts, xc_model **out, struct error *err);
-/* view is the model's on success. */
+/* view is the model's on success. name: what the sentence calls the file. */
 XC_NODISCARD xc_status model_from_file(const struct machine *m, const char *name,
                                        struct file_view view, xc_model **out, struct error *err);
 /* view: bytes of foreign.h's contract, or a foreign safetensors file; used up on success.
@@ -52,13 +66,17 @@ XC_NODISCARD xc_status model_from_file(const struct machine *m, const char *name
 XC_NODISCARD xc_status model_from_foreign(const struct machine *m, const char *source,
                                           const char *arch, struct file_view view, xc_model **out,
                                           struct error *err);
+
+/* ---- using one ----------------------------------------------------------------------------------
+ */
+
 XC_NODISCARD xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,
                                   struct error *err);
-void model_free(xc_model *model);
+xc_model *model_ref(xc_model *model);
+void model_unref(xc_model *model); /* frees with the last reference; NULL is allowed */
+/* The parameters made ready for one precision: at the first call, then shared by all sessions. */
 XC_NODISCARD xc_status model_weights(xc_model *model, xc_precision precision,
                                      const struct weights **out, struct error *err);
-XC_NODISCARD xc_status model_layer(const xc_model *model, uint32_t index, xc_layer *out,
-                                   struct error *err);
 
 /* Indices of the k largest, best first; equal values in index order, NaN last. */
 void topk(const float *score, uint32_t count, uint32_t k, uint32_t *index);
