@@ -10,10 +10,12 @@
 
 #include "base/status.h"
 
+enum { POOL_MAX_THREADS = 256 };
+
 struct pool;
 typedef void pool_fn(void *ctx, size_t from, size_t to);
 
-/* threads: 1..256, the caller included. */
+/* threads: 1..POOL_MAX_THREADS, the caller included. A pool does not survive fork(). */
 XC_NODISCARD xc_status pool_new(int threads, struct pool **out, struct error *err);
 void pool_free(struct pool *pool);
 int pool_threads(const struct pool *pool); /* NULL: 1 */

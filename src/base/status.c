@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does a failure become a sentence? Formats it into the caller's struct error, cut so that no
+ * UTF-8 character is split. Says nothing about what the command prints or how it exits.
+ */
+#include "base/status.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Removes the character that a cut at the end of text left incomplete. */
+static void trim_cut_character(char *text, size_t length)
+{
+    size_t start = length;
+    while (start > 0 && ((uint8_t)text[start - 1] & 0xC0) == 0x80) start--;
+    if (start == 0) return;
+    uint8_t lead = (uint8_t)text[start - 1];
+    size_t whole = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (length - (start - 1) < whole) text[start - 1] = '\0';
+}
+
+xc_status fail(struct error *err, xc_status status, const char *format, ...)
+{
+    if (!err) return status;
+    err->status = status;
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    if (length < 0) err->text[0] = '\0';
+    if (length >= (int)sizeof err->text) trim_cut_character(err->text, sizeof err->text - 1);
+    return status;
+}
+
+xc_status fail_errno(struct error *err, const char *path, const char *what)
+{
+    int code = errno;
+    bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
+    /* strerror is thread-safe in glibc >= 2.32 and in musl */
+    return fail(err, full ? XC_ERR_SPACE : XC_ERR_IO, "%s: %s: %s", path, what, strerror(code));
+}
+
+xc_status fail_memory(struct error *err, size_t bytes)
+{
+    return fail(err, XC_ERR_MEMORY, "out of memory: %zu bytes were needed", bytes);
+}
+
+void error_prefix(struct error *err, const char *place)
+{
+    if (!err) return;
+    char sentence[ERROR_TEXT_SIZE];
+    memcpy(sentence, err->text, sizeof sentence);
+    err->status = fail(err, err->status, "%s: %s", place, sentence);
+}

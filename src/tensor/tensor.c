@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is a block of numbers? Sizes and names of the element types, the count of a shape, and the
+ * two half-width floats. A NaN keeps its payload when it is widened.
+ */
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+
+static const struct {
+    const char *name;
+    size_t size;
+} TYPES[] = {
+    [DTYPE_F32] = {"F32", 4},   [DTYPE_F64] = {"F64", 8}, [DTYPE_F16] = {"F16", 2},
+    [DTYPE_BF16] = {"BF16", 2}, [DTYPE_I8] = {"I8", 1},   [DTYPE_U8] = {"U8", 1},
+    [DTYPE_I32] = {"I32", 4},   [DTYPE_I64] = {"I64", 8},
+};
+
+size_t dtype_size(enum dtype type)
+{
+    return TYPES[type].size;
+}
+
+const char *dtype_name(enum dtype type)
+{
+    return TYPES[type].name;
+}
+
+bool shape_count(struct shape s, size_t *out)
+{
+    if (s.n < 0 || s.h < 0 || s.w < 0 || s.c < 0) return false;
+    size_t count;
+    return size_mul((size_t)s.n, (size_t)s.h, &count) && size_mul(count, (size_t)s.w, &count) &&
+           size_mul(count, (size_t)s.c, out);
+}
+
+bool shape_equal(struct shape a, struct shape b)
+{
+    return a.n == b.n && a.h == b.h && a.w == b.w && a.c == b.c;
+}
+
+static float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+float f32_from_f16(uint16_t bits)
+{
+    uint32_t sign = (uint32_t)(bits & 0x8000) << 16;
+    uint32_t exponent = bits >> 10 & 31, fraction = bits & 0x3FF;
+    if (exponent == 31) return float_of(sign | 0x7F800000 | fraction << 13);
+    if (exponent > 0) return float_of(sign | (exponent + 112) << 23 | fraction << 13);
+    float tiny = (float)fraction * 0x1p-24f; /* subnormal or zero: exact in float */
+    return sign ? -tiny : tiny;
+}
+
+float f32_from_bf16(uint16_t bits)
+{
+    return float_of((uint32_t)bits << 16);
+}
