@@ -173,6 +173,11 @@ XC_API XC_NODISCARD xc_status xc_preprocess_named(const char *name, xc_preproces
 /* The name of recipe i = 0, 1, ...; NULL past the last. */
 XC_API const char *xc_preprocess_name(int32_t i);
 
+/* The words of flags and files: "stretch", "bicubic", "rgb". NULL outside the enum. */
+XC_API const char *xc_fit_name(xc_fit fit);
+XC_API const char *xc_filter_name(xc_filter filter);
+XC_API const char *xc_colour_name(xc_colour colour);
+
 /* ---- models ------------------------------------------------------------------------------------
  */
 
@@ -259,6 +264,8 @@ typedef struct xc_model_info {
 XC_API const xc_model_info *xc_model_get_info(const xc_model *model);
 /* Label of a class, or NULL when the model has none. */
 XC_API const char *xc_model_label(const xc_model *model, uint32_t index);
+/* Name of output i: 0 is the classification; NULL past the last. */
+XC_API const char *xc_model_output_name(const xc_model *model, uint32_t index);
 
 typedef struct xc_layer {
     const char *name;                 /* "block4_sepconv1" */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How do values become JSON, CSV, TSV and text on stdout? JSON values are written piece by piece in
+ * the order given; the caller keeps the commas with emit_comma.
+ */
+#ifndef TOOL_EMIT_H
+#define TOOL_EMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_TSV, FORMAT_JSON, FORMAT_JSONL };
+enum format format_of(const char *word); /* NULL: text; words as in FORMAT_CHOICES */
+#define FORMAT_CHOICES "text|csv|tsv|json|jsonl"
+
+/* A quoted JSON string; bytes that are not UTF-8 become U+FFFD. */
+void emit_string(const char *text);
+/* The shortest decimal that reads back as the same float (0.1, not 0.100000001); NaN and
+ * infinities, which JSON has not, as null. */
+void emit_float(float value);
+/* One field of a CSV (quoted when needed) or TSV (tabs and newlines as spaces) line. */
+void emit_field(enum format format, const char *text);
+/* Text for a person: control characters as '?'. */
+void emit_plain(const char *text);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Context, model, labels and preprocessing from flags. The importer is looked for beside the
+ * command, then in ../libexec/xception, then where it was installed. */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+
+#define MAX_LABELS_FILE (16u << 20)
+
+int engine_open(const struct args *args, xc_context **out)
+{
+    xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
+    opts.threads = (int32_t)arg_number(args, "threads", 0);
+    opts.cpu = arg_text(args, "cpu");
+    xc_status status = xc_context_new(&opts, out);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
+}
+
+bool engine_helper(char *text, size_t size)
+{
+    static const char *const places[] = {"xception-import", "../libexec/xception/xception-import"};
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0) return false;
+    self[length] = 0;
+    char *slash = strrchr(self, '/');
+    if (!slash) return false;
+    for (int i = 0; i < 2; i++) {
+        int n = snprintf(text, size, "%.*s/%s", (int)(slash - self), self, places[i]);
+        if (n > 0 && (size_t)n < size && access(text, X_OK) == 0) return true;
+    }
+    return false;
+}
+
+static xc_status import(xc_context *context, const char *path, const char *arch, xc_model **out)
+{
+    char helper[4200];
+    xc_import_opts opts = XC_IMPORT_OPTS_INIT;
+    opts.arch = arch;
+    if (engine_helper(helper, sizeof helper)) opts.helper = helper;
+    return xc_model_import(context, path, &opts, out);
+}
+
+/* Eight bytes of header length, then '{': safetensors, ours or not. */
+static bool is_safetensors(const char *path)
+{
+    unsigned char start[9] = {0};
+    FILE *file = fopen(path, "rbe");
+    size_t got = file ? fread(start, 1, sizeof start, file) : 0;
+    if (file) fclose(file);
+    return got == sizeof start && start[8] == '{' && start[7] == 0 && start[6] == 0;
+}
+
+int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out)
+{
+    xc_status status = XC_ERR_UNSUPPORTED;
+    if (is_safetensors(path) && !arch) status = xc_model_load(context, path, NULL, out);
+    if (status == XC_ERR_UNSUPPORTED) status = import(context, path, arch, out);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_MODEL);
+}
+
+static int imagenet_labels(struct labels *out)
+{
+    for (uint32_t i = 0; i < out->count; i++) {
+        out->text[i] = xc_imagenet_label(i);
+        if (out->text[i]) continue;
+        say_usage("--labels imagenet: there are %u labels, the model has %u classes", i,
+                  out->count);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rbe");
+    char *text = file ? calloc(1, MAX_LABELS_FILE + 1) : NULL;
+    if (text && fread(text, 1, MAX_LABELS_FILE, file) == 0 && ferror(file)) {
+        free(text);
+        text = NULL;
+    }
+    if (file) fclose(file);
+    return text;
+}
+
+/* One label a line; a last line without newline counts, empty lines at the end do not. */
+static int file_labels(const char *path, struct labels *out)
+{
+    uint32_t lines = 0;
+    out->storage = read_text(path);
+    if (!out->storage) {
+        say_error("--labels: %s: %s", path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    char *end = out->storage + strlen(out->storage);
+    while (end > out->storage && (end[-1] == '\n' || end[-1] == '\r')) *--end = 0;
+    for (char *line = out->storage; line && *out->storage; lines++) {
+        char *next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        line[strcspn(line, "\r")] = 0;
+        if (lines < out->count) out->text[lines] = line;
+        line = next;
+    }
+    if (lines == out->count) return EXIT_DONE;
+    say_usage("--labels: %s: %u labels, the model has %u classes", path, lines, out->count);
+    return EXIT_USAGE;
+}
+
+int engine_labels(const struct args *args, const xc_model *model, struct labels *out)
+{
+    const char *from = arg_text(args, "labels");
+    *out = (struct labels){0};
+    if (!from) return EXIT_DONE;
+    out->count = xc_model_get_info(model)->classes;
+    out->text = calloc(out->count ? out->count : 1, sizeof *out->text);
+    if (!out->text) {
+        say_error("out of memory for %u labels", out->count);
+        return EXIT_LIMIT;
+    }
+    int code = strcmp(from, "imagenet") == 0 ? imagenet_labels(out) : file_labels(from, out);
+    if (code != EXIT_DONE) labels_free(out);
+    return code;
+}
+
+void labels_free(struct labels *labels)
+{
+    free(labels->text);
+    free(labels->storage);
+    *labels = (struct labels){0};
+}
+
+int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out)
+{
+    const char *name = arg_text(args, "preprocess");
+    const char *fit = arg_text(args, "fit"), *filter = arg_text(args, "interp");
+    *out = xc_model_get_info(model)->preprocess;
+    if (name) {
+        xc_status status = xc_preprocess_named(name, out);
+        if (status != XC_OK) return say_status(status, EXIT_USAGE);
+    }
+    for (int i = 0; fit && xc_fit_name((xc_fit)i); i++)
+        if (strcmp(fit, xc_fit_name((xc_fit)i)) == 0) out->fit = (xc_fit)i;
+    for (int i = 0; filter && xc_filter_name((xc_filter)i); i++)
+        if (strcmp(filter, xc_filter_name((xc_filter)i)) == 0) out->filter = (xc_filter)i;
+    return EXIT_DONE;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How do the flags --threads, --cpu and -m become a context and a model? */
+#ifndef TOOL_ENGINE_H
+#define TOOL_ENGINE_H
+
+#include <xception.h>
+
+#include "options.h"
+
+/* After --threads and --cpu. EXIT_DONE, or the code after printing the sentence. */
+int engine_open(const struct args *args, xc_context **out);
+/* Our own safetensors are loaded, anything else is imported through the helper; arch (may be NULL)
+ * is for files that hold weights only. */
+int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out);
+/* The path of xception-import, or false: the library then looks where it was installed. */
+bool engine_helper(char *text, size_t size);
+/* --labels FILE|imagenet: labels of the model's classes, to be freed with labels_free. Both 0 when
+ * the flag is not given. */
+struct labels {
+    const char **text;
+    uint32_t count;
+    char *storage;
+};
+int engine_labels(const struct args *args, const xc_model *model, struct labels *out);
+void labels_free(struct labels *labels);
+/* The model's preprocessing changed by --preprocess, --fit and --interp. */
+int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out);
+
+#define ENGINE_MODEL_OPTION                                                                        \
+    {                                                                                              \
+        "model", 'm', "MODEL", NULL, 0, 0, "model file: ours, or .keras .h5 .pth .safetensors"     \
+    }
+#define ENGINE_PREPROCESS_OPTIONS                                                                  \
+    {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},     \
+        {"fit", 0, "HOW", "stretch|crop|pad", 0, 0, "how a picture meets the input size"},         \
+    {                                                                                              \
+        "interp", 0, "FILTER", "nearest|box|bilinear|hamming|bicubic|lanczos|tf-bilinear", 0, 0,   \
+            "how it is resized"                                                                    \
+    }
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which verbs exist? Finds the verb, reads its flags and hands over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "help.h"
+#include "say.h"
+#include "verbs.h"
+
+static int print_version(void)
+{
+    printf("xception %s\n", xc_version());
+    return finish_stdout(EXIT_DONE);
+}
+
+static int unknown_verb(const char *word)
+{
+    const char *names[MAX_VERBS + 1] = {0};
+    for (int i = 0; verbs[i]; i++) names[i] = verbs[i]->name;
+    const char *near = nearest_word(word, names);
+    say_usage("'%s' is not a verb", word);
+    if (near)
+        say_hint("did you mean 'xception %s'?", near);
+    else
+        say_hint("'xception help' lists the verbs");
+    return EXIT_USAGE;
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+    struct args args;
+    say_verb(verb->name);
+    if (!args_parse(&args, verb, argc, argv)) return EXIT_USAGE;
+    say_quiet(arg_on(&args, "quiet"));
+    if (arg_on(&args, "help")) {
+        help_verb(verb, stdout);
+        return finish_stdout(EXIT_DONE);
+    }
+    if (arg_on(&args, "version")) return print_version();
+    return finish_stdout(verb->run(&args));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_all(stderr);
+        return EXIT_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--version") == 0) return print_version();
+    if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+        help_all(stdout);
+        return finish_stdout(EXIT_DONE);
+    }
+    const struct verb *verb = verb_find(word);
+    if (!verb) return unknown_verb(word);
+    return run_verb(verb, argc - 2, argv + 2);
+}

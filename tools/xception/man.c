@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Man pages in mdoc(7), made from the same tables as help. */
+#include <string.h>
+#include <xception.h>
+
+#include "help.h"
+#include "verbs.h"
+
+/* Text of a table as mdoc text: a leading dot or quote and backslashes are escaped. */
+static void text(const char *s, FILE *out)
+{
+    bool start = true;
+    for (; *s; s++) {
+        if (start && (*s == '.' || *s == '\'')) fputs("\\&", out);
+        if (*s == '\\')
+            fputs("\\e", out);
+        else
+            fputc(*s, out);
+        start = *s == '\n';
+    }
+    fputc('\n', out);
+}
+
+static void option(const struct option *o, FILE *out)
+{
+    fprintf(out, ".It ");
+    if (o->letter) fprintf(out, "Fl %c , ", o->letter);
+    fprintf(out, "Fl -%s", o->name);
+    if (o->arg) fprintf(out, " Ar %s", o->arg);
+    fputc('\n', out);
+    text(o->help, out);
+    if (!o->choices) return;
+    fprintf(out, "One of");
+    for (const char *p = o->choices; *p;) {
+        int word = (int)strcspn(p, "|");
+        fprintf(out, "\n.Cm %.*s%s", word, p, p[word] ? " ," : " .");
+        p += word + (p[word] == '|');
+    }
+    fputc('\n', out);
+}
+
+static void environment(FILE *out)
+{
+    fprintf(out, ".Sh ENVIRONMENT\n"
+                 "A flag that takes a value is also read from\n.Ev XCEPTION_FLAG :\n"
+                 "upper case, dashes as underscores, for example\n.Ev XCEPTION_THREADS .\n"
+                 "The command line wins.\n");
+}
+
+static void exit_status(FILE *out)
+{
+    fprintf(out, ".Sh EXIT STATUS\n.Bl -tag -width 3n -compact\n"
+                 ".It 0\nall done\n"
+                 ".It 1\ndone, but some inputs failed\n"
+                 ".It 2\nwrong usage\n"
+                 ".It 3\ndata unreadable, or none found\n"
+                 ".It 4\nmodel unreadable, or it does not fit\n"
+                 ".It 6\nout of memory, disk full, or a limit hit\n"
+                 ".It 7\nnumbers went bad\n"
+                 ".El\n");
+}
+
+static void verb_page(const struct verb *verb, FILE *out)
+{
+    fprintf(out, ".Dd November 23, 2026\n.Dt XCEPTION-%s 1\n.Os\n.Sh NAME\n", verb->name);
+    fprintf(out, ".Nm xception-%s\n.Nd %s\n.Sh SYNOPSIS\n.Nm xception %s\n.Op Ar flags\n",
+            verb->name, verb->summary, verb->name);
+    if (*verb->operands) fprintf(out, ".Op Ar %s\n", verb->operands);
+    fprintf(out, ".Sh DESCRIPTION\n");
+    text(verb->text, out);
+    fprintf(out, ".Pp\nThe flags are:\n.Bl -tag -width Ds\n");
+    for (const struct option *o = verb->options; o && o->name; o++) option(o, out);
+    for (const struct option *o = global_options; o->name; o++) option(o, out);
+    fprintf(out, ".El\n");
+    environment(out);
+    exit_status(out);
+    fprintf(out, ".Sh EXAMPLES\n");
+    for (const char *p = verb->examples; *p;) {
+        int command = (int)strcspn(p, "\t"), line = (int)strcspn(p, "\n");
+        fprintf(out, "%.*s:\n.Dl %.*s\n", line - command - 1, p + command + 1, command, p);
+        p += line + (p[line] == '\n');
+        if (*p) fprintf(out, ".Pp\n");
+    }
+    fprintf(out, ".Sh SEE ALSO\n.Xr xception 1\n");
+}
+
+static void main_page(FILE *out)
+{
+    fprintf(out, ".Dd November 23, 2026\n.Dt XCEPTION 1\n.Os\n.Sh NAME\n.Nm xception\n"
+                 ".Nd Xception image classifiers on ordinary CPUs\n.Sh SYNOPSIS\n"
+                 ".Nm\n.Ar verb\n.Op Ar flags\n.Op Ar files\n.Sh DESCRIPTION\nThe verbs are:\n"
+                 ".Bl -tag -width Ds\n");
+    for (int i = 0; verbs[i]; i++)
+        fprintf(out, ".It Xr xception-%s 1\n%s\n", verbs[i]->name, verbs[i]->summary);
+    fprintf(out, ".El\n.Pp\nResults go to standard output, everything else to standard error.\n");
+    environment(out);
+    exit_status(out);
+}
+
+void man_page(const struct verb *verb, FILE *out)
+{
+    if (verb)
+        verb_page(verb, out);
+    else
+        main_page(out);
+}

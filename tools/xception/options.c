@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parsing of flags and operands, GNU style: --flag value, --flag=value, -k3, -k 3, -qh, mixed with
+ * operands, "--" ends flags. A flag may also come from the environment as XCEPTION_<FLAG>; the
+ * command line wins. Numbers and choices are checked here, once, against the table.
+ */
+#include "options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+
+#define MAX_WORD 64
+
+const struct option global_options[] = {
+    {"threads", 0, "N", NULL, 1, 256, "cores to use (default: all that this process may use)"},
+    {"cpu", 0, "LEVEL", NULL, 0, 0,
+     "highest instruction set to use: ref, avx2, avx512, avx512bf16"},
+    {"quiet", 'q', NULL, NULL, 0, 0, "print results and errors only"},
+    {"help", 'h', NULL, NULL, 0, 0, "show this help"},
+    {"version", 0, NULL, NULL, 0, 0, "show the version"},
+    OPTIONS_END};
+
+bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t value = 0;
+    if (!*text) return false;
+    for (const char *p = text; *p; p++) {
+        if (*p < '0' || *p > '9') return false;
+        value = value * 10 + (uint64_t)(*p - '0');
+        if (value > max) return false;
+    }
+    if (value < min) return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+/* Edit distance with insertion, deletion and substitution; words longer than MAX_WORD are far away.
+ */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[MAX_WORD + 1], n = strlen(b);
+    if (strlen(a) > MAX_WORD || n > MAX_WORD) return MAX_WORD;
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *nearest_word(const char *typed, const char *const *words)
+{
+    const char *best = NULL;
+    size_t least = strlen(typed) / 3 + 1;
+    for (; *words; words++) {
+        size_t d = strncmp(*words, typed, strlen(typed)) == 0 ? 1 : distance(typed, *words);
+        if (d > least || (best && d == least)) continue;
+        best = *words;
+        least = d;
+    }
+    return best;
+}
+
+static int find(const struct args *args, const char *name, size_t length)
+{
+    for (int i = 0; i < args->options; i++)
+        if (strlen(args->option[i]->name) == length &&
+            memcmp(args->option[i]->name, name, length) == 0)
+            return i;
+    return -1;
+}
+
+static int find_letter(const struct args *args, char letter)
+{
+    for (int i = 0; i < args->options; i++)
+        if (args->option[i]->letter == letter) return i;
+    return -1;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t length = strlen(value);
+    while (choices) {
+        size_t word = strcspn(choices, "|");
+        if (word == length && memcmp(choices, value, length) == 0) return true;
+        choices = choices[word] ? choices + word + 1 : NULL;
+    }
+    return false;
+}
+
+/* from: "--top" or "XCEPTION_TOP", for the sentence */
+static bool set(struct args *args, int i, const char *value, const char *from)
+{
+    const struct option *o = args->option[i];
+    uint32_t number;
+    if (o->choices && !is_choice(o->choices, value)) {
+        say_usage("%s: '%s' is not one of %s", from, value, o->choices);
+        return false;
+    }
+    if (o->max && !parse_number(value, o->min, o->max, &number)) {
+        say_usage("%s: '%s' is not a whole number from %u to %u", from, value, o->min, o->max);
+        return false;
+    }
+    args->value[i] = value;
+    return true;
+}
+
+static bool unknown_flag(const struct args *args, const char *flag)
+{
+    const char *words[MAX_OPTIONS + 1] = {0};
+    for (int i = 0; i < args->options; i++) words[i] = args->option[i]->name;
+    const char *near = strncmp(flag, "--", 2) == 0 ? nearest_word(flag + 2, words) : NULL;
+    say_usage("unknown flag %s", flag);
+    if (near)
+        say_hint("did you mean --%s?", near);
+    else
+        say_hint("xception help %s lists the flags", args->verb->name);
+    return false;
+}
+
+/* One "--flag" word; *at is the index of the last word used. */
+static bool parse_long(struct args *args, int argc, char **argv, int *at)
+{
+    const char *word = argv[*at], *name = word + 2, *equals = strchr(name, '=');
+    char flag[MAX_WORD];
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    int i = find(args, name, length);
+    snprintf(flag, sizeof flag, "--%.*s", (int)(length < 60 ? length : 60), name);
+    if (i < 0) return unknown_flag(args, flag);
+    if (!args->option[i]->arg) {
+        if (equals) {
+            say_usage("%s takes no value, got '%s'", flag, equals + 1);
+            return false;
+        }
+        return set(args, i, "", flag);
+    }
+    if (equals) return set(args, i, equals + 1, flag);
+    if (*at + 1 >= argc) {
+        say_usage("%s needs a value: %s", flag, args->option[i]->arg);
+        return false;
+    }
+    return set(args, i, argv[++*at], flag);
+}
+
+/* One "-abc" word: switches, the last of which may take the rest, or the next word, as its value.
+ */
+static bool parse_short(struct args *args, int argc, char **argv, int *at)
+{
+    for (const char *p = argv[*at] + 1; *p; p++) {
+        char flag[3] = {'-', *p, 0};
+        int i = find_letter(args, *p);
+        if (i < 0) return unknown_flag(args, flag);
+        if (!args->option[i]->arg) {
+            if (!set(args, i, "", flag)) return false;
+            continue;
+        }
+        if (p[1]) return set(args, i, p + 1, flag);
+        if (*at + 1 >= argc) {
+            say_usage("%s needs a value: %s", flag, args->option[i]->arg);
+            return false;
+        }
+        return set(args, i, argv[++*at], flag);
+    }
+    return true;
+}
+
+static bool read_environment(struct args *args)
+{
+    for (int i = 0; i < args->options; i++) {
+        char name[MAX_WORD] = "XCEPTION_";
+        size_t at = strlen(name);
+        for (const char *p = args->option[i]->name; *p && at < sizeof name - 1; p++)
+            name[at++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+        name[at] = 0;
+        const char *value = getenv(name);
+        if (value && *value && args->option[i]->arg && !set(args, i, value, name)) return false;
+    }
+    return true;
+}
+
+bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv)
+{
+    *args = (struct args){.verb = verb, .operand = argv};
+    for (const struct option *o = verb->options; o && o->name; o++)
+        args->option[args->options++] = o;
+    for (const struct option *o = global_options; o->name; o++) args->option[args->options++] = o;
+    if (!read_environment(args)) return false;
+    bool flags = true;
+    for (int i = 0; i < argc; i++) {
+        char *word = argv[i];
+        bool ok = true;
+        if (flags && strcmp(word, "--") == 0)
+            flags = false;
+        else if (flags && strncmp(word, "--", 2) == 0)
+            ok = parse_long(args, argc, argv, &i);
+        else if (flags && word[0] == '-' && word[1])
+            ok = parse_short(args, argc, argv, &i);
+        else
+            args->operand[args->operands++] = word;
+        if (!ok) return false;
+    }
+    return true;
+}
+
+const char *arg_text(const struct args *args, const char *name)
+{
+    int i = find(args, name, strlen(name));
+    return i < 0 ? NULL : args->value[i];
+}
+
+bool arg_on(const struct args *args, const char *name)
+{
+    return arg_text(args, name) != NULL;
+}
+
+uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwise)
+{
+    const char *text = arg_text(args, name);
+    uint32_t value = otherwise;
+    if (text && !parse_number(text, 0, UINT32_MAX, &value)) return otherwise;
+    return value;
+}
+
+bool arg_size(const struct args *args, uint32_t *height, uint32_t *width)
+{
+    const char *text = arg_text(args, "size");
+    char first[16];
+    *height = *width = 0;
+    if (!text) return true;
+    size_t length = strcspn(text, "x");
+    if (length < sizeof first) {
+        memcpy(first, text, length);
+        first[length] = 0;
+        const char *second = text[length] ? text + length + 1 : first;
+        if (parse_number(first, 1, 16384, height) && parse_number(second, 1, 16384, width))
+            return true;
+    }
+    say_usage("--size: '%s' is not N or HxW with sides from 1 to 16384", text);
+    return false;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which flags does a verb take, and what did the user give? One table a verb; parsing, help, man
+ * page, environment (XCEPTION_<FLAG>) and completion are all read from it. Nothing here prints
+ * results.
+ */
+#ifndef TOOL_OPTIONS_H
+#define TOOL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct option {
+    const char *name;    /* "top" for --top */
+    char letter;         /* 'k' for -k, or 0 */
+    const char *arg;     /* what the value is called, "N"; NULL = a switch */
+    const char *choices; /* "stretch|crop|pad": the only values allowed; NULL = anything */
+    uint32_t min, max;   /* both 0 = not a number */
+    const char *help;    /* one line, no capital, no full stop */
+};
+#define OPTIONS_END                                                                                \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
+struct args;
+
+struct verb {
+    const char *name;
+    const char *summary;  /* one line */
+    const char *operands; /* "FILE|DIR|-...", or "" */
+    const char *text;     /* a paragraph for help and man page */
+    const char *examples; /* lines "COMMAND<TAB>what it does" */
+    const struct option *options;
+    int (*run)(const struct args *args); /* returns the exit code */
+};
+
+#define MAX_OPTIONS 64
+
+struct args {
+    const struct verb *verb;
+    const struct option *option[MAX_OPTIONS]; /* the verb's own, then the global ones */
+    const char *value[MAX_OPTIONS];           /* NULL = not given; "" = a switch that is on */
+    int options;
+    char **operand;
+    int operands;
+};
+
+extern const struct option global_options[];
+
+/* Reads the environment, then argv (words after the verb; reordered so that operands stand
+ * together). False: the sentence is on stderr already, exit with 2. */
+bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv);
+
+/* By flag name; the name must be in the table. */
+bool arg_on(const struct args *args, const char *name);
+const char *arg_text(const struct args *args, const char *name); /* NULL = not given */
+uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwise);
+/* "299" or "150x200" (height x width); both 0 when not given. False after printing the sentence. */
+bool arg_size(const struct args *args, uint32_t *height, uint32_t *width);
+
+/* A whole decimal number in min..max, nothing around it. */
+bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);
+/* The nearest of words (NULL-terminated) to what was typed, or NULL when nothing is near. */
+const char *nearest_word(const char *typed, const char *const *words);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operands to a flat list of paths. Folders are walked by hand (readdir, sorted) so that the order
+ * never depends on the file system. */
+#include "pictures.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "say.h"
+
+#define MAX_DEPTH 64
+#define MAX_STDIN (64u << 20)
+
+static bool add(struct pictures *p, const char *path)
+{
+    if (p->count == p->room) {
+        size_t room = p->room ? p->room * 2 : 64;
+        char **grown = realloc(p->path, room * sizeof *grown);
+        if (!grown) return false;
+        p->path = grown;
+        p->room = room;
+    }
+    p->path[p->count] = strdup(path);
+    return p->path[p->count] ? ++p->count > 0 : false;
+}
+
+static bool looks_like_picture(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp",
+                                          ".pnm", ".ppm",  ".pgm", ".pbm", NULL};
+    const char *dot = strrchr(name, '.');
+    for (int i = 0; dot && endings[i]; i++)
+        if (strcasecmp(dot, endings[i]) == 0) return true;
+    return false;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static bool walk(struct pictures *p, const char *folder, int depth);
+
+static bool walk_entry(struct pictures *p, const char *folder, const char *name, int depth)
+{
+    struct stat info;
+    char *path = NULL;
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/') length--;
+    if (asprintf(&path, "%.*s/%s", (int)length, folder, name) < 0) return false;
+    bool ok = true;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        ok = walk(p, path, depth + 1);
+    else if (looks_like_picture(name))
+        ok = add(p, path);
+    free(path);
+    return ok;
+}
+
+static bool walk(struct pictures *p, const char *folder, int depth)
+{
+    struct dirent **entry = NULL;
+    bool ok = true;
+    if (depth > MAX_DEPTH) {
+        say_error("%s: folders deeper than %d are left out", folder, MAX_DEPTH);
+        return true;
+    }
+    int n = scandir(folder, &entry, visible, by_name);
+    if (n < 0) {
+        say_error("%s: %s", folder, strerror(errno));
+        return true;
+    }
+    for (int i = 0; i < n; i++) {
+        ok = ok && walk_entry(p, folder, entry[i]->d_name, depth);
+        free(entry[i]);
+    }
+    free(entry);
+    return ok;
+}
+
+static bool add_operand(struct pictures *p, const char *operand)
+{
+    struct stat info;
+    if (strcmp(operand, "-") != 0 && stat(operand, &info) == 0 && S_ISDIR(info.st_mode))
+        return walk(p, operand, 0);
+    return add(p, operand);
+}
+
+static bool add_list(struct pictures *p, const char *list, int *code)
+{
+    FILE *file = strcmp(list, "-") == 0 ? stdin : fopen(list, "re");
+    char *word = NULL;
+    size_t room = 0;
+    bool ok = true;
+    if (!file) {
+        say_error("--files0-from: %s: %s", list, strerror(errno));
+        *code = EXIT_DATA;
+        return false;
+    }
+    while (ok && getdelim(&word, &room, 0, file) > 0)
+        if (*word) ok = add_operand(p, word);
+    if (ferror(file)) say_error("--files0-from: %s: %s", list, strerror(errno));
+    free(word);
+    if (file != stdin) fclose(file);
+    return ok;
+}
+
+bool pictures_find(struct pictures *p, char *const *operand, int operands, const char *files0,
+                   int *code)
+{
+    bool ok = true;
+    *p = (struct pictures){0};
+    *code = EXIT_LIMIT;
+    for (int i = 0; ok && i < operands; i++) ok = add_operand(p, operand[i]);
+    if (ok && files0) ok = add_list(p, files0, code);
+    if (!ok) {
+        if (*code == EXIT_LIMIT) say_error("out of memory for the list of pictures");
+        return false;
+    }
+    if (p->count == 0) {
+        say_error("no picture found in %s", operands ? operand[0] : files0);
+        say_hint(
+            "jpg, jpeg, png, webp, bmp, pnm, ppm, pgm and pbm files are looked for in folders");
+        *code = EXIT_DATA;
+        return false;
+    }
+    return true;
+}
+
+void pictures_free(struct pictures *p)
+{
+    for (size_t i = 0; i < p->count; i++) free(p->path[i]);
+    free(p->path);
+    *p = (struct pictures){0};
+}
+
+/* All of stdin; the library applies its own limit on the bytes of a picture. */
+static xc_status load_stdin(xc_image **out)
+{
+    size_t size = 0, room = 1u << 16;
+    char *bytes = malloc(room);
+    while (bytes && size <= MAX_STDIN) {
+        size_t got = fread(bytes + size, 1, room - size, stdin);
+        size += got;
+        if (got == 0) break;
+        if (size < room) continue;
+        char *grown = realloc(bytes, room *= 2);
+        if (!grown) free(bytes);
+        bytes = grown;
+    }
+    xc_status status = bytes ? xc_image_decode(bytes, size, NULL, out) : XC_ERR_MEMORY;
+    free(bytes);
+    return status;
+}
+
+xc_status picture_load(const char *path, xc_image **out)
+{
+    if (strcmp(path, "-") == 0) return load_stdin(out);
+    return xc_image_load(path, NULL, out);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages on stderr. Control characters in them are shown as '?', so that a file name cannot steer
+ * the terminal. */
+#include "say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *current_verb;
+static bool quiet;
+
+void say_verb(const char *verb)
+{
+    current_verb = verb;
+}
+
+void say_quiet(bool on)
+{
+    quiet = on;
+}
+
+static void speak(const char *prefix, const char *suffix, const char *format, va_list list)
+{
+    char line[2048];
+    vsnprintf(line, sizeof line, format, list);
+    for (char *p = line; *p; p++)
+        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
+    fprintf(stderr, "%s%s%s\n", prefix, line, suffix);
+}
+
+static void prefix(char *text, size_t size)
+{
+    snprintf(text, size, "xception%s%s: ", current_verb ? " " : "",
+             current_verb ? current_verb : "");
+}
+
+#define SPEAK(prefix, suffix)                                                                      \
+    do {                                                                                           \
+        va_list list;                                                                              \
+        va_start(list, format);                                                                    \
+        speak(prefix, suffix, format, list);                                                       \
+        va_end(list);                                                                              \
+    } while (0)
+
+void say_error(const char *format, ...)
+{
+    char start[64];
+    prefix(start, sizeof start);
+    SPEAK(start, "");
+}
+
+void say_usage(const char *format, ...)
+{
+    char start[64];
+    prefix(start, sizeof start);
+    SPEAK(start, " [XC-E0100]");
+}
+
+void say_hint(const char *format, ...)
+{
+    if (!quiet) SPEAK("  hint: ", "");
+}
+
+void say_note(const char *format, ...)
+{
+    if (!quiet) SPEAK("", "");
+}
+
+int say_status(xc_status status, int what)
+{
+    say_error("%s [%s]", *xc_error() ? xc_error() : xc_status_text(status), xc_status_id(status));
+    switch (status) {
+    case XC_ERR_ARGUMENT:
+    case XC_ERR_ARCH:
+        return EXIT_USAGE;
+    case XC_ERR_MEMORY:
+    case XC_ERR_SPACE:
+        return EXIT_LIMIT;
+    case XC_ERR_NUMBER:
+        return what == EXIT_MODEL ? EXIT_MODEL : EXIT_NUMBERS;
+    default:
+        return what;
+    }
+}
+
+int finish_stdout(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    say_error("standard output: %s", strerror(errno));
+    return EXIT_LIMIT;
+}

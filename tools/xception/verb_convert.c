@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* convert: any model file that we read becomes one safetensors file of ours, with labels and
+ * preprocessing inside. What happened to each foreign tensor is printed. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine.h"
+#include "say.h"
+#include "verbs.h"
+
+static const struct option options[] = {
+    {"arch", 'a', "SPEC", NULL, 0, 0, "architecture of a file that holds weights only"},
+    {"labels", 0, "FILE", NULL, 0, 0, "one label a line, or 'imagenet', to store in the model"},
+    ENGINE_PREPROCESS_OPTIONS,
+    {"licence", 0, "TEXT", NULL, 0, 0, "licence of the weights, to store in the model"},
+    {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
+    OPTIONS_END};
+
+static int save(const struct args *args, const xc_model *model, const char *path)
+{
+    xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    xc_preprocess preprocess;
+    struct labels labels;
+    int code = engine_labels(args, model, &labels);
+    if (code == EXIT_DONE) code = engine_preprocess(args, model, &preprocess);
+    if (code == EXIT_DONE && !arg_on(args, "dry-run")) {
+        opts.labels = labels.text;
+        opts.label_count = labels.count;
+        opts.preprocess = &preprocess;
+        opts.licence = arg_text(args, "licence");
+        xc_status status = xc_model_save(model, path, &opts);
+        if (status != XC_OK) code = say_status(status, EXIT_LIMIT);
+    }
+    labels_free(&labels);
+    return code;
+}
+
+static int run(const struct args *args)
+{
+    xc_context *context = NULL;
+    xc_model *model = NULL;
+    if (args->operands != 2) {
+        say_usage("takes two files, IN and OUT.safetensors, got %d", args->operands);
+        return EXIT_USAGE;
+    }
+    const char *in = args->operand[0], *out = args->operand[1];
+    int code = engine_open(args, &context);
+    if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
+    if (code == EXIT_DONE) code = save(args, model, out);
+    if (code == EXIT_DONE) {
+        const xc_model_info *info = xc_model_get_info(model);
+        if (!arg_on(args, "quiet")) fputs(xc_model_import_report(model), stdout);
+        printf("%s: %s, %" PRIu64 " parameters, %u classes\n",
+               arg_on(args, "dry-run") ? "would write" : out, info->arch, info->params,
+               info->classes);
+    }
+    xc_model_unref(model);
+    xc_context_free(context);
+    return code;
+}
+
+const struct verb verb_convert = {
+    .name = "convert",
+    .summary = "make any model file one of ours",
+    .operands = "IN OUT.safetensors",
+    .text =
+        "Reads a model of Keras (.keras, .h5, .hdf5, .weights.h5), PyTorch (.pth), timm\n"
+        "(.safetensors) or face-api (manifest) and writes safetensors with architecture, labels,\n"
+        "preprocessing and provenance inside. Prints which foreign tensor became which; a missing\n"
+        "tensor is an error (exit 4) and nothing is written.",
+    .examples = "xception convert model.keras model.safetensors\tkeep a Keras model\n"
+                "xception convert --labels names.txt xception.h5 flowers.safetensors\twith labels\n"
+                "xception convert -n --arch xception65 weights.pth out.safetensors\tonly show the "
+                "mapping\n",
+    .options = options,
+    .run = run};

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * summary: what is this network, layer by layer, and what does it cost? Of a model file or of an
+ * architecture string; at another input size the layers are those of the same network built anew.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "emit.h"
+#include "engine.h"
+#include "say.h"
+#include "verbs.h"
+
+static const struct option options[] = {
+    ENGINE_MODEL_OPTION,
+    {"arch", 'a', "SPEC", NULL, 0, 0, "architecture, e.g. xception,middle=4 or xception65"},
+    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
+    {"format", 0, "FORMAT", "text|json", 0, 0, "of the result"},
+    {"list", 0, NULL, NULL, 0, 0, "list the architectures"},
+    OPTIONS_END};
+
+/* 22910480 as "22 910 480" in room. */
+static const char *grouped(uint64_t number, char room[32])
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0) room[at++] = ' ';
+        room[at++] = digits[i];
+    }
+    room[at] = 0;
+    return room;
+}
+
+static void text_layers(const xc_model *model)
+{
+    char params[32], macs[32], shape[48], what[64];
+    xc_layer layer;
+    printf("%-28s %-24s %-14s %12s %14s\n", "layer", "operator", "output", "parameters",
+           "multiply-adds");
+    for (uint32_t i = 0; i < xc_model_get_info(model)->layers; i++) {
+        if (xc_model_layer(model, i, &layer) != XC_OK) break;
+        snprintf(shape, sizeof shape, "%ux%ux%u", layer.height, layer.width, layer.channels);
+        snprintf(what, sizeof what, "%s%s%s", layer.kind, *layer.detail ? " " : "", layer.detail);
+        printf("%-28s %-24s %-14s %12s %14s\n", layer.name, what, shape,
+               layer.params ? grouped(layer.params, params) : "",
+               layer.macs ? grouped(layer.macs, macs) : "");
+    }
+}
+
+static void text_totals(const xc_model *model, const xc_model_info *shape)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    const xc_preprocess *p = &info->preprocess;
+    char a[32], b[32], c[32], d[32];
+    printf("\ntotal        %s parameters, %s of them trained, %s multiply-adds\n",
+           grouped(shape->params, a), grouped(shape->trainable, b), grouped(shape->macs, c));
+    printf("memory       %s bytes of weights, %s bytes of activations at most\n",
+           grouped(shape->weight_bytes, a), grouped(shape->activation_bytes, d));
+    printf("architecture %s\n", shape->arch);
+    printf("flavour      %s; input %ux%ux%u, at least %ux%u\n", info->flavour, shape->height,
+           shape->width, shape->channels, shape->min_side, shape->min_side);
+    printf("preprocess   %s %s, %s, ((x / %g) - %g) / %g%s\n", xc_fit_name(p->fit),
+           xc_filter_name(p->filter), xc_colour_name(p->colour), (double)p->divisor,
+           (double)p->mean[0], (double)p->std[0], p->apply_exif ? ", EXIF turn" : "");
+    printf("labels       %s; %u classes\n", info->has_labels ? xc_model_label(model, 0) : "none",
+           info->classes);
+    if (*info->source) printf("source       %s\n", info->source);
+    if (*info->licence) printf("licence      %s\n", info->licence);
+    if (*info->sha256) printf("sha256       %s\n", info->sha256);
+}
+
+static void json_layers(const xc_model *model)
+{
+    xc_layer layer;
+    fputs("\"layers\":[", stdout);
+    for (uint32_t i = 0; i < xc_model_get_info(model)->layers; i++) {
+        if (xc_model_layer(model, i, &layer) != XC_OK) break;
+        fputs(i ? ",\n{\"name\":" : "\n{\"name\":", stdout);
+        emit_string(layer.name);
+        fputs(",\"operator\":", stdout);
+        emit_string(layer.kind);
+        fputs(",\"detail\":", stdout);
+        emit_string(layer.detail);
+        fputs(",\"inputs\":", stdout);
+        emit_string(layer.inputs);
+        printf(",\"output\":[%u,%u,%u],\"params\":%" PRIu64 ",\"trainable\":%" PRIu64
+               ",\"macs\":%" PRIu64 "}",
+               layer.height, layer.width, layer.channels, layer.params, layer.trainable,
+               layer.macs);
+    }
+    fputs("\n]", stdout);
+}
+
+static void json_floats(const char *name, const float *value, int count)
+{
+    printf(",\"%s\":[", name);
+    for (int i = 0; i < count; i++) {
+        if (i) putchar(',');
+        emit_float(value[i]);
+    }
+    putchar(']');
+}
+
+static void json_preprocess(const xc_preprocess *p, int channels)
+{
+    printf(
+        "\"preprocess\":{\"fit\":\"%s\",\"filter\":\"%s\",\"colour\":\"%s\",\"exif\":%s,\"crop\":",
+        xc_fit_name(p->fit), xc_filter_name(p->filter), xc_colour_name(p->colour),
+        p->apply_exif ? "true" : "false");
+    emit_float((float)p->crop);
+    fputs(",\"divisor\":", stdout);
+    emit_float(p->divisor);
+    json_floats("mean", p->mean, channels);
+    json_floats("std", p->std, channels);
+    putchar('}');
+}
+
+static void json_labels(const xc_model *model, const xc_model_info *info)
+{
+    fputs("\"labels\":", stdout);
+    if (!info->has_labels) {
+        fputs("null", stdout);
+        return;
+    }
+    for (uint32_t i = 0; i < info->classes; i++) {
+        putchar(i ? ',' : '[');
+        emit_string(xc_model_label(model, i));
+    }
+    putchar(']');
+}
+
+static void json_text(const char *name, const char *value)
+{
+    printf("\"%s\":", name);
+    emit_string(value);
+    fputs(",\n", stdout);
+}
+
+static void print_json(const xc_model *model, const xc_model *shaped)
+{
+    const xc_model_info *info = xc_model_get_info(model), *shape = xc_model_get_info(shaped);
+    int channels = shape->channels < 4 ? (int)shape->channels : 4;
+    fputs("{\n", stdout);
+    json_text("arch", shape->arch);
+    json_text("flavour", info->flavour);
+    json_text("source", info->source);
+    json_text("licence", info->licence);
+    json_text("sha256", info->sha256);
+    printf("\"input\":[%u,%u,%u],\"min_side\":%u,\"classes\":%u,\n", shape->height, shape->width,
+           shape->channels, shape->min_side, shape->classes);
+    printf("\"totals\":{\"params\":%" PRIu64 ",\"trainable\":%" PRIu64 ",\"macs\":%" PRIu64
+           ",\"weight_bytes\":%" PRIu64 ",\"activation_bytes\":%" PRIu64 "},\n",
+           shape->params, shape->trainable, shape->macs, shape->weight_bytes,
+           shape->activation_bytes);
+    json_preprocess(&info->preprocess, channels);
+    fputs(",\n", stdout);
+    json_labels(model, info);
+    fputs(",\n", stdout);
+    json_layers(shaped);
+    fputs("\n}\n", stdout);
+}
+
+static int list_architectures(void)
+{
+    const char *help;
+    for (int32_t i = 0; xc_arch_name(i, &help); i++)
+        printf("%-28s %s\n", xc_arch_name(i, NULL), help);
+    return EXIT_DONE;
+}
+
+/* *model: as asked for. *shaped: the same network at --size (or *model itself, with a reference).
+ */
+static int open_models(const struct args *args, xc_context *context, xc_model **model,
+                       xc_model **shaped)
+{
+    xc_create_opts opts = XC_CREATE_OPTS_INIT;
+    const char *file = arg_text(args, "model"), *arch = arg_text(args, "arch");
+    xc_status status = XC_OK;
+    if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
+    if (!file) {
+        status = xc_model_create(context, arch ? arch : "xception", &opts, model);
+        if (status != XC_OK) return say_status(status, EXIT_USAGE);
+        *shaped = xc_model_ref(*model);
+        return EXIT_DONE;
+    }
+    int code = engine_model(context, file, arch, model);
+    if (code != EXIT_DONE) return code;
+    if (opts.height == 0) {
+        *shaped = xc_model_ref(*model);
+        return EXIT_DONE;
+    }
+    status = xc_model_create(context, xc_model_get_info(*model)->arch, &opts, shaped);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
+}
+
+static int run(const struct args *args)
+{
+    xc_context *context = NULL;
+    xc_model *model = NULL, *shaped = NULL;
+    if (arg_on(args, "list")) return list_architectures();
+    if (args->operands) {
+        say_usage("takes no file; did you mean -m %s?", args->operand[0]);
+        return EXIT_USAGE;
+    }
+    int code = engine_open(args, &context);
+    if (code == EXIT_DONE) code = open_models(args, context, &model, &shaped);
+    if (code == EXIT_DONE && format_of(arg_text(args, "format")) == FORMAT_JSON) {
+        print_json(model, shaped);
+    } else if (code == EXIT_DONE) {
+        text_layers(shaped);
+        text_totals(model, xc_model_get_info(shaped));
+    }
+    xc_model_unref(shaped);
+    xc_model_unref(model);
+    xc_context_free(context);
+    return code;
+}
+
+const struct verb verb_summary = {
+    .name = "summary",
+    .summary = "show a network layer by layer",
+    .operands = "",
+    .text =
+        "Shows every layer with operator, output shape, parameters and multiply-adds, and the\n"
+        "totals, of a model file (-m) or of an architecture string (--arch; default: xception).",
+    .examples =
+        "xception summary --arch xception\tthe network of the paper's figure 5\n"
+        "xception summary --arch xception,middle=4 --size 150 --format json\ta smaller one\n"
+        "xception summary -m model.keras\twhat is in a file\n",
+    .options = options,
+    .run = run};
