@@ -73,6 +73,7 @@ struct node {
         struct conv_attr conv;
         struct pool_attr pool;
         enum pool_kind global;
+        int units; /* dense */
         struct batch_norm_attr norm;
         struct activation act;
         struct {
@@ -95,6 +96,7 @@ struct graph {
     struct shape input; /* n = 1 */
     struct output output[GRAPH_MAX_OUTPUTS];
     int outputs;
+    const char *layer; /* set by graph_layer */
     struct error err;
 };
 
@@ -141,7 +143,8 @@ int graph_find(const struct graph *g, const char *name); /* node number or -1 */
 XC_NODISCARD xc_status graph_shapes(const struct graph *g, struct shape input, struct shape *out,
                                     struct error *err);
 /* The smallest square side at which no window (convolution or pool) is larger than the map it
- * slides over: 71 for the standard Xception. */
+ * slides over: 71 for the standard Xception. 0 when the graph takes no square input (a dense layer
+ * after a flatten, and an input that is not square). */
 int graph_min_side(const struct graph *g);
 /* Multiply-adds of node i (convolutions and dense; all else counts nothing), given shapes. */
 uint64_t graph_macs(const struct graph *g, int i, const struct shape *shapes);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What must an operator provide? One constant `struct op` each, in op_*.c, a family a file; the
+ * list is op_list.h. Everything the rest of src/graph knows about an operator it asks here, so
+ * there is no switch over operators anywhere.
+ *
+ * Shape functions speak of the facts only ("window 3x3 does not fit a 2x2 map"); the caller puts
+ * the layer's name in front.
+ */
+#ifndef XC_GRAPH_OP_H
+#define XC_GRAPH_OP_H
+
+#include "graph/graph.h"
+
+struct chain;
+struct emit;
+struct step;
+
+/* What the planner may do with an operator. */
+enum op_trait {
+    OP_ALIAS = 1u << 0,    /* computes nothing: its value is its input's */
+    OP_EPILOGUE = 1u << 1, /* can add a second map and activate what it computes */
+    OP_PROLOGUE = 1u << 2, /* can activate what it loads */
+    OP_IN_PLACE = 1u << 3  /* may write where it reads */
+};
+
+struct op {
+    const char *name; /* "conv" */
+    unsigned traits;
+    /* Output for the shapes of its inputs. Attributes may come from a file: nothing is trusted. */
+    xc_status (*shape)(const struct node *node, const struct shape *in, struct shape *out,
+                       struct error *err);
+    /* Multiply-adds; NULL: counts nothing. */
+    uint64_t (*macs)(const struct node *node, const struct shape *in, struct shape out);
+    /* Is no window larger than the map it slides over? NULL: has no window. */
+    bool (*fits)(const struct node *node, struct shape in);
+    /* Same attributes? NULL: it has none. */
+    bool (*equal)(const struct node *a, const struct node *b);
+    /* Fills the kernel, the attributes and the units of a step; views are the planner's work. NULL:
+     * never a step. */
+    void (*emit)(const struct emit *e, const struct chain *chain, struct step *step);
+};
+
+#define OP_X(name, table) extern const struct op table;
+OP_LIST(OP_X)
+#undef OP_X
+
+const struct op *op_of(const struct node *node);
+
+/* ---- shared by operators -----------------------------------------------------------------------
+ */
+
+#define GRAPH_MAX_NODES 4096
+#define GRAPH_MAX_SIDE (1 << 16)     /* of a map */
+#define GRAPH_MAX_CHANNELS (1 << 24) /* after a flatten, too */
+#define GRAPH_MAX_WINDOW (1 << 12)   /* kernel sides, strides, dilations, padding */
+
+/* The parameter of node that plays this role, or -1. */
+int node_param(const struct graph *g, const struct node *node, enum param_role role);
+bool activation_equal(struct activation a, struct activation b);
+bool padding_equal(struct padding a, struct padding b);
+uint64_t product_u64(const uint64_t *factor, int count); /* saturates */
+
+/* A sliding window over h x w: what convolutions and pools share. */
+struct sliding {
+    int kh, kw, sy, sx, dy, dx;
+    struct padding pad;
+};
+XC_NODISCARD xc_status sliding_shape(const struct sliding *s, struct shape in, struct shape *out,
+                                     struct error *err);
+/* Kernel's window for an input of this size; sliding_shape has succeeded on it. */
+struct window sliding_window(const struct sliding *s, struct shape in);
+bool sliding_fits(const struct sliding *s, struct shape in);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolution: dense, grouped, depthwise. The number of groups -1 (GROUPS_DEPTHWISE) means one
+ * group a channel, whatever the number of channels is; oc is then that number.
+ */
+#include "graph/op.h"
+
+static struct sliding sliding_of(const struct conv_attr *a)
+{
+    return (struct sliding){a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, a->pad};
+}
+
+static int groups_of(const struct conv_attr *a, int c)
+{
+    return a->groups == GROUPS_DEPTHWISE ? c : a->groups;
+}
+
+static xc_status shape(const struct node *node, const struct shape *in, struct shape *out,
+                       struct error *err)
+{
+    const struct conv_attr *a = &node->conv;
+    const struct sliding s = sliding_of(a);
+    int groups = groups_of(a, in->c);
+    if (a->oc < 1 || a->oc > GRAPH_MAX_CHANNELS)
+        return fail(err, XC_ERR_ARCH, "%d filters, expected 1..%d", a->oc, GRAPH_MAX_CHANNELS);
+    if (groups < 1 || in->c % groups != 0 || a->oc % groups != 0)
+        return fail(err, XC_ERR_SHAPE, "%d groups do not divide %d channels into %d filters",
+                    groups, in->c, a->oc);
+    TRY(sliding_shape(&s, *in, out, err));
+    out->c = a->oc;
+    return XC_OK;
+}
+
+static uint64_t macs(const struct node *node, const struct shape *in, struct shape out)
+{
+    const struct conv_attr *a = &node->conv;
+    const uint64_t factor[] = {(uint64_t)out.n,
+                               (uint64_t)out.h,
+                               (uint64_t)out.w,
+                               (uint64_t)out.c,
+                               (uint64_t)a->kh,
+                               (uint64_t)a->kw,
+                               (uint64_t)(in->c / groups_of(a, in->c))};
+    return product_u64(factor, 7);
+}
+
+static bool fits(const struct node *node, struct shape in)
+{
+    const struct sliding s = sliding_of(&node->conv);
+    return sliding_fits(&s, in);
+}
+
+static bool equal(const struct node *x, const struct node *y)
+{
+    const struct conv_attr *a = &x->conv, *b = &y->conv;
+    return a->oc == b->oc && a->kh == b->kh && a->kw == b->kw && a->sy == b->sy && a->sx == b->sx &&
+           a->dy == b->dy && a->dx == b->dx && a->groups == b->groups && a->bias == b->bias &&
+           padding_equal(a->pad, b->pad);
+}
+
+const struct op op_conv = {.name = "conv",
+                           .traits = OP_EPILOGUE | OP_PROLOGUE,
+                           .shape = shape,
+                           .macs = macs,
+                           .fits = fits,
+                           .equal = equal};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pooling over windows and over whole maps. Padding of a max pool counts as -infinity, never as 0.
+ * A window that would see nothing but padding is refused.
+ */
+#include "graph/op.h"
+
+static struct sliding sliding_of(const struct pool_attr *a)
+{
+    return (struct sliding){a->kh, a->kw, a->sy, a->sx, 1, 1, a->pad};
+}
+
+static xc_status shape(const struct node *node, const struct shape *in, struct shape *out,
+                       struct error *err)
+{
+    const struct pool_attr *a = &node->pool;
+    const struct sliding s = sliding_of(a);
+    TRY(sliding_shape(&s, *in, out, err));
+    if (a->pad.kind == PAD_EXPLICIT && (a->pad.top >= a->kh || a->pad.bottom >= a->kh ||
+                                        a->pad.left >= a->kw || a->pad.right >= a->kw))
+        return fail(err, XC_ERR_ARCH, "padding is not smaller than the %dx%d window", a->kh, a->kw);
+    return XC_OK;
+}
+
+static bool fits(const struct node *node, struct shape in)
+{
+    const struct sliding s = sliding_of(&node->pool);
+    return sliding_fits(&s, in);
+}
+
+static bool equal(const struct node *x, const struct node *y)
+{
+    const struct pool_attr *a = &x->pool, *b = &y->pool;
+    bool average = a->kind == POOL_AVERAGE;
+    return a->kind == b->kind && a->kh == b->kh && a->kw == b->kw && a->sy == b->sy &&
+           a->sx == b->sx && padding_equal(a->pad, b->pad) &&
+           (!average || a->count_pad == b->count_pad);
+}
+
+static xc_status global_shape(const struct node *node, const struct shape *in, struct shape *out,
+                              struct error *err)
+{
+    (void)node, (void)err;
+    *out = (struct shape){in->n, 1, 1, in->c};
+    return XC_OK;
+}
+
+static bool global_equal(const struct node *a, const struct node *b)
+{
+    return a->global == b->global;
+}
+
+const struct op op_pool = {.name = "pool", .shape = shape, .fits = fits, .equal = equal};
+const struct op op_global_pool = {
+    .name = "global_pool", .shape = global_shape, .equal = global_equal};
