@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# What goes where? Header, both libraries, pkg-config file, command, its helper, man pages.
+install(FILES include/xception.h TYPE INCLUDE)
+install(TARGETS xception_static xception_shared
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS xception DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET xception-import)
+    install(TARGETS xception-import DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/xception)
+endif()
+if(EXISTS ${PROJECT_SOURCE_DIR}/man)
+    install(DIRECTORY man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
+endif()
+
+# Static linking needs the libraries of others: "PkgConfig::X" is a package, the rest are flags.
+set(XC_PC_REQUIRES "")
+set(XC_PC_LIBS "")
+foreach(external ${XC_EXTERNALS})
+    if(external MATCHES "^PkgConfig::(.*)$")
+        string(APPEND XC_PC_REQUIRES " ${${CMAKE_MATCH_1}_MODULE_NAME}")
+    elseif(external STREQUAL "Threads::Threads")
+        string(APPEND XC_PC_LIBS " -pthread")
+    else()
+        string(APPEND XC_PC_LIBS " -l${external}")
+    endif()
+endforeach()
+string(STRIP "${XC_PC_REQUIRES}" XC_PC_REQUIRES)
+string(STRIP "${XC_PC_LIBS}" XC_PC_LIBS)
+cmake_path(APPEND XC_PC_LIBDIR "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
+cmake_path(APPEND XC_PC_INCLUDEDIR "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
+configure_file(cmake/xception.pc.in xception.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/xception.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
