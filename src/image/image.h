@@ -15,8 +15,8 @@ struct xc_image {
     ptrdiff_t stride;    /* bytes from row to row */
 };
 
-/* Format by content; GIF, TIFF, AVIF, HEIC, JPEG XL are recognised and refused by name.
- * name: what the sentence calls the picture, or NULL. */
+/* Format by content; GIF, TIFF, AVIF, HEIC, JPEG XL are recognised and refused by name. limits:
+ * NULL = the defaults. *out is the caller's, NULL after a failure. */
 XC_NODISCARD xc_status image_decode(const void *bytes, size_t count, const xc_image_limits *limits,
                                     xc_image **out, struct error *err);
 void image_free(xc_image *image);

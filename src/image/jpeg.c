@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How do JPEG bytes become pixels? The segments in front of the first scan are walked here, for the
+ * size and the EXIF block; libjpeg-turbo decodes, with its accurate inverse transform and smooth
+ * chroma upsampling, which is what Pillow takes. The only file that includes turbojpeg.h.
+ *
+ * libjpeg fills a damaged scan with grey and warns. A warning refuses the picture here, but for
+ * one: idle bytes between the last scan and the end marker, which cameras write and which cost no
+ * pixel.
+ */
+#include "image/format.h"
+
+#include <string.h>
+#include <turbojpeg.h>
+
+#include "base/bytes.h"
+
+enum marker {
+    SOF0 = 0xc0,
+    DHT = 0xc4,
+    JPG = 0xc8,
+    DAC = 0xcc,
+    SOF15 = 0xcf,
+    RST0 = 0xd0,
+    SOI = 0xd8,
+    EOI = 0xd9,
+    SOS = 0xda,
+    APP1 = 0xe1,
+    TEM = 0x01
+};
+
+struct header {
+    uint32_t precision, width, height, components;
+    uint32_t orientation; /* 0: no EXIF block */
+};
+
+static bool is_frame(int marker)
+{
+    return marker >= SOF0 && marker <= SOF15 && marker != DHT && marker != JPG && marker != DAC;
+}
+
+/* Moves behind the next marker, as libjpeg does: over anything up to 0xff, then over fill bytes. */
+static int next_marker(struct bytes *b)
+{
+    int byte;
+    do {
+        while (bytes_u8(b) != 0xff && !b->failed) continue;
+        do byte = bytes_u8(b);
+        while (byte == 0xff);
+    } while (byte == 0 && !b->failed);
+    return byte;
+}
+
+static void read_segment(int marker, struct bytes body, struct header *h)
+{
+    if (is_frame(marker)) {
+        h->precision = bytes_u8(&body);
+        h->height = bytes_u16be(&body);
+        h->width = bytes_u16be(&body);
+        h->components = bytes_u8(&body);
+    }
+    bool first_exif = marker == APP1 && h->orientation == 0;
+    if (first_exif && body.size > 6 && !memcmp(body.data, "Exif\0", 6))
+        h->orientation = exif_orientation(body.data, body.size);
+}
+
+static xc_status read_header(const uint8_t *bytes, size_t count, struct header *h,
+                             struct error *err)
+{
+    struct bytes b = bytes_of(bytes, count);
+    *h = (struct header){0};
+    while (!b.failed) {
+        int marker = next_marker(&b);
+        if (marker == SOS || marker == EOI) break;
+        if (marker == TEM || (marker >= RST0 && marker <= SOI)) continue;
+        size_t length = bytes_u16be(&b);
+        if (length < 2 && !b.failed)
+            return fail(err, XC_ERR_FORMAT, "JPEG: segment 0x%02x has length %zu, below 2", marker,
+                        length);
+        const uint8_t *body = b.failed ? NULL : bytes_take(&b, length - 2);
+        if (body) read_segment(marker, bytes_of(body, length - 2), h);
+    }
+    if (b.failed) return fail(err, XC_ERR_FORMAT, "JPEG ends early, before its first scan");
+    if (h->components == 0) return fail(err, XC_ERR_FORMAT, "JPEG: no frame header");
+    return XC_OK;
+}
+
+/* CMYK stands inverted in JPEG files, as Adobe writes it: 255 is no ink. The formula is Pillow's
+ * convert("RGB"). In place: three bytes are written where four have been read. */
+static void cmyk_to_rgb(xc_image *image)
+{
+    size_t pixels = (size_t)image->info.width * image->info.height;
+    const uint8_t *in = image->pixels;
+    uint8_t *out = image->pixels;
+    for (size_t i = 0; i < pixels; i++, in += 4, out += 3) {
+        int light = in[3];
+        for (int c = 0; c < 3; c++) {
+            int product = (255 - in[c]) * light + 128;
+            out[c] = (uint8_t)(light - ((product + (product >> 8)) >> 8));
+        }
+    }
+    image->info.format = XC_RGB8;
+    image->stride = (ptrdiff_t)image->info.width * 3;
+}
+
+static bool is_harmless(const char *warning)
+{
+    return strstr(warning, "extraneous bytes before marker 0xd9") != NULL;
+}
+
+static xc_status scan_decode(tjhandle tj, const uint8_t *bytes, size_t count, int pixel_format,
+                             xc_image *image, struct error *err)
+{
+    int width = -1, height = -1, subsampling, colourspace;
+    int w = (int)image->info.width, h = (int)image->info.height;
+    /* The result does not count: this call also refuses chroma layouts that decode well. */
+    (void)tjDecompressHeader3(tj, bytes, count, &width, &height, &subsampling, &colourspace);
+    if (width < 0) return fail(err, XC_ERR_FORMAT, "JPEG: %s", tjGetErrorStr2(tj));
+    if (width != w || height != h)
+        return fail(err, XC_ERR_FORMAT, "JPEG: two frame headers, %dx%d and %dx%d", w, h, width,
+                    height);
+    if (tjDecompress2(tj, bytes, count, image->pixels, w, (int)image->stride, h, pixel_format,
+                      TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS) == 0)
+        return XC_OK;
+    bool is_warning = tjGetErrorCode(tj) == TJERR_WARNING;
+    const char *text = tjGetErrorStr2(tj);
+    if (is_warning && is_harmless(text)) return XC_OK;
+    if (strstr(text, "Premature end")) return fail(err, XC_ERR_FORMAT, "JPEG ends early: %s", text);
+    return fail(err, XC_ERR_FORMAT, "JPEG: %s", text);
+}
+
+xc_status jpeg_decode(const uint8_t *bytes, size_t count, const xc_image_limits *limits,
+                      xc_image **out, struct error *err)
+{
+    struct header h;
+    TRY(read_header(bytes, count, &h, err));
+    if (h.precision != 8)
+        return fail(err, XC_ERR_UNSUPPORTED, "JPEG: %u bits a sample (only 8 are supported)",
+                    h.precision);
+    bool grey = h.components == 1, cmyk = h.components == 4;
+    if (!grey && !cmyk && h.components != 3)
+        return fail(err, XC_ERR_UNSUPPORTED, "JPEG: %u components (1, 3 and 4 are supported)",
+                    h.components);
+    xc_image *image = NULL;
+    TRY(image_new(h.width, h.height,
+                  grey   ? XC_GREY8
+                  : cmyk ? XC_RGBA8
+                         : XC_RGB8,
+                  "jpeg", limits, &image, err));
+    tjhandle tj = tjInitDecompress();
+    xc_status status = tj ? scan_decode(tj, bytes, count,
+                                        grey   ? TJPF_GRAY
+                                        : cmyk ? TJPF_CMYK
+                                               : TJPF_RGB,
+                                        image, err)
+                          : fail_memory(err, 0);
+    if (tj) tjDestroy(tj);
+    if (status != XC_OK) {
+        image_free(image);
+        return status;
+    }
+    if (cmyk) cmyk_to_rgb(image);
+    if (h.orientation) image->info.orientation = h.orientation;
+    *out = image;
+    return XC_OK;
+}

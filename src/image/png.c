@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How do PNG bytes become pixels? libpng decodes and expands: palettes to colours, a transparent
+ * colour to an alpha channel, fewer than 8 bits to 8, 16 bits to their high byte. Gamma and colour
+ * profiles are left alone, as Pillow leaves them. The only file that includes png.h.
+ *
+ * libpng reports an error by longjmp. Everything that must survive one lives in struct job, and the
+ * one setjmp is in guarded(), which has no locals to lose.
+ */
+#include "image/format.h"
+
+#include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+struct job {
+    struct bytes in;
+    const xc_image_limits *limits;
+    struct error *err;
+    png_structp png;
+    png_infop info;
+    xc_image *image;
+    xc_status status; /* of the step, when it said why itself */
+    char reason[160]; /* libpng's */
+    jmp_buf jump;
+};
+
+static void on_read(png_structp png, png_bytep out, size_t count)
+{
+    struct job *job = png_get_io_ptr(png);
+    const uint8_t *bytes = bytes_take(&job->in, count);
+    if (!bytes) png_error(png, "ends early");
+    memcpy(out, bytes, count);
+}
+
+static PNG_NORETURN void on_error(png_structp png, png_const_charp text)
+{
+    struct job *job = png_get_error_ptr(png);
+    snprintf(job->reason, sizeof job->reason, "%s", text);
+    longjmp(job->jump, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text)
+{
+    (void)png;
+    (void)text;
+}
+
+static xc_pixel_format output_format(const struct job *job)
+{
+    int type = png_get_color_type(job->png, job->info);
+    bool alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(job->png, job->info, PNG_INFO_tRNS);
+    if (alpha) return XC_RGBA8;
+    return type & PNG_COLOR_MASK_COLOR ? XC_RGB8 : XC_GREY8;
+}
+
+/* Also sets up what libpng turns the rows into. */
+static void read_header(struct job *job)
+{
+    png_set_read_fn(job->png, job, on_read);
+    png_set_user_limits(job->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours say it better */
+    png_read_info(job->png, job->info);
+    xc_pixel_format format = output_format(job);
+    job->status = image_new(png_get_image_width(job->png, job->info),
+                            png_get_image_height(job->png, job->info), format, "png", job->limits,
+                            &job->image, job->err);
+    png_set_expand(job->png);
+    png_set_strip_16(job->png);
+    if (format == XC_RGBA8) png_set_gray_to_rgb(job->png);
+}
+
+static void read_rows(struct job *job)
+{
+    int passes = png_set_interlace_handling(job->png);
+    png_read_update_info(job->png, job->info);
+    if (png_get_rowbytes(job->png, job->info) != (size_t)job->image->stride)
+        png_error(job->png, "rows are not as long as the header says");
+    for (int pass = 0; pass < passes; pass++) {
+        for (uint32_t y = 0; y < job->image->info.height; y++)
+            png_read_row(job->png, image_row(job->image, y), NULL);
+    }
+    png_read_end(job->png, job->info); /* an eXIf chunk may follow the pixels */
+}
+
+static void read_orientation(struct job *job)
+{
+    png_uint_32 size = 0;
+    png_bytep exif = NULL;
+    if (png_get_eXIf_1(job->png, job->info, &size, &exif))
+        job->image->info.orientation = exif_orientation(exif, size);
+}
+
+static bool guarded(struct job *job, void (*step)(struct job *))
+{
+    if (setjmp(job->jump)) return false;
+    step(job);
+    return job->status == XC_OK;
+}
+
+static xc_status job_fail(const struct job *job)
+{
+    if (job->status != XC_OK) return job->status;
+    const char *colon = job->in.failed ? "" : ":";
+    return fail(job->err, XC_ERR_FORMAT, "PNG%s %s", colon, job->reason);
+}
+
+xc_status png_decode(const uint8_t *bytes, size_t count, const xc_image_limits *limits,
+                     xc_image **out, struct error *err)
+{
+    struct job job = {.in = bytes_of(bytes, count), .limits = limits, .err = err};
+    job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+    job.info = job.png ? png_create_info_struct(job.png) : NULL;
+    xc_status status = XC_OK;
+    if (!job.info) {
+        status = fail_memory(err, 0);
+    } else if (guarded(&job, read_header) && guarded(&job, read_rows) &&
+               guarded(&job, read_orientation)) {
+        *out = job.image;
+        job.image = NULL;
+    } else {
+        status = job_fail(&job);
+    }
+    image_free(job.image);
+    png_destroy_read_struct(&job.png, &job.info, NULL);
+    return status;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How is a picture resized exactly as Pillow does it? Every pixel of the result is a weighted mean
+ * of the pixels under a filter, first along the rows, then along the columns, each pass rounded to
+ * 8 bits. Enlarging, the filter has its own width; shrinking, it is stretched by the scale.
+ *
+ * Weights are computed in double and rounded to 22 fraction bits, so the sums are exact integers.
+ * NEAREST is not a filter: it adds the step up in double from pixel to pixel, and the rounding of
+ * that sum decides which pixel is taken. Channels are independent: colours under alpha are not
+ * weighted by it, because alpha is gone before a picture gets here.
+ */
+#include "image/resize.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+enum { FRACTION_BITS = 32 - 8 - 2, HALF = 1 << (FRACTION_BITS - 1) };
+
+static const double pi = 3.14159265358979323846;
+
+static double box(double x)
+{
+    return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
+}
+
+static double bilinear(double x)
+{
+    x = fabs(x);
+    return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+static double hamming(double x)
+{
+    x = fabs(x);
+    if (x == 0.0) return 1.0;
+    if (x >= 1.0) return 0.0;
+    x *= pi;
+    return sin(x) / x * (0.54 + 0.46 * cos(x));
+}
+
+/* Keys' cubic convolution with a = -0.5. */
+static double bicubic(double x)
+{
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
+    return 0.0;
+}
+
+static double sinc(double x)
+{
+    if (x == 0.0) return 1.0;
+    x *= pi;
+    return sin(x) / x;
+}
+
+static double lanczos(double x)
+{
+    return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+}
+
+static const struct {
+    double (*weight)(double x);
+    double support; /* the filter is zero beyond */
+} filters[] = {
+    [XC_FILTER_BOX] = {box, 0.5},         [XC_FILTER_BILINEAR] = {bilinear, 1.0},
+    [XC_FILTER_HAMMING] = {hamming, 1.0}, [XC_FILTER_BICUBIC] = {bicubic, 2.0},
+    [XC_FILTER_LANCZOS] = {lanczos, 3.0},
+};
+
+/* Which input pixels make output pixel i of the window, and with which weights. */
+struct tap {
+    int first, count;
+    int32_t *weight; /* (count) in `weights` */
+};
+
+struct axis {
+    struct tap *taps;
+    int32_t *weights;
+};
+
+static void axis_free(struct axis *axis)
+{
+    free(axis->taps);
+    free(axis->weights);
+}
+
+/* The taps of one output pixel; real: room for their weights before rounding. */
+static void tap_fill(struct tap *tap, int out, int in_size, double scale, xc_filter filter,
+                     double *real)
+{
+    double stretch = scale < 1.0 ? 1.0 : scale;
+    double support = filters[filter].support * stretch;
+    double centre = (out + 0.5) * scale, step = 1.0 / stretch, sum = 0.0;
+    int first = (int)(centre - support + 0.5), end = (int)(centre + support + 0.5);
+    if (first < 0) first = 0;
+    if (end > in_size) end = in_size;
+    tap->first = first;
+    tap->count = end - first;
+    for (int i = 0; i < tap->count; i++) {
+        real[i] = filters[filter].weight((i + first - centre + 0.5) * step);
+        sum += real[i];
+    }
+    for (int i = 0; i < tap->count; i++) {
+        double w = (sum != 0.0 ? real[i] / sum : real[i]) * (1 << FRACTION_BITS);
+        tap->weight[i] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
+    }
+}
+
+/* Taps for output pixels from .. from + n - 1 of out_size. axis->taps is NULL after a failure. */
+static xc_status axis_new(int in_size, int out_size, int from, int n, xc_filter filter,
+                          struct axis *axis, struct error *err)
+{
+    double scale = (double)in_size / out_size;
+    double most = ceil(filters[filter].support * (scale < 1.0 ? 1.0 : scale)) * 2 + 1;
+    size_t per_tap = (size_t)most, bytes;
+    *axis = (struct axis){0};
+    if (!size_mul(per_tap, sizeof(double), &bytes) || !size_mul(bytes, (size_t)n, &bytes))
+        return fail_memory(err, SIZE_MAX);
+    axis->taps = calloc((size_t)n, sizeof *axis->taps);
+    axis->weights = malloc(bytes / 2);
+    double *real = malloc(per_tap * sizeof *real);
+    xc_status status = XC_OK;
+    if (axis->taps && axis->weights && real) {
+        for (int i = 0; i < n; i++) {
+            axis->taps[i].weight = axis->weights + (size_t)i * per_tap;
+            tap_fill(&axis->taps[i], from + i, in_size, scale, filter, real);
+        }
+    } else {
+        status = fail_memory(err, bytes);
+    }
+    free(real);
+    return status;
+}
+
+static uint8_t to_byte(int32_t sum)
+{
+    int32_t value = sum >> FRACTION_BITS;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+/* in: (w, channels); out: (n, channels) */
+static void filter_row(const uint8_t *in, const struct tap *taps, int n, int channels, uint8_t *out)
+{
+    for (int x = 0; x < n; x++) {
+        const uint8_t *from = in + (size_t)taps[x].first * (size_t)channels;
+        for (int c = 0; c < channels; c++) {
+            const uint8_t *p = from + c;
+            int32_t sum = HALF;
+            for (int i = 0; i < taps[x].count; i++, p += channels) sum += *p * taps[x].weight[i];
+            *out++ = to_byte(sum);
+        }
+    }
+}
+
+/* in: the rows of the tap, (count, length); out: (length) */
+static void filter_column(const uint8_t *in, const struct tap *tap, size_t length, uint8_t *out)
+{
+    for (size_t x = 0; x < length; x++) {
+        int32_t sum = HALF;
+        for (int i = 0; i < tap->count; i++) sum += in[(size_t)i * length + x] * tap->weight[i];
+        out[x] = to_byte(sum);
+    }
+}
+
+/* scratch: one row of in; middle: the rows that the columns need, resized in width. */
+static void two_passes(const struct rows *in, const struct axis *across, const struct axis *down,
+                       struct window window, uint8_t *scratch, uint8_t *middle, uint8_t *out)
+{
+    const struct tap *last = &down->taps[window.h - 1];
+    int first_row = down->taps[0].first, end_row = last->first + last->count;
+    size_t length = (size_t)window.w * (size_t)in->channels;
+    for (int y = first_row; y < end_row; y++)
+        filter_row(in->get(in, y, scratch), across->taps, window.w, in->channels,
+                   middle + (size_t)(y - first_row) * length);
+    for (int y = 0; y < window.h; y++) {
+        const struct tap *tap = &down->taps[y];
+        filter_column(middle + (size_t)(tap->first - first_row) * length, tap, length,
+                      out + (size_t)y * length);
+    }
+}
+
+static xc_status resize_filtered(const struct rows *in, xc_filter filter, int out_w, int out_h,
+                                 struct window window, uint8_t *scratch, uint8_t *out,
+                                 struct error *err)
+{
+    struct axis across = {0}, down = {0};
+    uint8_t *middle = NULL;
+    size_t bytes = 0;
+    xc_status status = axis_new(in->w, out_w, window.x, window.w, filter, &across, err);
+    if (status == XC_OK) status = axis_new(in->h, out_h, window.y, window.h, filter, &down, err);
+    if (status != XC_OK) goto done;
+    const struct tap *last = &down.taps[window.h - 1];
+    size_t rows = (size_t)(last->first + last->count - down.taps[0].first);
+    if (size_mul((size_t)window.w, (size_t)in->channels, &bytes) && size_mul(bytes, rows, &bytes))
+        middle = malloc(bytes);
+    if (middle)
+        two_passes(in, &across, &down, window, scratch, middle, out);
+    else
+        status = fail_memory(err, bytes);
+done:
+    free(middle);
+    axis_free(&down);
+    axis_free(&across);
+    return status;
+}
+
+/* The input pixels that output pixels from .. from + n - 1 of out_size take. */
+static void nearest_fill(int in_size, int out_size, int from, int n, int *index)
+{
+    double step = (double)in_size / out_size, at = step * 0.5;
+    for (int i = 0; i < from + n; i++, at += step) {
+        int pixel = (int)at;
+        if (i >= from) index[i - from] = pixel < in_size ? pixel : in_size - 1;
+    }
+}
+
+static xc_status resize_nearest(const struct rows *in, int out_w, int out_h, struct window window,
+                                uint8_t *scratch, uint8_t *out, struct error *err)
+{
+    size_t n = (size_t)window.w + (size_t)window.h;
+    int *column = calloc(n, sizeof *column);
+    if (!column) return fail_memory(err, n * sizeof *column);
+    int *row = column + window.w;
+    size_t pixel = (size_t)in->channels;
+    nearest_fill(in->w, out_w, window.x, window.w, column);
+    nearest_fill(in->h, out_h, window.y, window.h, row);
+    for (int y = 0; y < window.h; y++) {
+        const uint8_t *from = in->get(in, row[y], scratch);
+        for (int x = 0; x < window.w; x++, out += pixel)
+            memcpy(out, from + (size_t)column[x] * pixel, pixel);
+    }
+    free(column);
+    return XC_OK;
+}
+
+xc_status resize_window(const struct rows *in, xc_filter filter, int out_w, int out_h,
+                        struct window window, uint8_t *out, struct error *err)
+{
+    uint8_t *scratch = calloc((size_t)in->w, (size_t)in->channels);
+    if (!scratch) return fail_memory(err, (size_t)in->w);
+    xc_status status = filter == XC_FILTER_NEAREST
+                           ? resize_nearest(in, out_w, out_h, window, scratch, out, err)
+                           : resize_filtered(in, filter, out_w, out_h, window, scratch, out, err);
+    free(scratch);
+    return status;
+}
+
+static const uint8_t *plain_row(const struct rows *rows, int y, uint8_t *scratch)
+{
+    (void)scratch;
+    const struct plain_rows *plain = (const struct plain_rows *)rows;
+    return plain->base + y * plain->stride;
+}
+
+struct plain_rows plain_rows_of(const uint8_t *base, int w, int h, ptrdiff_t stride, int channels)
+{
+    return (struct plain_rows){{w, h, channels, plain_row}, base, stride};
+}
+
+xc_status resize_u8(const uint8_t *in, int w, int h, ptrdiff_t stride, int channels,
+                    xc_filter filter, int out_w, int out_h, uint8_t *out, struct error *err)
+{
+    if (w < 1 || h < 1 || out_w < 1 || out_h < 1)
+        return fail(err, XC_ERR_ARGUMENT, "resize: %dx%d to %dx%d has no pixels", w, h, out_w,
+                    out_h);
+    if (filter < XC_FILTER_NEAREST || filter > XC_FILTER_LANCZOS)
+        return fail(err, XC_ERR_ARGUMENT, "resize: filter %d is none of Pillow's", (int)filter);
+    struct plain_rows rows = plain_rows_of(in, w, h, stride, channels);
+    return resize_window(&rows.rows, filter, out_w, out_h, (struct window){0, 0, out_w, out_h}, out,
+                         err);
+}
