@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. CMake presets stand behind it: see CMakePresets.json and `make help`.
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
+export FUZZ_SECONDS FUZZ_TARGETS
+
+.PHONY: build demo test test-oracles bench fuzz coverage install clean help
+
+build: ## build the command and the library in build/release
+	@scripts/deps build
+	@scripts/build release
+
+demo: ## install what is missing, build, classify pictures
+	@scripts/deps build
+	@scripts/build release
+	@scripts/demo
+
+test: ## install what is missing; every suite and every check
+	@scripts/deps test
+	@scripts/test
+
+test-oracles: ## compare with Keras and timm, in a private Python environment
+	@scripts/deps oracles
+	@scripts/build release
+	@scripts/test-oracles
+
+bench: ## measure speed
+	@scripts/deps build
+	@scripts/build release
+	@scripts/bench
+
+fuzz: ## FUZZ_SECONDS for each target; FUZZ_TARGETS="a b" for some
+	@scripts/deps test
+	@scripts/fuzz
+
+coverage: ## executed lines of our own parsers
+	@scripts/deps test
+	@scripts/coverage
+
+install: ## PREFIX=/usr/local, DESTDIR=
+	@scripts/deps build
+	@scripts/build release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@cmake --install build/release
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\): *## */\1\t/p' Makefile | expand -t 16
