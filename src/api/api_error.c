@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What went wrong, for a program? Ids and texts come from the one list in the header; the sentence
+ * is kept for each thread, which is the only thing in the library that changes outside a handle.
+ */
+#include "api/api.h"
+
+#include <string.h>
+
+static _Thread_local struct error last_error;
+
+struct error *api_error(void)
+{
+    return &last_error;
+}
+
+const char *xc_error(void)
+{
+    return last_error.text;
+}
+
+const char *xc_version(void)
+{
+    return XC_VERSION;
+}
+
+const char *xc_status_id(xc_status status)
+{
+    switch (status) {
+#define ID_CASE(name, value, id, text)                                                             \
+    case name:                                                                                     \
+        return id;
+        XC_STATUS_LIST(ID_CASE)
+#undef ID_CASE
+    }
+    return "XC-E9999";
+}
+
+const char *xc_status_text(xc_status status)
+{
+    switch (status) {
+#define TEXT_CASE(name, value, id, text)                                                           \
+    case name:                                                                                     \
+        return text;
+        XC_STATUS_LIST(TEXT_CASE)
+#undef TEXT_CASE
+    }
+    return "not a status";
+}
+
+xc_status options_read(void *to, size_t known, const void *from, const char *what)
+{
+    uint32_t size, full = (uint32_t)known;
+    if (!from) return XC_OK;
+    memcpy(&size, from, sizeof size);
+    if (size < sizeof size || size > known)
+        return fail(api_error(), XC_ERR_ARGUMENT,
+                    "%s.size is %u, expected 4..%zu: initialise it with its _INIT macro", what,
+                    size, known);
+    memcpy(to, from, size);
+    memcpy(to, &full, sizeof full);
+    return XC_OK;
+}
+
+xc_status refuse_null(const char *name)
+{
+    return fail(api_error(), XC_ERR_ARGUMENT, "%s is NULL", name);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions of the public interface: prepare, run, read, classify. */
+#include "api/api.h"
+#include "model/session.h"
+
+#define MAX_BATCH 1024u
+
+static xc_status check_opts(const xc_session_opts *o)
+{
+    if (o->max_batch > MAX_BATCH)
+        return fail(api_error(), XC_ERR_ARGUMENT, "max_batch: %u, expected 1..%u, or 0 for 1",
+                    o->max_batch, MAX_BATCH);
+    if (o->height > INT32_MAX || o->width > INT32_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u is too large", o->height,
+                    o->width);
+    if (o->precision != XC_PRECISION_F32 && o->precision != XC_PRECISION_F64)
+        return fail(api_error(), XC_ERR_ARGUMENT, "precision: %d is not one of xc_precision",
+                    (int)o->precision);
+    if (o->tap_count > 0 && !o->taps) return refuse_null("taps");
+    for (uint32_t i = 0; i < o->tap_count; i++)
+        if (!o->taps[i]) return fail(api_error(), XC_ERR_ARGUMENT, "tap %u is NULL", i);
+    return XC_OK;
+}
+
+xc_status xc_session_new(xc_model *model, const xc_session_opts *opts, xc_session **out)
+{
+    xc_session_opts o = XC_SESSION_OPTS_INIT;
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!model) return refuse_null("model");
+    TRY(options_read(&o, sizeof o, opts, "xc_session_opts"));
+    xc_preprocess preprocess = model->info.preprocess;
+    TRY(options_read(&preprocess, sizeof preprocess, o.preprocess, "xc_preprocess"));
+    if (o.preprocess) o.preprocess = &preprocess;
+    TRY(check_opts(&o));
+    return session_new(model, &o, out, api_error());
+}
+
+void xc_session_free(xc_session *session)
+{
+    session_free(session);
+}
+
+void xc_session_cancel(xc_session *session)
+{
+    if (session) session_cancel(session);
+}
+
+void xc_session_size(const xc_session *session, uint32_t *height, uint32_t *width,
+                     uint32_t *channels)
+{
+    struct shape input = session ? session_input(session) : (struct shape){0};
+    if (height) *height = (uint32_t)input.h;
+    if (width) *width = (uint32_t)input.w;
+    if (channels) *channels = (uint32_t)input.c;
+}
+
+uint64_t xc_session_arena_bytes(const xc_session *session)
+{
+    return session ? session_arena_bytes(session) : 0;
+}
+
+xc_status xc_prepare(xc_session *session, const xc_image *image, float *out)
+{
+    if (!session) return refuse_null("session");
+    if (!image) return refuse_null("image");
+    if (!out) return refuse_null("out");
+    return session_prepare(session, image, out, api_error());
+}
+
+static xc_status check_batch(const xc_session *session, uint32_t n)
+{
+    uint32_t most = (uint32_t)session_input(session).n;
+    if (n >= 1 && n <= most) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "n: %u, this session takes 1..%u", n, most);
+}
+
+xc_status xc_run(xc_session *session, const float *input, uint32_t n)
+{
+    if (!session) return refuse_null("session");
+    if (!input) return refuse_null("input");
+    TRY(check_batch(session, n));
+    return session_run(session, input, n, api_error());
+}
+
+xc_status xc_session_read(const xc_session *session, const char *name, float *out, size_t count,
+                          size_t *written)
+{
+    size_t numbers;
+    if (!session) return refuse_null("session");
+    if (!name) return refuse_null("name");
+    return session_read(session, name, DTYPE_F32, out, count, written ? written : &numbers,
+                        api_error());
+}
+
+xc_status xc_session_read_f64(const xc_session *session, const char *name, double *out,
+                              size_t count, size_t *written)
+{
+    size_t numbers;
+    if (!session) return refuse_null("session");
+    if (!name) return refuse_null("name");
+    return session_read(session, name, DTYPE_F64, out, count, written ? written : &numbers,
+                        api_error());
+}
+
+xc_status xc_classify(xc_session *session, const xc_image *const *images, uint32_t n, uint32_t k,
+                      xc_answer *answers)
+{
+    if (!session) return refuse_null("session");
+    if (!images) return refuse_null("images");
+    if (!answers) return refuse_null("answers");
+    TRY(check_batch(session, n));
+    if (k < 1) return fail(api_error(), XC_ERR_ARGUMENT, "k: 0, expected at least 1");
+    for (uint32_t i = 0; i < n; i++)
+        if (!images[i]) return fail(api_error(), XC_ERR_ARGUMENT, "image %u is NULL", i);
+    return session_classify(session, images, n, k, answers, api_error());
+}

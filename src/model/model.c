@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is shared and immutable? A model: graph, numbers, and what is known about both. It is made
+ * in three steps (model_new, the numbers, model_ready) and never changes afterwards, except that
+ * the weights made ready for a precision are kept when the first session asks for them.
+ */
+#include "model/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/layer.h"
+
+/* ---- model_new ------------------------------------------------------------------------------- */
+
+static uint64_t total_macs(const xc_layer *layer, uint32_t count)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(sum, layer[i].macs, &sum)) return UINT64_MAX;
+    return sum;
+}
+
+static xc_status planned_bytes(const xc_model *model, uint64_t *out, struct error *err)
+{
+    struct plan *plan = NULL;
+    struct plan_opts opts = {.input = model->graph->input};
+    TRY(plan_new(model->graph, NULL, &model->machine->f32, &opts, &plan, err));
+    *out = plan_arena_bytes(plan);
+    plan_free(plan);
+    return XC_OK;
+}
+
+static xc_status describe(xc_model *model, struct error *err)
+{
+    const struct graph *g = model->graph;
+    xc_model_info *info = &model->info;
+    const struct node *result = &g->node[g->output[0].node];
+    size_t classes;
+    if (!shape_count(result->out, &classes) || classes > UINT32_MAX)
+        return fail(err, XC_ERR_LIMIT, "the main output is too large");
+    TRY(layers_of(g, &model->arena, &model->layer, &info->layers, err));
+    TRY(planned_bytes(model, &info->activation_bytes, err));
+    info->arch = model->arch;
+    info->flavour = arch_flavour(model->arch);
+    info->height = (uint32_t)g->input.h;
+    info->width = (uint32_t)g->input.w;
+    info->channels = (uint32_t)g->input.c;
+    info->min_side = (uint32_t)graph_min_side(g);
+    info->classes = (uint32_t)classes;
+    info->outputs = (uint32_t)g->outputs;
+    info->has_softmax = result->kind == OP_SOFTMAX;
+    info->params = graph_params(g);
+    info->trainable = graph_trainable(g);
+    info->macs = total_macs(model->layer, info->layers);
+    info->weight_bytes = g->param.total * sizeof(float);
+    return preprocess_named(arch_recipe(model->arch), &model->meta.preprocess, err);
+}
+
+xc_status model_new(const struct machine *m, const char *arch, const struct arch_input *input,
+                    xc_model **out, struct error *err)
+{
+    static const struct arch_input own = {0};
+    xc_model *model = calloc(1, sizeof *model);
+    if (!model) return fail_memory(err, sizeof *model);
+    if (pthread_mutex_init(&model->lock, NULL) != 0) {
+        free(model);
+        return fail_memory(err, sizeof model->lock);
+    }
+    atomic_init(&model->references, 1);
+    model->machine = m;
+    model->meta = (struct model_meta){.source = "", .licence = "", .sha256 = "", .report = ""};
+    xc_status status = arch_build(arch, input ? input : &own, &model->graph, &model->arch, err);
+    if (status == XC_OK) status = describe(model, err);
+    if (status == XC_OK)
+        *out = model;
+    else
+        model_unref(model);
+    return status;
+}
+
+/* ---- the numbers ----------------------------------------------------------------------------- */
+
+xc_status model_make_block(xc_model *model, struct error *err)
+{
+    const struct param_table *table = &model->graph->param;
+    size_t bytes = table->total * sizeof *model->block; /* a graph of that size was checked */
+    const float **data = arena_push(&model->arena, (size_t)table->count, sizeof *data);
+    float *block = aligned_new(bytes ? bytes : sizeof *block);
+    if (!data || !block) {
+        free(block);
+        return fail_memory(err, bytes);
+    }
+    for (int i = 0; i < table->count; i++) data[i] = block + table->at[i].offset;
+    model->block = block;
+    model->data = data;
+    return XC_OK;
+}
+
+/* An exponent of all ones is NaN or infinite. Over the whole array without a branch first: the
+ * usual answer is that all is well. */
+static bool all_finite(const float *x, size_t count)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return bad == 0;
+}
+
+static xc_status check_numbers(const struct param *p, const float *x, struct error *err)
+{
+    if (!all_finite(x, p->count))
+        for (size_t i = 0; i < p->count; i++)
+            if (!isfinite(x[i]))
+                return fail(err, XC_ERR_NUMBER, "%s: number %zu is %s", p->name, i,
+                            isnan(x[i]) ? "NaN" : "infinite");
+    for (size_t i = 0; p->role == PARAM_VARIANCE && i < p->count; i++)
+        if (x[i] < 0)
+            return fail(err, XC_ERR_NUMBER, "%s: number %zu is %g, a variance is not negative",
+                        p->name, i, (double)x[i]);
+    return XC_OK;
+}
+
+xc_status model_ready(xc_model *model, struct error *err)
+{
+    const struct param_table *table = &model->graph->param;
+    for (int i = 0; model->data && i < table->count; i++)
+        TRY(check_numbers(&table->at[i], model->data[i], err));
+    model->info.has_weights = model->data != NULL;
+    model->info.has_labels = model->meta.labels != NULL;
+    model->info.source = model->meta.source;
+    model->info.licence = model->meta.licence;
+    model->info.sha256 = model->meta.sha256;
+    model->info.preprocess = model->meta.preprocess;
+    return XC_OK;
+}
+
+/* ---- sharing --------------------------------------------------------------------------------- */
+
+xc_model *model_ref(xc_model *model)
+{
+    atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
+    return model;
+}
+
+void model_unref(xc_model *model)
+{
+    if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (int i = 0; i < 2; i++) weights_free(model->ready[i]);
+    free(model->block);
+    file_release(&model->file);
+    graph_free(model->graph);
+    arena_free(&model->arena);
+    pthread_mutex_destroy(&model->lock);
+    free(model);
+}
+
+xc_status model_weights(xc_model *model, xc_precision precision, const struct weights **out,
+                        struct error *err)
+{
+    const struct machine *m = model->machine;
+    const struct kernels *k = precision == XC_PRECISION_F64 ? &m->f64 : &m->f32;
+    struct weights **ready = &model->ready[precision];
+    xc_status status = XC_OK;
+    if (!model->data)
+        return fail(err, XC_ERR_ARGUMENT, "the model was created without weights, it cannot run");
+    pthread_mutex_lock(&model->lock);
+    if (!*ready) status = weights_new(model->graph, model->data, k, m->pool, ready, err);
+    *out = *ready;
+    pthread_mutex_unlock(&model->lock);
+    return status;
+}
