@@ -21,7 +21,8 @@ enum op_trait {
     OP_ALIAS = 1u << 0,    /* computes nothing: its value is its input's */
     OP_EPILOGUE = 1u << 1, /* can add a second map and activate what it computes */
     OP_PROLOGUE = 1u << 2, /* can activate what it loads */
-    OP_IN_PLACE = 1u << 3  /* may write where it reads */
+    OP_IN_PLACE = 1u << 3, /* may write where it reads */
+    OP_PARTS = 1u << 4     /* one step an input, each into its own channels */
 };
 
 struct op {
@@ -36,8 +37,7 @@ struct op {
     bool (*fits)(const struct node *node, struct shape in);
     /* Same attributes? NULL: it has none. */
     bool (*equal)(const struct node *a, const struct node *b);
-    /* Fills the kernel, the attributes and the units of a step; views are the planner's work. NULL:
-     * never a step. */
+    /* Completes a zeroed step, whose views are there already. NULL: never a step. */
     void (*emit)(const struct emit *e, const struct chain *chain, struct step *step);
 };
 

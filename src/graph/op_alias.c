@@ -4,7 +4,7 @@
  * training) and flatten, which is another way to count the same numbers, unless the pixels lie
  * apart in memory: then it is a copy.
  */
-#include "graph/op.h"
+#include "graph/plan_int.h"
 
 static xc_status keep_shape(const struct node *node, const struct shape *in, struct shape *out,
                             struct error *err)
@@ -26,12 +26,24 @@ static xc_status flatten_shape(const struct node *node, const struct shape *in, 
     return XC_OK;
 }
 
+/* The row, seen as a map without gaps between its pixels. */
+static void flatten_emit(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    struct view *out = &step->call.map.out;
+    const struct view *in = &step->call.map.in;
+    out->h = in->h, out->w = in->w, out->c = in->c;
+    out->pixel = (ptrdiff_t)((size_t)in->c * dtype_size(e->k->type));
+    out->row = out->pixel * in->w;
+    emit_map(e, chain, step);
+}
+
 static bool dropout_equal(const struct node *a, const struct node *b)
 {
     return a->dropout == b->dropout;
 }
 
 const struct op op_input = {.name = "input"};
-const struct op op_flatten = {.name = "flatten", .traits = OP_ALIAS, .shape = flatten_shape};
+const struct op op_flatten = {
+    .name = "flatten", .traits = OP_ALIAS, .shape = flatten_shape, .emit = flatten_emit};
 const struct op op_dropout = {
     .name = "dropout", .traits = OP_ALIAS, .shape = keep_shape, .equal = dropout_equal};

@@ -3,7 +3,7 @@
  * Convolution: dense, grouped, depthwise. The number of groups -1 (GROUPS_DEPTHWISE) means one
  * group a channel, whatever the number of channels is; oc is then that number.
  */
-#include "graph/op.h"
+#include "graph/plan_int.h"
 
 static struct sliding sliding_of(const struct conv_attr *a)
 {
@@ -58,9 +58,45 @@ static bool equal(const struct node *x, const struct node *y)
            padding_equal(a->pad, b->pad);
 }
 
+/* 1x1 without padding: every output pixel reads one input pixel. */
+static bool is_pointwise(const struct conv_attr *a)
+{
+    const struct padding *p = &a->pad;
+    bool padded = p->kind == PAD_EXPLICIT && (p->top || p->left || p->bottom || p->right);
+    return a->kh == 1 && a->kw == 1 && a->groups == 1 && !padded;
+}
+
+static void emit(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    const struct conv_attr *a = &e->g->node[chain->root].conv;
+    const struct sliding s = sliding_of(a);
+    const struct kernels *k = e->k;
+    struct conv_call *call = &step->call.conv;
+    step->kind = CALL_CONV;
+    call->groups = groups_of(a, call->in.c);
+    call->window = sliding_window(&s, e->shape[chain->in]);
+    call->weight = e->ready[chain->root].weight;
+    call->packing = PACK_PLAIN;
+    call->prologue.act = emit_act(e, chain->load);
+    call->epilogue.bias = e->ready[chain->root].bias;
+    call->epilogue.act = emit_act(e, chain->act);
+    step->per_image = emit_pixels(call->out);
+    if (call->groups > 1 && call->groups == call->in.c && call->groups == call->out.c) {
+        step->kernel.conv = k->depthwise;
+        step->grain = k->depthwise_grain;
+    } else if (is_pointwise(a)) {
+        step->kernel.conv = k->pointwise;
+        step->grain = k->pointwise_grain;
+    } else {
+        step->kernel.conv = k->conv;
+        step->grain = k->conv_grain;
+    }
+}
+
 const struct op op_conv = {.name = "conv",
                            .traits = OP_EPILOGUE | OP_PROLOGUE,
                            .shape = shape,
                            .macs = macs,
                            .fits = fits,
-                           .equal = equal};
+                           .equal = equal,
+                           .emit = emit};

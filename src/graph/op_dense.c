@@ -3,7 +3,7 @@
  * Fully connected layer: one row of numbers in, `units` numbers out. A map of more than one pixel
  * is refused: whoever writes the network says flatten or global pooling.
  */
-#include "graph/op.h"
+#include "graph/plan_int.h"
 
 static xc_status shape(const struct node *node, const struct shape *in, struct shape *out,
                        struct error *err)
@@ -30,5 +30,21 @@ static bool equal(const struct node *a, const struct node *b)
     return a->units == b->units && a->params == b->params;
 }
 
-const struct op op_dense = {
-    .name = "dense", .traits = OP_EPILOGUE, .shape = shape, .macs = macs, .equal = equal};
+static void emit(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    struct dense_call *call = &step->call.dense;
+    step->kind = CALL_DENSE;
+    step->kernel.dense = e->k->dense;
+    step->per_image = (size_t)call->out.c;
+    call->weight = e->ready[chain->root].weight;
+    call->packing = PACK_PLAIN;
+    call->epilogue.bias = e->ready[chain->root].bias;
+    call->epilogue.act = emit_act(e, chain->act);
+}
+
+const struct op op_dense = {.name = "dense",
+                            .traits = OP_EPILOGUE,
+                            .shape = shape,
+                            .macs = macs,
+                            .equal = equal,
+                            .emit = emit};

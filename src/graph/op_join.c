@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where branches meet: the sum of two maps, and maps side by side in their channels. */
-#include "graph/op.h"
+#include "graph/plan_int.h"
 
 static xc_status add_shape(const struct node *node, const struct shape *in, struct shape *out,
                            struct error *err)
@@ -30,5 +30,7 @@ static xc_status concat_shape(const struct node *node, const struct shape *in, s
     return XC_OK;
 }
 
-const struct op op_add = {.name = "add", .traits = OP_EPILOGUE | OP_IN_PLACE, .shape = add_shape};
-const struct op op_concat = {.name = "concat", .shape = concat_shape};
+const struct op op_add = {
+    .name = "add", .traits = OP_EPILOGUE | OP_IN_PLACE, .shape = add_shape, .emit = emit_map};
+const struct op op_concat = {
+    .name = "concat", .traits = OP_PARTS, .shape = concat_shape, .emit = emit_map};

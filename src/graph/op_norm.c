@@ -4,7 +4,7 @@
  * (given, such as the arithmetic of a preprocessing layer). A batch norm that only follows a
  * convolution or a dense layer never runs: fold.c puts it into the weights.
  */
-#include "graph/op.h"
+#include "graph/plan_int.h"
 
 static xc_status keep_shape(const struct node *node, const struct shape *in, struct shape *out,
                             struct error *err)
@@ -28,11 +28,20 @@ static bool affine_equal(const struct node *a, const struct node *b)
     return true;
 }
 
+static void emit(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    emit_map(e, chain, step);
+    step->call.map.prologue.scale = e->ready[chain->root].scale;
+    step->call.map.prologue.shift = e->ready[chain->root].shift;
+}
+
 const struct op op_batch_norm = {.name = "batch_norm",
                                  .traits = OP_EPILOGUE | OP_IN_PLACE,
                                  .shape = keep_shape,
-                                 .equal = norm_equal};
+                                 .equal = norm_equal,
+                                 .emit = emit};
 const struct op op_affine = {.name = "affine",
                              .traits = OP_EPILOGUE | OP_IN_PLACE,
                              .shape = keep_shape,
-                             .equal = affine_equal};
+                             .equal = affine_equal,
+                             .emit = emit};

@@ -3,7 +3,7 @@
  * Pooling over windows and over whole maps. Padding of a max pool counts as -infinity, never as 0.
  * A window that would see nothing but padding is refused.
  */
-#include "graph/op.h"
+#include "graph/plan_int.h"
 
 static struct sliding sliding_of(const struct pool_attr *a)
 {
@@ -37,6 +37,18 @@ static bool equal(const struct node *x, const struct node *y)
            (!average || a->count_pad == b->count_pad);
 }
 
+static void emit(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    const struct pool_attr *a = &e->g->node[chain->root].pool;
+    const struct sliding s = sliding_of(a);
+    struct pool_call *call = &step->call.pool;
+    step->kind = CALL_POOL;
+    step->kernel.pool = a->kind == POOL_MAX ? e->k->pool_max : e->k->pool_average;
+    step->per_image = emit_pixels(call->out);
+    call->window = sliding_window(&s, e->shape[chain->in]);
+    call->count_pad = a->count_pad;
+}
+
 static xc_status global_shape(const struct node *node, const struct shape *in, struct shape *out,
                               struct error *err)
 {
@@ -50,6 +62,15 @@ static bool global_equal(const struct node *a, const struct node *b)
     return a->global == b->global;
 }
 
-const struct op op_pool = {.name = "pool", .shape = shape, .fits = fits, .equal = equal};
+static void emit_global(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    bool max = e->g->node[chain->root].global == POOL_MAX;
+    step->kind = CALL_GLOBAL_POOL;
+    step->kernel.global_pool = max ? e->k->global_max : e->k->global_average;
+    step->per_image = (size_t)step->call.io.out.c;
+}
+
+const struct op op_pool = {
+    .name = "pool", .shape = shape, .fits = fits, .equal = equal, .emit = emit};
 const struct op op_global_pool = {
-    .name = "global_pool", .shape = global_shape, .equal = global_equal};
+    .name = "global_pool", .shape = global_shape, .equal = global_equal, .emit = emit_global};

@@ -5,7 +5,8 @@
  *   weights   the parameters made ready to run: batch norm folded, converted to the plan's type,
  *             packed for its kernels. Shared by all plans of one (precision, level, fold).
  *   plan      a flat list of steps for one (shape, batch, precision, level, taps), each a kernel
- * call whose pointers are offsets into one arena. Immutable; run it with run.h.
+ * call whose pointers are offsets into one arena. Immutable: any number of threads may run it, each
+ * with an arena of its own.
  *
  * Backward steps will follow the forward ones in the same list and arena.
  */
@@ -53,5 +54,8 @@ bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
 /* All steps in order. arena: plan_arena_bytes bytes, zeroed once, 64-byte aligned. Allocates
  * nothing. cancel (may be NULL) is looked at between steps: XC_ERR_CANCELLED. */
 xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel);
+/* The same for the first images of the batch only. */
+xc_status plan_run_images(const struct plan *p, int images, void *arena, struct pool *pool,
+                          const atomic_bool *cancel);
 
 #endif

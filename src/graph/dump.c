@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does a person read a plan? One line a step: the operator, its nodes in the order in which
+ * they act ("relu > conv" is done on load, "conv > relu" on the result), shapes, where the result
+ * lies in the arena, multiply-adds. Whole numbers only, so the locale does not matter.
+ */
+#include "graph/plan_int.h"
+
+struct text {
+    struct arena *arena;
+    const char *so_far; /* NULL: out of memory */
+};
+
+static void join(struct text *t, const char *between, const char *more)
+{
+    if (t->so_far) t->so_far = arena_printf(t->arena, "%s%s%s", t->so_far, between, more);
+}
+
+static void join_node(struct text *t, const struct graph *g, const char *between, int node)
+{
+    if (node >= 0) join(t, between, g->node[node].name);
+}
+
+static const char *chain_text(const struct plan *p, const struct step *step, struct arena *a)
+{
+    const struct chain *c = &step->chain;
+    const struct node *root = &p->g->node[c->root];
+    struct text t = {a, ""};
+    if (c->load >= 0) join(&t, p->g->node[c->load].name, " > ");
+    join_node(&t, p->g, "", c->root);
+    join_node(&t, p->g, " > ", c->norm);
+    if (c->other >= 0 && root->kind != OP_ADD) join_node(&t, p->g, " + ", c->other);
+    join_node(&t, p->g, " > ", c->act);
+    return t.so_far;
+}
+
+static const char *step_line(const struct plan *p, int i, struct arena *a)
+{
+    const struct step *step = &p->step[i];
+    const struct view *in = &step->call.io.in, *out = &step->call.io.out;
+    const char *nodes = chain_text(p, step, a);
+    uint64_t macs = graph_macs(p->g, step->chain.root, p->shape);
+    if (!nodes) return NULL;
+    return arena_printf(a, "%3d %-11s %dx%dx%dx%d -> %dx%dx%dx%d @%zu %llu  %s\n", i,
+                        op_of(&p->g->node[step->chain.root])->name, in->n, in->h, in->w, in->c,
+                        out->n, out->h, out->w, out->c, step->out, (unsigned long long)macs, nodes);
+}
+
+const char *plan_dump(const struct plan *p, struct arena *a)
+{
+    struct arena scratch = {0};
+    struct text whole = {&scratch, ""};
+    for (int i = 0; i < p->steps && whole.so_far; i++) {
+        const char *line = step_line(p, i, &scratch);
+        if (line)
+            join(&whole, "", line);
+        else
+            whole.so_far = NULL;
+    }
+    const char *text = whole.so_far ? arena_strdup(a, whole.so_far) : NULL;
+    arena_free(&scratch);
+    return text;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where do the numbers lie? The second and third loop of the planner: values (which memory a node
+ * has, and from which chain to which it must stay) and offsets (largest first, each into the
+ * smallest gap among the values that live at the same time).
+ *
+ * Invariants, which places_overlap and the tests look at:
+ *   1. two values without parent whose lives overlap share no byte;
+ *   2. a value is written first by chain `first` and read last by chain `last`, both included;
+ *   3. a value inside another (an input of a concatenation) lives inside the other's life;
+ *   4. a node writes in place only over a value that nobody reads later.
+ *
+ * The channels of a pixel are padded to a cache line, so that every pixel begins on one; inside a
+ * concatenation the pixels are those of the whole.
+ */
+#include "base/checked.h"
+#include "graph/plan_int.h"
+
+#define LINE 64
+
+/* ---- values ------------------------------------------------------------------------------------
+ */
+
+static bool set_strides(struct value *v, size_t element)
+{
+    const struct shape *s = &v->shape;
+    return size_mul((size_t)s->c, element, &v->pixel) && size_align(v->pixel, LINE, &v->pixel) &&
+           size_mul(v->pixel, (size_t)s->w, &v->row) && size_mul(v->row, (size_t)s->h, &v->image) &&
+           size_mul(v->image, (size_t)s->n, &v->bytes);
+}
+
+/* Is this map also read as one row? Then its pixels must stay side by side. */
+static bool is_flattened(const struct schedule *s, int node)
+{
+    for (int i = node + 1; i < s->g->nodes; i++)
+        if (s->source[i] == node && !shape_equal(s->shape[i], s->shape[node])) return true;
+    return false;
+}
+
+static xc_status new_value(struct places *p, const struct schedule *s, int node, struct error *err)
+{
+    struct value v = {.shape = s->shape[node], .parent = -1, .first = node, .last = node};
+    if (!set_strides(&v, dtype_size(s->type)))
+        return fail(err, XC_ERR_LIMIT, "%s: a map of %dx%dx%dx%d is too large",
+                    s->g->node[node].name, v.shape.n, v.shape.h, v.shape.w, v.shape.c);
+    v.fixed = node == 0 || is_flattened(s, node);
+    p->value[p->values] = v;
+    p->value_of[node] = p->values++;
+    return XC_OK;
+}
+
+/* May chain `out` write over the value of node `over`? */
+static bool may_replace(const struct places *p, const struct schedule *s, int over, int out)
+{
+    if (over < 0) return false;
+    over = s->source[over];
+    if (s->kept[over] || s->last_read[over] != out) return false;
+    const struct value *v = &p->value[p->value_of[over]];
+    return v->parent < 0 && shape_equal(v->shape, s->shape[out]);
+}
+
+static bool replace(struct places *p, const struct schedule *s, int out)
+{
+    const struct chain *c = &s->chain[out];
+    if (!(op_of(&s->g->node[c->root])->traits & OP_IN_PLACE)) return false;
+    int over = may_replace(p, s, c->in, out)      ? c->in
+               : may_replace(p, s, c->other, out) ? c->other
+                                                  : -1;
+    if (over < 0) return false;
+    p->value_of[out] = p->value_of[s->source[over]];
+    p->value[p->value_of[out]].fixed |= is_flattened(s, out);
+    return true;
+}
+
+/* Makes the inputs of a concatenation ranges of its channels, where they are free to move. The
+ * whole then has to stay as long as any of them is read. */
+static void adopt_inputs(struct places *p, struct schedule *s, int concat)
+{
+    const struct node *n = &s->g->node[concat];
+    size_t at = 0;
+    for (int j = 0; j < n->inputs; j++) {
+        int x = s->source[n->input[j]];
+        struct value *v = &p->value[p->value_of[x]];
+        if (v->parent < 0 && !v->fixed && shape_equal(v->shape, s->shape[x])) {
+            v->parent = p->value_of[concat];
+            v->at = at;
+            if (s->last_read[concat] < s->last_read[x]) s->last_read[concat] = s->last_read[x];
+            s->kept[concat] |= s->kept[x];
+        }
+        at += (size_t)s->shape[x].c * dtype_size(s->type);
+    }
+}
+
+static xc_status give_values(struct places *p, struct schedule *s, struct error *err)
+{
+    for (int i = 0; i < s->g->nodes; i++) p->value_of[i] = -1;
+    TRY(new_value(p, s, 0, err));
+    for (int i = 1; i < s->g->nodes; i++) {
+        if (s->chain[i].root < 0 || replace(p, s, i)) continue;
+        TRY(new_value(p, s, i, err));
+        if (s->g->node[i].kind == OP_CONCAT) adopt_inputs(p, s, i);
+    }
+    return XC_OK;
+}
+
+/* ---- lives -------------------------------------------------------------------------------------
+ */
+
+static void touch(struct places *p, int node, int chain)
+{
+    for (int v = node < 0 ? -1 : p->value_of[node]; v >= 0; v = p->value[v].parent) {
+        if (p->value[v].first > chain) p->value[v].first = chain;
+        if (p->value[v].last < chain) p->value[v].last = chain;
+    }
+}
+
+static void find_lives(struct places *p, const struct schedule *s)
+{
+    touch(p, 0, -1);
+    for (int i = 0; i < s->g->nodes; i++) {
+        if (p->value_of[i] < 0) continue;
+        touch(p, i, s->last_read[i]);
+        if (i > 0) touch(p, i, i);
+    }
+}
+
+static bool live_together(const struct value *a, const struct value *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* ---- offsets -----------------------------------------------------------------------------------
+ */
+
+/* Values without parent, largest first; of equal ones the earlier. */
+static int by_size(const struct places *p, int *order)
+{
+    int count = 0;
+    for (int i = 0; i < p->values; i++) {
+        if (p->value[i].parent >= 0) continue;
+        int at = count++;
+        for (; at > 0 && p->value[order[at - 1]].bytes < p->value[i].bytes; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+    return count;
+}
+
+/* The smallest gap that holds v among the placed values (by offset) that live when v does. */
+static size_t best_gap(const struct places *p, const struct value *v, const int *placed, int count)
+{
+    size_t best = NOWHERE, best_room = SIZE_MAX, end = 0;
+    for (int i = 0; i < count; i++) {
+        const struct value *u = &p->value[placed[i]];
+        if (!live_together(u, v)) continue;
+        size_t room = u->at > end ? u->at - end : 0;
+        if (room >= v->bytes && room < best_room) {
+            best = end;
+            best_room = room;
+        }
+        if (u->at + u->bytes > end) end = u->at + u->bytes;
+    }
+    return best == NOWHERE ? end : best;
+}
+
+static bool give_offsets(struct places *p, const int *order, int *placed, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct value *v = &p->value[order[i]];
+        size_t end;
+        v->at = best_gap(p, v, placed, i);
+        if (!size_add(v->at, v->bytes, &end)) return false;
+        if (end > p->bytes) p->bytes = end;
+        int at = i;
+        for (; at > 0 && p->value[placed[at - 1]].at > v->at; at--) placed[at] = placed[at - 1];
+        placed[at] = order[i];
+    }
+    return true;
+}
+
+int places_overlap(const struct places *p)
+{
+    for (int i = 0; i < p->values; i++)
+        for (int j = 0; j < i; j++) {
+            const struct value *a = &p->value[i], *b = &p->value[j];
+            if (a->parent >= 0 || b->parent >= 0 || !live_together(a, b)) continue;
+            if (a->at < b->at + b->bytes && b->at < a->at + a->bytes) return i;
+        }
+    return -1;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
+
+xc_status places_find(struct places *p, struct schedule *s, struct arena *a, struct error *err)
+{
+    size_t n = (size_t)s->g->nodes;
+    *p = (struct places){.value = arena_push(a, n, sizeof *p->value),
+                         .value_of = arena_push(a, n, sizeof *p->value_of)};
+    int *order = arena_push(a, n, sizeof *order), *placed = arena_push(a, n, sizeof *placed);
+    if (!p->value || !p->value_of || !order || !placed)
+        return fail_memory(err, n * sizeof *p->value);
+    TRY(give_values(p, s, err));
+    find_lives(p, s);
+    if (!give_offsets(p, order, placed, by_size(p, order)))
+        return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
+    return XC_OK;
+}
+
+struct view place_view(const struct places *p, const struct schedule *s, int node, size_t *at)
+{
+    struct shape shape = s->shape[node];
+    const struct value *v = &p->value[p->value_of[s->source[node]]], *root = v;
+    bool flat = !shape_equal(shape, v->shape);
+    for (*at = v->at; root->parent >= 0; *at += root->at) root = &p->value[root->parent];
+    return (struct view){.n = shape.n,
+                         .h = shape.h,
+                         .w = shape.w,
+                         .c = shape.c,
+                         .image = (ptrdiff_t)root->image,
+                         .row = (ptrdiff_t)(flat ? root->image : root->row),
+                         .pixel = (ptrdiff_t)(flat ? root->image : root->pixel)};
+}

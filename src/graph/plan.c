@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does a graph become a list of kernel calls? The loops of chain.c and place.c, then one step a
+ * chain, filled in by the operator that does the work. After this nothing is decided any more:
+ * run.c adds the arena's address and calls.
+ *
+ * A plan without weights has everything but the pointers to them: it is how memory is sized before
+ * there is a model.
+ */
+#include <stdlib.h>
+
+#include "graph/plan_int.h"
+
+/* ---- what operators use ------------------------------------------------------------------------
+ */
+
+struct activation emit_act(const struct emit *e, int node)
+{
+    return node < 0 ? (struct activation){.kind = ACT_NONE} : e->g->node[node].act;
+}
+
+size_t emit_pixels(struct view v)
+{
+    return (size_t)v.h * (size_t)v.w;
+}
+
+void emit_map(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    step->kind = CALL_MAP;
+    step->kernel.map = e->k->map;
+    step->per_image = emit_pixels(step->call.map.out);
+    step->call.map.epilogue.act = emit_act(e, chain->act);
+}
+
+struct epilogue *call_epilogue(enum call_kind kind, union call *call)
+{
+    if (kind == CALL_CONV) return &call->conv.epilogue;
+    if (kind == CALL_DENSE) return &call->dense.epilogue;
+    return kind == CALL_MAP ? &call->map.epilogue : NULL;
+}
+
+/* ---- steps -------------------------------------------------------------------------------------
+ */
+
+struct building {
+    struct plan *plan;
+    struct schedule schedule;
+    struct places places;
+    struct emit emit;
+};
+
+static struct step *new_step(struct building *b, int chain)
+{
+    struct step *step = &b->plan->step[b->plan->steps++];
+    step->chain = b->schedule.chain[chain];
+    step->node = chain;
+    step->grain = 1;
+    step->add = NOWHERE;
+    step->call.io.type = b->schedule.type;
+    return step;
+}
+
+static void fill_step(struct building *b, struct step *step)
+{
+    const struct chain *c = &step->chain;
+    op_of(&b->emit.g->node[c->root])->emit(&b->emit, c, step);
+    struct epilogue *epilogue = call_epilogue(step->kind, &step->call);
+    if (c->other >= 0 && epilogue)
+        epilogue->add = place_view(&b->places, &b->schedule, c->other, &step->add);
+}
+
+static void add_step(struct building *b, int chain)
+{
+    struct step *step = new_step(b, chain);
+    union call *call = &step->call;
+    call->io.in = place_view(&b->places, &b->schedule, step->chain.in, &step->in);
+    call->io.out = place_view(&b->places, &b->schedule, chain, &step->out);
+    fill_step(b, step);
+}
+
+/* One copy an input, except for those that were computed in place. */
+static void add_parts(struct building *b, int chain)
+{
+    const struct node *n = &b->emit.g->node[b->schedule.chain[chain].root];
+    size_t channels = 0, element = dtype_size(b->schedule.type);
+    for (int j = 0; j < n->inputs; j++) {
+        size_t from, to;
+        struct view in = place_view(&b->places, &b->schedule, n->input[j], &from);
+        struct view out = place_view(&b->places, &b->schedule, chain, &to);
+        to += channels * element;
+        channels += (size_t)in.c;
+        if (from == to) continue;
+        struct step *step = new_step(b, chain);
+        out.c = in.c;
+        step->in = from;
+        step->out = to;
+        step->call.io.in = in;
+        step->call.io.out = out;
+        fill_step(b, step);
+    }
+}
+
+static xc_status add_steps(struct building *b, struct error *err)
+{
+    const struct graph *g = b->emit.g;
+    size_t most = 0;
+    for (int i = 0; i < g->nodes; i++)
+        if (b->schedule.chain[i].root >= 0) most += (size_t)g->node[i].inputs;
+    b->plan->step = arena_push(&b->plan->arena, most, sizeof *b->plan->step);
+    if (!b->plan->step) return fail_memory(err, most * sizeof *b->plan->step);
+    for (int i = 0; i < g->nodes; i++) {
+        int root = b->schedule.chain[i].root;
+        if (root < 0) continue;
+        if (op_of(&g->node[root])->traits & OP_PARTS)
+            add_parts(b, i);
+        else
+            add_step(b, i);
+    }
+    return XC_OK;
+}
+
+/* ---- what a caller can look at -----------------------------------------------------------------
+ */
+
+static void show(struct building *b, int node)
+{
+    struct plan *p = b->plan;
+    p->visible[node] = true;
+    p->view[node] = place_view(&b->places, &b->schedule, node, &p->view_at[node]);
+}
+
+static xc_status show_results(struct building *b, const struct plan_opts *opts, struct error *err)
+{
+    struct plan *p = b->plan;
+    size_t n = (size_t)p->g->nodes;
+    p->visible = arena_push(&p->arena, n, sizeof *p->visible);
+    p->view = arena_push(&p->arena, n, sizeof *p->view);
+    p->view_at = arena_push(&p->arena, n, sizeof *p->view_at);
+    if (!p->visible || !p->view || !p->view_at) return fail_memory(err, n * sizeof *p->view);
+    show(b, 0);
+    for (int i = 0; i < p->g->outputs; i++) show(b, p->g->output[i].node);
+    for (int i = 0; i < opts->taps; i++) show(b, opts->tap[i]);
+    return XC_OK;
+}
+
+bool plan_view(const struct plan *p, int node, void *arena, struct view *out)
+{
+    if (node < 0 || node >= p->g->nodes || !p->visible[node]) return false;
+    *out = p->view[node];
+    out->data = (char *)arena + p->view_at[node];
+    return true;
+}
+
+/* ---- the object --------------------------------------------------------------------------------
+ */
+
+/* scratch: what is needed only until the plan is made */
+static xc_status build(struct plan *p, const struct weights *w, const struct kernels *k,
+                       const struct plan_opts *opts, struct arena *scratch, struct error *err)
+{
+    size_t n = (size_t)p->g->nodes;
+    struct building b = {.plan = p, .schedule = {.g = p->g, .type = k->type}};
+    const struct ready *ready = w ? w->ready : arena_push(scratch, n, sizeof *ready);
+    p->shape = arena_push(&p->arena, n, sizeof *p->shape);
+    if (!p->shape || !ready) return fail_memory(err, n * sizeof *p->shape);
+    TRY(graph_shapes(p->g, opts->input, p->shape, err));
+    b.schedule.shape = p->shape;
+    b.emit = (struct emit){.g = p->g, .k = k, .shape = p->shape, .ready = ready};
+    TRY(schedule_build(&b.schedule, opts, scratch, err));
+    TRY(places_find(&b.places, &b.schedule, scratch, err));
+    p->bytes = b.places.bytes;
+    TRY(add_steps(&b, err));
+    return show_results(&b, opts, err);
+}
+
+xc_status plan_new(const struct graph *g, const struct weights *w, const struct kernels *k,
+                   const struct plan_opts *opts, struct plan **out, struct error *err)
+{
+    struct arena scratch = {0};
+    struct plan *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (!p) return fail_memory(err, sizeof *p);
+    if (w && w->type != k->type) {
+        plan_free(p);
+        return fail(err, XC_ERR_INTERNAL, "weights are %s, kernels %s", dtype_name(w->type),
+                    dtype_name(k->type));
+    }
+    p->g = g;
+    p->batch = opts->input.n;
+    p->runs = w != NULL;
+    xc_status status = build(p, w, k, opts, &scratch, err);
+    arena_free(&scratch);
+    if (status != XC_OK) {
+        plan_free(p);
+        return status;
+    }
+    *out = p;
+    return XC_OK;
+}
+
+void plan_free(struct plan *p)
+{
+    if (!p) return;
+    arena_free(&p->arena);
+    free(p);
+}
+
+size_t plan_arena_bytes(const struct plan *p)
+{
+    return p->bytes;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What do the three loops of the planner hand to each other?
+ *
+ *   chain.c   nodes  -> chains   which nodes run together, who reads whom, what must be kept
+ *   place.c   chains -> values   which memory a node's numbers lie in, from when to when, where
+ *   plan.c    both   -> steps    kernel calls with offsets
+ *
+ * A chain has the number of its last node, so that "chain 17 reads node 5" and "node 5 is last read
+ * at 17" speak of one order, the order of execution.
+ */
+#ifndef XC_GRAPH_PLAN_INT_H
+#define XC_GRAPH_PLAN_INT_H
+
+#include "graph/op.h"
+#include "graph/plan.h"
+
+#define NOWHERE SIZE_MAX
+
+/* ---- weights -----------------------------------------------------------------------------------
+ */
+
+struct ready { /* of one node, in the plan's type; NULL where the operator has none */
+    const void *weight, *bias, *scale, *shift;
+};
+
+struct weights {
+    struct ready *ready; /* by node */
+    enum dtype type;
+    void *block; /* everything that could not be used as it lies */
+    size_t bytes;
+};
+
+/* norm_of[i]: the batch norm that goes into the weights of node i, or -1. */
+void fold_find(const struct graph *g, int *norm_of);
+
+/* ---- chains ------------------------------------------------------------------------------------
+ */
+
+struct chain {
+    int root;  /* the operator that does the work; -1: no chain ends at this node */
+    int norm;  /* batch norm inside the weights, or -1 */
+    int act;   /* activation of the result, or -1 */
+    int in;    /* node that is read: view it as this one, keep its source alive */
+    int load;  /* activation applied as it is read, or -1 */
+    int other; /* node whose value is added, or -1 */
+};
+
+struct schedule {
+    const struct graph *g;
+    enum dtype type;
+    const struct shape *shape; /* by node, with the batch */
+    int *source;    /* the node that a node is another name of (dropout, flatten), or itself */
+    bool *kept;     /* by source: an output or a tap */
+    int *readers;   /* by source: how often it is read */
+    int *last_read; /* by source: last chain that reads it; g->nodes when kept */
+    int *norm_of;
+    bool *on_load;       /* activations that their readers apply */
+    struct chain *chain; /* by last node */
+};
+
+XC_NODISCARD xc_status schedule_build(struct schedule *s, const struct plan_opts *opts,
+                                      struct arena *a, struct error *err);
+
+/* ---- values ------------------------------------------------------------------------------------
+ */
+
+struct value {
+    struct shape shape;
+    size_t pixel, row, image, bytes; /* strides */
+    int parent;                      /* the value that this one is a range of channels of, or -1 */
+    size_t at;                       /* byte offset inside the parent, or inside the arena */
+    int first, last;                 /* chains: written, last read */
+    bool fixed;                      /* must not move into another */
+};
+
+struct places {
+    struct value *value;
+    int values;
+    int *value_of; /* by source node; -1: has no memory */
+    size_t bytes;  /* of the arena */
+};
+
+/* Joins lives in s where an input of a concatenation becomes part of it. */
+XC_NODISCARD xc_status places_find(struct places *p, struct schedule *s, struct arena *a,
+                                   struct error *err);
+/* The view of a node (data NULL) and where it begins in the arena. */
+struct view place_view(const struct places *p, const struct schedule *s, int node, size_t *at);
+/* Do two values that live at the same time share a byte? The number of the first such value, or -1.
+ */
+int places_overlap(const struct places *p);
+
+/* ---- steps -------------------------------------------------------------------------------------
+ */
+
+enum call_kind { CALL_CONV, CALL_POOL, CALL_GLOBAL_POOL, CALL_MAP, CALL_DENSE, CALL_SOFTMAX };
+
+union call {
+    struct {
+        enum dtype type;
+        struct view in, out;
+    } io; /* all calls begin like this */
+    struct conv_call conv;
+    struct pool_call pool;
+    struct global_pool_call global_pool;
+    struct map_call map;
+    struct dense_call dense;
+    struct softmax_call softmax;
+};
+
+union kernel_fn {
+    conv_fn *conv;
+    pool_kernel_fn *pool;
+    global_pool_fn *global_pool;
+    map_fn *map;
+    dense_fn *dense;
+    softmax_fn *softmax;
+};
+
+struct step {
+    enum call_kind kind;
+    union kernel_fn kernel;
+    union call call;     /* complete but for the data of its views */
+    size_t in, out, add; /* where those begin in the arena; add may be NOWHERE */
+    size_t per_image, grain;
+    struct chain chain;
+    int node; /* the last node of the chain */
+};
+
+/* The epilogue of a call, or NULL when its kind has none. */
+struct epilogue *call_epilogue(enum call_kind kind, union call *call);
+
+struct emit { /* what an operator may look at when it fills its step */
+    const struct graph *g;
+    const struct kernels *k;
+    const struct shape *shape;
+    const struct ready *ready; /* by node */
+};
+
+struct activation emit_act(const struct emit *e, int node); /* of an activation node; -1: none */
+size_t emit_pixels(struct view v);                          /* of one image */
+/* The step that changes numbers one by one: a copy, but for the chain's addition and activation. */
+void emit_map(const struct emit *e, const struct chain *chain, struct step *step);
+
+struct plan {
+    struct arena arena;
+    const struct graph *g;
+    struct step *step;
+    int steps, batch;
+    size_t bytes;
+    bool runs;     /* it has weights */
+    bool *visible; /* by node: the input, outputs and taps */
+    struct view *view;
+    size_t *view_at;
+    struct shape *shape;
+};
+
+#endif
