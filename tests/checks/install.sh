@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# install.sh BUILD CC: is what `make install` puts in a folder enough to build and run a program,
+# with either library, and to run the command?
+set -eu
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cmake --install "$1" --prefix "$folder" >/dev/null
+cd "$folder"
+cat >program.c <<'END'
+#include <stdio.h>
+#include <xception.h>
+int main(void)
+{
+    return puts(xc_version()) < 0;
+}
+END
+pc=$(find . -name xception.pc)
+PKG_CONFIG_PATH=$(dirname "$pc")
+export PKG_CONFIG_PATH
+config="pkg-config --define-variable=prefix=$folder"
+library=$($config --variable=libdir xception)
+
+"$2" program.c $($config --cflags --libs xception) -o shared
+"$2" program.c $($config --cflags xception) "$library/libxception.a" \
+    $($config --static --libs xception | sed 's/-lxception//') -o static
+want=$($config --modversion xception)
+for answer in "$(LD_LIBRARY_PATH=$library ./shared)" "$(./static)"; do
+    [ "$answer" = "$want" ] || { echo "got $answer, not $want"; exit 1; }
+done
+readelf -d shared | grep -q 'NEEDED.*\[libxception.so.0\]'
+readelf -d "$library/libxception.so.0" | grep -q 'SONAME.*\[libxception.so.0\]'
+readelf -d bin/xception | grep -q 'FLAGS.*NOW'
+readelf -h bin/xception | grep -q 'Type:.*DYN' # position independent
+./bin/xception --version >/dev/null
