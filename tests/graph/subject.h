@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network under test with its numbers and its weights ready in one precision. */
+#ifndef TESTS_GRAPH_SUBJECT_H
+#define TESTS_GRAPH_SUBJECT_H
+
+#include "graph/net.h"
+#include "graph/plan.h"
+
+struct subject {
+    struct graph *g;
+    uint64_t seed;
+    float **data;
+    struct kernels k;
+    struct weights *w;
+    struct error err;
+};
+
+/* g is the subject's. */
+void subject_make(struct subject *s, struct graph *g, uint64_t seed, enum dtype type);
+void subject_free(struct subject *s);
+
+/* One run, arena and all. */
+struct trial {
+    struct plan *plan;
+    void *arena;
+};
+void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, int taps);
+/* Image i of the arena gets image first_image + i of the input of this seed, then runs. */
+void trial_run(struct trial *t, const struct subject *s, int images, int first_image,
+               struct pool *pool);
+void trial_free(struct trial *t);
+/* The values of one image of a node, dense, as bytes of the plan's type: free(). */
+void *trial_read(const struct trial *t, const struct subject *s, int node, int image,
+                 size_t *bytes);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does a plan compute what the graph says? Random networks against the plain formulas, with every
+ * node tapped and with none; and the same bits for any number of threads, any batch, any position
+ * in the batch, fused or not, in both precisions.
+ */
+#include "harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "graph/plan_int.h"
+#include "graph/subject.h"
+
+#define NETS 60
+#define MAX_TAPS 512
+
+static uint64_t first_seed(void)
+{
+    const char *given = getenv("XC_TEST_SEED");
+    return given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+}
+
+/* All nodes but those whose batch norm is in their weights. */
+static int all_taps(const struct graph *g, int *tap)
+{
+    int norm_of[MAX_TAPS], taps = 0;
+    assert_true(g->nodes <= MAX_TAPS);
+    fold_find(g, norm_of);
+    for (int i = 0; i < g->nodes; i++)
+        if (norm_of[i] < 0) tap[taps++] = i;
+    return taps;
+}
+
+static double value_in(const void *data, enum dtype type, size_t i)
+{
+    return type == DTYPE_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
+}
+
+/* The largest error of image `image` of a node, as a part of the largest value. */
+static double error_of(const struct trial *t, const struct subject *s, int node, int image,
+                       const double *right)
+{
+    size_t bytes;
+    void *got = trial_read(t, s, node, image, &bytes);
+    size_t count = bytes / dtype_size(s->k.type);
+    double worst = 0, largest = 1;
+    for (size_t i = 0; i < count; i++) {
+        double expected = right[(size_t)image * count + i];
+        double difference = fabs(value_in(got, s->k.type, i) - expected);
+        if (!(difference <= worst)) worst = difference; /* NaN is the worst */
+        largest = fmax(largest, fabs(expected));
+    }
+    free(got);
+    return worst / largest;
+}
+
+static double worst_error(const struct trial *t, const struct subject *s, int batch, double **right,
+                          const int *node, int nodes)
+{
+    double worst = 0;
+    for (int i = 0; i < nodes; i++)
+        for (int image = 0; image < batch; image++) {
+            double e = error_of(t, s, node[i], image, right[node[i]]);
+            if (!(e <= worst)) worst = e;
+        }
+    return worst;
+}
+
+static double **right_answers(const struct subject *s, int batch)
+{
+    struct shape shapes[MAX_TAPS], in = s->g->input;
+    struct error err = {0};
+    in.n = batch;
+    assert_int_equal(graph_shapes(s->g, in, shapes, &err), XC_OK);
+    return naive_run(s->g, shapes, s->data, s->seed);
+}
+
+/* ---- right numbers -----------------------------------------------------------------------------
+ */
+
+static void check_numbers(uint64_t seed, enum dtype type, double tolerance)
+{
+    struct subject s;
+    struct trial fused, tapped;
+    int tap[MAX_TAPS], outputs[GRAPH_MAX_OUTPUTS], batch = 1 + (int)(seed % 3);
+    subject_make(&s, net_random(seed), seed, type);
+    int taps = all_taps(s.g, tap);
+    double **right = right_answers(&s, batch);
+    trial_make(&tapped, &s, batch, tap, taps);
+    trial_make(&fused, &s, batch, NULL, 0);
+    trial_run(&tapped, &s, batch, 0, NULL);
+    trial_run(&fused, &s, batch, 0, NULL);
+    for (int i = 0; i < s.g->outputs; i++) outputs[i] = s.g->output[i].node;
+    double a = worst_error(&tapped, &s, batch, right, tap, taps);
+    double b = worst_error(&fused, &s, batch, right, outputs, s.g->outputs);
+    if (!(a <= tolerance) || !(b <= tolerance))
+        print_message("seed %llu: error %g tapped, %g fused\n", (unsigned long long)seed, a, b);
+    assert_true(a <= tolerance);
+    assert_true(b <= tolerance);
+    naive_free(s.g, right);
+    trial_free(&tapped);
+    trial_free(&fused);
+    subject_free(&s);
+}
+
+static void random_networks(void **state)
+{
+    (void)state;
+    uint64_t seed = first_seed();
+    print_message("seeds %llu and the next %d\n", (unsigned long long)seed, NETS - 1);
+    for (uint64_t i = 0; i < NETS; i++) {
+        check_numbers(seed + i, DTYPE_F64, 1e-12);
+        check_numbers(seed + i, DTYPE_F32, 1e-4);
+    }
+}
+
+/* ---- same bits ---------------------------------------------------------------------------------
+ */
+
+static bool same_outputs(const struct subject *s, const struct trial *a, int image_a,
+                         const struct trial *b, int image_b)
+{
+    bool same = true;
+    for (int i = 0; i < s->g->outputs; i++) {
+        size_t bytes, other;
+        void *x = trial_read(a, s, s->g->output[i].node, image_a, &bytes);
+        void *y = trial_read(b, s, s->g->output[i].node, image_b, &other);
+        same = same && bytes == other && memcmp(x, y, bytes) == 0;
+        free(x);
+        free(y);
+    }
+    return same;
+}
+
+static void check_bits(uint64_t seed, enum dtype type, struct pool *const *pool, int pools)
+{
+    struct subject s;
+    struct trial one, three, tapped;
+    int tap[MAX_TAPS];
+    subject_make(&s, net_random(seed), seed, type);
+    int taps = all_taps(s.g, tap);
+    trial_make(&one, &s, 1, NULL, 0);
+    trial_make(&three, &s, 3, NULL, 0);
+    trial_make(&tapped, &s, 2, tap, taps);
+    for (int image = 0; image < 3; image++) {
+        trial_run(&one, &s, 1, image, NULL);
+        for (int i = 0; i < pools; i++) {
+            trial_run(&three, &s, 3, 0, pool[i]);
+            assert_true(same_outputs(&s, &one, 0, &three, image));
+        }
+        int images = image == 0 ? 1 : 2; /* part of a batch; another position */
+        trial_run(&tapped, &s, images, image == 2 ? 1 : 0, pool[0]);
+        assert_true(same_outputs(&s, &one, 0, &tapped, image == 0 ? 0 : 1));
+    }
+    trial_free(&one);
+    trial_free(&three);
+    trial_free(&tapped);
+    subject_free(&s);
+}
+
+static void same_bits(void **state)
+{
+    (void)state;
+    const int threads[] = {1, 2, 3, 7};
+    struct pool *pool[4];
+    struct error err = {0};
+    uint64_t seed = first_seed();
+    for (int i = 0; i < 4; i++) assert_int_equal(pool_new(threads[i], &pool[i], &err), XC_OK);
+    print_message("seeds %llu and the next 11\n", (unsigned long long)seed);
+    for (uint64_t i = 0; i < 12; i++) {
+        check_bits(seed + i, DTYPE_F32, pool, 4);
+        check_bits(seed + i, DTYPE_F64, pool, 4);
+    }
+    for (int i = 0; i < 4; i++) pool_free(pool[i]);
+}
+
+/* ---- the checks are alive ----------------------------------------------------------------------
+ */
+
+/* A step that writes where another value lies must show in the numbers. */
+static void clobber_is_seen(void **state)
+{
+    (void)state;
+    struct subject s;
+    struct trial t;
+    subject_make(&s, net_xception(71, 71), 5, DTYPE_F32);
+    trial_make(&t, &s, 1, NULL, 0);
+    trial_run(&t, &s, 1, 0, NULL);
+    size_t bytes;
+    void *before = trial_read(&t, &s, s.g->output[0].node, 0, &bytes);
+    struct step *step = NULL;
+    for (int i = 0; i < t.plan->steps && !step; i++)
+        if (t.plan->step[i].add != NOWHERE && i > 20) step = &t.plan->step[i - 1];
+    assert_non_null(step);
+    step->out = step[1].add; /* over the shortcut of its block */
+    trial_run(&t, &s, 1, 0, NULL);
+    void *after = trial_read(&t, &s, s.g->output[0].node, 0, &bytes);
+    assert_true(memcmp(before, after, bytes) != 0);
+    free(before);
+    free(after);
+    trial_free(&t);
+    subject_free(&s);
+}
+
+static void cancel_is_seen(void **state)
+{
+    (void)state;
+    struct subject s;
+    struct trial t;
+    atomic_bool cancel = true;
+    subject_make(&s, net_random(1), 1, DTYPE_F32);
+    trial_make(&t, &s, 1, NULL, 0);
+    assert_int_equal(plan_run(t.plan, t.arena, NULL, &cancel), XC_ERR_CANCELLED);
+    atomic_store(&cancel, false);
+    assert_int_equal(plan_run(t.plan, t.arena, NULL, &cancel), XC_OK);
+    trial_free(&t);
+    subject_free(&s);
+}
+
+RUN(cmocka_unit_test(random_networks), cmocka_unit_test(same_bits),
+    cmocka_unit_test(clobber_is_seen), cmocka_unit_test(cancel_is_seen))
