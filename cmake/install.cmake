@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# What goes where? Header, both libraries, pkg-config file, command, its helper, man pages.
+# What goes where? Header, both libraries, pkg-config file, command, man pages. The helper of
+# imports is installed by tools/import.
 install(FILES include/xception.h TYPE INCLUDE)
 install(TARGETS xception_static xception_shared
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS xception DESTINATION ${CMAKE_INSTALL_BINDIR})
-if(TARGET xception-import)
-    install(TARGETS xception-import DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/xception)
-endif()
 if(EXISTS ${PROJECT_SOURCE_DIR}/man)
     install(DIRECTORY man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
 endif()
