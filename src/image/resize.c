@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How is a picture resized exactly as Pillow does it? Every pixel of the result is a weighted mean
- * of the pixels under a filter, first along the rows, then along the columns, each pass rounded to
- * 8 bits. Enlarging, the filter has its own width; shrinking, it is stretched by the scale.
+ * of the pixels under a filter, in two passes, along the rows and along the columns, each rounded
+ * to 8 bits. Enlarging, the filter has its own width; shrinking, it is stretched by the scale.
  *
  * Weights are computed in double and rounded to 22 fraction bits, so the sums are exact integers.
  * NEAREST is not a filter: it adds the step up in double from pixel to pixel, and the rounding of
@@ -33,13 +33,14 @@ static double bilinear(double x)
     return x < 1.0 ? 1.0 - x : 0.0;
 }
 
+/* The two constants are float in Pillow, which shows in the last bit now and then. */
 static double hamming(double x)
 {
     x = fabs(x);
     if (x == 0.0) return 1.0;
     if (x >= 1.0) return 0.0;
     x *= pi;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    return sin(x) / x * (0.54f + 0.46f * cos(x));
 }
 
 /* Keys' cubic convolution with a = -0.5. */
@@ -158,55 +159,83 @@ static void filter_row(const uint8_t *in, const struct tap *taps, int n, int cha
     }
 }
 
-/* in: the rows of the tap, (count, length); out: (length) */
-static void filter_column(const uint8_t *in, const struct tap *tap, size_t length, uint8_t *out)
+/* Adds row y of the input to every output row that it is part of; *from: the first that it can be.
+ */
+static void add_row(const uint8_t *row, int y, size_t length, const struct axis *down, int n,
+                    int *from, int32_t *sums)
 {
-    for (size_t x = 0; x < length; x++) {
-        int32_t sum = HALF;
-        for (int i = 0; i < tap->count; i++) sum += in[(size_t)i * length + x] * tap->weight[i];
-        out[x] = to_byte(sum);
+    while (*from < n && down->taps[*from].first + down->taps[*from].count <= y) ++*from;
+    for (int i = *from; i < n && down->taps[i].first <= y; i++) {
+        int32_t weight = down->taps[i].weight[y - down->taps[i].first];
+        int32_t *sum = sums + (size_t)i * length;
+        for (size_t x = 0; x < length; x++) sum[x] += row[x] * weight;
     }
 }
 
-/* scratch: one row of in; middle: the rows that the columns need, resized in width. */
-static void two_passes(const struct rows *in, const struct axis *across, const struct axis *down,
-                       struct window window, uint8_t *scratch, uint8_t *middle, uint8_t *out)
+/* What both passes work on. length: bytes of a row between them. */
+struct passes {
+    const struct rows *in;
+    struct axis across, down;
+    struct window window;
+    bool down_first;
+    size_t length;
+    uint8_t *scratch, *line; /* a row of `in`, a row between the passes */
+    int32_t *sums;           /* (window.h, length) */
+};
+
+/* Rows stream through: each is resized in width, unless that comes second, and added to the sums.
+ * Integer sums do not depend on their order, so this is the column pass. */
+static void run_passes(struct passes *p, uint8_t *out)
 {
-    const struct tap *last = &down->taps[window.h - 1];
-    int first_row = down->taps[0].first, end_row = last->first + last->count;
-    size_t length = (size_t)window.w * (size_t)in->channels;
-    for (int y = first_row; y < end_row; y++)
-        filter_row(in->get(in, y, scratch), across->taps, window.w, in->channels,
-                   middle + (size_t)(y - first_row) * length);
-    for (int y = 0; y < window.h; y++) {
-        const struct tap *tap = &down->taps[y];
-        filter_column(middle + (size_t)(tap->first - first_row) * length, tap, length,
-                      out + (size_t)y * length);
+    const struct tap *down = p->down.taps, *last = &down[p->window.h - 1];
+    size_t count = p->length * (size_t)p->window.h;
+    int from = 0, n = p->window.w, channels = p->in->channels;
+    for (size_t i = 0; i < count; i++) p->sums[i] = HALF;
+    for (int y = down[0].first; y < last->first + last->count; y++) {
+        const uint8_t *row = p->in->get(p->in, y, p->scratch);
+        if (!p->down_first) filter_row(row, p->across.taps, n, channels, p->line);
+        add_row(p->down_first ? row : p->line, y, p->length, &p->down, p->window.h, &from, p->sums);
     }
+    for (int y = 0; y < p->window.h; y++, out += (size_t)n * (size_t)channels) {
+        const int32_t *sum = p->sums + (size_t)y * p->length;
+        for (size_t x = 0; x < p->length; x++) p->line[x] = to_byte(sum[x]);
+        if (p->down_first)
+            filter_row(p->line, p->across.taps, n, channels, out);
+        else
+            memcpy(out, p->line, p->length);
+    }
+}
+
+/* Pillow goes across first, but since version 13 down first where the height shrinks by more than
+ * twice what the width does. The rounding between the passes makes the order show. */
+static bool goes_down_first(const struct rows *in, int out_w, int out_h)
+{
+    return out_h < in->h && in->h - out_h > 2 * ((int64_t)in->w - out_w);
 }
 
 static xc_status resize_filtered(const struct rows *in, xc_filter filter, int out_w, int out_h,
                                  struct window window, uint8_t *scratch, uint8_t *out,
                                  struct error *err)
 {
-    struct axis across = {0}, down = {0};
-    uint8_t *middle = NULL;
-    size_t bytes = 0;
-    xc_status status = axis_new(in->w, out_w, window.x, window.w, filter, &across, err);
-    if (status == XC_OK) status = axis_new(in->h, out_h, window.y, window.h, filter, &down, err);
+    struct passes p = {.in = in, .window = window, .scratch = scratch};
+    size_t bytes = SIZE_MAX;
+    p.down_first = goes_down_first(in, out_w, out_h);
+    p.length = (size_t)(p.down_first ? in->w : window.w) * (size_t)in->channels;
+    xc_status status = axis_new(in->w, out_w, window.x, window.w, filter, &p.across, err);
+    if (status == XC_OK) status = axis_new(in->h, out_h, window.y, window.h, filter, &p.down, err);
     if (status != XC_OK) goto done;
-    const struct tap *last = &down.taps[window.h - 1];
-    size_t rows = (size_t)(last->first + last->count - down.taps[0].first);
-    if (size_mul((size_t)window.w, (size_t)in->channels, &bytes) && size_mul(bytes, rows, &bytes))
-        middle = malloc(bytes);
-    if (middle)
-        two_passes(in, &across, &down, window, scratch, middle, out);
+    p.line = malloc(p.length);
+    if (size_mul(p.length, (size_t)window.h, &bytes) && size_mul(bytes, sizeof *p.sums, &bytes))
+        p.sums = malloc(bytes);
+    if (p.line && p.sums)
+        run_passes(&p, out);
     else
         status = fail_memory(err, bytes);
 done:
-    free(middle);
-    axis_free(&down);
-    axis_free(&across);
+    free(p.sums);
+    free(p.line);
+    axis_free(&p.down);
+    axis_free(&p.across);
     return status;
 }
 
