@@ -2,22 +2,23 @@
 /*
  * How is one loop spread over cores? Each helper has its own ticket: the caller writes the job,
  * bumps the tickets of as many helpers as there are ranges, takes the first range, and waits until
- * `pending` is zero. Whoever waits spins for about 50 us and then sleeps on its bell.
+ * `pending` is zero. Whoever waits spins for about 50 us and then sleeps on its bell; after the
+ * first moment the spin yields, since the awaited thread may be queued for this very core.
  *
  *   1. job fields are written only while `busy` is held and `pending` is zero;
  *   2. a helper reads them only between its ticket and its count-down of `pending`.
  */
 #include "thread/pool.h"
 
-#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LINE = 64 };
+enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LOOKS_BEFORE_YIELD = 1, LINE = 64 };
 
 /* Wakes one sleeper. Both sides use sequentially consistent order: either the sleeper sees the new
  * value, or the ringer sees the sleeper. */
@@ -89,7 +90,9 @@ static int64_t now_ns(void)
 static unsigned await_change(struct bell *bell, atomic_uint *value, unsigned old)
 {
     unsigned seen = atomic_load(value);
-    for (int64_t end = now_ns() + SPIN_NS; seen == old && now_ns() < end;) {
+    int64_t end = now_ns() + SPIN_NS;
+    for (int look = 0; seen == old && now_ns() < end; look++) {
+        if (look >= LOOKS_BEFORE_YIELD) sched_yield();
         for (int i = 0; i < SPINS_PER_LOOK && seen == old; i++) {
             relax();
             seen = atomic_load(value);
