@@ -78,7 +78,7 @@ static int statistics(struct keras_reader *r, const char *key, int index, double
 {
     const json_t *json = keras_member(r, key);
     if (json) return keras_numbers(json, out);
-    const struct keras_layer layer = {.name = r->name, .path = r->path};
+    const struct keras_layer layer = {.name = r->name, .scoped = r->node_name, .path = r->path};
     const struct weight_tensor *t = r->file ? keras_find(r->file, &layer, index, key) : NULL;
     if (!t || t->type != DTYPE_F32 || t->count < 1 || t->count > 4) return 0;
     for (size_t i = 0; i < t->count; i++) {

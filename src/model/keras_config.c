@@ -55,9 +55,12 @@ static void keep_layer(struct keras_reader *r, int node)
         r->room = room;
     }
     const char *name = keras_text(r, "%s", r->name);
+    bool nested = strcmp(r->name, r->node_name) != 0;
+    const char *scoped = nested ? r->node_name : keras_text(r, "%s/%s", r->name, r->name);
     bool norm = r->graph->node[node].kind == OP_BATCH_NORM;
     out->layer[out->layers++] =
         (struct keras_layer){.name = name,
+                             .scoped = scoped,
                              .path = r->path,
                              .node = node,
                              .nodes = r->graph->nodes - node,
@@ -309,8 +312,10 @@ const struct weight_tensor *keras_find(const struct weight_file *file,
                                        const struct keras_layer *layer, int index, const char *role)
 {
     char name[KERAS_MAX_DEPTH * (KERAS_MAX_NAME + 32)];
-    snprintf(name, sizeof name, "%s/%s", layer->name, role);
+    snprintf(name, sizeof name, "%s/%s", layer->scoped, role);
     const struct weight_tensor *t = weight_find(file, name);
+    snprintf(name, sizeof name, "%s/%s", layer->name, role);
+    if (!t) t = weight_find(file, name);
     snprintf(name, sizeof name, "%s/%d", layer->path, index);
     return t ? t : weight_find(file, name);
 }

@@ -16,9 +16,10 @@
 
 /* A layer that has weights, and how files call it. */
 struct keras_layer {
-    const char *name; /* "block1_conv1": the layer of keras-h5 tensors */
-    const char *path; /* "layers/functional/layers/conv2d": the path of keras-v3 tensors */
-    int node, nodes;  /* its nodes in the graph; their parameters in order are Keras' weights */
+    const char *name;   /* "block1_conv1": the layer of keras-h5 tensors */
+    const char *scoped; /* "xception/block1_conv1": what is tried first, see foreign.h */
+    const char *path;   /* "layers/functional/layers/conv2d": the path of keras-v3 tensors */
+    int node, nodes;    /* its nodes in the graph; their parameters in order are Keras' weights */
     bool no_gamma, no_beta; /* batch norm without them: the graph has them, the file does not */
 };
 
