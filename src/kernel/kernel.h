@@ -148,8 +148,10 @@ enum cpu_flag {
 unsigned cpu_flags(void);
 /* Words for the flags, space-separated, into text (always terminated). */
 void cpu_flags_text(unsigned flags, char *text, size_t size);
-/* "ref", "avx2", "avx512", "avx512bf16": the flags that a level allows; false for an unknown word.
- */
+/* The word of level i, from "ref" upwards: "ref-fma", "avx2", "avx512", "avx512bf16". NULL after
+ * the last. */
+const char *cpu_level(size_t i);
+/* The flags that a level allows; false for an unknown word. */
 bool cpu_level_flags(const char *level, unsigned *allowed);
 
 /* Fills k with the plain kernels for type (F32 or F64), then lets each level that flags allow

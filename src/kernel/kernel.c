@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which kernels does this processor get? The plain ones first, then each level that the flags
+ * allow overwrites what it does better, lowest first: the best variant is the last assignment.
+ */
+#include "kernel/ref/ref.h"
+
+static void init_f32(struct kernels *k, unsigned flags)
+{
+    ref_kernels_f32(k);
+    k->level = "ref";
+#ifdef KERNEL_REF_FMA
+    if (!(flags & CPU_FMA)) return;
+    ref_kernels_f32_fma(k);
+    k->level = "ref-fma";
+#else
+    (void)flags;
+#endif
+}
+
+static void init_f64(struct kernels *k, unsigned flags)
+{
+    ref_kernels_f64(k);
+    k->level = "ref";
+#ifdef KERNEL_REF_FMA
+    if (!(flags & CPU_FMA)) return;
+    ref_kernels_f64_fma(k);
+    k->level = "ref-fma";
+#else
+    (void)flags;
+#endif
+}
+
+void kernels_init(struct kernels *k, enum dtype type, unsigned flags)
+{
+    if (type == DTYPE_F64)
+        init_f64(k, flags);
+    else
+        init_f32(k, flags);
+}

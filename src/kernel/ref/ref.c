@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which plain kernels exist? One for each slot of the table, in the numbers of this object set.
+ */
+#include "kernel/ref/ref.h"
+
+#include "kernel/ref/real.h"
+
+void REF(ref_kernels)(struct kernels *k)
+{
+    *k = (struct kernels){
+        .type = sizeof(real) == sizeof(double) ? DTYPE_F64 : DTYPE_F32,
+        .conv = REF(conv),
+        .depthwise = REF(depthwise),
+        .pointwise = REF(conv),
+        .conv_grain = 1,
+        .depthwise_grain = 1,
+        .pointwise_grain = 1,
+        .pool_max = REF(pool_max),
+        .pool_average = REF(pool_average),
+        .global_max = REF(global_max),
+        .global_average = REF(global_average),
+        .map = REF(map),
+        .dense = REF(dense),
+        .softmax = REF(softmax),
+    };
+}

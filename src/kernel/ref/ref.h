@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fills the table with the plain kernels of one object set; each is ref.c compiled once. */
+#ifndef XC_KERNEL_REF_REF_H
+#define XC_KERNEL_REF_REF_H
+
+#include "kernel/kernel.h"
+
+void ref_kernels_f32(struct kernels *k);
+void ref_kernels_f32_fma(struct kernels *k);
+void ref_kernels_f64(struct kernels *k);
+void ref_kernels_f64_fma(struct kernels *k);
+
+#endif
