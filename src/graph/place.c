@@ -54,7 +54,7 @@ static bool may_replace(const struct places *p, const struct schedule *s, int ov
 {
     if (over < 0) return false;
     over = s->source[over];
-    if (s->kept[over] || s->last_read[over] != out) return false;
+    if (s->last_read[over] != out) return false;
     const struct value *v = &p->value[p->value_of[over]];
     return v->parent < 0 && shape_equal(v->shape, s->shape[out]);
 }
@@ -85,7 +85,6 @@ static void adopt_inputs(struct places *p, struct schedule *s, int concat)
             v->parent = p->value_of[concat];
             v->at = at;
             if (s->last_read[concat] < s->last_read[x]) s->last_read[concat] = s->last_read[x];
-            s->kept[concat] |= s->kept[x];
         }
         at += (size_t)s->shape[x].c * dtype_size(s->type);
     }

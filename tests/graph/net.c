@@ -91,6 +91,18 @@ struct graph *net_xception(int h, int w)
     return g;
 }
 
+struct graph *net_small(void)
+{
+    struct graph *g = graph_new(12, 12, 3);
+    if (!g) return NULL;
+    int x = stem(g, "conv", 0, 8, 2);
+    x = down(g, 3, x, 8, 16);
+    x = graph_concat(g, "join", (int[]){x, graph_relu(g, "relu", x)}, 2);
+    x = graph_dense(g, "fc", graph_flatten(g, "flat", x), 4, true);
+    graph_output(g, "y", graph_softmax(g, "soft", x));
+    return g;
+}
+
 /* ---- random networks ---------------------------------------------------------------------------
  */
 
@@ -154,6 +166,7 @@ static int random_conv(struct maker *m, int x)
                           .dx = draw(m, 1, 2),
                           .bias = chance(m, 40)};
     if (chance(m, 30)) a.kh = a.kw = a.dy = a.dx = 1;
+    if (chance(m, 20)) a.oc = 16; /* whole cache lines */
     if (chance(m, 25)) a.groups = GROUPS_DEPTHWISE;
     if (a.groups == 0 && s.c % 2 == 0 && chance(m, 30)) {
         a.groups = 2;
@@ -208,6 +221,7 @@ static int random_residual(struct maker *m, int x)
                       : graph_conv(m->g, next_name(m), y, a);
     if (chance(m, 70)) y = random_norm(m, y);
     if (chance(m, 20)) y = graph_dropout(m->g, next_name(m), y, 0.5);
+    if (chance(m, 20)) y = random_act(m, y);
     return chance(m, 50) ? graph_add(m->g, next_name(m), y, x)
                          : graph_add(m->g, next_name(m), x, y);
 }
@@ -227,9 +241,9 @@ static int random_concat(struct maker *m, int x)
 static int random_sum(struct maker *m, int x)
 {
     for (int i = m->g->nodes - 1; i >= 0; i--)
-        if (shape_equal(shape_at(m, i), shape_at(m, x)) && chance(m, 60))
+        if (i != x && shape_equal(shape_at(m, i), shape_at(m, x)) && chance(m, 60))
             return graph_add(m->g, next_name(m), x, i);
-    return random_act(m, x);
+    return graph_add(m->g, next_name(m), x, x);
 }
 
 static int random_flat(struct maker *m, int x)

@@ -11,6 +11,7 @@
 
 struct conv_attr attr_conv(int oc, int k, int stride, enum pad_kind pad);
 struct graph *net_xception(int h, int w); /* the published one, 1000 classes */
+struct graph *net_small(void); /* 12x12x3, one block of each kind; NULL when out of memory */
 struct graph *net_random(uint64_t seed);
 
 /* Values for every parameter, in one block: free(data[0]), free(data). */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a network under test and compares it with the plain formulas. */
 #include "graph/subject.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
+
+#include "graph/plan_int.h"
 
 void subject_make(struct subject *s, struct graph *g, uint64_t seed, enum dtype type)
 {
@@ -82,4 +86,83 @@ void *trial_read(const struct trial *t, const struct subject *s, int node, int i
     for (int y = 0; y < v.h; y++)
         for (int x = 0; x < v.w; x++, to += row) memcpy(to, pixel(&v, image, y, x), row);
     return out;
+}
+
+/* ---- against the plain formulas ----------------------------------------------------------------
+ */
+
+int subject_taps(const struct subject *s, int *tap)
+{
+    int norm_of[SUBJECT_MAX_NODES], taps = 0;
+    const struct graph *g = s->g;
+    assert_true(g->nodes <= SUBJECT_MAX_NODES);
+    fold_find(g, norm_of);
+    for (int i = 0; i < g->nodes; i++)
+        if (norm_of[i] < 0) tap[taps++] = i;
+    return taps;
+}
+
+static double value_in(const void *data, enum dtype type, size_t i)
+{
+    return type == DTYPE_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
+}
+
+/* The largest error of image `image` of a node, as a part of the largest value. */
+static double error_of(const struct trial *t, const struct subject *s, int node, int image,
+                       const double *right)
+{
+    size_t bytes;
+    void *got = trial_read(t, s, node, image, &bytes);
+    size_t count = bytes / dtype_size(s->k.type);
+    double worst = 0, largest = 1;
+    for (size_t i = 0; i < count; i++) {
+        double expected = right[(size_t)image * count + i];
+        double difference = fabs(value_in(got, s->k.type, i) - expected);
+        if (!(difference <= worst)) worst = difference; /* NaN is the worst */
+        largest = fmax(largest, fabs(expected));
+    }
+    free(got);
+    return worst / largest;
+}
+
+static double worst_error(const struct trial *t, const struct subject *s, int batch, double **right,
+                          const int *node, int nodes)
+{
+    double worst = 0;
+    for (int i = 0; i < nodes; i++)
+        for (int image = 0; image < batch; image++) {
+            double e = error_of(t, s, node[i], image, right[node[i]]);
+            if (!(e <= worst)) worst = e;
+        }
+    return worst;
+}
+
+static double **right_answers(const struct subject *s, int batch)
+{
+    struct shape shapes[SUBJECT_MAX_NODES], in = s->g->input;
+    struct error err = {0};
+    in.n = batch;
+    assert_int_equal(graph_shapes(s->g, in, shapes, &err), XC_OK);
+    return naive_run(s->g, shapes, s->data, s->seed);
+}
+
+void assert_numbers(struct subject *s, int batch, double tolerance)
+{
+    struct trial fused, tapped;
+    int tap[SUBJECT_MAX_NODES], outputs[GRAPH_MAX_OUTPUTS], taps = subject_taps(s, tap);
+    double **right = right_answers(s, batch);
+    trial_make(&tapped, s, batch, tap, taps);
+    trial_make(&fused, s, batch, NULL, 0);
+    trial_run(&tapped, s, batch, 0, NULL);
+    trial_run(&fused, s, batch, 0, NULL);
+    for (int i = 0; i < s->g->outputs; i++) outputs[i] = s->g->output[i].node;
+    double a = worst_error(&tapped, s, batch, right, tap, taps);
+    double b = worst_error(&fused, s, batch, right, outputs, s->g->outputs);
+    if (!(a <= tolerance) || !(b <= tolerance))
+        print_message("seed %llu: error %g tapped, %g fused\n", (unsigned long long)s->seed, a, b);
+    naive_free(s->g, right);
+    trial_free(&tapped);
+    trial_free(&fused);
+    assert_true(a <= tolerance);
+    assert_true(b <= tolerance);
 }

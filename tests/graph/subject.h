@@ -6,6 +6,8 @@
 #include "graph/net.h"
 #include "graph/plan.h"
 
+#define SUBJECT_MAX_NODES 512
+
 struct subject {
     struct graph *g;
     uint64_t seed;
@@ -32,5 +34,11 @@ void trial_free(struct trial *t);
 /* The values of one image of a node, dense, as bytes of the plan's type: free(). */
 void *trial_read(const struct trial *t, const struct subject *s, int node, int image,
                  size_t *bytes);
+
+/* All nodes but those whose batch norm is in their weights; returns how many. */
+int subject_taps(const struct subject *s, int *tap);
+/* Outputs of a plan without taps, and all nodes of a plan with all taps, are what the formulas say,
+ * up to this part of the largest value. */
+void assert_numbers(struct subject *s, int batch, double tolerance);
 
 #endif

@@ -133,7 +133,9 @@ static void mistakes_name_the_layer(void **state)
     assert_refused(g, XC_ERR_ARCH, "a: there is another layer");
 
     g = graph_new(8, 8, 3);
-    graph_add(g, "sum", 0, graph_pool(g, "p", 0, (struct pool_attr){POOL_MAX, 2, 2, 2, 2}));
+    graph_add(g, "sum", 0,
+              graph_pool(g, "p", 0,
+                         (struct pool_attr){POOL_MAX, 2, 2, 2, 2, {.kind = PAD_VALID}, false}));
     assert_refused(g, XC_ERR_SHAPE, "sum: cannot add 8x8x3 and 4x4x3");
 
     g = graph_new(8, 8, 3);

@@ -6,7 +6,6 @@
  */
 #include "harness.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,67 +14,11 @@
 #include "graph/subject.h"
 
 #define NETS 60
-#define MAX_TAPS 512
 
 static uint64_t first_seed(void)
 {
     const char *given = getenv("XC_TEST_SEED");
     return given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-}
-
-/* All nodes but those whose batch norm is in their weights. */
-static int all_taps(const struct graph *g, int *tap)
-{
-    int norm_of[MAX_TAPS], taps = 0;
-    assert_true(g->nodes <= MAX_TAPS);
-    fold_find(g, norm_of);
-    for (int i = 0; i < g->nodes; i++)
-        if (norm_of[i] < 0) tap[taps++] = i;
-    return taps;
-}
-
-static double value_in(const void *data, enum dtype type, size_t i)
-{
-    return type == DTYPE_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
-}
-
-/* The largest error of image `image` of a node, as a part of the largest value. */
-static double error_of(const struct trial *t, const struct subject *s, int node, int image,
-                       const double *right)
-{
-    size_t bytes;
-    void *got = trial_read(t, s, node, image, &bytes);
-    size_t count = bytes / dtype_size(s->k.type);
-    double worst = 0, largest = 1;
-    for (size_t i = 0; i < count; i++) {
-        double expected = right[(size_t)image * count + i];
-        double difference = fabs(value_in(got, s->k.type, i) - expected);
-        if (!(difference <= worst)) worst = difference; /* NaN is the worst */
-        largest = fmax(largest, fabs(expected));
-    }
-    free(got);
-    return worst / largest;
-}
-
-static double worst_error(const struct trial *t, const struct subject *s, int batch, double **right,
-                          const int *node, int nodes)
-{
-    double worst = 0;
-    for (int i = 0; i < nodes; i++)
-        for (int image = 0; image < batch; image++) {
-            double e = error_of(t, s, node[i], image, right[node[i]]);
-            if (!(e <= worst)) worst = e;
-        }
-    return worst;
-}
-
-static double **right_answers(const struct subject *s, int batch)
-{
-    struct shape shapes[MAX_TAPS], in = s->g->input;
-    struct error err = {0};
-    in.n = batch;
-    assert_int_equal(graph_shapes(s->g, in, shapes, &err), XC_OK);
-    return naive_run(s->g, shapes, s->data, s->seed);
 }
 
 /* ---- right numbers -----------------------------------------------------------------------------
@@ -84,25 +27,8 @@ static double **right_answers(const struct subject *s, int batch)
 static void check_numbers(uint64_t seed, enum dtype type, double tolerance)
 {
     struct subject s;
-    struct trial fused, tapped;
-    int tap[MAX_TAPS], outputs[GRAPH_MAX_OUTPUTS], batch = 1 + (int)(seed % 3);
     subject_make(&s, net_random(seed), seed, type);
-    int taps = all_taps(s.g, tap);
-    double **right = right_answers(&s, batch);
-    trial_make(&tapped, &s, batch, tap, taps);
-    trial_make(&fused, &s, batch, NULL, 0);
-    trial_run(&tapped, &s, batch, 0, NULL);
-    trial_run(&fused, &s, batch, 0, NULL);
-    for (int i = 0; i < s.g->outputs; i++) outputs[i] = s.g->output[i].node;
-    double a = worst_error(&tapped, &s, batch, right, tap, taps);
-    double b = worst_error(&fused, &s, batch, right, outputs, s.g->outputs);
-    if (!(a <= tolerance) || !(b <= tolerance))
-        print_message("seed %llu: error %g tapped, %g fused\n", (unsigned long long)seed, a, b);
-    assert_true(a <= tolerance);
-    assert_true(b <= tolerance);
-    naive_free(s.g, right);
-    trial_free(&tapped);
-    trial_free(&fused);
+    assert_numbers(&s, 1 + (int)(seed % 3), tolerance);
     subject_free(&s);
 }
 
@@ -139,9 +65,9 @@ static void check_bits(uint64_t seed, enum dtype type, struct pool *const *pool,
 {
     struct subject s;
     struct trial one, three, tapped;
-    int tap[MAX_TAPS];
+    int tap[SUBJECT_MAX_NODES];
     subject_make(&s, net_random(seed), seed, type);
-    int taps = all_taps(s.g, tap);
+    int taps = subject_taps(&s, tap);
     trial_make(&one, &s, 1, NULL, 0);
     trial_make(&three, &s, 3, NULL, 0);
     trial_make(&tapped, &s, 2, tap, taps);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does the planner do what it says: which nodes run together, how much memory, nothing overlaps?
+ * Each corner is a small network whose step count and numbers are known.
+ */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/plan_int.h"
+#include "graph/subject.h"
+
+static const struct activation sigmoid = {.kind = ACT_SIGMOID};
+static const struct batch_norm_attr plain_norm = {.epsilon = 1e-3};
+
+/* Ends the graph at x, and checks its steps and its numbers. */
+static void assert_steps(struct graph *g, int x, int steps)
+{
+    struct subject s;
+    struct trial t;
+    graph_output(g, "y", x);
+    subject_make(&s, g, 7, DTYPE_F64);
+    trial_make(&t, &s, 2, NULL, 0);
+    struct arena a = {0};
+    if (t.plan->steps != steps) print_message("%s", plan_dump(t.plan, &a));
+    assert_int_equal(t.plan->steps, steps);
+    arena_free(&a);
+    trial_free(&t);
+    assert_numbers(&s, 2, 1e-12);
+    subject_free(&s);
+}
+
+static int same(struct graph *g, const char *name, int x, int oc)
+{
+    return graph_conv(g, name, x, attr_conv(oc, 3, 1, PAD_SAME));
+}
+
+/* ---- which nodes run together ------------------------------------------------------------------
+ */
+
+static void residual_block(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 8);
+    int y = same(g, "b", graph_relu(g, "on_load", x), 8);
+    y = graph_add(g, "sum", graph_batch_norm(g, "bn", y, plain_norm), x);
+    assert_steps(g, graph_relu(g, "after", y), 2);
+}
+
+static void relu_before_add_is_not_after(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 8);
+    int y = graph_relu(g, "before", same(g, "b", x, 8));
+    assert_steps(g, graph_add(g, "sum", y, x), 3);
+}
+
+static void act_after_act(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = graph_act(g, "s", same(g, "a", 0, 8), sigmoid);
+    assert_steps(g, graph_act(g, "t", x, (struct activation){.kind = ACT_TANH}), 2);
+}
+
+static void sum_of_two_sums(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 8), y = same(g, "b", 0, 8);
+    int sum = graph_add(g, "one", x, y);
+    assert_steps(g, graph_add(g, "two", sum, same(g, "c", 0, 8)), 3);
+
+    g = graph_new(9, 7, 3);
+    x = same(g, "a", 0, 8), y = same(g, "b", 0, 8);
+    int z = same(g, "c", 0, 8); /* not moved behind the first sum */
+    assert_steps(g, graph_add(g, "two", graph_add(g, "one", x, y), z), 4);
+}
+
+/* An expensive activation is done once, a cheap one that a pool reads too as well. */
+static void not_left_to_readers(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 8), y = graph_act(g, "s", x, sigmoid);
+    assert_steps(g, graph_add(g, "sum", same(g, "b", y, 8), x), 3);
+
+    g = graph_new(9, 7, 3);
+    x = same(g, "a", 0, 8), y = graph_relu(g, "r", x);
+    int z =
+        graph_pool(g, "p", y, (struct pool_attr){POOL_MAX, 3, 3, 1, 1, {.kind = PAD_SAME}, false});
+    z = graph_add(g, "sum", z, same(g, "b", y, 8));
+    assert_steps(g, graph_add(g, "sum2", z, x), 5);
+}
+
+static void norm_that_cannot_fold(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 8);
+    int y = graph_relu(g, "r", graph_batch_norm(g, "bn", x, plain_norm));
+    assert_steps(g, graph_concat(g, "join", (int[]){x, y}, 2), 2);
+}
+
+/* ---- where they lie ----------------------------------------------------------------------------
+ */
+
+/* The map inside a concatenation is read after the whole was last read: the sigmoid of the whole
+ * must not be written over it. */
+static void concat_outlives_itself(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 8), y = same(g, "b", 0, 8);
+    int z = graph_act(g, "s", graph_concat(g, "join", (int[]){x, y}, 2), sigmoid);
+    z = same(g, "c", z, 8);
+    assert_steps(g, graph_concat(g, "end", (int[]){z, same(g, "d", x, 4)}, 2), 5);
+}
+
+/* A map that is also read as one row keeps its pixels together: it is copied, not adopted. */
+static void flat_and_joined(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 16), y = same(g, "b", 0, 8);
+    int z = graph_global_pool(g, "pool", graph_concat(g, "join", (int[]){x, y}, 2), POOL_MAX);
+    int row = graph_dense(g, "fc", graph_flatten(g, "flat", x), 24, false);
+    assert_steps(g, graph_add(g, "sum", z, row), 5);
+}
+
+static void nested_and_repeated_concat(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = same(g, "a", 0, 5), y = same(g, "b", 0, 3);
+    int inner = graph_concat(g, "inner", (int[]){x, y, x}, 3);
+    int outer = graph_concat(g, "outer", (int[]){y, inner, 0}, 3);
+    assert_steps(g, same(g, "c", outer, 4), 6);
+}
+
+static void flatten_copies_only_apart_pixels(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(4, 3, 5);
+    int x = graph_flatten(g, "flat", same(g, "a", 0, 5));
+    assert_steps(g, graph_dense(g, "fc", x, 4, true), 3);
+    g = graph_new(4, 3, 5);
+    x = graph_flatten(g, "flat", same(g, "a", 0, 8)); /* 8 doubles: a cache line */
+    assert_steps(g, graph_dense(g, "fc", x, 4, true), 2);
+}
+
+static void xception_memory(void **state)
+{
+    (void)state;
+    struct graph *g = net_xception(299, 299);
+    struct kernels k;
+    struct plan *p;
+    struct plan_opts opts = {{1, 299, 299, 3}, NULL, 0};
+    struct error err = {0};
+    kernels_init(&k, DTYPE_F32, 0);
+    assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
+    /* two maps of 147x147x128 and the shortcut's 147x147x64: the least without bands */
+    assert_int_equal(plan_arena_bytes(p), 147 * 147 * (128 + 128 + 64) * 4);
+    assert_int_equal(p->steps, 85);
+    struct arena a = {0};
+    const char *text = plan_dump(p, &a);
+    assert_non_null(strstr(text, "1x19x19x728 -> 1x19x19x728"));
+    assert_non_null(strstr(text, "  block5_sepconv3 > block5_sepconv3_bn + block4_add\n"));
+    arena_free(&a);
+    assert_int_equal(plan_run(p, NULL, NULL, NULL), XC_ERR_ARGUMENT); /* it has no weights */
+    plan_free(p);
+    graph_free(g);
+}
+
+/* ---- lives do not overlap ----------------------------------------------------------------------
+ */
+
+static void plan_places(const struct graph *g, struct arena *a, struct schedule *s,
+                        struct places *p)
+{
+    struct error err = {0};
+    struct plan_opts opts = {{2, g->input.h, g->input.w, g->input.c}, NULL, 0};
+    struct shape *shapes = arena_push(a, (size_t)g->nodes, sizeof *shapes);
+    assert_int_equal(graph_shapes(g, opts.input, shapes, &err), XC_OK);
+    *s = (struct schedule){.g = g, .type = DTYPE_F32, .shape = shapes};
+    assert_int_equal(schedule_build(s, &opts, a, &err), XC_OK);
+    assert_int_equal(places_find(p, s, a, &err), XC_OK);
+}
+
+static void no_overlap(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct graph *g = net_random(seed);
+        struct arena a = {0};
+        struct schedule s;
+        struct places p;
+        plan_places(g, &a, &s, &p);
+        assert_int_equal(places_overlap(&p), -1);
+        arena_free(&a);
+        graph_free(g);
+    }
+}
+
+/* The checker sees one value moved onto its neighbour, and one that dies a chain too late. */
+static void overlap_is_seen(void **state)
+{
+    (void)state;
+    struct graph *g = net_xception(71, 71);
+    struct arena a = {0};
+    struct schedule s;
+    struct places p;
+    plan_places(g, &a, &s, &p);
+    int in = p.value_of[graph_find(g, "block4_add")];
+    int out = p.value_of[graph_find(g, "block5_sepconv1/depthwise")];
+    size_t at = p.value[out].at;
+    p.value[out].at = p.value[in].at + p.value[in].bytes - 1;
+    assert_true(places_overlap(&p) >= 0);
+    p.value[out].at = at;
+    assert_int_equal(places_overlap(&p), -1);
+    p.value[p.value_of[graph_find(g, "block2_sepconv2_bn")]].last = g->nodes;
+    assert_true(places_overlap(&p) >= 0);
+    arena_free(&a);
+    graph_free(g);
+}
+
+/* ---- taps --------------------------------------------------------------------------------------
+ */
+
+static void tap_of_a_folded_convolution(void **state)
+{
+    (void)state;
+    struct graph *g = net_xception(71, 71);
+    struct kernels k;
+    struct plan *p;
+    struct error err = {0};
+    int tap = graph_find(g, "block7_sepconv2");
+    struct plan_opts opts = {{1, 71, 71, 3}, &tap, 1};
+    kernels_init(&k, DTYPE_F32, 0);
+    assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_ERR_ARGUMENT);
+    assert_string_equal(err.text,
+                        "block7_sepconv2: its batch normalization is part of its weights; "
+                        "tap block7_sepconv2_bn instead");
+    tap = graph_find(g, "block7_sepconv2_bn");
+    assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
+    struct view v;
+    assert_true(plan_view(p, tap, NULL, &v));
+    assert_int_equal(v.c, 728);
+    assert_int_equal(v.pixel % 64, 0);
+    assert_false(plan_view(p, tap + 1, NULL, &v));
+    plan_free(p);
+    graph_free(g);
+}
+
+/* ---- weights -----------------------------------------------------------------------------------
+ */
+
+/* What needs no change is not copied. */
+static void weights_own_the_least(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(8, 8, 3);
+    int x = same(g, "plain", 0, 4);
+    x = graph_relu(g, "r", graph_batch_norm(g, "bn", same(g, "folded", x, 8), plain_norm));
+    x = graph_global_pool(g, "pool", x, POOL_AVERAGE);
+    graph_output(g, "y", graph_dense(g, "fc", x, 5, true));
+    struct subject s;
+    subject_make(&s, g, 3, DTYPE_F32);
+    assert_int_equal(weights_bytes(s.w), 3 * 3 * 4 * 8 * 4 + 64); /* kernel and bias of "folded" */
+    assert_ptr_equal(s.w->ready[graph_find(g, "plain")].weight, s.data[0]);
+    subject_free(&s);
+}
+
+RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_after),
+    cmocka_unit_test(act_after_act), cmocka_unit_test(sum_of_two_sums),
+    cmocka_unit_test(not_left_to_readers), cmocka_unit_test(norm_that_cannot_fold),
+    cmocka_unit_test(concat_outlives_itself), cmocka_unit_test(flat_and_joined),
+    cmocka_unit_test(nested_and_repeated_concat),
+    cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),
+    cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen),
+    cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least))
