@@ -174,7 +174,9 @@ static xc_status read_preprocess(const char *text, xc_preprocess *out, struct er
     else if (!preprocess_from(&w, &p))
         status = fail(err, XC_ERR_FORMAT, "preprocess: a word or a byte is out of range");
     json_decref(json);
-    if (status == XC_OK) status = preprocess_check(&p, err);
+    struct error why;
+    if (status == XC_OK && preprocess_check(&p, &why) != XC_OK)
+        status = fail(err, XC_ERR_FORMAT, "preprocess: %s", why.text);
     if (status == XC_OK) *out = p;
     return status;
 }

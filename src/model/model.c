@@ -47,7 +47,7 @@ static xc_status describe(xc_model *model, struct error *err)
     info->height = (uint32_t)g->input.h;
     info->width = (uint32_t)g->input.w;
     info->channels = (uint32_t)g->input.c;
-    info->min_side = (uint32_t)graph_min_side(g);
+    info->min_side = (uint32_t)arch_min_side(g);
     info->classes = (uint32_t)classes;
     info->outputs = (uint32_t)g->outputs;
     info->has_softmax = result->kind == OP_SOFTMAX;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does one running thread own? A plan is made for one batch size, and a session takes any n up
- * to max_batch: so it has plans for max_batch, its half, its quarter, ... 1, and runs n pictures in
- * a few pieces. The position in a batch never changes a bit, so nobody sees the cuts. The plans
- * share one arena; what is read after a run is therefore copied out after each piece.
+ * What does one running thread own? A plan for one input size and the largest batch, the arena it
+ * runs in, and little else: fewer images are the first of the batch, and what is read after a run
+ * still lies in the arena. All memory is taken by session_new.
  */
 #include "model/session.h"
 
@@ -12,25 +11,11 @@
 
 #include "base/checked.h"
 
-#define MAX_PLANS 11 /* 1024, 512, ... 1 */
-
-/* The values of one node after a run: (n, h, w, c) without gaps, in the session's precision. */
+/* What session_read can give, under one name. */
 struct result {
+    const char *name;
     int node;
-    bool softmax;       /* of the node's values, where the network has none itself */
-    struct shape shape; /* n = 1 */
-    size_t count;       /* numbers an image */
-    uint8_t *data;
-};
-
-struct name {
-    const char *text;
-    int result;
-};
-
-struct piece {
-    struct plan *plan;
-    uint32_t batch;
+    bool softmax; /* of the node's values: the network itself has none */
 };
 
 struct xc_session {
@@ -39,17 +24,15 @@ struct xc_session {
     struct shape input; /* n = max_batch */
     size_t input_count; /* numbers an image */
     xc_preprocess preprocess;
-    struct piece piece[MAX_PLANS]; /* largest first */
-    int pieces;
+    struct plan *plan;
     void *arena;
-    size_t arena_bytes;
-    const struct plan *arena_user; /* the plan that ran last */
-    struct result *result;
-    struct name *name;
-    int results, names;
     struct arena words;
+    struct result *result;
+    int results;
     float *staging; /* (max_batch, h, w, c): prepared pictures */
-    float *score;   /* of one picture, and their order */
+    size_t classes; /* 0: the network ends in a map */
+    void *probs;    /* (max_batch, classes), where the network has no softmax */
+    float *score;   /* probabilities of one image, and the classes in their order */
     uint32_t *rank;
     uint32_t ran; /* images of the last run that succeeded */
     atomic_bool cancel;
@@ -62,23 +45,11 @@ static bool ends_in_probs(const struct node *n)
     return n->kind == OP_SOFTMAX || (n->kind == OP_ACT && n->act.kind == ACT_SIGMOID);
 }
 
-/* A result under a name; two names of the same values share them. */
 static bool add_result(xc_session *s, const char *name, int node, bool softmax)
 {
-    int at = 0;
-    while (at < s->results && (s->result[at].node != node || s->result[at].softmax != softmax))
-        at++;
-    if (at == s->results)
-        s->result[s->results++] = (struct result){.node = node, .softmax = softmax};
-    s->name[s->names] = (struct name){arena_strdup(&s->words, name), at};
-    return s->name[s->names++].text != NULL;
-}
-
-static const struct result *find_result(const xc_session *s, const char *name)
-{
-    for (int i = 0; i < s->names; i++)
-        if (strcmp(s->name[i].text, name) == 0) return &s->result[s->name[i].result];
-    return NULL;
+    const char *copy = arena_strdup(&s->words, name);
+    s->result[s->results++] = (struct result){copy, node, softmax};
+    return copy != NULL;
 }
 
 static int find_node(const struct graph *g, const char *name)
@@ -89,29 +60,23 @@ static int find_node(const struct graph *g, const char *name)
     return node;
 }
 
-/* Shapes of all nodes at this session's input size, for one image. */
-static xc_status shapes_of_one(xc_session *s, struct shape **out, struct error *err)
+static const struct result *find_result(const xc_session *s, const char *name)
 {
-    const struct graph *g = s->model->graph;
-    struct shape one = s->input;
-    one.n = 1;
-    *out = arena_push(&s->words, (size_t)g->nodes, sizeof **out);
-    return *out ? graph_shapes(g, one, *out, err) : fail_memory(err, sizeof **out);
+    for (int i = 0; i < s->results; i++)
+        if (strcmp(s->result[i].name, name) == 0) return &s->result[i];
+    return NULL;
 }
 
-static xc_status choose_results(xc_session *s, const xc_session_opts *opts,
-                                const struct shape *shapes, struct error *err)
+static xc_status choose_results(xc_session *s, const xc_session_opts *opts, struct error *err)
 {
     const struct graph *g = s->model->graph;
     int last = g->output[0].node;
     bool probs = ends_in_probs(&g->node[last]);
     size_t room = 2 + GRAPH_MAX_OUTPUTS + (size_t)opts->tap_count;
     s->result = arena_push(&s->words, room, sizeof *s->result);
-    s->name = arena_push(&s->words, room, sizeof *s->name);
-    if (!s->result || !s->name) return fail_memory(err, room * sizeof *s->result);
+    if (!s->result) return fail_memory(err, room * sizeof *s->result);
     bool named = add_result(s, "logits", probs ? g->node[last].input[0] : last, false);
-    if (shapes[last].h == 1 && shapes[last].w == 1)
-        named = add_result(s, "probs", last, !probs) && named;
+    if (s->classes) named = add_result(s, "probs", last, !probs) && named;
     for (int i = 0; i < g->outputs; i++)
         named = add_result(s, g->output[i].name, g->output[i].node, false) && named;
     for (uint32_t i = 0; i < opts->tap_count; i++) {
@@ -120,73 +85,63 @@ static xc_status choose_results(xc_session *s, const xc_session_opts *opts,
             return fail(err, XC_ERR_ARGUMENT, "%s: no layer has this name", opts->taps[i]);
         named = add_result(s, opts->taps[i], node, false) && named;
     }
-    for (int i = 0; i < s->results; i++) s->result[i].shape = shapes[s->result[i].node];
     return named ? XC_OK : fail_memory(err, room);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static xc_status make_plans(xc_session *s, const struct weights *weights, struct error *err)
+/* Numbers that an image is, and classes that it is put into, at this session's size. */
+static xc_status measure(xc_session *s, struct error *err)
+{
+    const struct graph *g = s->model->graph;
+    struct shape one = s->input;
+    one.n = 1;
+    struct shape *shapes = arena_push(&s->words, (size_t)g->nodes, sizeof *shapes);
+    if (!shapes) return fail_memory(err, sizeof *shapes);
+    TRY(graph_shapes(g, one, shapes, err));
+    struct shape last = shapes[g->output[0].node];
+    s->classes = last.h == 1 && last.w == 1 ? (size_t)last.c : 0;
+    if (shape_count(one, &s->input_count)) return XC_OK;
+    return fail(err, XC_ERR_LIMIT, "an input of %dx%dx%d is too large", one.h, one.w, one.c);
+}
+
+static xc_status make_plan(xc_session *s, const struct weights *weights, struct error *err)
 {
     int *tap = arena_push(&s->words, (size_t)s->results, sizeof *tap);
     if (!tap) return fail_memory(err, sizeof *tap);
     for (int i = 0; i < s->results; i++) tap[i] = s->result[i].node;
     struct plan_opts opts = {.input = s->input, .tap = tap, .taps = s->results};
-    for (int batch = s->input.n; batch > 0; batch /= 2) {
-        struct piece *piece = &s->piece[s->pieces];
-        opts.input.n = batch;
-        TRY(plan_new(s->model->graph, weights, s->kernels, &opts, &piece->plan, err));
-        piece->batch = (uint32_t)batch;
-        s->pieces++;
-        if (plan_arena_bytes(piece->plan) > s->arena_bytes)
-            s->arena_bytes = plan_arena_bytes(piece->plan);
-    }
-    return XC_OK;
+    return plan_new(s->model->graph, weights, s->kernels, &opts, &s->plan, err);
 }
 
-static xc_status take_results(xc_session *s, struct error *err)
+/* NULL when out of memory or when the product overflows; a count of 0 is memory too. */
+static void *take(size_t images, size_t count, size_t size)
 {
-    for (int i = 0; i < s->results; i++) {
-        struct result *r = &s->result[i];
-        size_t numbers, bytes;
-        if (!shape_count(r->shape, &r->count) ||
-            !size_mul(r->count, (size_t)s->input.n, &numbers) ||
-            !size_mul(numbers, dtype_size(s->kernels->type), &bytes))
-            return fail(err, XC_ERR_LIMIT, "the results do not fit into memory");
-        if (!(r->data = aligned_new(bytes))) return fail_memory(err, bytes);
-    }
-    return XC_OK;
+    size_t numbers, bytes;
+    if (!size_mul(images, count, &numbers) || !size_mul(numbers, size, &bytes)) return NULL;
+    return aligned_new(bytes ? bytes : 1);
 }
 
 static xc_status take_memory(xc_session *s, struct error *err)
 {
-    struct shape one = s->input;
-    const struct result *probs = find_result(s, "probs");
-    size_t staging;
-    one.n = 1;
-    if (!shape_count(one, &s->input_count) || !shape_count(s->input, &staging) ||
-        !size_mul(staging, sizeof *s->staging, &staging))
-        return fail(err, XC_ERR_LIMIT, "an input of %dx%dx%dx%d is too large", s->input.n,
-                    s->input.h, s->input.w, s->input.c);
-    TRY(take_results(s, err));
-    if (!(s->arena = aligned_new(s->arena_bytes))) return fail_memory(err, s->arena_bytes);
-    if (!(s->staging = aligned_new(staging))) return fail_memory(err, staging);
-    if (probs && !(s->score = aligned_new(probs->count * sizeof *s->score)))
-        return fail_memory(err, probs->count);
-    if (probs && !(s->rank = aligned_new(probs->count * sizeof *s->rank)))
-        return fail_memory(err, probs->count);
-    return XC_OK;
+    size_t images = (size_t)s->input.n, arena = plan_arena_bytes(s->plan);
+    s->arena = take(1, arena, 1);
+    s->staging = take(images, s->input_count, sizeof *s->staging);
+    s->probs = take(images, s->classes, dtype_size(s->kernels->type));
+    s->score = take(1, s->classes, sizeof *s->score);
+    s->rank = take(1, s->classes, sizeof *s->rank);
+    if (s->arena && s->staging && s->probs && s->score && s->rank) return XC_OK;
+    return fail_memory(err, arena);
 }
 
 static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error *err)
 {
     const struct weights *weights = NULL;
-    struct shape *shapes = NULL;
     if (opts->preprocess) TRY(preprocess_check(opts->preprocess, err));
     TRY(model_weights(s->model, opts->precision, &weights, err));
-    TRY(shapes_of_one(s, &shapes, err));
-    TRY(choose_results(s, opts, shapes, err));
-    TRY(make_plans(s, weights, err));
+    TRY(measure(s, err));
+    TRY(choose_results(s, opts, err));
+    TRY(make_plan(s, weights, err));
     return take_memory(s, err);
 }
 
@@ -215,12 +170,12 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
 void session_free(xc_session *s)
 {
     if (!s) return;
-    for (int i = 0; i < s->pieces; i++) plan_free(s->piece[i].plan);
-    for (int i = 0; i < s->results; i++) free(s->result[i].data);
     free(s->rank);
     free(s->score);
+    free(s->probs);
     free(s->staging);
     free(s->arena);
+    plan_free(s->plan);
     arena_free(&s->words);
     model_unref(s->model);
     free(s);
@@ -228,74 +183,71 @@ void session_free(xc_session *s)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* Dense float32 numbers into the places of a view. */
-static void scatter(const float *from, enum dtype type, const struct view *to)
+static void *pixel_of(const struct view *v, int n, int y, int x)
 {
-    for (int n = 0; n < to->n; n++)
-        for (int y = 0; y < to->h; y++)
-            for (int x = 0; x < to->w; x++, from += to->c) {
-                uint8_t *at = (uint8_t *)to->data + n * to->image + y * to->row + x * to->pixel;
-                if (type == DTYPE_F32)
-                    memcpy(at, from, (size_t)to->c * sizeof *from);
-                else
-                    for (int c = 0; c < to->c; c++) ((double *)(void *)at)[c] = (double)from[c];
-            }
+    return (char *)v->data + n * v->image + y * v->row + x * v->pixel;
 }
 
-/* The numbers of a view, without the gaps. */
-static void gather(const struct view *from, size_t size, uint8_t *to)
+static void convert(const void *from, enum dtype type, size_t count, void *to, enum dtype wanted)
 {
-    size_t bytes = (size_t)from->c * size;
-    for (int n = 0; n < from->n; n++)
+    if (type == wanted)
+        memcpy(to, from, count * dtype_size(type));
+    else if (wanted == DTYPE_F32)
+        for (size_t i = 0; i < count; i++) ((float *)to)[i] = (float)((const double *)from)[i];
+    else
+        for (size_t i = 0; i < count; i++) ((double *)to)[i] = (double)((const float *)from)[i];
+}
+
+/* Dense float32 numbers into the places of a view, for its first n images. */
+static void scatter(const float *from, const struct view *to, enum dtype type, uint32_t n)
+{
+    for (int i = 0; i < (int)n; i++)
+        for (int y = 0; y < to->h; y++)
+            for (int x = 0; x < to->w; x++, from += to->c)
+                convert(from, DTYPE_F32, (size_t)to->c, pixel_of(to, i, y, x), type);
+}
+
+/* And back: the numbers of the first n images of a view, without its gaps. */
+static void gather(const struct view *from, enum dtype type, uint32_t n, char *to,
+                   enum dtype wanted)
+{
+    size_t bytes = (size_t)from->c * dtype_size(wanted);
+    for (int i = 0; i < (int)n; i++)
         for (int y = 0; y < from->h; y++)
             for (int x = 0; x < from->w; x++, to += bytes)
-                memcpy(to,
-                       (const uint8_t *)from->data + n * from->image + y * from->row +
-                           x * from->pixel,
-                       bytes);
+                convert(pixel_of(from, i, y, x), type, (size_t)from->c, to, wanted);
 }
 
-/* In place over what is densely packed: the network itself has no softmax. */
-static void apply_softmax(const xc_session *s, const struct result *r, uint8_t *data, uint32_t n)
+/* What a result has after a run; false: the plan does not keep it. */
+static bool view_of(const xc_session *s, const struct result *r, struct view *out)
 {
-    ptrdiff_t pixel = (ptrdiff_t)(r->count * dtype_size(s->kernels->type));
-    struct view view = {data, (int)n, 1, 1, (int)r->count, pixel, pixel, pixel};
-    struct softmax_call call = {s->kernels->type, view, view};
+    ptrdiff_t pixel = (ptrdiff_t)(s->classes * dtype_size(s->kernels->type));
+    *out = (struct view){s->probs, s->input.n, 1, 1, (int)s->classes, pixel, pixel, pixel};
+    return r->softmax || plan_view(s->plan, r->node, s->arena, out);
+}
+
+static xc_status apply_softmax(xc_session *s, uint32_t n, struct error *err)
+{
+    const struct result *probs = find_result(s, "probs");
+    struct softmax_call call = {.type = s->kernels->type};
+    if (!probs || !probs->softmax) return XC_OK;
+    if (!plan_view(s->plan, probs->node, s->arena, &call.in) || !view_of(s, probs, &call.out))
+        return fail(err, XC_ERR_INTERNAL, "the plan does not keep the logits");
     s->kernels->softmax(&call, 0, n);
-}
-
-static xc_status run_piece(xc_session *s, const struct piece *piece, const float *input,
-                           uint32_t at, struct error *err)
-{
-    size_t size = dtype_size(s->kernels->type);
-    struct view view;
-    if (s->arena_user != piece->plan) /* padding of one plan is data of another */
-        memset(s->arena, 0, s->arena_bytes);
-    s->arena_user = piece->plan;
-    if (!plan_view(piece->plan, 0, s->arena, &view))
-        return fail(err, XC_ERR_INTERNAL, "the plan has no input");
-    scatter(input, s->kernels->type, &view);
-    xc_status status = plan_run(piece->plan, s->arena, s->model->machine->pool, &s->cancel);
-    if (status != XC_OK) return fail(err, status, "%s", xc_status_text(status));
-    for (int i = 0; i < s->results; i++) {
-        const struct result *r = &s->result[i];
-        uint8_t *to = r->data + at * r->count * size;
-        if (!plan_view(piece->plan, r->node, s->arena, &view))
-            return fail(err, XC_ERR_INTERNAL, "the plan did not keep a result");
-        gather(&view, size, to);
-        if (r->softmax) apply_softmax(s, r, to, piece->batch);
-    }
     return XC_OK;
 }
 
-static xc_status run_all(xc_session *s, const float *input, uint32_t n, struct error *err)
+static xc_status run(xc_session *s, const float *input, uint32_t n, struct error *err)
 {
-    const struct piece *piece = s->piece;
+    struct pool *pool = s->model->machine->pool;
+    struct view view;
     s->ran = 0;
-    for (uint32_t at = 0; at < n; at += piece->batch) {
-        while (piece->batch > n - at) piece++;
-        TRY(run_piece(s, piece, input + at * s->input_count, at, err));
-    }
+    if (!plan_view(s->plan, 0, s->arena, &view))
+        return fail(err, XC_ERR_INTERNAL, "the plan does not keep its input");
+    scatter(input, &view, s->kernels->type, n);
+    xc_status status = plan_run_images(s->plan, (int)n, s->arena, pool, &s->cancel);
+    if (status != XC_OK) return fail(err, status, "the run was %s", xc_status_text(status));
+    TRY(apply_softmax(s, n, err));
     s->ran = n;
     return XC_OK;
 }
@@ -303,7 +255,7 @@ static xc_status run_all(xc_session *s, const float *input, uint32_t n, struct e
 xc_status session_run(xc_session *s, const float *input, uint32_t n, struct error *err)
 {
     atomic_store(&s->cancel, false);
-    return run_all(s, input, n, err);
+    return run(s, input, n, err);
 }
 
 void session_cancel(xc_session *s)
@@ -318,35 +270,28 @@ struct shape session_input(const xc_session *s)
 
 size_t session_arena_bytes(const xc_session *s)
 {
-    return s->arena_bytes;
+    return plan_arena_bytes(s->plan);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
-
-static void convert(const void *from, enum dtype type, size_t count, void *to, enum dtype wanted)
-{
-    if (type == wanted)
-        memcpy(to, from, count * dtype_size(type));
-    else if (wanted == DTYPE_F32)
-        for (size_t i = 0; i < count; i++) ((float *)to)[i] = (float)((const double *)from)[i];
-    else
-        for (size_t i = 0; i < count; i++) ((double *)to)[i] = (double)((const float *)from)[i];
-}
 
 xc_status session_read(const xc_session *s, const char *name, enum dtype type, void *out,
                        size_t count, size_t *written, struct error *err)
 {
     const struct result *r = find_result(s, name);
+    struct view view;
     if (!r)
         return fail(err, XC_ERR_ARGUMENT,
                     "%s: neither an output nor a tapped layer of this session", name);
     if (s->ran == 0) return fail(err, XC_ERR_ARGUMENT, "%s: nothing has run yet", name);
-    size_t numbers = r->count * s->ran;
+    if (!view_of(s, r, &view))
+        return fail(err, XC_ERR_INTERNAL, "%s: the plan does not keep it", name);
+    size_t numbers = (size_t)s->ran * (size_t)view.h * (size_t)view.w * (size_t)view.c;
     *written = numbers;
     if (!out) return XC_OK;
     if (count < numbers)
         return fail(err, XC_ERR_ARGUMENT, "%s: %zu numbers, room for %zu", name, numbers, count);
-    convert(r->data, s->kernels->type, numbers, out, type);
+    gather(&view, s->kernels->type, s->ran, out, type);
     return XC_OK;
 }
 
@@ -355,18 +300,16 @@ xc_status session_prepare(xc_session *s, const xc_image *image, float *out, stru
     return image_prepare(image, &s->preprocess, s->input.h, s->input.w, s->input.c, out, err);
 }
 
-static void answer(xc_session *s, const struct result *probs, uint32_t at, uint32_t k,
-                   xc_answer *out)
+static void answer(xc_session *s, const struct view *probs, uint32_t at, uint32_t k, xc_answer *out)
 {
-    const struct model_meta *meta = &s->model->meta;
-    uint32_t classes = (uint32_t)probs->count, found = k < classes ? k : classes;
-    enum dtype type = s->kernels->type;
-    convert(probs->data + at * probs->count * dtype_size(type), type, classes, s->score, DTYPE_F32);
+    const char *const *label = s->model->meta.labels;
+    uint32_t classes = (uint32_t)s->classes, found = k < classes ? k : classes;
+    convert(pixel_of(probs, (int)at, 0, 0), s->kernels->type, classes, s->score, DTYPE_F32);
     topk(s->score, classes, found, s->rank);
     for (uint32_t i = 0; i < found; i++)
         out[i] = (xc_answer){.index = s->rank[i],
                              .prob = s->score[s->rank[i]],
-                             .label = meta->labels ? meta->labels[s->rank[i]] : NULL};
+                             .label = label ? label[s->rank[i]] : NULL};
     for (uint32_t i = found; i < k; i++) out[i] = (xc_answer){.index = UINT32_MAX};
 }
 
@@ -374,12 +317,15 @@ xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_
                            xc_answer *answers, struct error *err)
 {
     const struct result *probs = find_result(s, "probs");
+    struct view view;
     if (!probs)
         return fail(err, XC_ERR_ARGUMENT, "this network ends in a map, it does not classify");
     atomic_store(&s->cancel, false);
     for (uint32_t i = 0; i < n; i++)
         TRY(session_prepare(s, images[i], s->staging + i * s->input_count, err));
-    TRY(run_all(s, s->staging, n, err));
-    for (uint32_t i = 0; i < n; i++) answer(s, probs, i, k, answers + (size_t)i * k);
+    TRY(run(s, s->staging, n, err));
+    if (!view_of(s, probs, &view))
+        return fail(err, XC_ERR_INTERNAL, "the plan does not keep the probabilities");
+    for (uint32_t i = 0; i < n; i++) answer(s, &view, i, k, answers + (size_t)i * k);
     return XC_OK;
 }

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Are the best scores found, ties in index order and NaN last? */
+#include "model/model.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "base/rng.h"
-#include "model/model.h"
+#include "harness.h"
 
 static void expect(const float *score, uint32_t count, const uint32_t *want, uint32_t k)
 {
@@ -77,13 +74,5 @@ static void test_agrees_with_a_sort(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_ties_in_index_order),
-        cmocka_unit_test(test_nan_is_last),
-        cmocka_unit_test(test_agrees_with_a_sort),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+RUN(cmocka_unit_test(test_order), cmocka_unit_test(test_ties_in_index_order),
+    cmocka_unit_test(test_nan_is_last), cmocka_unit_test(test_agrees_with_a_sort))

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does every public call refuse what it cannot take, with a status, a sentence and nothing changed?
+ * And do the calls that cannot fail live with NULL?
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "harness.h"
+#include "model/setup.h"
+
+struct handles {
+    xc_context *context;
+    xc_model *model;
+    xc_session *session;
+    xc_image *image;
+};
+
+static struct handles all;
+static uint8_t pixels[64 * 64 * 3];
+
+static int set_up(void **state)
+{
+    (void)state;
+    all.context = make_context(1);
+    all.model = make_model(all.context, SMALL_ARCH ",classes=4", 71, XC_WEIGHTS_RANDOM);
+    all.session = make_session(all.model, 2, XC_PRECISION_F32, NULL);
+    return xc_image_wrap(pixels, 64, 64, 192, XC_RGB8, &all.image);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    xc_image_free(all.image);
+    xc_session_free(all.session);
+    xc_model_unref(all.model);
+    xc_context_free(all.context);
+    return 0;
+}
+
+/* ---- option structs -------------------------------------------------------------------------- */
+
+static void test_option_sizes(void **state)
+{
+    (void)state;
+    xc_context *context = NULL;
+    xc_context_opts c = XC_CONTEXT_OPTS_INIT;
+    c.size = 0;
+    REFUSED(xc_context_new(&c, &context), XC_ERR_ARGUMENT, "xc_context_opts.size is 0");
+    c.size = 3;
+    REFUSED(xc_context_new(&c, &context), XC_ERR_ARGUMENT, "xc_context_opts.size is 3");
+    c.size = sizeof c + 1;
+    REFUSED(xc_context_new(&c, &context), XC_ERR_ARGUMENT, "_INIT");
+    assert_null(context);
+
+    c = (xc_context_opts)XC_CONTEXT_OPTS_INIT; /* an older caller: what follows is not read */
+    c.size = 8;
+    c.threads = 1;
+    c.cpu = (const char *)(uintptr_t)1;
+    CHECK(xc_context_new(&c, &context));
+    assert_int_equal(xc_context_threads(context), 1);
+    xc_context_free(context);
+
+    xc_image_limits l = XC_IMAGE_LIMITS_INIT;
+    xc_image *image = NULL;
+    l.size = 0;
+    REFUSED(xc_image_decode("x", 1, &l, &image), XC_ERR_ARGUMENT, "xc_image_limits.size");
+    xc_load_opts load = {0};
+    xc_model *model = NULL;
+    REFUSED(xc_model_load(all.context, "x", &load, &model), XC_ERR_ARGUMENT, "xc_load_opts.size");
+    xc_import_opts import = {0};
+    REFUSED(xc_model_import(all.context, "x", &import, &model), XC_ERR_ARGUMENT,
+            "xc_import_opts.size");
+    xc_create_opts create = {0};
+    REFUSED(xc_model_create(all.context, "xception", &create, &model), XC_ERR_ARGUMENT,
+            "xc_create_opts.size");
+    xc_save_opts save = {0};
+    REFUSED(xc_model_save(all.model, "x", &save), XC_ERR_ARGUMENT, "xc_save_opts.size");
+    xc_session *session = NULL;
+    xc_session_opts s = {0};
+    REFUSED(xc_session_new(all.model, &s, &session), XC_ERR_ARGUMENT, "xc_session_opts.size");
+    xc_preprocess p = xc_model_get_info(all.model)->preprocess;
+    p.size = 0;
+    s = (xc_session_opts)XC_SESSION_OPTS_INIT;
+    s.preprocess = &p;
+    REFUSED(xc_session_new(all.model, &s, &session), XC_ERR_ARGUMENT, "xc_preprocess.size");
+}
+
+/* ---- NULL ------------------------------------------------------------------------------------ */
+
+#define NULL_IS_REFUSED(call, name) REFUSED(call, XC_ERR_ARGUMENT, name)
+
+static void test_null(void **state)
+{
+    (void)state;
+    xc_context *context = NULL;
+    xc_model *model = NULL;
+    xc_session *session = NULL;
+    xc_image *image = NULL;
+    xc_layer layer;
+    xc_preprocess p;
+    xc_answer answer;
+    float x[1];
+    double wide[1];
+    const xc_image *const none[1] = {NULL};
+    NULL_IS_REFUSED(xc_context_new(NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_image_decode(NULL, 0, NULL, &image), "bytes is NULL");
+    NULL_IS_REFUSED(xc_image_decode("x", 1, NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_image_load(NULL, NULL, &image), "path is NULL");
+    NULL_IS_REFUSED(xc_image_load("x", NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_image_wrap(NULL, 1, 1, 3, XC_RGB8, &image), "pixels is NULL");
+    NULL_IS_REFUSED(xc_image_wrap(pixels, 1, 1, 3, XC_RGB8, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_preprocess_named(NULL, &p), "name is NULL");
+    NULL_IS_REFUSED(xc_preprocess_named("keras", NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_model_load(NULL, "x", NULL, &model), "context is NULL");
+    NULL_IS_REFUSED(xc_model_load(all.context, NULL, NULL, &model), "path is NULL");
+    NULL_IS_REFUSED(xc_model_load(all.context, "x", NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_model_load_memory(NULL, "x", 1, &model), "context is NULL");
+    NULL_IS_REFUSED(xc_model_load_memory(all.context, NULL, 1, &model), "bytes is NULL");
+    NULL_IS_REFUSED(xc_model_load_memory(all.context, "x", 1, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_model_import(NULL, "x", NULL, &model), "context is NULL");
+    NULL_IS_REFUSED(xc_model_import(all.context, NULL, NULL, &model), "path is NULL");
+    NULL_IS_REFUSED(xc_model_import(all.context, "x", NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_model_create(NULL, "xception", NULL, &model), "context is NULL");
+    NULL_IS_REFUSED(xc_model_create(all.context, NULL, NULL, &model), "arch is NULL");
+    NULL_IS_REFUSED(xc_model_create(all.context, "xception", NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_model_layer(NULL, 0, &layer), "model is NULL");
+    NULL_IS_REFUSED(xc_model_layer(all.model, 0, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_model_save(NULL, "x", NULL), "model is NULL");
+    NULL_IS_REFUSED(xc_model_save(all.model, NULL, NULL), "path is NULL");
+    NULL_IS_REFUSED(xc_session_new(NULL, NULL, &session), "model is NULL");
+    NULL_IS_REFUSED(xc_session_new(all.model, NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_prepare(NULL, all.image, x), "session is NULL");
+    NULL_IS_REFUSED(xc_prepare(all.session, NULL, x), "image is NULL");
+    NULL_IS_REFUSED(xc_prepare(all.session, all.image, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_run(NULL, x, 1), "session is NULL");
+    NULL_IS_REFUSED(xc_run(all.session, NULL, 1), "input is NULL");
+    NULL_IS_REFUSED(xc_session_read(NULL, "logits", x, 1, NULL), "session is NULL");
+    NULL_IS_REFUSED(xc_session_read(all.session, NULL, x, 1, NULL), "name is NULL");
+    NULL_IS_REFUSED(xc_session_read_f64(NULL, "logits", wide, 1, NULL), "session is NULL");
+    NULL_IS_REFUSED(xc_session_read_f64(all.session, NULL, wide, 1, NULL), "name is NULL");
+    NULL_IS_REFUSED(xc_classify(NULL, none, 1, 1, &answer), "session is NULL");
+    NULL_IS_REFUSED(xc_classify(all.session, NULL, 1, 1, &answer), "images is NULL");
+    NULL_IS_REFUSED(xc_classify(all.session, none, 1, 1, NULL), "answers is NULL");
+    NULL_IS_REFUSED(xc_classify(all.session, none, 1, 1, &answer), "image 0 is NULL");
+    assert_true(!context && !model && !session && !image);
+
+    xc_context_free(NULL);
+    xc_model_unref(NULL);
+    xc_session_free(NULL);
+    xc_session_cancel(NULL);
+    xc_image_free(NULL);
+    xc_image_get_info(NULL, NULL);
+    xc_session_size(all.session, NULL, NULL, NULL);
+    assert_null(xc_model_ref(NULL));
+    assert_null(xc_model_get_info(NULL));
+    assert_null(xc_model_label(NULL, 0));
+    assert_null(xc_image_row(NULL, 0));
+    assert_string_equal(xc_model_import_report(NULL), "");
+    assert_string_equal(xc_context_cpu(NULL), "");
+    assert_int_equal(xc_context_threads(NULL), 0);
+    assert_int_equal(xc_session_arena_bytes(NULL), 0);
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+static void refused_context(int threads, const char *cpu, const char *text)
+{
+    xc_context *context = NULL;
+    xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
+    opts.threads = threads;
+    opts.cpu = cpu;
+    REFUSED(xc_context_new(&opts, &context), XC_ERR_ARGUMENT, text);
+    assert_null(context);
+}
+
+static void refused_image(uint32_t width, uint32_t height, ptrdiff_t stride, int format,
+                          const char *text)
+{
+    xc_image *image = NULL;
+    REFUSED(xc_image_wrap(pixels, width, height, stride, (xc_pixel_format)format, &image),
+            XC_ERR_ARGUMENT, text);
+    assert_null(image);
+}
+
+static void refused_session(uint32_t batch, uint32_t height, int precision, uint32_t taps,
+                            const char *text)
+{
+    xc_session *session = NULL;
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    opts.max_batch = batch;
+    opts.height = height;
+    opts.precision = (xc_precision)precision;
+    opts.tap_count = taps;
+    REFUSED(xc_session_new(all.model, &opts, &session), XC_ERR_ARGUMENT, text);
+    assert_null(session);
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    refused_context(-1, NULL, "threads: -1");
+    refused_context(257, NULL, "threads: 257");
+    refused_context(1, "mmx", "cpu: \"mmx\"");
+    refused_image(0, 1, 3, XC_RGB8, "0x1 pixels");
+    refused_image(1, 0, 3, XC_RGB8, "1x0 pixels");
+    refused_image(0x80000000u, 1, 3, XC_RGB8, "pixels");
+    refused_image(64, 64, 191, XC_RGB8, "stride 191");
+    refused_image(64, 64, -191, XC_RGB8, "stride -191");
+    refused_image(64, 64, 192, 2, "format 2");
+    refused_session(1025, 0, 0, 0, "max_batch: 1025");
+    refused_session(1, 0x80000000u, 0, 0, "too large");
+    refused_session(1, 0, 2, 0, "precision: 2");
+    refused_session(1, 0, 0, 1, "taps is NULL");
+    xc_model *model = NULL;
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    create.weights = (xc_weights)3;
+    REFUSED(xc_model_create(all.context, "xception", &create, &model), XC_ERR_ARGUMENT,
+            "weights: 3");
+    create = (xc_create_opts)XC_CREATE_OPTS_INIT;
+    create.classes = UINT32_MAX;
+    REFUSED(xc_model_create(all.context, "xception", &create, &model), XC_ERR_ARGUMENT, "above");
+    REFUSED(xc_model_create(all.context, "xcpetion", NULL, &model), XC_ERR_ARCH, "xcpetion");
+    xc_layer layer;
+    REFUSED(xc_model_layer(all.model, 10000, &layer), XC_ERR_ARGUMENT, "layer 10000 of");
+    xc_answer answer;
+    const xc_image *image = all.image;
+    REFUSED(xc_classify(all.session, &image, 1, 0, &answer), XC_ERR_ARGUMENT, "k: 0");
+    REFUSED(xc_classify(all.session, &image, 3, 1, &answer), XC_ERR_ARGUMENT, "n: 3");
+    xc_preprocess p;
+    REFUSED(xc_preprocess_named("caffe", &p), XC_ERR_ARGUMENT, "keras");
+}
+
+/* ---- small things ---------------------------------------------------------------------------- */
+
+static void test_status_words(void **state)
+{
+    (void)state;
+    assert_string_equal(xc_version(), XC_VERSION);
+    assert_string_equal(xc_status_id(XC_OK), "XC-E0000");
+    assert_string_equal(xc_status_id(XC_ERR_FORMAT), "XC-E0004");
+    assert_string_equal(xc_status_text(XC_ERR_SPACE), "no space left on the device");
+    assert_string_equal(xc_status_text((xc_status)99), "not a status");
+}
+
+static void test_catalogues(void **state)
+{
+    (void)state;
+    const char *help = NULL;
+    int archs = 0, recipes = 0;
+    while (xc_arch_name(archs, &help)) {
+        assert_non_null(help);
+        archs++;
+    }
+    assert_null(help);
+    assert_null(xc_arch_name(-1, NULL));
+    assert_string_equal(xc_arch_name(0, NULL), "xception");
+    while (xc_preprocess_name(recipes)) {
+        xc_preprocess p;
+        CHECK(xc_preprocess_named(xc_preprocess_name(recipes++), &p));
+        assert_int_equal(p.size, sizeof p);
+    }
+    assert_true(archs > 5 && recipes == 8);
+    assert_string_equal(xc_imagenet_wnid(0), "n01440764");
+    assert_null(xc_imagenet_label(1000));
+}
+
+static void count_lines(void *user, const char *line)
+{
+    assert_null(strchr(line, '\n'));
+    ++*(int *)user;
+}
+
+static void test_context(void **state)
+{
+    (void)state;
+    int lines = 0;
+    xc_context *context = NULL;
+    xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
+    opts.cpu = "ref";
+    opts.threads = 3;
+    opts.log = count_lines;
+    opts.log_user = &lines;
+    CHECK(xc_context_new(&opts, &context));
+    assert_int_equal(lines, 1);
+    assert_int_equal(xc_context_threads(context), 3);
+    assert_memory_equal(xc_context_cpu(context), "ref", 3);
+    xc_context_free(context);
+}
+
+static void test_wrapped_pixels(void **state)
+{
+    (void)state;
+    xc_image_info info;
+    xc_image *image = NULL;
+    CHECK(xc_image_wrap(pixels + 63 * 192, 64, 64, -192, XC_RGB8, &image)); /* bottom up */
+    xc_image_get_info(image, &info);
+    assert_int_equal(info.width, 64);
+    assert_int_equal(info.orientation, 1);
+    assert_string_equal(info.file_type, "memory");
+    assert_ptr_equal(xc_image_row(image, 63), pixels);
+    assert_null(xc_image_row(image, 64));
+    xc_image_free(image);
+    REFUSED(xc_image_load("/nowhere.png", NULL, &image), XC_ERR_IO, "/nowhere.png: ");
+    REFUSED(xc_image_load(XC_SOURCE_DIR "/README.md", NULL, &image), XC_ERR_FORMAT, "README.md: ");
+}
+
+/* A model from somewhere else may be put on smaller sides: sizes and info agree. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    uint32_t h, w, c;
+    xc_session *session = NULL;
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    opts.height = 96;
+    opts.width = 75;
+    CHECK(xc_session_new(all.model, &opts, &session));
+    xc_session_size(session, &h, &w, &c);
+    assert_true(h == 96 && w == 75 && c == 3);
+    assert_true(xc_session_arena_bytes(session) > 0);
+    xc_session_free(session);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_option_sizes),   cmocka_unit_test(test_null),
+        cmocka_unit_test(test_ranges),         cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_catalogues),     cmocka_unit_test(test_context),
+        cmocka_unit_test(test_wrapped_pixels), cmocka_unit_test(test_sizes)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

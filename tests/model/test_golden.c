@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does the whole network give the published numbers (docs/numerics.md: synthetic weights, both
+ * flavours), and the same bits everywhere? The committed table hashes_71.txt has one hash for each
+ * layer: compilers, build types and threads must agree on all of them, and the first layer that
+ * does not is named. `test_model_golden write` prints the table anew.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "model/setup.h"
+
+#define SIDE 71
+#define CLASSES 1000
+
+struct golden {
+    const char *arch;
+    double logit[4], max;
+    uint32_t at;
+};
+
+static const struct golden KERAS = {
+    "xception", {31.110086, 8.202832, 56.305473, -47.750730}, 110.535195, 806};
+static const struct golden TIMM = {
+    "xception,flavour=timm", {31.428246, 8.257791, 56.797098, -48.250990}, 111.581070, 806};
+
+struct tap {
+    const char *layer;
+    double mean, max;
+};
+
+static const struct tap TAPS[] = {
+    {"block1_conv2_act", 0.22961387, 4.250177},
+    {"block2_add", 0.38374954, 6.834212},
+    {"block3_add", 0.69772548, 10.927237},
+    {"block4_add", 1.69760753, 27.271000},
+    {"block12_add", 1.15885332, 204.108660},
+    {"block13_add", 24.93141645, 333.334946},
+    {"block14_sepconv2_act", 25.37320315, 279.012955},
+};
+enum { TAP_COUNT = sizeof TAPS / sizeof *TAPS };
+
+struct run {
+    xc_context *context;
+    xc_model *model;
+    xc_session *session;
+};
+
+static struct run run_golden(const char *arch, int threads, xc_precision precision,
+                             const char *const *taps)
+{
+    struct run r;
+    r.context = make_context(threads);
+    r.model = make_model(r.context, arch, SIDE, XC_WEIGHTS_GOLDEN);
+    r.session = make_session(r.model, 1, precision, taps);
+    float *input = make_input(1, SIDE, 3);
+    CHECK(xc_run(r.session, input, 1));
+    free(input);
+    return r;
+}
+
+static void end(struct run *r)
+{
+    xc_session_free(r->session);
+    xc_model_unref(r->model);
+    xc_context_free(r->context);
+}
+
+/* How far the logits are from the published ones. */
+static double distance(const struct golden *g, const double *logit)
+{
+    double worst = 0;
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < CLASSES; i++)
+        if (logit[i] > logit[best]) best = i;
+    for (int i = 0; i < 4; i++) worst = fmax(worst, fabs(logit[i] - g->logit[i]));
+    return best == g->at ? fmax(worst, fabs(logit[best] - g->max)) : INFINITY;
+}
+
+static void check_logits(const struct golden *g, xc_precision precision, double bound)
+{
+    double logit[CLASSES];
+    struct run r = run_golden(g->arch, 2, precision, NULL);
+    CHECK(xc_session_read_f64(r.session, "logits", logit, CLASSES, NULL));
+    double off = distance(g, logit);
+    print_message("%s, %s: off by %.2g\n", g->arch, precision ? "double" : "float", off);
+    assert_true(off <= bound);
+    logit[2] += 2 * bound; /* the check sees that */
+    assert_false(distance(g, logit) <= bound);
+    end(&r);
+}
+
+static void test_float(void **state)
+{
+    (void)state;
+    check_logits(&KERAS, XC_PRECISION_F32, 1e-5 * KERAS.max);
+    check_logits(&TIMM, XC_PRECISION_F32, 1e-5 * TIMM.max);
+}
+
+static void test_double(void **state)
+{
+    (void)state;
+    check_logits(&KERAS, XC_PRECISION_F64, 0.6e-6);
+    check_logits(&TIMM, XC_PRECISION_F64, 0.6e-6);
+}
+
+static void test_taps(void **state)
+{
+    (void)state;
+    const char *name[TAP_COUNT + 1] = {NULL};
+    for (int i = 0; i < TAP_COUNT; i++) name[i] = TAPS[i].layer;
+    struct run r = run_golden(KERAS.arch, 2, XC_PRECISION_F64, name);
+    for (int i = 0; i < TAP_COUNT; i++) {
+        size_t count;
+        CHECK(xc_session_read_f64(r.session, name[i], NULL, 0, &count));
+        double *x = malloc(count * sizeof *x), sum = 0, max = -INFINITY;
+        assert_non_null(x);
+        CHECK(xc_session_read_f64(r.session, name[i], x, count, &count));
+        for (size_t k = 0; k < count; k++) {
+            sum += x[k];
+            max = fmax(max, x[k]);
+        }
+        free(x);
+        if (fabs(sum / (double)count - TAPS[i].mean) > 0.6e-8 || fabs(max - TAPS[i].max) > 0.6e-6) {
+            print_error("%s: mean %.8f, max %.6f\n", name[i], sum / (double)count, max);
+            _fail(__FILE__, __LINE__);
+        }
+    }
+    end(&r);
+}
+
+/* ---- the same bits --------------------------------------------------------------------------- */
+
+#define MAX_LAYERS 160
+
+/* Layers whose values can be looked at: a convolution that is folded with its batch norm cannot. */
+static uint32_t visible_layers(const xc_model *model, const char **name)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    uint32_t count = 0;
+    assert_true(info->layers < MAX_LAYERS);
+    for (uint32_t i = 0; i < info->layers; i++) {
+        xc_layer layer;
+        CHECK(xc_model_layer(model, i, &layer));
+        if (!strstr(layer.kind, "Conv")) name[count++] = layer.name;
+    }
+    name[count] = NULL;
+    return count;
+}
+
+/* FNV-1a, 64 bits */
+static uint64_t hash(const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++) h = (h ^ at[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static uint64_t layer_hash(const xc_session *session, const char *layer)
+{
+    size_t count;
+    float *x = read_result(session, layer, &count);
+    uint64_t h = hash(x, count * sizeof *x);
+    free(x);
+    return h;
+}
+
+/* A run with every visible layer tapped. names: of the model's layers. */
+static struct run run_visible(int threads, const char **name, uint32_t *count)
+{
+    xc_context *context = make_context(1);
+    xc_model *model = make_model(context, KERAS.arch, SIDE, XC_WEIGHTS_NONE);
+    *count = visible_layers(model, name);
+    struct run r = run_golden(KERAS.arch, threads, XC_PRECISION_F32, name);
+    xc_model_unref(model);
+    xc_context_free(context);
+    visible_layers(r.model, name);
+    return r;
+}
+
+static void check_hashes(int threads)
+{
+    const char *name[MAX_LAYERS];
+    char layer[64];
+    uint64_t want;
+    uint32_t count;
+    struct run r = run_visible(threads, name, &count);
+    FILE *table = fopen(XC_SOURCE_DIR "/tests/model/hashes_71.txt", "r");
+    assert_non_null(table);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(fscanf(table, "%63s %" SCNx64, layer, &want), 2);
+        assert_string_equal(layer, name[i]);
+        if (layer_hash(r.session, layer) != want) {
+            print_error("%d threads: the first layer that differs is %s\n", threads, layer);
+            _fail(__FILE__, __LINE__);
+        }
+    }
+    assert_int_equal(fscanf(table, "%63s", layer), EOF);
+    fclose(table);
+    end(&r);
+}
+
+static void test_hashes(void **state)
+{
+    (void)state;
+    check_hashes(1);
+    check_hashes(3);
+}
+
+static int write_table(void)
+{
+    const char *name[MAX_LAYERS];
+    uint32_t count;
+    struct run r = run_visible(1, name, &count);
+    for (uint32_t i = 0; i < count; i++)
+        printf("%s %016" PRIx64 "\n", name[i], layer_hash(r.session, name[i]));
+    end(&r);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_float), cmocka_unit_test(test_double),
+                                       cmocka_unit_test(test_taps), cmocka_unit_test(test_hashes)};
+    if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

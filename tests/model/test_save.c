@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does a model come back from its file as it was, and is every other file refused with one
+ * sentence? The wrong files are the right one, read, changed in one thing, and written again.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "model/model.h"
+#include "model/setup.h"
+
+#define SIDE 71
+#define KERNEL "block2_sepconv1/pointwise_kernel"
+#define VARIANCE "block1_conv1_bn/moving_variance"
+
+struct fixture {
+    xc_context *context;
+    xc_model *model;
+    char path[64];
+    struct file_view file;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    *state = f;
+    f->context = make_context(1);
+    f->model = make_model(f->context, SMALL_ARCH ",classes=5", SIDE, XC_WEIGHTS_RANDOM);
+    snprintf(f->path, sizeof f->path, "test_save.%ld.safetensors", (long)getpid());
+    CHECK(xc_model_save(f->model, f->path, NULL));
+    assert_int_equal(file_read(f->path, SIZE_MAX, &f->file, NULL), XC_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    unlink(f->path);
+    file_release(&f->file);
+    xc_model_unref(f->model);
+    xc_context_free(f->context);
+    free(f);
+    return 0;
+}
+
+/* ---- what comes back ------------------------------------------------------------------------- */
+
+static float *answer_of(xc_model *model, size_t *count)
+{
+    xc_session *session = make_session(model, 1, XC_PRECISION_F32, NULL);
+    float *input = make_input(1, SIDE, 3);
+    CHECK(xc_run(session, input, 1));
+    float *out = read_result(session, "logits", count);
+    free(input);
+    xc_session_free(session);
+    return out;
+}
+
+static void same_answers(xc_model *a, xc_model *b)
+{
+    size_t na, nb;
+    float *x = answer_of(a, &na), *y = answer_of(b, &nb);
+    assert_int_equal(na, nb);
+    assert_memory_equal(x, y, na * sizeof *x);
+    free(x);
+    free(y);
+}
+
+static void test_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    xc_load_opts opts = XC_LOAD_OPTS_INIT;
+    for (int copy = 0; copy < 2; copy++) {
+        xc_model *model = NULL;
+        opts.read_into_memory = copy;
+        CHECK(xc_model_load(f->context, f->path, &opts, &model));
+        const xc_model_info *a = xc_model_get_info(f->model), *b = xc_model_get_info(model);
+        assert_string_equal(a->arch, b->arch);
+        assert_int_equal(b->params, a->params);
+        assert_int_equal(strlen(b->sha256), 64);
+        assert_memory_equal(&a->preprocess, &b->preprocess, sizeof a->preprocess);
+        assert_null(model->block); /* not copied twice */
+        same_answers(f->model, model);
+        xc_model_unref(model);
+    }
+}
+
+static void test_unaligned_memory(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    uint8_t *bytes = malloc(f->file.size + 1);
+    assert_non_null(bytes);
+    memcpy(bytes + 1, f->file.data, f->file.size);
+    CHECK(xc_model_load_memory(f->context, bytes + 1, f->file.size, &model));
+    assert_non_null(model->block);
+    same_answers(f->model, model);
+    xc_model_unref(model);
+    free(bytes);
+}
+
+static void test_same_model_same_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct file_view again;
+    xc_model *model = NULL;
+    CHECK(xc_model_load(f->context, f->path, NULL, &model));
+    CHECK(xc_model_save(model, f->path, NULL)); /* over the file that is mapped */
+    assert_int_equal(file_read(f->path, SIZE_MAX, &again, NULL), XC_OK);
+    assert_int_equal(again.size, f->file.size);
+    assert_memory_equal(again.data, f->file.data, again.size);
+    file_release(&again);
+    xc_model_unref(model);
+}
+
+static void test_words_are_replaced(void **state)
+{
+    struct fixture *f = *state;
+    const char *labels[] = {"rose", "peony \"white\"", "\xc3\xa9t\xc3\xa9", "", "tulip"};
+    xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    xc_preprocess p;
+    xc_model *model = NULL;
+    CHECK(xc_preprocess_named("timm-331", &p));
+    p.mean[1] = 0.1f;
+    p.crop = 0.9030000000000001;
+    opts.labels = labels;
+    opts.label_count = 5;
+    opts.preprocess = &p;
+    opts.licence = "CC0-1.0";
+    CHECK(xc_model_save(f->model, f->path, &opts));
+    CHECK(xc_model_load(f->context, f->path, NULL, &model));
+    for (uint32_t i = 0; i < 5; i++) assert_string_equal(xc_model_label(model, i), labels[i]);
+    assert_null(xc_model_label(model, 5));
+    assert_memory_equal(&xc_model_get_info(model)->preprocess, &p, sizeof p);
+    assert_string_equal(xc_model_get_info(model)->licence, "CC0-1.0");
+    xc_model_unref(model);
+
+    opts.label_count = 4;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "4 labels for 5 classes");
+    opts.label_count = 5;
+    labels[2] = "\xff";
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "label 2 is not UTF-8");
+    opts.labels = NULL;
+    p.crop = 0;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "crop");
+    CHECK(xc_model_load(f->context, f->path, NULL, &model)); /* the old file stands */
+    xc_model_unref(model);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+struct buffer {
+    uint8_t *data;
+    size_t size;
+};
+
+static xc_status append(void *user, const void *data, size_t size, struct error *err)
+{
+    struct buffer *b = user;
+    (void)err;
+    uint8_t *more = realloc(b->data, b->size + size);
+    assert_non_null(more);
+    memcpy(more + b->size, data, size);
+    *b = (struct buffer){more, b->size + size};
+    return XC_OK;
+}
+
+static struct weight_tensor *tensor(struct weight_file *file, const char *name)
+{
+    for (int i = 0; i < file->tensors; i++)
+        if (strcmp(file->tensor[i].name, name) == 0) return &file->tensor[i];
+    _fail(name, 0);
+    return NULL;
+}
+
+static float *numbers(struct weight_file *file, const char *name)
+{
+    return (float *)(void *)(uintptr_t)tensor(file, name)->data;
+}
+
+static void set_meta(struct weight_file *file, const char *key, const char *value)
+{
+    for (int i = 0; i < file->metas; i++)
+        if (strcmp(file->meta[i].key, key) == 0) file->meta[i].value = value;
+}
+
+static void drop_meta(struct weight_file *file, const char *key)
+{
+    int kept = 0;
+    for (int i = 0; i < file->metas; i++)
+        if (strcmp(file->meta[i].key, key) != 0) file->meta[kept++] = file->meta[i];
+    assert_int_equal(kept, file->metas - 1);
+    file->metas = kept;
+}
+
+typedef void change_fn(struct weight_file *file);
+
+static void change_nothing(struct weight_file *file)
+{
+    (void)file;
+}
+
+static void swap_sides(struct weight_file *file)
+{
+    struct weight_tensor *t = tensor(file, KERNEL);
+    size_t side = t->dim[2];
+    t->dim[2] = t->dim[3];
+    t->dim[3] = side;
+}
+
+static void lose_a_side(struct weight_file *file)
+{
+    struct weight_tensor *t = tensor(file, KERNEL);
+    t->rank = 3;
+    t->dim[1] = t->dim[2];
+    t->dim[2] = t->dim[3];
+}
+
+static void lose(struct weight_file *file)
+{
+    struct weight_tensor *t = tensor(file, KERNEL);
+    *t = file->tensor[--file->tensors];
+}
+
+static void add(struct weight_file *file)
+{
+    static struct weight_tensor more[WEIGHT_MAX_TENSORS];
+    memcpy(more, file->tensor, (size_t)file->tensors * sizeof *more);
+    more[file->tensors] = more[0];
+    more[file->tensors++].name = "num_batches_tracked";
+    file->tensor = more;
+}
+
+static void to_int(struct weight_file *file)
+{
+    tensor(file, KERNEL)->type = DTYPE_I32;
+}
+
+static void put_nan(struct weight_file *file)
+{
+    numbers(file, KERNEL)[17] = NAN;
+}
+
+static void put_infinity(struct weight_file *file)
+{
+    numbers(file, KERNEL)[3] = -INFINITY;
+}
+
+static void put_negative_variance(struct weight_file *file)
+{
+    numbers(file, VARIANCE)[1] = -0.25f;
+}
+
+static void no_format(struct weight_file *file)
+{
+    drop_meta(file, "format");
+}
+
+static void later_format(struct weight_file *file)
+{
+    set_meta(file, "format", "xception-model-2");
+}
+
+static void no_architecture(struct weight_file *file)
+{
+    drop_meta(file, "architecture");
+}
+
+static void bad_architecture(struct weight_file *file)
+{
+    set_meta(file, "architecture", "exception");
+}
+
+static void no_preprocess(struct weight_file *file)
+{
+    drop_meta(file, "preprocess");
+}
+
+static void bad_preprocess(struct weight_file *file)
+{
+    set_meta(file, "preprocess", "{\"fit\":\"stretch\"}");
+}
+
+static void bad_json(struct weight_file *file)
+{
+    set_meta(file, "preprocess", "{\"fit\":");
+}
+
+#define OTHER                                                                                      \
+    "\"apply_exif\":false,\"drop_alpha\":true,\"pad\":[0,0,0],\"crop\":1,\"mean\":"                \
+    "[0,0,0,0],\"std\":[1,1,1,1],\"filter\":\"box\",\"colour\":\"rgb\""
+
+static void unknown_member(struct weight_file *file)
+{
+    set_meta(file, "preprocess",
+             "{\"fit\":\"crop\",\"divisor\":1,\"background\":[0,0,0],\"gamma\":1," OTHER "}");
+}
+
+static void unknown_word(struct weight_file *file)
+{
+    set_meta(file, "preprocess",
+             "{\"fit\":\"squeeze\",\"divisor\":1,\"background\":[0,0,0]," OTHER "}");
+}
+
+static void byte_out_of_range(struct weight_file *file)
+{
+    set_meta(file, "preprocess",
+             "{\"fit\":\"crop\",\"divisor\":1,\"background\":[0,4294967296,0]," OTHER "}");
+}
+
+static void zero_divisor(struct weight_file *file)
+{
+    set_meta(file, "preprocess",
+             "{\"fit\":\"crop\",\"divisor\":0,\"background\":[0,0,0]," OTHER "}");
+}
+
+static void labels(struct weight_file *file, const char *text)
+{
+    set_meta(file, "format", "xception-model-1");
+    for (int i = 0; i < file->metas; i++)
+        if (strcmp(file->meta[i].key, "preprocess") == 0) {
+            static struct weight_meta more[8];
+            memcpy(more, file->meta, (size_t)file->metas * sizeof *more);
+            more[file->metas++] = (struct weight_meta){"labels", text};
+            file->meta = more;
+            return;
+        }
+}
+
+static void few_labels(struct weight_file *file)
+{
+    labels(file, "[\"a\",\"b\"]");
+}
+
+static void number_as_label(struct weight_file *file)
+{
+    labels(file, "[\"a\",\"b\",\"c\",\"d\",5]");
+}
+
+static void no_list_of_labels(struct weight_file *file)
+{
+    labels(file, "{\"a\":1}");
+}
+
+static const struct wrong {
+    change_fn *change;
+    xc_status status;
+    const char *text;
+} WRONG[] = {
+    {swap_sides, XC_ERR_SHAPE, "memory: " KERNEL ": shape 1x1x16x8, expected 1x1x8x16"},
+    {lose_a_side, XC_ERR_SHAPE, KERNEL ": shape 1x8x16, expected 1x1x8x16"},
+    {lose, XC_ERR_TENSOR, KERNEL ": the tensor is missing"},
+    {add, XC_ERR_TENSOR, "num_batches_tracked: the architecture has no such tensor"},
+    {to_int, XC_ERR_TENSOR, KERNEL ": type I32, expected F32, F16, BF16 or F64"},
+    {put_nan, XC_ERR_NUMBER, KERNEL ": number 17 is NaN"},
+    {put_infinity, XC_ERR_NUMBER, KERNEL ": number 3 is infinite"},
+    {put_negative_variance, XC_ERR_NUMBER, VARIANCE ": number 1 is -0.25"},
+    {no_format, XC_ERR_UNSUPPORTED, "import or convert"},
+    {later_format, XC_ERR_UNSUPPORTED, "\"xception-model-2\" is not known"},
+    {no_architecture, XC_ERR_FORMAT, "no \"architecture\""},
+    {bad_architecture, XC_ERR_ARCH, "exception"},
+    {no_preprocess, XC_ERR_FORMAT, "no \"preprocess\""},
+    {bad_preprocess, XC_ERR_FORMAT, "preprocess: "},
+    {bad_json, XC_ERR_FORMAT, "preprocess: "},
+    {unknown_member, XC_ERR_FORMAT, "preprocess: "},
+    {unknown_word, XC_ERR_FORMAT, "preprocess: "},
+    {byte_out_of_range, XC_ERR_FORMAT, "preprocess: "},
+    {zero_divisor, XC_ERR_FORMAT, "preprocess: "},
+    {few_labels, XC_ERR_FORMAT, "labels: 2 for 5 classes"},
+    {number_as_label, XC_ERR_FORMAT, "labels: number 4 is not a string"},
+    {no_list_of_labels, XC_ERR_FORMAT, "labels: not a JSON array"},
+};
+
+/* The fixture's file with one change, in memory. */
+static struct buffer changed(const struct fixture *f, change_fn *change)
+{
+    struct weight_file file;
+    struct buffer out = {0};
+    uint8_t *copy = malloc(f->file.size);
+    assert_non_null(copy);
+    memcpy(copy, f->file.data, f->file.size);
+    assert_int_equal(safetensors_read(copy, f->file.size, &file, NULL), XC_OK);
+    change(&file);
+    assert_int_equal(
+        safetensors_write(file.tensor, file.tensors, file.meta, file.metas, append, &out, NULL),
+        XC_OK);
+    weight_file_free(&file);
+    free(copy);
+    return out;
+}
+
+static void test_wrong_files(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        xc_model *model = NULL;
+        struct buffer b = changed(f, WRONG[i].change);
+        REFUSED(xc_model_load_memory(f->context, b.data, b.size, &model), WRONG[i].status,
+                WRONG[i].text);
+        assert_null(model);
+        free(b.data);
+    }
+}
+
+static void test_right_file_through_the_same_hands(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    struct buffer b = changed(f, change_nothing);
+    CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
+    same_answers(f->model, model);
+    xc_model_unref(model);
+    free(b.data);
+}
+
+static void test_truncated(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    for (size_t cut = 0; cut < f->file.size; cut += cut < 64 ? 1 : 4099)
+        REFUSED(xc_model_load_memory(f->context, f->file.data, cut, &model), XC_ERR_FORMAT,
+                "memory: ");
+    REFUSED(xc_model_load_memory(f->context, "\x89HDF\r\n\x1a\n....", 12, &model),
+            XC_ERR_UNSUPPORTED, "Keras HDF5");
+    REFUSED(xc_model_load(f->context, ".", NULL, &model), XC_ERR_IO, "is a directory");
+    REFUSED(xc_model_load(f->context, "/nowhere/m.safetensors", NULL, &model), XC_ERR_IO,
+            "/nowhere/m.safetensors: ");
+    REFUSED(xc_model_save(f->model, "/nowhere/m.safetensors", NULL), XC_ERR_IO, "/nowhere");
+}
+
+/* ---- other number types ---------------------------------------------------------------------- */
+
+static struct arena wide_arena;
+
+static void widen(struct weight_file *file)
+{
+    for (int i = 0; i < file->tensors; i++) {
+        struct weight_tensor *t = &file->tensor[i];
+        const float *from = (const float *)(const void *)t->data;
+        double *to = arena_push(&wide_arena, t->count, sizeof *to);
+        for (size_t k = 0; k < t->count; k++) to[k] = (double)from[k];
+        t->type = DTYPE_F64;
+        t->bytes = t->count * sizeof *to;
+        t->data = (const uint8_t *)to;
+    }
+}
+
+static void halve(struct weight_file *file)
+{
+    for (int i = 0; i < file->tensors; i++) {
+        struct weight_tensor *t = &file->tensor[i];
+        const float *from = (const float *)(const void *)t->data;
+        uint16_t *to = arena_push(&wide_arena, t->count, sizeof *to);
+        for (size_t k = 0; k < t->count; k++) {
+            uint32_t bits;
+            memcpy(&bits, &from[k], sizeof bits);
+            to[k] = (uint16_t)(bits >> 16);
+        }
+        t->type = DTYPE_BF16;
+        t->bytes = t->count * sizeof *to;
+        t->data = (const uint8_t *)to;
+    }
+}
+
+static void test_other_types(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    struct buffer b = changed(f, widen);
+    CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
+    same_answers(f->model, model);
+    xc_model_unref(model);
+    free(b.data);
+
+    b = changed(f, halve);
+    CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
+    for (size_t k = 0; k < model->graph->param.total; k++) {
+        float exact = f->model->block[k], got = model->block[k];
+        assert_true(fabsf(got - exact) <= fabsf(exact) / 128);
+    }
+    xc_model_unref(model);
+    free(b.data);
+    arena_free(&wide_arena);
+    wide_arena = (struct arena){0};
+}
+
+#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+RUN(WITH(test_comes_back), WITH(test_unaligned_memory), WITH(test_same_model_same_bytes),
+    WITH(test_words_are_replaced), WITH(test_wrong_files),
+    WITH(test_right_file_through_the_same_hands), WITH(test_truncated), WITH(test_other_types))
