@@ -8,7 +8,6 @@ export FUZZ_SECONDS FUZZ_TARGETS
 .PHONY: build demo test test-oracles bench fuzz coverage install clean help
 
 build: ## build the command and the library in build/release
-	@scripts/deps build
 	@scripts/build release
 
 demo: ## install what is missing, build, classify pictures
@@ -26,7 +25,6 @@ test-oracles: ## compare with Keras and timm, in a private Python environment
 	@scripts/test-oracles
 
 bench: ## measure speed
-	@scripts/deps build
 	@scripts/build release
 	@scripts/bench
 
@@ -39,7 +37,6 @@ coverage: ## executed lines of our own parsers
 	@scripts/coverage
 
 install: ## PREFIX=/usr/local, DESTDIR=
-	@scripts/deps build
 	@scripts/build release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	@cmake --install build/release
 
