@@ -147,7 +147,7 @@ bool plan_view(const struct plan *p, int node, void *arena, struct view *out)
 {
     if (node < 0 || node >= p->g->nodes || !p->visible[node]) return false;
     *out = p->view[node];
-    out->data = (char *)arena + p->view_at[node];
+    out->data = arena ? (char *)arena + p->view_at[node] : NULL;
     return true;
 }
 

@@ -48,7 +48,7 @@ size_t plan_arena_bytes(const struct plan *p);
 const char *plan_dump(const struct plan *p, struct arena *a);
 
 /* Where a node's values lie in the arena after (or, for the input, before) a run. False when the
- * node is not the input, an output or a tap. data is relative to arena. */
+ * node is not the input, an output or a tap. arena NULL: the strides only. */
 bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
 
 /* All steps in order. arena: plan_arena_bytes bytes, zeroed once, 64-byte aligned. Allocates

@@ -248,9 +248,9 @@ static int random_sum(struct maker *m, int x)
 
 static int random_flat(struct maker *m, int x)
 {
-    int y = graph_flatten(m->g, next_name(m), x);
+    int y = graph_flatten(m->g, next_name(m), x), units = draw(m, 1, 20);
     if (chance(m, 30)) y = random_act(m, y);
-    return graph_dense(m->g, next_name(m), y, draw(m, 1, 20), chance(m, 60));
+    return graph_dense(m->g, next_name(m), y, units, chance(m, 60));
 }
 
 typedef int random_fn(struct maker *m, int x);
@@ -316,7 +316,8 @@ struct graph *net_random(uint64_t seed)
     int steps = draw(&m, 2, 18);
     for (int i = 0; i < steps; i++) random_step(&m);
     if (chance(&m, 30)) graph_output(m.g, "extra", draw(&m, 1, least(m.g->nodes - 1, 9)));
-    int x = graph_dense(m.g, next_name(&m), gather(&m), 5, true);
+    int x = gather(&m);
+    x = graph_dense(m.g, next_name(&m), x, 5, true);
     graph_output(m.g, "logits", x);
     graph_output(m.g, "probs", graph_softmax(m.g, next_name(&m), x));
     return m.g;
