@@ -195,13 +195,24 @@ def check_resize(tool, rng):
 
 
 def stored(image):
-    """The pixels as we keep them: grey 1 channel, alpha kept, everything else RGB."""
+    """The pixels as we keep them: grey 1 channel, alpha kept, everything else RGB. None where
+    Pillow does not say: it has no 16-bit grey with alpha, and stretches that of PGM to 65535."""
+    alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    if image.mode.startswith("I"):  # the high byte; Pillow's convert("L") would clip
+        grey = (np.asarray(image).astype(np.int64) >> 8).astype(np.uint8)
+        return None if alpha or image.format == "PPM" else grey[:, :, None]
+    if alpha:
+        return np.asarray(image.convert("RGBA"))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[:, :, None]
-    if image.mode in ("I;16", "I;16B", "I"):  # the high byte; Pillow's convert("L") would clip
-        return (np.asarray(image).astype(np.int64) >> 8).astype(np.uint8)[:, :, None]
-    alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    return np.asarray(image.convert("RGB"))
+
+
+def differs_by_intent(image, data):
+    """Pillow compares a transparent colour with stretched samples, PNG's rule is as stored; and it
+    rounds the 16-bit samples of PPM, but takes the high byte in PNG, as we do in both."""
+    key = isinstance(image.info.get("transparency"), (int, tuple))
+    return key and data[24] != 8 or image.format == "PPM" and b"65535" in data[:80]
 
 
 def check_file(tool, rng, path):
@@ -210,8 +221,17 @@ def check_file(tool, rng, path):
         image.load()
     except OSError:
         return False
-    ours, orientation = tool.ask(f"decode {path}")
-    must_equal(f"{path}: pixels", ours, stored(image))
+    try:
+        ours, orientation = tool.ask(f"decode {path}")
+    except Refused as sentence:
+        print(f"resize_pillow: {path}: refused: {sentence}")
+        return False
+    theirs = stored(image)
+    if theirs is None or differs_by_intent(image, path.read_bytes()):
+        return False
+    if ours.shape[2] == 1 and theirs.shape[2] == 3:  # a palette of greys
+        ours = np.repeat(ours, 3, axis=2)
+    must_equal(f"{path}: pixels", ours, theirs)
     expected = image.getexif().get(0x0112, 1)
     if orientation != (expected if expected in range(1, 9) else 1):
         sys.exit(f"resize_pillow: {path}: orientation {orientation}, Pillow {expected}")
