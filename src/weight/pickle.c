@@ -26,9 +26,9 @@ xc_status pickle_new(struct pickle_machine *m, enum pickle_kind kind, struct pic
                      struct error *err)
 {
     struct pickle_value *value = arena_push(m->arena, 1, sizeof *value);
+    *out = value;
     if (!value) return fail_memory(err, sizeof *value);
     value->kind = kind;
-    *out = value;
     if (kind != PICKLE_TUPLE && kind != PICKLE_LIST && kind != PICKLE_DICT) return XC_OK;
     value->items = arena_push(m->arena, 1, sizeof *value->items);
     return value->items ? XC_OK : fail_memory(err, sizeof *value->items);
