@@ -155,7 +155,7 @@ static void find_last_reads(struct schedule *s)
         if (c->root < 0) continue;
         read_at(s, c->in, i);
         read_at(s, c->other, i);
-        if (s->g->node[c->root].kind != OP_CONCAT) continue;
+        if (!(op_of(&s->g->node[c->root])->traits & OP_PARTS)) continue;
         for (int j = 0; j < s->g->node[c->root].inputs; j++)
             read_at(s, s->g->node[c->root].input[j], i);
     }

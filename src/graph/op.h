@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must an operator provide? One constant `struct op` each, in op_*.c, a family a file; the
- * list is op_list.h. Everything the rest of src/graph knows about an operator it asks here, so
- * there is no switch over operators anywhere.
+ * list is op_list.h. What the rest of src/graph wants to know about an operator it asks here; only
+ * chain.c, whose subject is how operators go together, knows some of them by name.
  *
  * Shape functions speak of the facts only ("window 3x3 does not fit a 2x2 map"); the caller puts
  * the layer's name in front.

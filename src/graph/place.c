@@ -97,7 +97,7 @@ static xc_status give_values(struct places *p, struct schedule *s, struct error 
     for (int i = 1; i < s->g->nodes; i++) {
         if (s->chain[i].root < 0 || replace(p, s, i)) continue;
         TRY(new_value(p, s, i, err));
-        if (s->g->node[i].kind == OP_CONCAT) adopt_inputs(p, s, i);
+        if (op_of(&s->g->node[i])->traits & OP_PARTS) adopt_inputs(p, s, i);
     }
     return XC_OK;
 }

@@ -97,9 +97,9 @@ static bool place_all(const struct filling *f, size_t *used)
 static void put(const struct weights *w, const void *where, size_t i, double value)
 {
     if (w->type == DTYPE_F64)
-        ((double *)(uintptr_t)where)[i] = value;
+        ((double *)where)[i] = value;
     else
-        ((float *)(uintptr_t)where)[i] = (float)value;
+        ((float *)where)[i] = (float)value;
 }
 
 struct normalizer { /* y = beta + (x - mean) * scale */

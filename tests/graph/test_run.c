@@ -6,6 +6,7 @@
  */
 #include "harness.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -103,6 +104,54 @@ static void same_bits(void **state)
     for (int i = 0; i < 4; i++) pool_free(pool[i]);
 }
 
+/* One plan, one pool, several threads, each with an arena. */
+
+struct runner {
+    struct trial trial;
+    struct pool *pool;
+};
+
+static void *run_often(void *user)
+{
+    struct runner *r = user;
+    struct view in;
+    (void)plan_view(r->trial.plan, 0, r->trial.arena, &in);
+    xc_status status = XC_OK;
+    for (int i = 0; i < 20 && status == XC_OK; i++) {
+        memset(in.data, 0, (size_t)in.image); /* the input's memory may have been used again */
+        status = plan_run(r->trial.plan, r->trial.arena, r->pool, NULL);
+    }
+    return status == XC_OK ? r : NULL;
+}
+
+static void plan_is_shared(void **state)
+{
+    (void)state;
+    struct subject s;
+    struct runner r[3];
+    pthread_t thread[3];
+    struct pool *pool;
+    subject_make(&s, net_small(), 2, DTYPE_F32);
+    assert_int_equal(pool_new(2, &pool, &s.err), XC_OK);
+    trial_make(&r[0].trial, &s, 1, NULL, 0);
+    for (int i = 0; i < 3; i++) {
+        r[i].pool = pool;
+        r[i].trial.plan = r[0].trial.plan;
+        if (i > 0) r[i].trial.arena = aligned_new(plan_arena_bytes(r[0].trial.plan));
+        assert_int_equal(pthread_create(&thread[i], NULL, run_often, &r[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        void *result = NULL;
+        pthread_join(thread[i], &result);
+        assert_ptr_equal(result, &r[i]);
+        assert_true(same_outputs(&s, &r[0].trial, 0, &r[i].trial, 0));
+    }
+    for (int i = 1; i < 3; i++) free(r[i].trial.arena);
+    trial_free(&r[0].trial);
+    pool_free(pool);
+    subject_free(&s);
+}
+
 /* ---- the checks are alive ----------------------------------------------------------------------
  */
 
@@ -149,4 +198,5 @@ static void cancel_is_seen(void **state)
 }
 
 RUN(cmocka_unit_test(random_networks), cmocka_unit_test(same_bits),
-    cmocka_unit_test(clobber_is_seen), cmocka_unit_test(cancel_is_seen))
+    cmocka_unit_test(plan_is_shared), cmocka_unit_test(clobber_is_seen),
+    cmocka_unit_test(cancel_is_seen))
