@@ -358,8 +358,8 @@ typedef struct xc_answer {
     const char *label; /* lives as long as the model; "class 17" style text is the caller's job */
 } xc_answer;
 
-/* prepare + run + top-k for n images (n <= max_batch). answers: n x k, best first; equal
- * probabilities in index order. k is cut to the number of classes. */
+/* prepare + run + top-k for n images (n <= max_batch). answers: n rows of k, best first; equal
+ * probabilities in index order. Past the number of classes a row has index UINT32_MAX. */
 XC_API XC_NODISCARD xc_status xc_classify(xc_session *session, const xc_image *const *images,
                                           uint32_t n, uint32_t k, xc_answer *answers);
 

@@ -84,3 +84,18 @@ const char *xc_preprocess_name(int32_t i)
 {
     return i < 0 ? NULL : preprocess_name(i);
 }
+
+const char *xc_fit_name(xc_fit fit)
+{
+    return fit_name(fit);
+}
+
+const char *xc_filter_name(xc_filter filter)
+{
+    return filter_name(filter);
+}
+
+const char *xc_colour_name(xc_colour colour)
+{
+    return colour_name(colour);
+}

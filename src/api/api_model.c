@@ -137,6 +137,11 @@ const char *xc_model_label(const xc_model *model, uint32_t index)
     return model->meta.labels[index];
 }
 
+const char *xc_model_output_name(const xc_model *model, uint32_t index)
+{
+    return model && index < model->info.outputs ? model->graph->output[index].name : NULL;
+}
+
 xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out)
 {
     if (!model) return refuse_null("model");

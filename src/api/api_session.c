@@ -80,7 +80,7 @@ xc_status xc_run(xc_session *session, const float *input, uint32_t n)
     if (!session) return refuse_null("session");
     if (!input) return refuse_null("input");
     TRY(check_batch(session, n));
-    return session_run(session, input, n, api_error());
+    return session_run(session, input, DTYPE_F32, n, api_error());
 }
 
 xc_status xc_session_read(const xc_session *session, const char *name, float *out, size_t count,

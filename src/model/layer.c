@@ -89,12 +89,22 @@ static const char *detail_text(struct arena *a, const struct node *n)
     }
 }
 
+/* With what is applied to its result: "Softmax" for a dense layer that has one. */
+static const char *layer_text(struct arena *a, const struct node *main, const struct node *last)
+{
+    const char *text = detail_text(a, main);
+    bool applied = last != main && (last->kind == OP_ACT || last->kind == OP_SOFTMAX);
+    if (!text || !applied) return text;
+    return arena_printf(a, "%s%s%s", text, text[0] ? ", " : "", kind_word(last));
+}
+
 /* ---- counting -------------------------------------------------------------------------------- */
 
 /* What is known of a layer while its nodes are gathered. */
 struct group {
     const char *name;
     int first, main, last; /* nodes; main costs most */
+    int depthwise, convs;  /* the depthwise node, or 0; how many convolutions */
     uint64_t main_macs;
     xc_layer line;
 };
@@ -120,6 +130,8 @@ static void count_node(const struct graph *g, int i, uint64_t macs, struct group
         to->main_macs = macs;
     }
     to->last = i;
+    to->convs += n->kind == OP_CONV;
+    if (is_depthwise(n)) to->depthwise = i;
 }
 
 static int gather(const struct graph *g, const struct shape *shapes, struct group *group,
@@ -163,14 +175,13 @@ static bool describe(const struct graph *g, const struct group *group, const int
                      int self, struct arena *a, xc_layer *out)
 {
     const struct group *from = &group[self];
-    const struct node *first = &g->node[from->first], *main = &g->node[from->main];
+    bool separable = from->depthwise > 0 && from->convs == 2;
+    const struct node *main = &g->node[separable ? from->depthwise : from->main];
     struct shape shape = g->node[from->last].out;
-    bool separable =
-        is_depthwise(first) && from->last == from->first + 1 && g->node[from->last].kind == OP_CONV;
     *out = from->line;
     out->name = from->name;
     out->kind = separable ? "SepConv" : kind_word(main);
-    out->detail = detail_text(a, separable ? first : main);
+    out->detail = layer_text(a, main, &g->node[from->last]);
     out->inputs = inputs_text(g, group, group_of, self, a);
     out->height = (uint32_t)shape.h;
     out->width = (uint32_t)shape.w;

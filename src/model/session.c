@@ -95,6 +95,10 @@ static xc_status measure(xc_session *s, struct error *err)
 {
     const struct graph *g = s->model->graph;
     struct shape one = s->input;
+    int least = (int)s->model->info.min_side;
+    if (one.h < least || one.w < least)
+        return fail(err, XC_ERR_SHAPE, "an input of %dx%d is too small, sides are at least %d",
+                    one.h, one.w, least);
     one.n = 1;
     struct shape *shapes = arena_push(&s->words, (size_t)g->nodes, sizeof *shapes);
     if (!shapes) return fail_memory(err, sizeof *shapes);
@@ -198,13 +202,15 @@ static void convert(const void *from, enum dtype type, size_t count, void *to, e
         for (size_t i = 0; i < count; i++) ((double *)to)[i] = (double)((const float *)from)[i];
 }
 
-/* Dense float32 numbers into the places of a view, for its first n images. */
-static void scatter(const float *from, const struct view *to, enum dtype type, uint32_t n)
+/* Dense numbers into the places of a view, for its first n images. */
+static void scatter(const char *from, enum dtype type, const struct view *to, enum dtype wanted,
+                    uint32_t n)
 {
+    size_t bytes = (size_t)to->c * dtype_size(type);
     for (int i = 0; i < (int)n; i++)
         for (int y = 0; y < to->h; y++)
-            for (int x = 0; x < to->w; x++, from += to->c)
-                convert(from, DTYPE_F32, (size_t)to->c, pixel_of(to, i, y, x), type);
+            for (int x = 0; x < to->w; x++, from += bytes)
+                convert(from, type, (size_t)to->c, pixel_of(to, i, y, x), wanted);
 }
 
 /* And back: the numbers of the first n images of a view, without its gaps. */
@@ -237,14 +243,15 @@ static xc_status apply_softmax(xc_session *s, uint32_t n, struct error *err)
     return XC_OK;
 }
 
-static xc_status run(xc_session *s, const float *input, uint32_t n, struct error *err)
+static xc_status run(xc_session *s, const void *input, enum dtype type, uint32_t n,
+                     struct error *err)
 {
     struct pool *pool = s->model->machine->pool;
     struct view view;
     s->ran = 0;
     if (!plan_view(s->plan, 0, s->arena, &view))
         return fail(err, XC_ERR_INTERNAL, "the plan does not keep its input");
-    scatter(input, &view, s->kernels->type, n);
+    scatter(input, type, &view, s->kernels->type, n);
     xc_status status = plan_run_images(s->plan, (int)n, s->arena, pool, &s->cancel);
     if (status != XC_OK) return fail(err, status, "the run was %s", xc_status_text(status));
     TRY(apply_softmax(s, n, err));
@@ -252,10 +259,11 @@ static xc_status run(xc_session *s, const float *input, uint32_t n, struct error
     return XC_OK;
 }
 
-xc_status session_run(xc_session *s, const float *input, uint32_t n, struct error *err)
+xc_status session_run(xc_session *s, const void *input, enum dtype type, uint32_t n,
+                      struct error *err)
 {
     atomic_store(&s->cancel, false);
-    return run(s, input, n, err);
+    return run(s, input, type, n, err);
 }
 
 void session_cancel(xc_session *s)
@@ -323,7 +331,7 @@ xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_
     atomic_store(&s->cancel, false);
     for (uint32_t i = 0; i < n; i++)
         TRY(session_prepare(s, images[i], s->staging + i * s->input_count, err));
-    TRY(run(s, s->staging, n, err));
+    TRY(run(s, s->staging, DTYPE_F32, n, err));
     if (!view_of(s, probs, &view))
         return fail(err, XC_ERR_INTERNAL, "the plan does not keep the probabilities");
     for (uint32_t i = 0; i < n; i++) answer(s, &view, i, k, answers + (size_t)i * k);

@@ -20,9 +20,9 @@ size_t session_arena_bytes(const xc_session *session);
 /* out: (h, w, c) float32. */
 XC_NODISCARD xc_status session_prepare(xc_session *session, const xc_image *image, float *out,
                                        struct error *err);
-/* input: (n, h, w, c) float32, 1 <= n <= max_batch. Allocates nothing. */
-XC_NODISCARD xc_status session_run(xc_session *session, const float *input, uint32_t n,
-                                   struct error *err);
+/* input: (n, h, w, c) of type F32 or F64, 1 <= n <= max_batch. Allocates nothing. */
+XC_NODISCARD xc_status session_run(xc_session *session, const void *input, enum dtype type,
+                                   uint32_t n, struct error *err);
 /* Values of a result of the last run, in the session's precision, converted to type (F32 or F64).
  * out NULL: only *written is set. */
 XC_NODISCARD xc_status session_read(const xc_session *session, const char *name, enum dtype type,

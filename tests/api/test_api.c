@@ -261,6 +261,14 @@ static void test_catalogues(void **state)
         assert_int_equal(p.size, sizeof p);
     }
     assert_true(archs > 5 && recipes == 8);
+    assert_string_equal(xc_fit_name(XC_FIT_PAD), "pad");
+    assert_string_equal(xc_filter_name(XC_FILTER_BICUBIC), "bicubic");
+    assert_string_equal(xc_colour_name(XC_COLOUR_GREY), "grey");
+    assert_null(xc_fit_name((xc_fit)3));
+    assert_null(xc_filter_name((xc_filter)-1));
+    assert_null(xc_colour_name((xc_colour)3));
+    assert_non_null(xc_model_output_name(all.model, 0));
+    assert_null(xc_model_output_name(all.model, 1));
     assert_string_equal(xc_imagenet_wnid(0), "n01440764");
     assert_null(xc_imagenet_label(1000));
 }

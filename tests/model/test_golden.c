@@ -12,21 +12,12 @@
 #include <string.h>
 
 #include "harness.h"
-#include "model/setup.h"
-
-#define SIDE 71
-#define CLASSES 1000
-
-struct golden {
-    const char *arch;
-    double logit[4], max;
-    uint32_t at;
-};
+#include "model/golden.h"
 
 static const struct golden KERAS = {
-    "xception", {31.110086, 8.202832, 56.305473, -47.750730}, 110.535195, 806};
+    "xception", 71, {31.110086, 8.202832, 56.305473, -47.750730}, 110.535195, 806};
 static const struct golden TIMM = {
-    "xception,flavour=timm", {31.428246, 8.257791, 56.797098, -48.250990}, 111.581070, 806};
+    "xception,flavour=timm", 71, {31.428246, 8.257791, 56.797098, -48.250990}, 111.581070, 806};
 
 struct tap {
     const char *layer;
@@ -44,68 +35,18 @@ static const struct tap TAPS[] = {
 };
 enum { TAP_COUNT = sizeof TAPS / sizeof *TAPS };
 
-struct run {
-    xc_context *context;
-    xc_model *model;
-    xc_session *session;
-};
-
-static struct run run_golden(const char *arch, int threads, xc_precision precision,
-                             const char *const *taps)
-{
-    struct run r;
-    r.context = make_context(threads);
-    r.model = make_model(r.context, arch, SIDE, XC_WEIGHTS_GOLDEN);
-    r.session = make_session(r.model, 1, precision, taps);
-    float *input = make_input(1, SIDE, 3);
-    CHECK(xc_run(r.session, input, 1));
-    free(input);
-    return r;
-}
-
-static void end(struct run *r)
-{
-    xc_session_free(r->session);
-    xc_model_unref(r->model);
-    xc_context_free(r->context);
-}
-
-/* How far the logits are from the published ones. */
-static double distance(const struct golden *g, const double *logit)
-{
-    double worst = 0;
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < CLASSES; i++)
-        if (logit[i] > logit[best]) best = i;
-    for (int i = 0; i < 4; i++) worst = fmax(worst, fabs(logit[i] - g->logit[i]));
-    return best == g->at ? fmax(worst, fabs(logit[best] - g->max)) : INFINITY;
-}
-
-static void check_logits(const struct golden *g, xc_precision precision, double bound)
-{
-    double logit[CLASSES];
-    struct run r = run_golden(g->arch, 2, precision, NULL);
-    CHECK(xc_session_read_f64(r.session, "logits", logit, CLASSES, NULL));
-    double off = distance(g, logit);
-    print_message("%s, %s: off by %.2g\n", g->arch, precision ? "double" : "float", off);
-    assert_true(off <= bound);
-    logit[2] += 2 * bound; /* the check sees that */
-    assert_false(distance(g, logit) <= bound);
-    end(&r);
-}
-
 static void test_float(void **state)
 {
     (void)state;
-    check_logits(&KERAS, XC_PRECISION_F32, 1e-5 * KERAS.max);
-    check_logits(&TIMM, XC_PRECISION_F32, 1e-5 * TIMM.max);
+    golden_check(&KERAS, XC_PRECISION_F32, 1e-5 * KERAS.max);
+    golden_check(&TIMM, XC_PRECISION_F32, 1e-5 * TIMM.max);
 }
 
 static void test_double(void **state)
 {
     (void)state;
-    check_logits(&KERAS, XC_PRECISION_F64, 0.6e-6);
-    check_logits(&TIMM, XC_PRECISION_F64, 0.6e-6);
+    golden_check(&KERAS, XC_PRECISION_F64, 0.6e-6);
+    golden_check(&TIMM, XC_PRECISION_F64, 0.6e-6);
 }
 
 static void test_taps(void **state)
@@ -113,7 +54,7 @@ static void test_taps(void **state)
     (void)state;
     const char *name[TAP_COUNT + 1] = {NULL};
     for (int i = 0; i < TAP_COUNT; i++) name[i] = TAPS[i].layer;
-    struct run r = run_golden(KERAS.arch, 2, XC_PRECISION_F64, name);
+    struct golden_run r = golden_run(&KERAS, 2, XC_PRECISION_F64, name);
     for (int i = 0; i < TAP_COUNT; i++) {
         size_t count;
         CHECK(xc_session_read_f64(r.session, name[i], NULL, 0, &count));
@@ -130,7 +71,7 @@ static void test_taps(void **state)
             _fail(__FILE__, __LINE__);
         }
     }
-    end(&r);
+    golden_end(&r);
 }
 
 /* ---- the same bits --------------------------------------------------------------------------- */
@@ -171,12 +112,12 @@ static uint64_t layer_hash(const xc_session *session, const char *layer)
 }
 
 /* A run with every visible layer tapped. names: of the model's layers. */
-static struct run run_visible(int threads, const char **name, uint32_t *count)
+static struct golden_run run_visible(int threads, const char **name, uint32_t *count)
 {
     xc_context *context = make_context(1);
-    xc_model *model = make_model(context, KERAS.arch, SIDE, XC_WEIGHTS_NONE);
+    xc_model *model = make_model(context, KERAS.arch, KERAS.side, XC_WEIGHTS_NONE);
     *count = visible_layers(model, name);
-    struct run r = run_golden(KERAS.arch, threads, XC_PRECISION_F32, name);
+    struct golden_run r = golden_run(&KERAS, threads, XC_PRECISION_F32, name);
     xc_model_unref(model);
     xc_context_free(context);
     visible_layers(r.model, name);
@@ -189,7 +130,7 @@ static void check_hashes(int threads)
     char layer[64];
     uint64_t want;
     uint32_t count;
-    struct run r = run_visible(threads, name, &count);
+    struct golden_run r = run_visible(threads, name, &count);
     FILE *table = fopen(XC_SOURCE_DIR "/tests/model/hashes_71.txt", "r");
     assert_non_null(table);
     for (uint32_t i = 0; i < count; i++) {
@@ -202,7 +143,7 @@ static void check_hashes(int threads)
     }
     assert_int_equal(fscanf(table, "%63s", layer), EOF);
     fclose(table);
-    end(&r);
+    golden_end(&r);
 }
 
 static void test_hashes(void **state)
@@ -216,10 +157,10 @@ static int write_table(void)
 {
     const char *name[MAX_LAYERS];
     uint32_t count;
-    struct run r = run_visible(1, name, &count);
+    struct golden_run r = run_visible(1, name, &count);
     for (uint32_t i = 0; i < count; i++)
         printf("%s %016" PRIx64 "\n", name[i], layer_hash(r.session, name[i]));
-    end(&r);
+    golden_end(&r);
     return 0;
 }
 
