@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sums of products: convolutions and dense layers, each as the formula of its textbook.
+ */
+#include <math.h>
+
+#include "kernel/trial.h"
+
+static void draw_conv(struct trial *t, struct dice *d, int groups, int c, int oc, bool one_tap)
+{
+    struct conv_call *call = &t->conv;
+    const int n = dice_int(d, 1, 3), h = dice_int(d, 1, 7), w = dice_int(d, 1, 7);
+    int oh, ow;
+    *call = (struct conv_call){.type = t->type, .groups = groups, .packing = PACK_PLAIN};
+    call->window = dice_window(d, h, w, &oh, &ow);
+    if (one_tap) {
+        call->window = (struct window){1, 1, dice_int(d, 1, 3), dice_int(d, 1, 3), 1, 1, 0, 0};
+        oh = (h - 1) / call->window.sy + 1;
+        ow = (w - 1) / call->window.sx + 1;
+    }
+    trial_input(t, d, &call->in, n, h, w, c);
+    trial_output(t, d, &call->out, n, oh, ow, oc);
+    const int taps = call->window.kh * call->window.kw;
+    call->weight = trial_numbers(t, d, (size_t)taps * (size_t)(c / groups) * (size_t)oc);
+    call->prologue = dice_prologue(t, d, c);
+    call->epilogue = dice_epilogue(t, d, &call->out, true);
+    t->units = (size_t)n * (size_t)oh * (size_t)ow;
+}
+
+static void draw_dense_or_grouped(struct trial *t, struct dice *d)
+{
+    const int groups = dice_int(d, 0, 1) ? 1 : dice_int(d, 2, 5);
+    const int c = groups == 1 ? dice_channels(d) : groups * dice_int(d, 1, 9);
+    draw_conv(t, d, groups, c, groups == 1 ? dice_channels(d) : groups * dice_int(d, 1, 9), false);
+}
+
+static void draw_depthwise(struct trial *t, struct dice *d)
+{
+    const int c = dice_channels(d);
+    draw_conv(t, d, c, c, c, false);
+}
+
+static void draw_pointwise(struct trial *t, struct dice *d)
+{
+    const int c = dice_channels(d);
+    draw_conv(t, d, 1, c, dice_channels(d), true);
+}
+
+static struct want want_conv(const struct trial *t, int n, int y, int x, int o)
+{
+    const struct conv_call *call = &t->conv;
+    const struct window *win = &call->window;
+    const int kc = call->in.c / call->groups, first = o / (call->out.c / call->groups) * kc;
+    double sum = call->epilogue.bias ? number_of(t, call->epilogue.bias, o) : 0;
+    double magnitude = fabs(sum), slack = 0;
+    int terms = 1;
+    for (int i = 0; i < win->kh * win->kw * kc; i++) {
+        const int ky = i / kc / win->kw, kx = i / kc % win->kw, k = first + i % kc;
+        const int iy = y * win->sy + ky * win->dy - win->pad_top;
+        const int ix = x * win->sx + kx * win->dx - win->pad_left;
+        if (iy < 0 || iy >= call->in.h || ix < 0 || ix >= call->in.w) continue;
+        const double value = number_at(t, &call->in, n, iy, ix, k);
+        const struct want v = want_prologue(t, &call->prologue, value, k);
+        const double w = number_of(t, call->weight, (ptrdiff_t)i * call->out.c + o);
+        sum += v.value * w;
+        magnitude += fabs(v.value * w);
+        slack += v.bound * fabs(w);
+        terms++;
+    }
+    struct want v = want_sum(t, sum, magnitude, terms);
+    v.bound += slack;
+    return want_epilogue(t, &call->epilogue, v, n, y, x, o);
+}
+
+/* (kh, kw, c): the group's one channel is not a dimension of its own. */
+static struct want want_depthwise(const struct trial *t, int n, int y, int x, int c)
+{
+    const struct conv_call *call = &t->conv;
+    const struct window *win = &call->window;
+    double sum = call->epilogue.bias ? number_of(t, call->epilogue.bias, c) : 0;
+    double magnitude = fabs(sum), slack = 0;
+    for (int tap = 0; tap < win->kh * win->kw; tap++) {
+        const int iy = y * win->sy + tap / win->kw * win->dy - win->pad_top;
+        const int ix = x * win->sx + tap % win->kw * win->dx - win->pad_left;
+        if (iy < 0 || iy >= call->in.h || ix < 0 || ix >= call->in.w) continue;
+        const double value = number_at(t, &call->in, n, iy, ix, c);
+        const struct want v = want_prologue(t, &call->prologue, value, c);
+        const double w = number_of(t, call->weight, (ptrdiff_t)tap * call->in.c + c);
+        sum += v.value * w;
+        magnitude += fabs(v.value * w);
+        slack += v.bound * fabs(w);
+    }
+    struct want v = want_sum(t, sum, magnitude, win->kh * win->kw + 1);
+    v.bound += slack;
+    return want_epilogue(t, &call->epilogue, v, n, y, x, c);
+}
+
+static void draw_dense(struct trial *t, struct dice *d)
+{
+    struct dense_call *call = &t->dense;
+    const int n = dice_int(d, 1, 5), c = dice_channels(d) * dice_int(d, 1, 4);
+    const int oc = dice_channels(d);
+    *call = (struct dense_call){.type = t->type, .packing = PACK_PLAIN};
+    trial_input(t, d, &call->in, n, 1, 1, c);
+    trial_output(t, d, &call->out, n, 1, 1, oc);
+    call->weight = trial_numbers(t, d, (size_t)c * (size_t)oc);
+    call->epilogue = dice_epilogue(t, d, &call->out, true);
+    t->units = (size_t)n * (size_t)oc;
+}
+
+static struct want want_dense(const struct trial *t, int n, int y, int x, int o)
+{
+    const struct dense_call *call = &t->dense;
+    double sum = call->epilogue.bias ? number_of(t, call->epilogue.bias, o) : 0;
+    double magnitude = fabs(sum);
+    for (int k = 0; k < call->in.c; k++) {
+        const double w = number_of(t, call->weight, (ptrdiff_t)k * call->out.c + o);
+        sum += number_at(t, &call->in, n, 0, 0, k) * w;
+        magnitude += fabs(number_at(t, &call->in, n, 0, 0, k) * w);
+    }
+    const struct want v = want_sum(t, sum, magnitude, call->in.c + 1);
+    return want_epilogue(t, &call->epilogue, v, n, y, x, o);
+}
+
+static void run_conv(const struct kernels *k, const struct trial *t, size_t from, size_t to)
+{
+    k->conv(&t->conv, from, to);
+}
+
+static void run_depthwise(const struct kernels *k, const struct trial *t, size_t from, size_t to)
+{
+    k->depthwise(&t->conv, from, to);
+}
+
+static void run_pointwise(const struct kernels *k, const struct trial *t, size_t from, size_t to)
+{
+    k->pointwise(&t->conv, from, to);
+}
+
+static void run_dense(const struct kernels *k, const struct trial *t, size_t from, size_t to)
+{
+    k->dense(&t->dense, from, to);
+}
+
+const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};
+const struct family depthwise_family = {"depthwise", draw_depthwise, run_depthwise, want_depthwise};
+const struct family pointwise_family = {"pointwise", draw_pointwise, run_pointwise, want_conv};
+const struct family dense_family = {"dense", draw_dense, run_dense, want_dense};

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is every kernel of every level right? Random trials of all families against their formulas; the
+ * checker itself is shown wrong kernels. `test_kernels --bench` times all levels instead, and
+ * `test_kernels --seed N` repeats a run.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/bench.h"
+#include "kernel/trial.h"
+
+#include <cmocka.h> /* last: it has a macro called fail */
+
+enum { TRIALS = 24, LEVELS = 16 };
+
+static const struct family *const families[] = {
+    &conv_family,     &depthwise_family,    &pointwise_family,  &dense_family,
+    &pool_max_family, &pool_average_family, &global_max_family, &global_average_family,
+    &map_family,      &softmax_family,
+};
+enum { FAMILIES = sizeof families / sizeof *families };
+
+static uint64_t seed;
+
+/* The tables that differ on this processor, the plain one first. */
+static int all_levels(enum dtype type, struct kernels table[LEVELS])
+{
+    int count = 0;
+    unsigned allowed;
+    for (size_t i = 0; cpu_level(i) && count < LEVELS; i++) {
+        assert_true(cpu_level_flags(cpu_level(i), &allowed));
+        kernels_init(&table[count], type, allowed & cpu_flags());
+        if (count == 0 || strcmp(table[count].level, table[count - 1].level) != 0) count++;
+    }
+    return count;
+}
+
+static void check_family(const struct family *family, enum dtype type)
+{
+    struct kernels table[LEVELS];
+    const int levels = all_levels(type, table);
+    for (uint64_t i = 0; i < TRIALS; i++) {
+        struct trial *t = trial_new(family, type, seed + i);
+        assert_non_null(t);
+        for (int level = 0; level < levels; level++) {
+            const char *reason = trial_check(t, &table[level], seed + i);
+            if (reason)
+                fail_msg("%s, %s, --seed %llu: %s", table[level].level, dtype_name(type),
+                         (unsigned long long)(seed + i), reason);
+        }
+        trial_free(t);
+    }
+}
+
+static void every_level_follows_the_formulas(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FAMILIES; i++) {
+        check_family(families[i], DTYPE_F32);
+        check_family(families[i], DTYPE_F64);
+    }
+}
+
+/* A compiler, an option or a sanitizer that changes one bit shows up here. Whoever changes how
+ * trials are drawn enters the new hash, after seeing it from gcc and clang. */
+static void every_build_has_the_same_bits(void **state)
+{
+    (void)state;
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (uint64_t i = 0; i < TRIALS * FAMILIES * 2; i++) {
+        const enum dtype type = i % 2 ? DTYPE_F64 : DTYPE_F32;
+        struct trial *t = trial_new(families[i / 2 % FAMILIES], type, i);
+        struct kernels k;
+        kernels_init(&k, type, cpu_flags());
+        assert_non_null(t);
+        assert_null(trial_check(t, &k, i));
+        hash = trial_hash(t, hash);
+        trial_free(t);
+    }
+    if (hash != 0xdb668aa6604a4923u)
+        fail_msg("the trials hash to 0x%016llx", (unsigned long long)hash);
+}
+
+static void no_slot_is_empty(void **state)
+{
+    (void)state;
+    for (int type = DTYPE_F32; type <= DTYPE_F64; type++) {
+        struct kernels table[LEVELS];
+        const int levels = all_levels((enum dtype)type, table);
+        for (int i = 0; i < levels; i++) {
+            const struct kernels *k = &table[i];
+            assert_int_equal(k->type, type);
+            assert_non_null(k->level);
+            assert_true(k->conv && k->depthwise && k->pointwise && k->dense);
+            assert_true(k->pool_max && k->pool_average && k->global_max && k->global_average);
+            assert_true(k->map && k->softmax);
+            assert_true(k->conv_grain && k->depthwise_grain && k->pointwise_grain);
+        }
+    }
+}
+
+static void levels_have_names_and_flags(void **state)
+{
+    (void)state;
+    unsigned before = 0, allowed;
+    for (size_t i = 0; cpu_level(i); i++) {
+        assert_true(cpu_level_flags(cpu_level(i), &allowed));
+        assert_int_equal(allowed & before, before);
+        before = allowed;
+    }
+    assert_string_equal(cpu_level(0), "ref");
+    assert_false(cpu_level_flags("sse9", &allowed));
+    char text[32], cut[8];
+    cpu_flags_text(0, text, sizeof text);
+    assert_string_equal(text, "");
+    cpu_flags_text(before, text, sizeof text);
+    assert_string_equal(text, "fma avx2 avx512 vnni bf16");
+    cpu_flags_text(before, cut, sizeof cut);
+    assert_string_equal(cut, "fma avx");
+    cpu_flags_text(before, cut, 0);
+}
+
+/* ---- is the checker alive? Wrong kernels, and what must be said of them. ------------------------
+ */
+
+static void right(const struct conv_call *call, size_t from, size_t to)
+{
+    struct kernels k;
+    kernels_init(&k, call->type, 0);
+    k.depthwise(call, from, to);
+}
+
+/* The first number of output unit `unit`. */
+static float *first_number(const struct conv_call *call, size_t unit)
+{
+    const struct view *o = &call->out;
+    const size_t w = (size_t)o->w, h = (size_t)o->h;
+    char *at = o->data;
+    at += (ptrdiff_t)(unit / w / h) * o->image + (ptrdiff_t)(unit / w % h) * o->row;
+    return (float *)(void *)(at + (ptrdiff_t)(unit % w) * o->pixel);
+}
+
+static void change_last_bit(float *number)
+{
+    uint32_t bits;
+    memcpy(&bits, number, sizeof bits);
+    bits ^= 1;
+    memcpy(number, &bits, sizeof bits);
+}
+
+static void rounds_differently(const struct conv_call *call, size_t from, size_t to)
+{
+    right(call, from, to);
+    for (size_t unit = from; unit < to; unit++) change_last_bit(first_number(call, unit));
+}
+
+static void rounds_by_the_range(const struct conv_call *call, size_t from, size_t to)
+{
+    right(call, from, to);
+    if (from > 0) change_last_bit(first_number(call, from));
+}
+
+static void writes_behind_the_pixel(const struct conv_call *call, size_t from, size_t to)
+{
+    right(call, from, to);
+    first_number(call, to - 1)[call->out.c] = 1;
+}
+
+static void stops_early(const struct conv_call *call, size_t from, size_t to)
+{
+    right(call, from, to - (to > from + 1));
+}
+
+static void forgets_the_bias(const struct conv_call *call, size_t from, size_t to)
+{
+    struct conv_call wrong = *call;
+    wrong.epilogue.bias = NULL;
+    right(&wrong, from, to);
+}
+
+static void takes_padding_for_zeros(const struct conv_call *call, size_t from, size_t to)
+{
+    struct conv_call wrong = *call;
+    if (call->window.pad_top == 0) return right(call, from, to);
+    wrong.window.pad_top--;
+    right(&wrong, from, to);
+}
+
+static void wrong_kernels_are_caught(void **state)
+{
+    (void)state;
+    static const struct {
+        conv_fn *kernel;
+        const char *words;
+    } faults[] = {
+        {rounds_differently, "(first table and this one)"},
+        {rounds_by_the_range, "(whole and in pieces)"},
+        {writes_behind_the_pixel, "wrote outside its output"},
+        {stops_early, "the formula gives"},
+        {forgets_the_bias, "the formula gives"},
+        {takes_padding_for_zeros, "the formula gives"},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        int caught = 0;
+        for (uint64_t draw = 0; draw < TRIALS; draw++) {
+            struct kernels k;
+            kernels_init(&k, DTYPE_F32, 0);
+            struct trial *t = trial_new(&depthwise_family, DTYPE_F32, draw);
+            assert_non_null(t);
+            assert_null(trial_check(t, &k, draw));
+            k.depthwise = faults[i].kernel;
+            const char *reason = trial_check(t, &k, draw);
+            caught += reason && strstr(reason, faults[i].words);
+            trial_free(t);
+        }
+        if (!caught) fail_msg("fault %zu was not caught", i);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    seed = (uint64_t)time(NULL);
+    if (argc == 2 && strcmp(argv[1], "--bench") == 0) return bench_kernels();
+    if (argc == 3 && strcmp(argv[1], "--seed") == 0) seed = strtoull(argv[2], NULL, 10);
+    printf("seed %llu\n", (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_slot_is_empty),
+        cmocka_unit_test(levels_have_names_and_flags),
+        cmocka_unit_test(every_level_follows_the_formulas),
+        cmocka_unit_test(every_build_has_the_same_bits),
+        cmocka_unit_test(wrong_kernels_are_caught),
+    };
+    return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+}
