@@ -25,7 +25,8 @@ static int set_up(void **state)
     all.context = make_context(1);
     all.model = make_model(all.context, SMALL_ARCH ",classes=4", 71, XC_WEIGHTS_RANDOM);
     all.session = make_session(all.model, 2, XC_PRECISION_F32, NULL);
-    return xc_image_wrap(pixels, 64, 64, 192, XC_RGB8, &all.image);
+    CHECK(xc_image_wrap(pixels, 64, 64, 192, XC_RGB8, &all.image));
+    return 0;
 }
 
 static int tear_down(void **state)
