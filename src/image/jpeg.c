@@ -103,30 +103,73 @@ static void cmyk_to_rgb(xc_image *image)
     image->stride = (ptrdiff_t)image->info.width * 3;
 }
 
-static bool is_harmless(const char *warning)
+/* What each number of components is decoded to. */
+struct layout {
+    uint32_t components;
+    xc_pixel_format format; /* by its size; CMYK becomes RGB afterwards */
+    int library_format;
+};
+
+static const struct layout *layout_of(uint32_t components)
 {
-    return strstr(warning, "extraneous bytes before marker 0xd9") != NULL;
+    static const struct layout layouts[] = {
+        {1, XC_GREY8, TJPF_GRAY}, {3, XC_RGB8, TJPF_RGB}, {4, XC_RGBA8, TJPF_CMYK}};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++)
+        if (layouts[i].components == components) return &layouts[i];
+    return NULL;
 }
 
+/* Did the last call stop for nothing but idle bytes? They are the first warning, and behind the
+ * last scan there is nothing left to warn of. */
+static bool only_idle_bytes(tjhandle tj)
+{
+    return tjGetErrorCode(tj) == TJERR_WARNING &&
+           strstr(tjGetErrorStr2(tj), "extraneous bytes before marker 0xd9");
+}
+
+/* Stops at the first warning, so that a few bytes cannot make the library fill a large picture;
+ * only idle bytes earn a second go. */
 static xc_status scan_decode(tjhandle tj, const uint8_t *bytes, size_t count, int pixel_format,
                              xc_image *image, struct error *err)
 {
+    int w = (int)image->info.width, h = (int)image->info.height, pitch = (int)image->stride;
+    int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
+    uint8_t *out = image->pixels;
+    int failed = tjDecompress2(tj, bytes, count, out, w, pitch, h, pixel_format,
+                               flags | TJFLAG_STOPONWARNING);
+    if (!failed) return XC_OK;
+    const char *text = tjGetErrorStr2(tj);
+    if (only_idle_bytes(tj)) {
+        (void)tjDecompress2(tj, bytes, count, out, w, pitch, h, pixel_format, flags);
+        if (only_idle_bytes(tj)) return XC_OK;
+    }
+    return fail(err, XC_ERR_FORMAT, "JPEG%s: %s",
+                strstr(text, "Premature end") ? " ends early" : "", text);
+}
+
+/* The library must see the size that the segments gave. Its result does not count: this call also
+ * refuses chroma layouts that decode well. */
+static xc_status size_agrees(tjhandle tj, const uint8_t *bytes, size_t count, const xc_image *image,
+                             struct error *err)
+{
     int width = -1, height = -1, subsampling, colourspace;
-    int w = (int)image->info.width, h = (int)image->info.height;
-    /* The result does not count: this call also refuses chroma layouts that decode well. */
     (void)tjDecompressHeader3(tj, bytes, count, &width, &height, &subsampling, &colourspace);
     if (width < 0) return fail(err, XC_ERR_FORMAT, "JPEG: %s", tjGetErrorStr2(tj));
-    if (width != w || height != h)
-        return fail(err, XC_ERR_FORMAT, "JPEG: two frame headers, %dx%d and %dx%d", w, h, width,
-                    height);
-    if (tjDecompress2(tj, bytes, count, image->pixels, w, (int)image->stride, h, pixel_format,
-                      TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS) == 0)
-        return XC_OK;
-    bool is_warning = tjGetErrorCode(tj) == TJERR_WARNING;
-    const char *text = tjGetErrorStr2(tj);
-    if (is_warning && is_harmless(text)) return XC_OK;
-    if (strstr(text, "Premature end")) return fail(err, XC_ERR_FORMAT, "JPEG ends early: %s", text);
-    return fail(err, XC_ERR_FORMAT, "JPEG: %s", text);
+    if ((uint32_t)width != image->info.width || (uint32_t)height != image->info.height)
+        return fail(err, XC_ERR_FORMAT, "JPEG: two sizes, %ux%u and %dx%d", image->info.width,
+                    image->info.height, width, height);
+    return XC_OK;
+}
+
+static xc_status library_decode(const uint8_t *bytes, size_t count, int pixel_format,
+                                xc_image *image, struct error *err)
+{
+    tjhandle tj = tjInitDecompress();
+    if (!tj) return fail_memory(err, 0);
+    xc_status status = size_agrees(tj, bytes, count, image, err);
+    if (status == XC_OK) status = scan_decode(tj, bytes, count, pixel_format, image, err);
+    tjDestroy(tj);
+    return status;
 }
 
 xc_status jpeg_decode(const uint8_t *bytes, size_t count, const xc_image_limits *limits,
@@ -137,29 +180,18 @@ xc_status jpeg_decode(const uint8_t *bytes, size_t count, const xc_image_limits 
     if (h.precision != 8)
         return fail(err, XC_ERR_UNSUPPORTED, "JPEG: %u bits a sample (only 8 are supported)",
                     h.precision);
-    bool grey = h.components == 1, cmyk = h.components == 4;
-    if (!grey && !cmyk && h.components != 3)
+    const struct layout *layout = layout_of(h.components);
+    if (!layout)
         return fail(err, XC_ERR_UNSUPPORTED, "JPEG: %u components (1, 3 and 4 are supported)",
                     h.components);
     xc_image *image = NULL;
-    TRY(image_new(h.width, h.height,
-                  grey   ? XC_GREY8
-                  : cmyk ? XC_RGBA8
-                         : XC_RGB8,
-                  "jpeg", limits, &image, err));
-    tjhandle tj = tjInitDecompress();
-    xc_status status = tj ? scan_decode(tj, bytes, count,
-                                        grey   ? TJPF_GRAY
-                                        : cmyk ? TJPF_CMYK
-                                               : TJPF_RGB,
-                                        image, err)
-                          : fail_memory(err, 0);
-    if (tj) tjDestroy(tj);
+    TRY(image_new(h.width, h.height, layout->format, "jpeg", limits, &image, err));
+    xc_status status = library_decode(bytes, count, layout->library_format, image, err);
     if (status != XC_OK) {
         image_free(image);
         return status;
     }
-    if (cmyk) cmyk_to_rgb(image);
+    if (layout->library_format == TJPF_CMYK) cmyk_to_rgb(image);
     if (h.orientation) image->info.orientation = h.orientation;
     *out = image;
     return XC_OK;

@@ -83,7 +83,7 @@ def jpeg():
     at = data.index(b"Adobe") + 11  # the colour transform: 0 none, 2 YCCK
     save("jpeg/ycck.jpg", data[:at] + b"\2" + data[at + 1:])
     data = pillow_bytes(rgb, "JPEG", quality=80)
-    save("jpeg/idle-bytes.jpg", data[:-2] + bytes(5) + data[-2:])
+    save("jpeg/idle-bytes.jpg", data[:-2] + bytes(64) + data[-2:])
     for w, h in ((1, 1), (1, 300), (300, 1)):
         save(f"jpeg/{w}x{h}.jpg", pillow_bytes(Image.fromarray(smooth(w, h, 3)), "JPEG"))
     for orientation in range(1, 9):
@@ -330,7 +330,9 @@ def write_table(name, columns, lines):
 
 def resize_rows():
     sizes = ((1, 1, 7, 5), (7, 5, 1, 1), (33, 21, 12, 9), (12, 9, 33, 21), (40, 9, 9, 40),
-             (9, 40, 40, 9), (64, 48, 71, 17), (1, 300, 20, 20), (300, 1, 20, 20))
+             (9, 40, 40, 9), (64, 48, 71, 17), (1, 300, 20, 20), (300, 1, 20, 20),
+             (20, 30, 15, 18), (20, 30, 15, 20),  # either side of Pillow's order of passes
+             (45, 37, 22, 22))  # the float constants of hamming show
     for w, h, out_w, out_h in sizes:
         for channels in (1, 3, 4):
             picture = pattern(w, h, channels)
@@ -344,12 +346,14 @@ def resize_rows():
 
 def recipe_rows():
     files = ("png/rgb8.png", "png/grey8.png", "png/rgba8.png", "png/palette4-alpha.png",
-             "png/1x300.png", "png/300x1.png", "bmp/palette8.bmp", "pnm/p6-255.ppm")
+             "png/1x300.png", "png/300x1.png", "png/exif6.png", "bmp/palette8.bmp", "pnm/p6-255.ppm")
     for path in files:
         image = Image.open(CORPUS / path)
         image.load()
         for name, recipe in RECIPES.items():
-            for h, w in ((16, 16), (16, 23)):
+            for h, w in ((16, 16), (16, 23), (299, 299)):
+                if h == 299 and path != files[0]:
+                    continue
                 if name == "age-gender" and h != w:
                     continue
                 x = np.atleast_3d(recipe(image, h, w)).astype("<f4")

@@ -38,7 +38,7 @@ static void recipes_are_exact(void **state)
 {
     (void)state;
     prepared = 0;
-    assert_int_equal(table_each("recipes.tsv", 5, check_row), 120);
+    assert_int_equal(table_each("recipes.tsv", 5, check_row), 143);
     assert_true(prepared > 0);
 }
 
@@ -139,6 +139,13 @@ static void alpha_and_colours(void **state)
     p.colour = XC_COLOUR_GREY;
     must_give(&rgb, &p, 1, 1, 1, (float[]){124}); /* 0.299 R + 0.587 G + 0.114 B = 124.2 */
     must_give(&grey, &p, 1, 1, 1, (float[]){200});
+    static const uint8_t edge[3] = {100, 105, 219}; /* 117 by 55 / 65536 */
+    xc_image tight = wrap(edge, 1, 1, XC_RGB8);
+    must_give(&tight, &p, 1, 1, 1, (float[]){117});
+    static const uint8_t faint[4] = {128, 128, 128, 1}; /* 128 / 255 over black rounds up */
+    xc_image veil = wrap(faint, 1, 1, XC_RGBA8);
+    p.background[0] = 0;
+    must_give(&veil, &p, 1, 1, 1, (float[]){1});
 }
 
 /* ((x / divisor) - mean) / std, and channel c has mean[c] in the network's order of colours. */
@@ -175,6 +182,8 @@ static void padding_is_centred(void **state)
     must_give(&wide, &p, 3, 3, 1, (float[]){1, 2, 3, 4, 5, 6, 9, 9, 9}); /* the odd row below */
     must_give(&tall, &p, 4, 4, 1, (float[]){9, 1, 9, 9, 9, 2, 9, 9, 9, 3, 9, 9, 9, 4, 9, 9});
     must_give(&wide, &p, 2, 5, 1, (float[]){9, 1, 2, 3, 9, 9, 4, 5, 6, 9});
+    xc_image flat = wrap(pixels, 3, 1, XC_GREY8); /* 3x1.5 for 2x1: a row is added */
+    must_give(&flat, &p, 1, 2, 1, (float[]){9, 9});
     p.filter = XC_FILTER_TF_BILINEAR;
     must_give(&wide, &p, 3, 3, 1, (float[]){1, 2, 3, 4, 5, 6, 9, 9, 9});
 }

@@ -200,6 +200,24 @@ static void jpeg_headers(void **state)
                 XC_ERR_LIMIT, "65535x65535");
 }
 
+/* A chunk nobody needs that announces a gigabyte takes no memory. */
+static void png_chunks(void **state)
+{
+    (void)state;
+    if (!corpus_readable("png/")) skip();
+    uint8_t png[64] = {0};
+    static const char *const names[] = {"eXIf", "iCCP", "tEXt", "zTXt", "sPLT", "quIT"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t count = png_header(1, 1, png);
+        memcpy(png + count, "\x40\0\0\0", 4);
+        memcpy(png + count + 4, names[i], 4);
+        must_refuse(names[i], png, count + 20, NULL, XC_ERR_FORMAT, "PNG ends early");
+    }
+    size_t count = png_header(1, 1, png);
+    png[29] ^= 1;
+    must_refuse("checksum", png, count, NULL, XC_ERR_FORMAT, "PNG: IHDR: CRC error");
+}
+
 static void bmp_headers(void **state)
 {
     (void)state;
@@ -269,6 +287,7 @@ int main(void)
         cmocka_unit_test(limits_of_the_caller),
         cmocka_unit_test(half_a_jpeg),
         cmocka_unit_test(jpeg_headers),
+        cmocka_unit_test(png_chunks),
         cmocka_unit_test(bmp_headers),
         cmocka_unit_test(pnm_text),
         cmocka_unit_test(checker_sees_an_acceptance),
