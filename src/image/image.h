@@ -22,7 +22,9 @@ XC_NODISCARD xc_status image_decode(const void *bytes, size_t count, const xc_im
 void image_free(xc_image *image);
 
 /* Pillow's Image.resize for 8-bit pixels of 1, 3 or 4 interleaved channels, byte for byte (box =
- * whole picture, reducing_gap None). out: (out_h, out_w, channels) densely packed, the caller's. */
+ * whole picture, reducing_gap None; passes in the order of Pillow 13). Each channel for itself:
+ * Pillow weights RGBA colours by their alpha, here alpha is gone before a resize. filter: not
+ * TF_BILINEAR. out: (out_h, out_w, channels) densely packed, the caller's. */
 XC_NODISCARD xc_status resize_u8(const uint8_t *in, int w, int h, ptrdiff_t stride, int channels,
                                  xc_filter filter, int out_w, int out_h, uint8_t *out,
                                  struct error *err);
