@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "model/setup.h"
@@ -314,6 +315,24 @@ static void test_wrapped_pixels(void **state)
     REFUSED(xc_image_load(XC_SOURCE_DIR "/README.md", NULL, &image), XC_ERR_FORMAT, "README.md: ");
 }
 
+/* What import does without its helper: our own files, and a refusal that names the helper. */
+static void test_import(void **state)
+{
+    (void)state;
+    xc_import_opts opts = XC_IMPORT_OPTS_INIT;
+    xc_model *model = NULL;
+    CHECK(xc_model_save(all.model, "test_api.safetensors", NULL));
+    CHECK(xc_model_import(all.context, "test_api.safetensors", &opts, &model));
+    assert_string_equal(xc_model_get_info(model)->arch, xc_model_get_info(all.model)->arch);
+    xc_model_unref(model);
+    unlink("test_api.safetensors");
+    opts.helper = "/nowhere/xception-import";
+    REFUSED(xc_model_import(all.context, XC_SOURCE_DIR "/README.md", &opts, &model), XC_ERR_IO,
+            "/nowhere/xception-import");
+    REFUSED(xc_model_import(all.context, "/nowhere.h5", &opts, &model), XC_ERR_IO, "/nowhere.h5: ");
+    assert_null(model);
+}
+
 /* A model from somewhere else may be put on smaller sides: sizes and info agree. */
 static void test_sizes(void **state)
 {
@@ -336,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_option_sizes),   cmocka_unit_test(test_null),
         cmocka_unit_test(test_ranges),         cmocka_unit_test(test_status_words),
         cmocka_unit_test(test_catalogues),     cmocka_unit_test(test_context),
-        cmocka_unit_test(test_wrapped_pixels), cmocka_unit_test(test_sizes)};
+        cmocka_unit_test(test_wrapped_pixels), cmocka_unit_test(test_import),
+        cmocka_unit_test(test_sizes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
