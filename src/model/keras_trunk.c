@@ -6,8 +6,10 @@
  */
 #include "model/keras_trunk.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/arch_opts.h"
@@ -53,6 +55,22 @@ static void add(struct spec *s, const char *format, ...)
         s->cut = true;
     else
         s->used += (size_t)n;
+}
+
+/* The number with the fewest digits that is this float. */
+static double fewest_digits(float value)
+{
+    double exact = (double)value;
+    if (exact == 0) return 0;
+    int exponent = (int)floor(log10(fabs(exact)));
+    for (int digits = 1; digits <= 9; digits++) {
+        double power = pow(10, abs(digits - 1 - exponent));
+        bool up = digits - 1 >= exponent;
+        double whole = round(up ? exact * power : exact / power);
+        double rounded = up ? whole / power : whole * power;
+        if ((float)rounded == value) return rounded;
+    }
+    return exact;
 }
 
 static void add_number(struct spec *s, double value)
@@ -174,7 +192,7 @@ static void add_factors(struct spec *s, const float *value, int c)
     add(s, ":");
     for (int i = 0; i < (same ? 1 : c); i++) {
         if (i) add(s, "+");
-        add_number(s, (double)value[i]);
+        add_number(s, fewest_digits(value[i]));
     }
 }
 
