@@ -108,6 +108,10 @@ static const struct {
      "\"block7_sepconv2_bn\",\"axis\":-1,\"epsilon\":0.002", "block7_sepconv2_bn"},
     {"mini-xception", "\"block3_sepconv2\",\"kernel_size\":[3,3]",
      "\"block3_sepconv2\",\"kernel_size\":[5,5]", "block3_sepconv2"},
+    {"xception," NARROW ",head=avg/dense:4/tanh", "\"activation\":\"tanh\"",
+     "\"activation\":\"relu6\"", "'tanh'"},
+    {"xception," NARROW ",act=elu", "\"block5_sepconv1_between\",\"activation\":\"elu\"",
+     "\"block5_sepconv1_between\",\"activation\":\"relu6\"", "block5_sepconv1_between"},
     {"xception," NARROW ",head=avg/dense:4", "\"units\":4", "\"units\":4,\"use_bias\":false",
      "predictions"},
 };
