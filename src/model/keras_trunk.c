@@ -326,6 +326,7 @@ xc_status keras_recognise(const struct graph *config, struct arena *a, struct ke
     if (why.status != XC_OK) return fail(err, why.status, "%s", why.text);
     const struct node *n = &config->node[where < config->nodes ? where : 0];
     return fail(err, XC_ERR_UNSUPPORTED,
-                "layer '%s' (%dx%dx%d) fits no network of the Xception family here", n->layer,
-                n->out.h, n->out.w, n->out.c);
+                "layer '%s' (%dx%dx%d) does not fit any network this program knows: Xception and "
+                "its family",
+                n->layer, n->out.h, n->out.w, n->out.c);
 }

@@ -37,6 +37,7 @@ static const struct rule cadene[] = {
     {"blockL_sepconv#_bn", "bn#", {{1, 2}}},
     {"predictions", "fc", {{0, 0}}},
     {"predictions", "last_linear", {{0, 0}}},
+    {"predictions", "last_linear.1", {{0, 0}}}, /* behind a dropout */
     {NULL, NULL, {{0, 0}}},
 };
 

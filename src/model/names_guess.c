@@ -44,7 +44,7 @@ static const struct clue {
      "block#.rep.1.conv1.weight",
      2,
      "conv1.weight",
-     {"fc.weight", "last_linear.weight"}},
+     {"fc.weight", "last_linear.weight", "last_linear.1.weight"}},
     {NAMES_ALIGNED,
      "blocks.0.stack.conv1.conv_dw.weight",
      "blocks.#.stack.conv1.conv_dw.weight",
@@ -94,6 +94,16 @@ static int count_units(const struct weight_file *file, const struct clue *clue)
     return count;
 }
 
+/* Layers behind a PyTorch trunk that are not one linear layer. */
+static bool has_head(const struct weight_file *file)
+{
+    static const char *const words[] = {"fc.", "last_linear.", "head.", "classifier."};
+    for (int i = 0; i < file->tensors; i++)
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            if (strncmp(file->tensor[i].name, words[k], strlen(words[k])) == 0) return true;
+    return false;
+}
+
 /* The top of the file: its classes, 0 for none; -1: dense layers that are not just that. */
 static int count_classes(const struct weight_file *file, const struct clue *clue, bool torch)
 {
@@ -102,7 +112,7 @@ static int count_classes(const struct weight_file *file, const struct clue *clue
         if (clue->top[i]) top = weight_find(file, clue->top[i]);
     int dense = 0;
     for (int i = 0; i < file->tensors; i++) dense += file->tensor[i].rank == 2;
-    if (!top) return torch || dense == 0 ? 0 : -1;
+    if (!top) return (torch ? has_head(file) : dense > 0) ? -1 : 0;
     size_t classes = torch ? top->dim[0] : top->rank == 2 ? top->dim[1] : 0;
     if (classes < 1 || classes > ARCH_MAX_CHANNELS || (!torch && dense != 1)) return -1;
     return (int)classes;

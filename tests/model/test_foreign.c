@@ -366,6 +366,12 @@ static void other_names(struct foreign_bytes *f)
     for (int i = 0; i < f->tensors; i++) f->tensor[i].name = arena_printf(&f->arena, "layer%d", i);
 }
 
+static void own_head(struct foreign_bytes *f)
+{
+    foreign_find(f, "fc.weight")->name = "classifier.0.weight";
+    foreign_find(f, "fc.bias")->name = "classifier.0.bias";
+}
+
 static const struct {
     void (*spoil)(struct foreign_bytes *f);
     bool known; /* is the architecture given? */
@@ -379,6 +385,7 @@ static const struct {
     {too_large, true, XC_ERR_NUMBER, "bn2.bias: 1e+300 does not fit"},
     {negative_variance, true, XC_ERR_NUMBER, "a variance is not negative"},
     {bad_config, true, XC_ERR_FORMAT, "model config"},
+    {own_head, false, XC_ERR_TENSOR, "give the architecture"},
     {other_names, false, XC_ERR_TENSOR, "the first is 'layer0'"},
 };
 

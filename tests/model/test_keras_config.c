@@ -188,6 +188,78 @@ static void test_functional(void **state)
     keras_config_free(&config);
 }
 
+#define KERAS3(class, name, config, args)                                                          \
+    ",{'class_name':'" class "','config':{'name':'" name "'" config                                \
+                             "},'inbound_nodes':[{'args':[" args                                   \
+                             "],'kwargs':{'training':false}}]}"
+#define TENSOR(from) "{'class_name':'__keras_tensor__','config':{'keras_history':['" from "',0,0]}}"
+
+/* Operators of Keras 3, constants on either side and as records of arrays; layers of rarer kinds.
+ */
+static void test_operators(void **state)
+{
+    (void)state;
+    struct keras_config config = must_read(
+        "{'class_name':'Functional','config':{'name':'f','layers':[" INPUT("[null,8,8,2]") KERAS3(
+            "Multiply", "times", "", "2.0," TENSOR("in")) KERAS3("Add", "plus", "",
+                                                                 TENSOR("times") ",[1.0,3.0]")
+            KERAS3("Subtract", "minus", "",
+                   TENSOR("plus") ",{'class_name':'__numpy__','config':{'value':[[[1.0,1.0]]]}}")
+                KERAS3("TrueDivide", "by", "", TENSOR("minus") ",4")
+                    KERAS3("DepthwiseConv2D", "dw", ",'kernel_size':3,'use_bias':false",
+                           TENSOR("by")) KERAS3("ReLU", "cut", ",'max_value':6.0", TENSOR("dw"))
+                        KERAS3("AveragePooling2D", "mean", "", TENSOR("cut"))
+                            KERAS3("Concatenate", "both", ",'axis':-1",
+                                   "[" TENSOR("mean") "," TENSOR("mean") "]")
+                                KERAS3("SpatialDropout2D", "drop", ",'rate':0.5", TENSOR("both"))
+                                    KERAS3("GlobalAveragePooling2D", "pool", ",'keepdims':true",
+                                           TENSOR("drop"))
+                                        KERAS3("BatchNormalization", "bn",
+                                               ",'axis':[1],'center':false", TENSOR("pool"))
+                                            KERAS3("Softmax", "end", ",'axis':-1",
+                                                   TENSOR("bn")) "],'input_layers':[['in',0,0]],'"
+                                                                 "output_layers':[['end',0,0]]}}");
+    const struct graph *g = config.graph;
+    static const enum op_kind kinds[] = {OP_INPUT,      OP_AFFINE, OP_CONV,    OP_ACT,
+                                         OP_POOL,       OP_CONCAT, OP_DROPOUT, OP_GLOBAL_POOL,
+                                         OP_BATCH_NORM, OP_SOFTMAX};
+    assert_int_equal(g->nodes, (int)(sizeof kinds / sizeof *kinds));
+    for (int i = 0; i < g->nodes; i++) assert_int_equal(g->node[i].kind, kinds[i]);
+    assert_true(g->node[1].affine.scale[1] == 0.5f);
+    assert_true(g->node[1].affine.shift[0] == 0 && g->node[1].affine.shift[1] == 0.5f);
+    assert_int_equal(g->node[2].conv.groups, GROUPS_DEPTHWISE);
+    assert_int_equal(g->node[3].act.kind, ACT_CLIP);
+    assert_true(g->node[3].act.beta == 6);
+    assert_int_equal(g->node[4].pool.sy, 2);
+    assert_true(layer_of(&config, "bn")->no_beta);
+    keras_config_free(&config);
+}
+
+/* Statistics of Normalization that are weights of the file. */
+static void test_adapted(void **state)
+{
+    static const float mean[3] = {1, 2, 3}, variance[3] = {4, 0, 16};
+    struct weight_tensor tensor[2] = {
+        {.name = "layers/normalization/0", .rank = 1, .dim = {3}, .count = 3},
+        {.name = "layers/normalization/1", .rank = 1, .dim = {3}, .count = 3}};
+    const struct weight_file file = {.tensor = tensor, .tensors = 2};
+    struct keras_config config;
+    struct error err = {XC_OK, ""};
+    (void)state;
+    tensor[0].data = (const uint8_t *)mean;
+    tensor[1].data = (const uint8_t *)variance;
+    char text[] = SEQUENTIAL(LAYER("Normalization", "'name':'n','mean':null,'variance':null")
+                                 LAYER("GlobalMaxPooling2D", "'name':'p'"));
+    for (size_t i = 0; text[i]; i++)
+        if (text[i] == '\'') text[i] = '"';
+    if (keras_config_read(text, strlen(text), &file, &config, &err) != XC_OK)
+        FAIL("%s\n", err.text);
+    const struct node *n = &config.graph->node[1];
+    assert_true(n->affine.scale[0] == 0.5f && n->affine.shift[0] == -0.5f);
+    assert_true(n->affine.scale[1] == 1e7f && n->affine.shift[1] == -2e7f);
+    keras_config_free(&config);
+}
+
 /* ---- wrong ones ---------------------------------------------------------------------------------
  */
 
@@ -250,6 +322,31 @@ static const struct {
     {FUNCTIONAL(NODE("Add", "a", "[[['in',0,0,{}]]]"), "a"), XC_ERR_UNSUPPORTED, "adds 1 maps"},
     {FUNCTIONAL(NODE("Multiply", "a", "[[['in',0,0,{}],['in',0,0,{}]]]"), "a"), XC_ERR_UNSUPPORTED,
      "layer 'a' (Multiply): only arithmetic of a map with a constant"},
+    {FUNCTIONAL(NODE("Flatten", "a", "[[['in',0,1,{}]]]"), "a"), XC_ERR_UNSUPPORTED,
+     "another than the first output of 'in'"},
+    {FUNCTIONAL(NODE("Divide", "a", "[['_CONSTANT_VALUE',-1,1.0,{'y':['in',0,0]}]]"), "a"),
+     XC_ERR_UNSUPPORTED, "only arithmetic of a map with a constant"},
+    {FUNCTIONAL(NODE("Multiply", "a", "[['in',0,0,{'y':'two'}]]"), "a"), XC_ERR_UNSUPPORTED,
+     "neither a map nor up to four numbers"},
+    {FUNCTIONAL(NODE("TFOpLambda", "a", "[['in',0,0,{'y':2}]]"), "a"), XC_ERR_UNSUPPORTED,
+     "operator '' is not one"},
+    {FUNCTIONAL(NODE("Flatten", "a", "[[[7,0,0,{}]]]"), "a"), XC_ERR_UNSUPPORTED,
+     "its inputs are not written as Keras writes them"},
+    {SEQUENTIAL(LAYER("ReLU", "'name':'r','negative_slope':0.2")), XC_ERR_UNSUPPORTED,
+     "only a plain ReLU"},
+    {SEQUENTIAL(LAYER("Softmax", "'name':'s','axis':1")), XC_ERR_UNSUPPORTED, "axis 1"},
+    {SEQUENTIAL(LAYER("Resizing", "'name':'z','height':9,'width':8")), XC_ERR_UNSUPPORTED,
+     "gives 9x8 from 8x8"},
+    {SEQUENTIAL(LAYER("Activation", "'name':'z','activation':{'config':{}}")), XC_ERR_UNSUPPORTED,
+     "activation"},
+    {SEQUENTIAL(LAYER("BatchNormalization", "'name':'b','epsilon':'x'")), XC_ERR_UNSUPPORTED,
+     "epsilon is not a number"},
+    {SEQUENTIAL(CONV(",'use_bias':1")), XC_ERR_UNSUPPORTED, "use_bias is neither true nor false"},
+    {SEQUENTIAL(CONV(",'padding':3")), XC_ERR_UNSUPPORTED, "padding is not a word"},
+    {SEQUENTIAL(LAYER("Normalization", "'name':'n','mean':1,'variance':-1")), XC_ERR_UNSUPPORTED,
+     "variance -1 is negative"},
+    {SEQUENTIAL(LAYER("ZeroPadding2D", "'name':'z'") LAYER("ZeroPadding2D", "'name':'y'")),
+     XC_ERR_UNSUPPORTED, "reads another ZeroPadding2D"},
     {FUNCTIONAL(NODE("Flatten", "a", "[[['in',0,0,{}]]]"), "b"), XC_ERR_UNSUPPORTED,
      "input or output is not one of its layers"},
     {FUNCTIONAL(NODE("Flatten", "a", "[[['in',0,0,{}]]]") NODE("ReLU", "b", "[[['in',0,0,{}]]]"),
@@ -289,4 +386,5 @@ static void test_depth(void **state)
 
 RUN(cmocka_unit_test(test_real_files), cmocka_unit_test(test_names_of_weights),
     cmocka_unit_test(test_layers), cmocka_unit_test(test_arithmetic),
-    cmocka_unit_test(test_functional), cmocka_unit_test(test_wrong), cmocka_unit_test(test_depth))
+    cmocka_unit_test(test_functional), cmocka_unit_test(test_operators),
+    cmocka_unit_test(test_adapted), cmocka_unit_test(test_wrong), cmocka_unit_test(test_depth))
