@@ -42,7 +42,7 @@ static struct keras_config read_fixture(const char *name)
 {
     char path[512];
     struct file_view view;
-    struct keras_config config;
+    struct keras_config config = {0};
     struct error err = {XC_OK, ""};
     snprintf(path, sizeof path, XC_SOURCE_DIR "/tests/model/data/%s", name);
     if (file_read(path, 1 << 20, &view, &err) != XC_OK ||
