@@ -248,7 +248,6 @@ typedef struct xc_model_info {
     const char *flavour; /* "keras" or "timm": batch-norm epsilon and pool padding */
     const char *source;  /* provenance: the file it was imported from, or "" */
     const char *licence; /* of the weights, or "" */
-    const char *sha256;  /* of the model file, 64 hex digits, or "" when it has no file */
     uint32_t height, width, channels; /* the input it was made for */
     uint32_t min_side;                /* the smallest input side that the graph takes */
     uint32_t classes;                 /* length of the main output */
@@ -296,6 +295,9 @@ XC_API XC_NODISCARD xc_status xc_model_save(const xc_model *model, const char *p
 /* What the import did with the foreign tensors, one line each ("mapped A -> B", "unused A"); "" for
  * a model that was not imported. */
 XC_API const char *xc_model_import_report(const xc_model *model);
+
+/* SHA-256 of a whole file, as 64 hex digits: what identifies a model. Reads all of it. */
+XC_API XC_NODISCARD xc_status xc_file_sha256(const char *path, char hex[65]);
 
 /* The label of class i of ImageNet-1k: words and WordNet id ("n01440764"). NULL outside 0..999. */
 XC_API const char *xc_imagenet_label(uint32_t index);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/sha256.h"
 #include "model/imagenet.h"
 #include "model/meta.h"
 
@@ -155,6 +156,20 @@ xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out)
 const char *xc_model_import_report(const xc_model *model)
 {
     return model ? model->meta.report : "";
+}
+
+xc_status xc_file_sha256(const char *path, char hex[65])
+{
+    struct file_view view;
+    struct sha256 sum;
+    if (!path) return refuse_null("path");
+    if (!hex) return refuse_null("hex");
+    TRY(file_map(path, MAX_MODEL_BYTES, &view, api_error()));
+    sha256_init(&sum);
+    sha256_add(&sum, view.data, view.size);
+    sha256_hex(&sum, hex);
+    file_release(&view);
+    return XC_OK;
 }
 
 const char *xc_imagenet_label(uint32_t index)

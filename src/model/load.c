@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/sha256.h"
-
 /* ---- is every tensor there, and nothing else? ------------------------------------------------ */
 
 #define SHAPE_TEXT 128
@@ -137,24 +135,11 @@ static xc_status read_container(struct file_view view, struct weight_file *out, 
                 "these safetensors are not one of our models: import or convert them first");
 }
 
-static const char *sum_text(struct file_view view, struct arena *a)
-{
-    struct sha256 sum;
-    char hex[65];
-    sha256_init(&sum);
-    sha256_add(&sum, view.data, view.size);
-    sha256_hex(&sum, hex);
-    return arena_strdup(a, hex);
-}
-
-static xc_status fill(xc_model *model, const struct weight_file *file, struct file_view view,
-                      struct error *err)
+static xc_status fill(xc_model *model, const struct weight_file *file, struct error *err)
 {
     TRY(check_tensors(&model->graph->param, file, err));
     TRY(meta_read(file, model->info.classes, &model->arena, &model->meta, err));
     TRY(point_at_numbers(model, file, err));
-    model->meta.sha256 = sum_text(view, &model->arena);
-    if (!model->meta.sha256) return fail_memory(err, 65);
     return model_ready(model, err);
 }
 
@@ -167,7 +152,7 @@ xc_status model_from_file(const struct machine *m, const char *name, struct file
     xc_status status = read_container(view, &file, err);
     if (status == XC_OK) status = meta_architecture(&file, &arch, err);
     if (status == XC_OK) status = model_new(m, arch, NULL, &model, err);
-    if (status == XC_OK) status = fill(model, &file, view, err);
+    if (status == XC_OK) status = fill(model, &file, err);
     weight_file_free(&file);
     if (status == XC_OK) {
         model->file = view;

@@ -89,7 +89,7 @@ xc_status model_new(const struct machine *m, const char *arch, const struct arch
     }
     atomic_init(&model->references, 1);
     model->machine = m;
-    model->meta = (struct model_meta){.source = "", .licence = "", .sha256 = "", .report = ""};
+    model->meta = (struct model_meta){.source = "", .licence = "", .report = ""};
     xc_status status = arch_build(arch, input ? input : &own, &model->graph, &model->arch, err);
     if (status == XC_OK) status = describe(model, err);
     if (status == XC_OK)
@@ -153,7 +153,6 @@ xc_status model_ready(xc_model *model, struct error *err)
     model->info.has_labels = model->meta.labels != NULL;
     model->info.source = model->meta.source;
     model->info.licence = model->meta.licence;
-    model->info.sha256 = model->meta.sha256;
     model->info.preprocess = model->meta.preprocess;
     return XC_OK;
 }

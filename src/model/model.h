@@ -22,7 +22,7 @@ struct machine {
 };
 
 struct model_meta { /* strings live in the model's arena; "" when unknown */
-    const char *source, *licence, *sha256, *report;
+    const char *source, *licence, *report;
     const char *const *labels; /* classes of them, or NULL */
     xc_preprocess preprocess;
 };

@@ -358,18 +358,29 @@ static void test_sizes(void **state)
     xc_session_free(session);
 }
 
+/* FIPS 180-4, example B.1 */
+static void test_hash(void **state)
+{
+    (void)state;
+    char hex[65];
+    const char *path = "hash-abc";
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fputs("abc", file) >= 0 && fclose(file) == 0, 1);
+    CHECK(xc_file_sha256(path, hex));
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_int_equal(remove(path), 0);
+    REFUSED(xc_file_sha256(path, hex), XC_ERR_IO, path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_option_sizes),
-                                       cmocka_unit_test(test_null_when_making),
-                                       cmocka_unit_test(test_null_when_using),
-                                       cmocka_unit_test(test_null_where_nothing_fails),
-                                       cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_status_words),
-                                       cmocka_unit_test(test_catalogues),
-                                       cmocka_unit_test(test_context),
-                                       cmocka_unit_test(test_wrapped_pixels),
-                                       cmocka_unit_test(test_import),
-                                       cmocka_unit_test(test_sizes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_option_sizes),    cmocka_unit_test(test_null_when_making),
+        cmocka_unit_test(test_null_when_using), cmocka_unit_test(test_null_where_nothing_fails),
+        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_catalogues),      cmocka_unit_test(test_context),
+        cmocka_unit_test(test_wrapped_pixels),  cmocka_unit_test(test_import),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_hash)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -55,7 +55,6 @@ static void test_info(void **state)
     assert_true(info->activation_bytes > 20 << 20 && info->activation_bytes < 40 << 20);
     assert_true(info->has_softmax && !info->has_weights && !info->has_labels);
     assert_string_equal(info->flavour, "keras");
-    assert_string_equal(info->sha256, "");
     for (uint32_t i = 0; i < info->layers; i++) {
         xc_layer layer;
         CHECK(xc_model_layer(model, i, &layer));

@@ -82,7 +82,6 @@ static void test_comes_back(void **state)
         const xc_model_info *a = xc_model_get_info(f->model), *b = xc_model_get_info(model);
         assert_string_equal(a->arch, b->arch);
         assert_int_equal(b->params, a->params);
-        assert_int_equal(strlen(b->sha256), 64);
         assert_memory_equal(&a->preprocess, &b->preprocess, sizeof a->preprocess);
         assert_null(model->block); /* not copied twice */
         same_answers(f->model, model);

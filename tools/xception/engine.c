@@ -38,30 +38,13 @@ bool engine_helper(char *text, size_t size)
     return false;
 }
 
-static xc_status import(xc_context *context, const char *path, const char *arch, xc_model **out)
+int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out)
 {
     char helper[4200];
     xc_import_opts opts = XC_IMPORT_OPTS_INIT;
     opts.arch = arch;
     if (engine_helper(helper, sizeof helper)) opts.helper = helper;
-    return xc_model_import(context, path, &opts, out);
-}
-
-/* Eight bytes of header length, then '{': safetensors, ours or not. */
-static bool is_safetensors(const char *path)
-{
-    unsigned char start[9] = {0};
-    FILE *file = fopen(path, "rbe");
-    size_t got = file ? fread(start, 1, sizeof start, file) : 0;
-    if (file) fclose(file);
-    return got == sizeof start && start[8] == '{' && start[7] == 0 && start[6] == 0;
-}
-
-int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out)
-{
-    xc_status status = XC_ERR_UNSUPPORTED;
-    if (is_safetensors(path) && !arch) status = xc_model_load(context, path, NULL, out);
-    if (status == XC_ERR_UNSUPPORTED) status = import(context, path, arch, out);
+    xc_status status = xc_model_import(context, path, &opts, out);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_MODEL);
 }
 

@@ -21,7 +21,8 @@ void say_quiet(bool on)
     quiet = on;
 }
 
-static void speak(const char *prefix, const char *suffix, const char *format, va_list list)
+__attribute__((format(printf, 3, 0))) static void speak(const char *prefix, const char *suffix,
+                                                        const char *format, va_list list)
 {
     char line[2048];
     vsnprintf(line, sizeof line, format, list);

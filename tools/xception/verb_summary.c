@@ -49,7 +49,7 @@ static void text_layers(const xc_model *model)
     }
 }
 
-static void text_totals(const xc_model *model, const xc_model_info *shape)
+static void text_totals(const xc_model *model, const xc_model_info *shape, const char *sha256)
 {
     const xc_model_info *info = xc_model_get_info(model);
     const xc_preprocess *p = &info->preprocess;
@@ -68,7 +68,7 @@ static void text_totals(const xc_model *model, const xc_model_info *shape)
            info->classes);
     if (*info->source) printf("source       %s\n", info->source);
     if (*info->licence) printf("licence      %s\n", info->licence);
-    if (*info->sha256) printf("sha256       %s\n", info->sha256);
+    if (*sha256) printf("sha256       %s\n", sha256);
 }
 
 static void json_layers(const xc_model *model)
@@ -138,7 +138,7 @@ static void json_text(const char *name, const char *value)
     fputs(",\n", stdout);
 }
 
-static void print_json(const xc_model *model, const xc_model *shaped)
+static void print_json(const xc_model *model, const xc_model *shaped, const char *sha256)
 {
     const xc_model_info *info = xc_model_get_info(model), *shape = xc_model_get_info(shaped);
     int channels = shape->channels < 4 ? (int)shape->channels : 4;
@@ -147,7 +147,7 @@ static void print_json(const xc_model *model, const xc_model *shaped)
     json_text("flavour", info->flavour);
     json_text("source", info->source);
     json_text("licence", info->licence);
-    json_text("sha256", info->sha256);
+    json_text("sha256", sha256);
     printf("\"input\":[%u,%u,%u],\"min_side\":%u,\"classes\":%u,\n", shape->height, shape->width,
            shape->channels, shape->min_side, shape->classes);
     printf("\"totals\":{\"params\":%" PRIu64 ",\"trainable\":%" PRIu64 ",\"macs\":%" PRIu64
@@ -199,6 +199,8 @@ static int run(const struct args *args)
 {
     xc_context *context = NULL;
     xc_model *model = NULL, *shaped = NULL;
+    const char *file = arg_text(args, "model");
+    char sha256[65] = "";
     if (arg_on(args, "list")) return list_architectures();
     if (args->operands) {
         say_usage("takes no file; did you mean -m %s?", args->operand[0]);
@@ -206,11 +208,15 @@ static int run(const struct args *args)
     }
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = open_models(args, context, &model, &shaped);
+    if (code == EXIT_DONE && file) {
+        xc_status status = xc_file_sha256(file, sha256);
+        if (status != XC_OK) code = say_status(status, EXIT_MODEL);
+    }
     if (code == EXIT_DONE && format_of(arg_text(args, "format")) == FORMAT_JSON) {
-        print_json(model, shaped);
+        print_json(model, shaped, sha256);
     } else if (code == EXIT_DONE) {
         text_layers(shaped);
-        text_totals(model, xc_model_get_info(shaped));
+        text_totals(model, xc_model_get_info(shaped), sha256);
     }
     xc_model_unref(shaped);
     xc_model_unref(model);
