@@ -129,22 +129,13 @@ static xc_status add_labels(xc_model *model, struct error *err)
     return XC_OK;
 }
 
-static void take_pixels_as_they_are(xc_preprocess *p)
-{
-    p->divisor = 1;
-    for (int i = 0; i < 4; i++) p->mean[i] = 0, p->std[i] = 1;
-}
-
 static xc_status describe(const struct import *im, const char *source, xc_model *model,
                           struct error *err)
 {
     const char *slash = strrchr(source, '/');
-    char pre[8];
     model->meta.source = arena_strdup(&model->arena, slash ? slash + 1 : source);
     model->meta.report = foreign_map_report(&im->map, model->arch, &model->arena);
     if (!model->meta.source || !model->meta.report) return fail_memory(err, strlen(source));
-    arch_knob(model->arch, "pre", pre, sizeof pre);
-    if (*pre) take_pixels_as_they_are(&model->meta.preprocess);
     if (is_published_top(im, model)) TRY(add_labels(model, err));
     return model_ready(model, err);
 }
