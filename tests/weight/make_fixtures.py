@@ -3,7 +3,8 @@
 """Writes tests/weight/fixtures: small foreign weight files, good and hostile ones.
 
 Needs h5py and numpy, not torch and not Keras: state dicts are pickled with stand-ins for the few
-classes that a real one names. Same versions, same bytes, but for a heap in bad_virtual.h5.
+classes that a real one names. Same versions, same bytes, but for times in keras3.weights.h5 and a
+heap in bad_virtual.h5.
 """
 import io
 import os
@@ -291,15 +292,16 @@ def torch_zip(name, value, prefix="archive", method=zipfile.ZIP_STORED, order=b"
     write_zip(name, members + [(f"{prefix}/version", b"3\n")], method)
 
 
-def torch_old(name, value, little=True, cut=0):
+def torch_old(name, value, little=True, cut=0, protocol=1001, keys=None, more=0, extra=b""):
     text, storages = dump(value, legacy=True)
     sizes = {"short": 2, "int": 4, "long": 4}
-    machine = {"protocol_version": 1001, "little_endian": little, "type_sizes": sizes}
-    parts = [pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2), pickle.dumps(machine, 2)]
-    parts += [text, pickle.dumps(sorted(storages), 2)]
+    machine = {"protocol_version": protocol, "little_endian": little, "type_sizes": sizes}
+    head = [0x1950A86A20F9469CFC6C, protocol, machine]
+    parts = [pickle.dumps(part, 2) for part in head] + [text]
+    parts.append(pickle.dumps(sorted(storages) if keys is None else keys, 2))
     for key in sorted(storages):
-        parts.append(struct.pack("<q", storages[key].size) + storages[key].tobytes())
-    data = b"".join(parts)
+        parts.append(struct.pack("<q", storages[key].size + more) + storages[key].tobytes())
+    data = b"".join(parts) + extra
     with open(path(name), "wb") as f:
         f.write(data[: len(data) - cut])
 
@@ -340,6 +342,12 @@ def pytorch():
     torch_zip("bad_expanded.pth", {"a": tensor(Storage("0", ramp(1)), 0, (1 << 30, 1 << 20), (0, 0))})
     torch_old("bad_little.pth", plain, little=False)
     torch_old("bad_cut.pth", plain, cut=1)
+    small = {"a": whole(0, ramp(2)), "b": whole(1, ramp(2))}
+    torch_old("bad_protocol.pth", small, protocol=1002)
+    torch_old("bad_keys.pth", small, keys=["0"])
+    torch_old("bad_key.pth", small, keys=["0", "2"])
+    torch_old("bad_count.pth", small, more=1)
+    torch_old("bad_extra.pth", small, extra=b"x")
     write_zip("bad_climb.pth", [("archive/data.pkl", dump({})[0]), ("../x", b"x")])
 
 

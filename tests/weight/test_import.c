@@ -289,6 +289,11 @@ static const struct {
     {"bad_twice.pth", XC_ERR_FORMAT, "two tensors are named a"},
     {"bad_expanded.pth", XC_ERR_LIMIT, "a: more than"},
     {"bad_cut.pth", XC_ERR_FORMAT, "cut off"},
+    {"bad_protocol.pth", XC_ERR_UNSUPPORTED, "another protocol than 1001"},
+    {"bad_keys.pth", XC_ERR_FORMAT, "list of storages"},
+    {"bad_key.pth", XC_ERR_FORMAT, "that no tensor uses"},
+    {"bad_count.pth", XC_ERR_FORMAT, "not the size that it should"},
+    {"bad_extra.pth", XC_ERR_FORMAT, "1 bytes after the last storage"},
 };
 
 static void test_bad(void **state)

@@ -20,8 +20,14 @@
 
 enum { FIRST_UNKNOWN_FD = 3 };
 
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource_id; /* an enumeration where POSIX has int */
+#else
+typedef int resource_id;
+#endif
+
 /* Never above what the process was given. */
-static void limit(int resource, uint64_t soft, uint64_t hard)
+static void limit(resource_id resource, uint64_t soft, uint64_t hard)
 {
     struct rlimit old, new = {soft, hard};
     if (getrlimit(resource, &old) == 0) {
@@ -59,13 +65,11 @@ static void load_filter(void)
     if (!filter) return;
     for (size_t i = 0; i < sizeof FREE / sizeof *FREE; i++)
         seccomp_rule_add(filter, SCMP_ACT_ALLOW, FREE[i], 0);
-    /* memory, but none that can be executed */
-    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                     SCMP_A0(SCMP_CMP_LT, FIRST_UNKNOWN_FD));
+    const struct scmp_arg_cmp not_executable = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
+    const struct scmp_arg_cmp is_output = {0, SCMP_CMP_LT, FIRST_UNKNOWN_FD, 0};
+    seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &not_executable);
+    seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &not_executable);
+    seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, &is_output);
     seccomp_load(filter); /* a kernel without seccomp: the limits remain */
     seccomp_release(filter);
 }
