@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "foreign/foreign_model.h"
 #include "model/imagenet.h"
 #include "model/meta.h"
 

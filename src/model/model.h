@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "graph/plan.h"
 #include "image/image.h"
-#include "model/arch.h"
+#include "network/arch.h"
 #include "weight/weight.h"
 
 /* What a context gives to the layers below: no file below src/api knows xc_context. */
@@ -60,11 +60,6 @@ XC_NODISCARD xc_status model_create(const struct machine *m, const char *arch,
 /* view is the model's on success. name: what the sentence calls the file. */
 XC_NODISCARD xc_status model_from_file(const struct machine *m, const char *name,
                                        struct file_view view, xc_model **out, struct error *err);
-/* view: bytes of foreign.h's contract, or a foreign safetensors file; used up on success.
- * source: name for provenance; arch: may be NULL. */
-XC_NODISCARD xc_status model_from_foreign(const struct machine *m, const char *source,
-                                          const char *arch, struct file_view view, xc_model **out,
-                                          struct error *err);
 
 /* ---- using one ------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 /*
  * Which format is this file, how are its bytes read or refused? Safetensors is read here, strictly;
  * everything foreign is turned into safetensors bytes by the child process xception-import.
- * Which of our parameters a tensor is, is not decided here (src/model).
+ * Which of our parameters a tensor is, is not decided here (src/foreign).
  */
 #ifndef XC_WEIGHT_WEIGHT_H
 #define XC_WEIGHT_WEIGHT_H

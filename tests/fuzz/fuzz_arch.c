@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/arch.h"
+#include "network/arch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes as the config of a Keras file: read, then recognised. */
-#include "model/keras_config.h"
-#include "model/keras_trunk.h"
+#include "foreign/keras_config.h"
+#include "foreign/keras_trunk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Has every network the size that it has in the world? Parameters, multiply-adds, map sides and
+ * layer counts to the unit, against Keras, timm, the published files and the paper's tables. A
+ * wrong stride, a missing batch norm or a bias too many changes one of these numbers.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network/network.h"
+
+static int side_of(const struct graph *g, const char *name)
+{
+    return g->node[node_of(g, name)].out.h;
+}
+
+/* ---- sums over the layers whose names begin with a prefix -------------------------------------
+ */
+
+struct cost {
+    uint64_t params, norm, fixed, macs, depthwise;
+};
+
+static bool begins(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static void count_params(const struct graph *g, const struct node *n, struct cost *sum)
+{
+    for (int k = 0; k < n->params; k++) {
+        const struct param *p = &g->param.at[n->param[k]];
+        sum->params += p->count;
+        if (n->kind == OP_BATCH_NORM) sum->norm += p->count;
+        if (!param_trainable(p)) sum->fixed += p->count;
+    }
+}
+
+static struct cost cost_of(const struct graph *g, const char *prefix)
+{
+    struct cost sum = {0};
+    struct shape *shapes = calloc((size_t)g->nodes, sizeof *shapes);
+    assert_non_null(shapes);
+    assert_int_equal(graph_shapes(g, g->input, shapes, NULL), XC_OK);
+    for (int i = 0; i < g->nodes; i++) {
+        const struct node *n = &g->node[i];
+        if (!begins(n->layer, prefix)) continue;
+        uint64_t macs = graph_macs(g, i, shapes);
+        count_params(g, n, &sum);
+        sum.macs += macs;
+        if (n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE) sum.depthwise += macs;
+    }
+    free(shapes);
+    return sum;
+}
+
+static int layers_of_graph(const struct graph *g)
+{
+    int count = 0;
+    for (int i = 0; i < g->nodes; i++) {
+        bool first = true;
+        for (int j = 0; j < i; j++) first = first && strcmp(g->node[j].layer, g->node[i].layer);
+        count += first;
+    }
+    return count;
+}
+
+/* ---- whole networks ---------------------------------------------------------------------------
+ */
+
+struct total {
+    const char *spec;
+    uint64_t params, trainable, macs; /* 0: not stated */
+    int layers;                       /* 0: not stated */
+};
+
+static const struct total totals[] = {
+    /* Keras Applications, at its input sizes */
+    {"xception", 22910480, 22855952, 8357403496, 134},
+    {"xception,head=none", 20861480, 20806952, 8355355496, 132},
+    {"xception,input=224x224x3", 22910480, 22855952, 4552879072, 134},
+    {"xception,input=150x150x3", 22910480, 22855952, 1926445456, 134},
+    {"xception,input=71x71x3", 22910480, 22855952, 553174824, 134},
+    {"xception,softmax=off", 22910480, 22855952, 8357403496, 134},
+    {"xception,flavour=timm", 22910480, 22855952, 8357403496, 134},
+    /* the paper: JFT, fully connected layers, no shortcuts */
+    {"xception,fc=4096x2", 50132496, 0, 0, 136},
+    {"xception,classes=17000", 55694480, 0, 0, 134},
+    {"xception,classes=17000,fc=4096x2", 115684496, 0, 0, 136},
+    {"xception,residual=off", 21878880 + 50256, 21878880, 0, 134 - 20},
+    /* timm */
+    {"legacy-xception", 22855952 + 54528, 22855952, 8357403496, 134},
+    {"xception41", 26969560 + 115312, 26969560, 9204134312, 0},
+    {"xception65", 39916312 + 185200, 39916312, 13852682216, 0},
+    {"xception71", 42338736 + 198976, 42338736, 17946553928, 0},
+    {"xception41p", 26907752 + 53504, 26907752, 9204134312, 0},
+    {"xception65p", 39819560 + 88448, 39819560, 13852682216, 0},
+    /* face_classification */
+    {"mini-xception", 58423, 58423 - 1472, 10163392, 46},
+    {"mini-xception,classes=2", 52658, 52658 - 1472, 10071232, 46},
+    {"mini-xception,input=48x48x1,base=5/8,strides=2/2/2/1", 58168, 58168 - 1466, 5484052, 45},
+    {"tiny-xception", 18314, 18314 - 740, 3404740, 46},
+    {"big-xception", 208871, 208871 - 2496, 65768288, 0},
+    /* face-api */
+    {"tiny-xception-age-gender", 421731, 421731, 97230080, 0},
+    /* small pictures: a stem that does not stride */
+    {"xception,stem-stride=1,input=32x32x3,classes=10,stem=16/32,entry=32/64/182,exit=256/384/512",
+     1373412, 0, 0, 134},
+    {"xception,stem-stride=1,input=32x32x3,classes=10,stem=16/32,entry=64/128,middle=4,"
+     "exit=192/256/384",
+     495450, 0, 0, 0},
+    {"xception,stem-stride=1,input=28x28x1,classes=10,stem=8/16,entry=32/64,middle=2,"
+     "exit=96/128/192",
+     104226, 0, 0, 0},
+    {"xception,stem-stride=1,input=28x28x1,classes=10,stem=8/16,entry=16/32/64,middle=4,"
+     "exit=96/128/192",
+     135042, 0, 0, 0},
+};
+
+/* Is the network of this size? Says what differs. */
+static bool agrees(const struct total *t)
+{
+    struct graph *g = build(t->spec);
+    struct cost all = cost_of(g, "");
+    uint64_t trainable = graph_trainable(g);
+    int layers = layers_of_graph(g);
+    bool right = all.params == t->params && graph_params(g) == t->params &&
+                 (!t->trainable || trainable == t->trainable) &&
+                 (!t->macs || all.macs == t->macs) && (!t->layers || layers == t->layers) &&
+                 all.params - all.fixed == trainable;
+    if (!right)
+        print_message("%s: %zu parameters, %zu trainable, %zu multiply-adds, %d layers\n", t->spec,
+                      (size_t)all.params, (size_t)trainable, (size_t)all.macs, layers);
+    graph_free(g);
+    return right;
+}
+
+static void whole_networks(void **state)
+{
+    (void)state;
+    for (int i = 0; i < COUNT(totals); i++) assert_true(agrees(&totals[i]));
+}
+
+static void a_wrong_count_is_seen(void **state)
+{
+    (void)state;
+    assert_false(agrees(&(struct total){"xception,input=71", 22910481, 0, 0, 0}));
+    assert_false(agrees(&(struct total){"xception,input=71", 22910480, 22910480, 0, 0}));
+    assert_false(agrees(&(struct total){"xception,input=75", 22910480, 0, 553174824, 0}));
+    assert_false(agrees(&(struct total){"xception,input=71", 22910480, 0, 0, 135}));
+    assert_false(agrees(&(struct total){"mini-xception,strides=2/2/2/1", 58423, 0, 10163392, 46}));
+}
+
+/* The paper's reference states these rounded: thousandths of a billion. */
+static void rounded_macs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        uint64_t millions;
+    } row[] = {{"xception,input=71", 553},   {"xception,input=96", 828},
+               {"xception,input=128", 1478}, {"xception,input=150", 1926},
+               {"xception,input=224", 4553}, {"xception,input=32,stem-stride=1,classes=10", 375}};
+    for (int i = 0; i < COUNT(row); i++) {
+        struct graph *g = build(row[i].spec);
+        assert_int_equal((cost_of(g, "").macs + 500000) / 1000000, row[i].millions);
+        graph_free(g);
+    }
+}
+
+/* ---- Xception, block by block -----------------------------------------------------------------
+ */
+
+static const struct {
+    const char *block;
+    struct cost cost; /* params, BN, non-trainable, multiply-adds, depthwise ones */
+} blocks[] = {
+    {"block1_", {19680, 384, 192, 417478752, 0}},
+    {"block2_", {36032, 1536, 768, 613262528, 37340352}},
+    {"block3_", {137600, 3072, 1536, 602097152, 18925056}},
+    {"block4_", {920312, 8736, 4368, 1060088600, 12123864}},
+    {"block5_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block6_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block7_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block8_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block9_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block10_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block11_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block12_", {1618344, 8736, 4368, 581068488, 7095816}},
+    {"block13_", {2045136, 11104, 5552, 539717360, 4730544}},
+    {"block14_", {4755968, 14336, 7168, 474163200, 2304000}},
+    {"predictions", {2049000, 0, 0, 2048000, 0}},
+    {"", {22910480, 109056, 54528, 8357403496, 132190344}},
+};
+
+static void xception_blocks(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"xception", "legacy-xception"};
+    for (int s = 0; s < 2; s++) {
+        struct graph *g = build(specs[s]);
+        for (int i = 0; i < COUNT(blocks); i++) {
+            struct cost is = cost_of(g, blocks[i].block);
+            if (memcmp(&is, &blocks[i].cost, sizeof is) != 0)
+                WRONG("%s %s: %zu %zu %zu %zu %zu", specs[s], blocks[i].block, (size_t)is.params,
+                      (size_t)is.norm, (size_t)is.fixed, (size_t)is.macs, (size_t)is.depthwise);
+        }
+        graph_free(g);
+    }
+}
+
+struct census {
+    int conv, separable, norm, act, pool, add, dense;
+};
+
+static void xception_operators(void **state)
+{
+    (void)state;
+    struct graph *g = build("xception");
+    struct census has = {0};
+    for (int i = 0; i < g->nodes; i++) {
+        const struct node *n = &g->node[i];
+        bool depthwise = n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE;
+        has.conv += n->kind == OP_CONV && !depthwise;
+        has.separable += depthwise;
+        has.norm += n->kind == OP_BATCH_NORM;
+        has.act += n->kind == OP_ACT;
+        has.pool += n->kind == OP_POOL;
+        has.add += n->kind == OP_ADD;
+        has.dense += n->kind == OP_DENSE;
+    }
+    const struct census keras = {6 + 34, 34, 40, 35, 4, 12, 1}; /* a pointwise each */
+    assert_memory_equal(&has, &keras, sizeof has);
+    assert_int_equal(g->param.count, 236);
+    graph_free(g);
+}
+
+/* Sides after conv1, conv2, blocks 2, 3, 4, 13, 14, in both flavours. */
+static void xception_sides(void **state)
+{
+    (void)state;
+    static const char *const tap[] = {"block1_conv1",        "block1_conv2", "block2_add",
+                                      "block3_add",          "block4_add",   "block13_add",
+                                      "block14_sepconv2_act"};
+    static const int side[][8] = {
+        {71, 35, 33, 17, 9, 5, 3, 3},        {96, 47, 45, 23, 12, 6, 3, 3},
+        {128, 63, 61, 31, 16, 8, 4, 4},      {150, 74, 72, 36, 18, 9, 5, 5},
+        {224, 111, 109, 55, 28, 14, 7, 7},   {256, 127, 125, 63, 32, 16, 8, 8},
+        {299, 149, 147, 74, 37, 19, 10, 10}, {320, 159, 157, 79, 40, 20, 10, 10}};
+    static const int channels[] = {32, 64, 128, 256, 728, 1024, 2048};
+    for (int i = 0; i < COUNT(side); i++)
+        for (int timm = 0; timm < 2; timm++) {
+            char spec[64];
+            snprintf(spec, sizeof spec, "xception,flavour=%s,input=%dx%dx3",
+                     timm ? "timm" : "keras", side[i][0], side[i][0]);
+            struct graph *g = build(spec);
+            for (int t = 0; t < COUNT(tap); t++) {
+                assert_int_equal(side_of(g, tap[t]), side[i][t + 1]);
+                assert_int_equal(g->node[node_of(g, tap[t])].out.c, channels[t]);
+            }
+            graph_free(g);
+        }
+}
+
+/* Where TensorFlow's "same" is lopsided: a bit a pool (blocks 2, 3, 4, 13). */
+static void even_pools(void **state)
+{
+    (void)state;
+    static const struct {
+        int side;
+        unsigned even;
+    } row[] = {{71, 0},   {72, 0},   {103, 0}, {104, 0},  {135, 0},  {136, 0}, {167, 0}, {199, 0},
+               {231, 0},  {263, 0},  {264, 0}, {295, 0},  {327, 0},  {328, 0}, {299, 2}, {224, 12},
+               {256, 12}, {320, 12}, {150, 7}, {160, 12}, {128, 12}, {96, 12}};
+    static const char *const last[] = {"block2_sepconv2_bn", "block3_sepconv2_bn",
+                                       "block4_sepconv2_bn", "block13_sepconv2_bn"};
+    struct graph *g = build("xception");
+    struct shape *shapes = calloc((size_t)g->nodes, sizeof *shapes);
+    assert_non_null(shapes);
+    for (int i = 0; i < COUNT(row); i++) {
+        unsigned even = 0;
+        struct shape input = {1, row[i].side, row[i].side, 3};
+        assert_int_equal(graph_shapes(g, input, shapes, NULL), XC_OK);
+        for (int p = 0; p < 4; p++)
+            if (shapes[node_of(g, last[p])].h % 2 == 0) even |= 1u << p;
+        if (even != row[i].even) WRONG("side %d: %u", row[i].side, even);
+    }
+    free(shapes);
+    graph_free(g);
+}
+
+/* ---- the others -------------------------------------------------------------------------------
+ */
+
+struct sides {
+    const char *spec;
+    const char *tap[24];
+    int side[24];
+};
+
+static const struct sides others[] = {
+    {"xception41",
+     {"stem_conv1", "stem_conv2", "block0_add", "block1_add", "block2_add", "block3_add",
+      "block10_add", "block11_add", "block12_conv3_pw_act"},
+     {150, 150, 75, 38, 19, 19, 19, 10, 10}},
+    {"xception65p",
+     {"stem_conv1", "stem_conv2", "block0_add", "block1_add", "block2_add", "block3_add",
+      "block18_add", "block19_add", "block20_conv3_pw", "final_act"},
+     {150, 150, 75, 38, 19, 19, 19, 10, 10, 10}},
+    {"xception71",
+     {"stem_conv1", "block0_add", "block1_add", "block2_add", "block3_add", "block4_add",
+      "block5_add", "block20_add", "block21_add", "block22_conv3_pw_act"},
+     {150, 75, 75, 38, 38, 19, 19, 19, 10, 10}},
+    {"mini-xception",
+     {"block1_conv1", "block1_conv2", "block2_add", "block3_add", "block4_add", "block5_add",
+      "predictions"},
+     {62, 60, 30, 15, 8, 4, 4}},
+    {"mini-xception,input=48,base=5/8,strides=2/2/2/1",
+     {"block1_conv1", "block1_conv2", "block2_add", "block3_add", "block4_add", "block5_add"},
+     {46, 44, 22, 11, 6, 6}},
+    {"big-xception", {"block1_conv1", "block1_conv2", "block2_add", "block3_add"}, {31, 29, 15, 8}},
+    {"tiny-xception-age-gender",
+     {"entry_flow_conv_in", "entry_flow_reduction_block_0_add", "entry_flow_reduction_block_1_add",
+      "middle_flow_main_block_1_add", "exit_flow_reduction_block_add", "exit_flow_separable_conv",
+      "avg_pool"},
+     {56, 28, 14, 14, 7, 7, 1}},
+};
+
+static void other_sides(void **state)
+{
+    (void)state;
+    for (int i = 0; i < COUNT(others); i++) {
+        struct graph *g = build(others[i].spec);
+        for (int t = 0; others[i].tap[t]; t++)
+            if (side_of(g, others[i].tap[t]) != others[i].side[t])
+                WRONG("%s %s: %d", others[i].spec, others[i].tap[t], side_of(g, others[i].tap[t]));
+        graph_free(g);
+    }
+}
+
+static void age_gender_stages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stage;
+        uint64_t params, macs;
+    } row[] = {{"entry_flow_conv_in", 896, 2709504},
+               {"entry_flow_reduction_block_0", 9248, 23582720},
+               {"entry_flow_reduction_block_1", 34880, 22227968},
+               {"middle_flow_main_block_0", 52992, 10311168},
+               {"middle_flow_main_block_1", 52992, 10311168},
+               {"exit_flow_reduction_block", 135296, 21550592},
+               {"exit_flow_separable_conv", 133888, 6535424},
+               {"fc_", 1539, 1536}};
+    struct graph *g = build("tiny-xception-age-gender");
+    for (int i = 0; i < COUNT(row); i++) {
+        struct cost is = cost_of(g, row[i].stage);
+        assert_int_equal(is.params, row[i].params);
+        assert_int_equal(is.macs, row[i].macs);
+    }
+    graph_free(g);
+}
+
+static void smallest_sides(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        int side;
+    } row[] = {{"xception", 71},
+               {"legacy-xception", 71},
+               {"xception,middle=0,width=0.25", 71},
+               {"xception,pools=2/3/4", 39},
+               {"xception41", 65},
+               {"mini-xception", 37},
+               {"big-xception", 23},
+               {"tiny-xception-age-gender", 97},
+               {"xception,stem-stride=1,input=28x30x1", 28}};
+    for (int i = 0; i < COUNT(row); i++) {
+        struct graph *g = build(row[i].spec);
+        if (arch_min_side(g) != row[i].side) WRONG("%s: %d", row[i].spec, arch_min_side(g));
+        graph_free(g);
+    }
+}
+
+RUN(cmocka_unit_test(whole_networks), cmocka_unit_test(a_wrong_count_is_seen),
+    cmocka_unit_test(rounded_macs), cmocka_unit_test(xception_blocks),
+    cmocka_unit_test(xception_operators), cmocka_unit_test(xception_sides),
+    cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
+    cmocka_unit_test(age_gender_stages), cmocka_unit_test(smallest_sides))
