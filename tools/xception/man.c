@@ -6,19 +6,22 @@
 #include "help.h"
 #include "verbs.h"
 
-/* Text of a table as mdoc text: a leading dot or quote and backslashes are escaped. */
+/* Text of a table as mdoc text: a sentence begins a line; what mdoc would act on is escaped. */
 static void text(const char *s, FILE *out)
 {
     bool start = true;
     for (; *s; s++) {
         if (start && (*s == '.' || *s == '\'')) fputs("\\&", out);
+        start = *s == '\n';
         if (*s == '\\')
             fputs("\\e", out);
         else
             fputc(*s, out);
-        start = *s == '\n';
+        if (*s != '.' || s[1] != ' ') continue;
+        fputc('\n', out);
+        start = true;
+        s++;
     }
-    fputc('\n', out);
 }
 
 static void option(const struct option *o, FILE *out)
@@ -29,11 +32,10 @@ static void option(const struct option *o, FILE *out)
     if (o->arg) fprintf(out, " Ar %s", o->arg);
     fputc('\n', out);
     text(o->help, out);
-    if (!o->choices) return;
-    fprintf(out, "One of");
-    for (const char *p = o->choices; *p;) {
+    fputs(o->choices ? ":" : "", out);
+    for (const char *p = o->choices; p && *p;) {
         int word = (int)strcspn(p, "|");
-        fprintf(out, "\n.Cm %.*s%s", word, p, p[word] ? " ," : " .");
+        fprintf(out, "\n.Cm %.*s%s", word, p, p[word] ? " ," : "");
         p += word + (p[word] == '|');
     }
     fputc('\n', out);
@@ -68,7 +70,7 @@ static void verb_page(const struct verb *verb, FILE *out)
     if (*verb->operands) fprintf(out, ".Op Ar %s\n", verb->operands);
     fprintf(out, ".Sh DESCRIPTION\n");
     text(verb->text, out);
-    fprintf(out, ".Pp\nThe flags are:\n.Bl -tag -width Ds\n");
+    fprintf(out, "\n.Pp\nThe flags are:\n.Bl -tag -width Ds\n");
     for (const struct option *o = verb->options; o && o->name; o++) option(o, out);
     for (const struct option *o = global_options; o->name; o++) option(o, out);
     fprintf(out, ".El\n");
