@@ -78,7 +78,10 @@ static xc_status import(xc_context *context, const char *path, const xc_import_o
     const char *slash = strrchr(path, '/');
     xc_status status = model_from_foreign(&context->machine, slash ? slash + 1 : path, o->arch,
                                           view, out, api_error());
-    if (status != XC_OK) file_release(&view);
+    if (status != XC_OK) {
+        file_release(&view);
+        error_prefix(api_error(), path);
+    }
     return status;
 }
 

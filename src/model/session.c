@@ -138,10 +138,21 @@ static xc_status take_memory(xc_session *s, struct error *err)
     return fail_memory(err, arena);
 }
 
+/* A picture gives one channel or three; other networks take their input ready made (session_run).
+ */
+static xc_status check_preprocess(const xc_session *s, const xc_preprocess *p, struct error *err)
+{
+    int gives = p->colour == XC_COLOUR_GREY ? 1 : 3;
+    TRY(preprocess_check(p, err));
+    if (s->input.c == gives || (s->input.c != 1 && s->input.c != 3)) return XC_OK;
+    return fail(err, XC_ERR_SHAPE, "colour %s gives %d channel%s, the network takes %d",
+                colour_name(p->colour), gives, gives == 1 ? "" : "s", s->input.c);
+}
+
 static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error *err)
 {
     const struct weights *weights = NULL;
-    if (opts->preprocess) TRY(preprocess_check(opts->preprocess, err));
+    if (opts->preprocess) TRY(check_preprocess(s, opts->preprocess, err));
     TRY(model_weights(s->model, opts->precision, &weights, err));
     TRY(measure(s, err));
     TRY(choose_results(s, opts, err));
