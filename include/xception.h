@@ -202,7 +202,8 @@ XC_API XC_NODISCARD xc_status xc_model_load_memory(xc_context *context, const vo
 
 typedef struct xc_import_opts {
     uint32_t size;
-    const char *arch;     /* architecture of a file that holds weights only; NULL = recognise */
+    const char *arch; /* of a file that holds weights only; NULL = recognise; refused when the file
+                         says its own */
     const char *helper;   /* path of xception-import; NULL = where it was installed */
     uint64_t max_memory;  /* the child's address space, bytes; 0 = 4 GiB */
     uint32_t max_seconds; /* the child's CPU time; 0 = 120 */
@@ -254,6 +255,8 @@ typedef struct xc_model_info {
     uint32_t outputs;                 /* 1, or more where a network has several heads */
     uint32_t layers;
     bool has_weights, has_softmax, has_labels;
+    bool classifies;    /* the main output is scores of classes, not a map or features */
+    bool scales_pixels; /* the network scales by itself: preprocessing must not */
     uint64_t params, trainable, macs; /* macs at the input above */
     uint64_t activation_bytes;        /* peak of the planned activations, float32, batch 1 */
     uint64_t weight_bytes;

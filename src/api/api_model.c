@@ -67,6 +67,11 @@ static xc_status import(xc_context *context, const char *path, const xc_import_o
     bool safetensors, ours;
     TRY(file_map(path, MAX_MODEL_BYTES, &view, api_error()));
     look_at(view, &safetensors, &ours);
+    if (ours && o->arch) {
+        file_release(&view);
+        return fail(api_error(), XC_ERR_ARGUMENT, "%s: the file says its own architecture, not %s",
+                    path, o->arch);
+    }
     if (ours) return take_file(context, path, view, out);
     if (!safetensors) {
         struct foreign_limits limits = {o->max_memory ? o->max_memory : IMPORT_MEMORY,

@@ -150,6 +150,8 @@ xc_status model_from_foreign(const struct machine *m, const char *source, const 
     const char *config = status == XC_OK ? weight_meta_find(&im.file, FOREIGN_CONFIG) : NULL;
     if (status == XC_OK)
         status = config ? find_by_config(&im, config, err) : find_by_names(&im, arch, err);
+    if (status == XC_OK && config && arch)
+        status = fail(err, XC_ERR_ARGUMENT, "the file says its own architecture, not %s", arch);
     if (status == XC_OK) status = map_tensors(&im, err);
     if (status == XC_OK) status = model_new(m, im.match.arch, NULL, &model, err);
     if (status == XC_OK) status = copy_numbers(&im, model, err);

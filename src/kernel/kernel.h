@@ -10,8 +10,8 @@
  * acc = fmaf(a, w, acc) with k ascending, k = (ky, kx, input channel); taps that fall on padding
  * are skipped. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
  *
- * Everything later issues add (bf16, int8, statistics, packed weights) is a new field value or a
- * new variant, never a new signature.
+ * What is to come (bf16, int8, statistics, packed weights) is a new field value or a new variant,
+ * never a new signature.
  */
 #ifndef XC_KERNEL_KERNEL_H
 #define XC_KERNEL_KERNEL_H

@@ -42,13 +42,26 @@ static xc_status choose_recipe(xc_model *model, struct error *err)
     if (model->graph->input.c == 1) p->colour = XC_COLOUR_GREY;
     if (model->graph->input.c != 1 && p->colour == XC_COLOUR_GREY) p->colour = XC_COLOUR_RGB;
     arch_knob(model->arch, "pre", pre, sizeof pre);
-    if (!pre[0]) return XC_OK;
+    model->info.scales_pixels = pre[0] != '\0';
+    if (!model->info.scales_pixels) return XC_OK;
     p->divisor = 1;
     for (int c = 0; c < 4; c++) {
         p->mean[c] = 0;
         p->std[c] = 1;
     }
     return XC_OK;
+}
+
+/* Scores come from a dense layer, or are means of a convolution's maps; a mean of anything else is
+ * a feature. */
+static bool classifies(const struct graph *g)
+{
+    const struct node *n = &g->node[g->output[0].node];
+    if (n->out.h != 1 || n->out.w != 1) return false;
+    while (n->kind == OP_SOFTMAX || n->kind == OP_ACT || n->kind == OP_DROPOUT)
+        n = &g->node[n->input[0]];
+    if (n->kind == OP_GLOBAL_POOL) return g->node[n->input[0]].kind == OP_CONV;
+    return n->kind == OP_DENSE;
 }
 
 static xc_status describe(xc_model *model, struct error *err)
@@ -70,6 +83,7 @@ static xc_status describe(xc_model *model, struct error *err)
     info->classes = (uint32_t)classes;
     info->outputs = (uint32_t)g->outputs;
     info->has_softmax = result->kind == OP_SOFTMAX;
+    info->classifies = classifies(g);
     info->params = graph_params(g);
     info->trainable = graph_trainable(g);
     info->macs = total_macs(model->layer, info->layers);

@@ -30,7 +30,7 @@ struct xc_session {
     struct result *result;
     int results;
     float *staging; /* (max_batch, h, w, c): prepared pictures */
-    size_t classes; /* 0: the network ends in a map */
+    size_t classes; /* 0: the network does not classify */
     void *probs;    /* (max_batch, classes), where the network has no softmax */
     float *score;   /* probabilities of one image, and the classes in their order */
     uint32_t *rank;
@@ -104,7 +104,7 @@ static xc_status measure(xc_session *s, struct error *err)
     if (!shapes) return fail_memory(err, sizeof *shapes);
     TRY(graph_shapes(g, one, shapes, err));
     struct shape last = shapes[g->output[0].node];
-    s->classes = last.h == 1 && last.w == 1 ? (size_t)last.c : 0;
+    s->classes = s->model->info.classifies ? (size_t)last.c : 0;
     if (shape_count(one, &s->input_count)) return XC_OK;
     return fail(err, XC_ERR_LIMIT, "an input of %dx%dx%d is too large", one.h, one.w, one.c);
 }
@@ -338,7 +338,7 @@ xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_
     const struct result *probs = find_result(s, "probs");
     struct view view;
     if (!probs)
-        return fail(err, XC_ERR_ARGUMENT, "this network ends in a map, it does not classify");
+        return fail(err, XC_ERR_ARGUMENT, "this network gives features, it does not classify");
     atomic_store(&s->cancel, false);
     for (uint32_t i = 0; i < n; i++)
         TRY(session_prepare(s, images[i], s->staging + i * s->input_count, err));

@@ -419,7 +419,7 @@ static void test_map_at_the_end(void **state)
     CHECK(xc_session_read(session, "logits", NULL, 0, &count));
     assert_int_equal(count, 3 * 3 * 256);
     REFUSED(xc_classify(session, (const xc_image *const *)&image, 1, 1, &answer), XC_ERR_ARGUMENT,
-            "ends in a map");
+            "gives features");
     xc_image_free(image);
     free(input);
     xc_session_free(session);

@@ -56,9 +56,24 @@ void emit_float(float value)
     fputs(text, stdout);
 }
 
+static void emit_text(const char *text, bool newlines)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+        bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F in UTF-8 */
+        if (c1) text++;
+        putchar(c1 || ((c < 32 || c == 127) && !(newlines && c == '\n')) ? '?' : *text);
+    }
+}
+
 void emit_plain(const char *text)
 {
-    for (; *text; text++) putchar((unsigned char)*text < 32 || *text == 127 ? '?' : *text);
+    emit_text(text, false);
+}
+
+void emit_lines(const char *text)
+{
+    emit_text(text, true);
 }
 
 void emit_field(enum format format, const char *text)

@@ -20,7 +20,8 @@ void emit_string(const char *text);
 void emit_float(float value);
 /* One field of a CSV (quoted when needed) or TSV (tabs and newlines as spaces) line. */
 void emit_field(enum format format, const char *text);
-/* Text for a person: control characters as '?'. */
+/* Text for a person: control characters (C0, DEL, C1) as '?'. emit_lines keeps the newlines. */
 void emit_plain(const char *text);
+void emit_lines(const char *text);
 
 #endif

@@ -60,16 +60,27 @@ static int imagenet_labels(struct labels *out)
     return EXIT_DONE;
 }
 
+/* The text of a file with a NUL behind it; NULL after printing the sentence. A byte order mark is
+ * left out; a NUL inside, or more than MAX_LABELS_FILE bytes, are refused. */
 static char *read_text(const char *path)
 {
     FILE *file = fopen(path, "rbe");
-    char *text = file ? calloc(1, MAX_LABELS_FILE + 1) : NULL;
-    if (text && fread(text, 1, MAX_LABELS_FILE, file) == 0 && ferror(file)) {
-        free(text);
-        text = NULL;
-    }
+    char *text = file ? calloc(1, MAX_LABELS_FILE + 2) : NULL;
+    size_t size = text ? fread(text, 1, MAX_LABELS_FILE + 1, file) : 0;
+    bool good = false;
+    if (!text || ferror(file))
+        say_error("--labels: %s: %s", path, strerror(errno));
+    else if (size > MAX_LABELS_FILE)
+        say_error("--labels: %s: more than %u bytes", path, MAX_LABELS_FILE);
+    else if (strlen(text) < size)
+        say_error("--labels: %s: byte %zu is NUL, so this is not a text file", path, strlen(text));
+    else
+        good = true;
     if (file) fclose(file);
-    return text;
+    if (good && strncmp(text, "\xef\xbb\xbf", 3) == 0) memmove(text, text + 3, size - 2);
+    if (good) return text;
+    free(text);
+    return NULL;
 }
 
 /* One label a line; a last line without newline counts, empty lines at the end do not. */
@@ -77,10 +88,7 @@ static int file_labels(const char *path, struct labels *out)
 {
     uint32_t lines = 0;
     out->storage = read_text(path);
-    if (!out->storage) {
-        say_error("--labels: %s: %s", path, strerror(errno));
-        return EXIT_USAGE;
-    }
+    if (!out->storage) return EXIT_USAGE;
     char *end = out->storage + strlen(out->storage);
     while (end > out->storage && (end[-1] == '\n' || end[-1] == '\r')) *--end = 0;
     for (char *line = out->storage; line && *out->storage; lines++) {
@@ -124,8 +132,14 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
     const char *fit = arg_text(args, "fit"), *filter = arg_text(args, "interp");
     *out = xc_model_get_info(model)->preprocess;
     if (name) {
+        const xc_preprocess own = *out;
         xc_status status = xc_preprocess_named(name, out);
         if (status != XC_OK) return say_status(status, EXIT_USAGE);
+        if (xc_model_get_info(model)->scales_pixels) { /* once is enough */
+            out->divisor = own.divisor;
+            memcpy(out->mean, own.mean, sizeof out->mean);
+            memcpy(out->std, own.std, sizeof out->std);
+        }
     }
     for (int i = 0; fit && xc_fit_name((xc_fit)i); i++)
         if (strcmp(fit, xc_fit_name((xc_fit)i)) == 0) out->fit = (xc_fit)i;

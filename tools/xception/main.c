@@ -40,8 +40,27 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     return finish_stdout(verb->run(&args));
 }
 
+static bool takes_value(const char *flag)
+{
+    for (const struct option *o = global_options; o->name; o++)
+        if (o->arg && strncmp(flag, "--", 2) == 0 && strcmp(flag + 2, o->name) == 0) return true;
+    return false;
+}
+
+/* Flags of every verb may stand before it: moves the verb's word to the front. */
+static void put_verb_first(int argc, char **argv)
+{
+    int at = 1;
+    while (at < argc && argv[at][0] == '-' && argv[at][1]) at += takes_value(argv[at]) ? 2 : 1;
+    if (at >= argc) return;
+    char *verb = argv[at];
+    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv);
+    argv[1] = verb;
+}
+
 int main(int argc, char **argv)
 {
+    put_verb_first(argc, argv);
     if (argc < 2) {
         help_all(stderr);
         return EXIT_USAGE;

@@ -62,9 +62,11 @@ static void exit_status(FILE *out)
                  ".El\n");
 }
 
+#define MAN_DATE "November 23, 2026" /* of the last change to what the pages say */
+
 static void verb_page(const struct verb *verb, FILE *out)
 {
-    fprintf(out, ".Dd November 23, 2026\n.Dt XCEPTION-%s 1\n.Os\n.Sh NAME\n", verb->name);
+    fprintf(out, ".Dd " MAN_DATE "\n.Dt XCEPTION-%s 1\n.Os\n.Sh NAME\n", verb->name);
     fprintf(out, ".Nm xception-%s\n.Nd %s\n.Sh SYNOPSIS\n.Nm xception %s\n.Op Ar flags\n",
             verb->name, verb->summary, verb->name);
     if (*verb->operands) fprintf(out, ".Op Ar %s\n", verb->operands);
@@ -88,7 +90,7 @@ static void verb_page(const struct verb *verb, FILE *out)
 
 static void main_page(FILE *out)
 {
-    fprintf(out, ".Dd November 23, 2026\n.Dt XCEPTION 1\n.Os\n.Sh NAME\n.Nm xception\n"
+    fprintf(out, ".Dd " MAN_DATE "\n.Dt XCEPTION 1\n.Os\n.Sh NAME\n.Nm xception\n"
                  ".Nd Xception image classifiers on ordinary CPUs\n.Sh SYNOPSIS\n"
                  ".Nm\n.Ar verb\n.Op Ar flags\n.Op Ar files\n.Sh DESCRIPTION\nThe verbs are:\n"
                  ".Bl -tag -width Ds\n");

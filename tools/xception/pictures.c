@@ -59,9 +59,11 @@ static bool walk_entry(struct pictures *p, const char *folder, const char *name,
     while (length > 1 && folder[length - 1] == '/') length--;
     if (asprintf(&path, "%.*s/%s", (int)length, folder, name) < 0) return false;
     bool ok = true;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    bool is_link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode); /* may lead back up */
+    bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    if (is_folder && !is_link)
         ok = walk(p, path, depth + 1);
-    else if (looks_like_picture(name))
+    else if (!is_folder && looks_like_picture(name))
         ok = add(p, path);
     free(path);
     return ok;
@@ -73,11 +75,13 @@ static bool walk(struct pictures *p, const char *folder, int depth)
     bool ok = true;
     if (depth > MAX_DEPTH) {
         say_error("%s: folders deeper than %d are left out", folder, MAX_DEPTH);
+        p->unreadable++;
         return true;
     }
     int n = scandir(folder, &entry, visible, by_name);
     if (n < 0) {
         say_error("%s: %s", folder, strerror(errno));
+        p->unreadable++;
         return true;
     }
     for (int i = 0; i < n; i++) {
@@ -109,7 +113,10 @@ static bool add_list(struct pictures *p, const char *list, int *code)
     }
     while (ok && getdelim(&word, &room, 0, file) > 0)
         if (*word) ok = add_operand(p, word);
-    if (ferror(file)) say_error("--files0-from: %s: %s", list, strerror(errno));
+    if (ferror(file)) {
+        say_error("--files0-from: %s: %s", list, strerror(errno));
+        p->unreadable++;
+    }
     free(word);
     if (file != stdin) fclose(file);
     return ok;
@@ -159,6 +166,7 @@ static xc_status load_stdin(xc_image **out)
         bytes = grown;
     }
     xc_status status = bytes ? xc_image_decode(bytes, size, NULL, out) : XC_ERR_MEMORY;
+    if (!bytes) say_error("-: out of memory for the picture");
     free(bytes);
     return status;
 }

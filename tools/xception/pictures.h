@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which pictures did the user mean? Files as given, folders walked (sorted; hidden entries left
- * out; names that end like a picture), "-" for stdin, and the NUL-separated list of --files0-from.
+ * Which pictures did the user mean? Files as given, folders walked (sorted; links to folders and
+ * hidden entries left out; names that end like a picture), "-" for stdin, and the NUL-separated
+ * list of --files0-from.
  */
 #ifndef TOOL_PICTURES_H
 #define TOOL_PICTURES_H
@@ -13,6 +14,7 @@
 struct pictures {
     char **path;
     size_t count, room;
+    size_t unreadable; /* folders and lists that could not be read to their end; said already */
 };
 
 /* False after printing a sentence; *code is then the exit code. */

@@ -64,11 +64,6 @@ void say_hint(const char *format, ...)
     if (!quiet) SPEAK("  hint: ", "");
 }
 
-void say_note(const char *format, ...)
-{
-    if (!quiet) SPEAK("", "");
-}
-
 int say_status(xc_status status, int what)
 {
     say_error("%s [%s]", *xc_error() ? xc_error() : xc_status_text(status), xc_status_id(status));
@@ -76,6 +71,7 @@ int say_status(xc_status status, int what)
     case XC_ERR_ARGUMENT:
     case XC_ERR_ARCH:
         return EXIT_USAGE;
+    case XC_ERR_LIMIT:
     case XC_ERR_MEMORY:
     case XC_ERR_SPACE:
         return EXIT_LIMIT;

@@ -14,18 +14,15 @@ enum exit_code {
     EXIT_USAGE = 2,
     EXIT_DATA = 3,  /* data unreadable, or none found */
     EXIT_MODEL = 4, /* model unreadable, or it does not fit */
-    EXIT_NETWORK = 5,
     EXIT_LIMIT = 6, /* out of memory, disk full, limit hit */
-    EXIT_NUMBERS = 7,
-    EXIT_GATE = 8
+    EXIT_NUMBERS = 7
 };
 
 void say_verb(const char *verb); /* the word after "xception" in every message; NULL: none */
-void say_quiet(bool quiet);      /* drop hints and notes */
+void say_quiet(bool quiet);      /* drop hints */
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_usage(const char *format, ...) __attribute__((format(printf, 1, 2))); /* with its id */
 void say_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* xc_error() of this thread with its id. Gives the exit code: what is EXIT_DATA or EXIT_MODEL,
  * unless the status itself says memory, space, numbers or usage. */
 int say_status(xc_status status, int what);

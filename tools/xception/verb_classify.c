@@ -75,6 +75,13 @@ static void print_text(const struct job *job, const char *path, double ms)
     putchar('\n');
 }
 
+static void print_head(const struct job *job)
+{
+    const char *score = job->logits ? "logit" : "prob";
+    char separator = job->format == FORMAT_CSV ? ',' : '\t';
+    printf("path%crank%clabel%cindex%c%s\n", separator, separator, separator, separator, score);
+}
+
 static void print_rows(const struct job *job, const char *path)
 {
     char room[16], separator = job->format == FORMAT_CSV ? ',' : '\t';
@@ -192,9 +199,8 @@ static int classify_all(struct job *job, const struct args *args, const struct p
 {
     const char *policy = arg_text(args, "on-bad-image");
     bool stop = policy && strcmp(policy, "stop") == 0;
-    bool json = job->format == FORMAT_JSON || job->format == FORMAT_JSONL;
-    if (job->format == FORMAT_CSV) puts("path,rank,label,index,prob");
-    if (job->format == FORMAT_TSV) puts("path\trank\tlabel\tindex\tprob");
+    bool json = job->format == FORMAT_JSON || job->format == FORMAT_JSONL, memory = false;
+    if (job->format == FORMAT_CSV || job->format == FORMAT_TSV) print_head(job);
     for (size_t i = 0; i < pictures->count; i++) {
         xc_status status = classify(job, pictures->path[i]);
         if (status == XC_OK) {
@@ -205,13 +211,14 @@ static int classify_all(struct job *job, const struct args *args, const struct p
         say_bad_picture(pictures->path[i], status);
         if (json) print_bad_json(job, pictures->path[i]);
         job->failed++;
-        if (status == XC_ERR_MEMORY) return EXIT_LIMIT;
-        if (stop) break;
+        memory = status == XC_ERR_MEMORY;
+        if (stop || memory) break;
     }
     if (job->format == FORMAT_JSON) puts("\n]");
     if (job->failed && stop && job->failed + job->done < pictures->count)
         say_hint("use --on-bad-image=skip to go on with the others");
-    if (job->failed == 0) return EXIT_DONE;
+    if (memory) return EXIT_LIMIT;
+    if (job->failed == 0) return pictures->unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
     return job->done && !stop ? EXIT_SOME_FAILED : EXIT_DATA;
 }
 
@@ -224,8 +231,16 @@ static int open_session(struct job *job, const struct args *args)
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     opts.preprocess = &preprocess;
     xc_status status = xc_session_new(job->model, &opts, &job->session);
-    if (status != XC_OK) return say_status(status, EXIT_MODEL);
+    if (status != XC_OK) return say_status(status, opts.height ? EXIT_USAGE : EXIT_MODEL);
     job->info = xc_model_get_info(job->model);
+    if (job->info->channels != 1 && job->info->channels != 3) {
+        say_error("the network takes %u channels, a picture gives 1 or 3", job->info->channels);
+        return EXIT_MODEL;
+    }
+    if (!job->info->classifies) {
+        say_error("this network gives features, it does not classify: %s", job->info->arch);
+        return EXIT_MODEL;
+    }
     job->format = format_of(arg_text(args, "format"));
     job->logits = arg_on(args, "raw-logits");
     job->terminal = isatty(STDOUT_FILENO);

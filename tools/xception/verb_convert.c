@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "emit.h"
 #include "engine.h"
 #include "say.h"
 #include "verbs.h"
@@ -30,7 +31,7 @@ static int save(const struct args *args, const xc_model *model, const char *path
         opts.preprocess = &preprocess;
         opts.licence = arg_text(args, "licence");
         xc_status status = xc_model_save(model, path, &opts);
-        if (status != XC_OK) code = say_status(status, EXIT_LIMIT);
+        if (status != XC_OK) code = say_status(status, EXIT_USAGE);
     }
     labels_free(&labels);
     return code;
@@ -50,7 +51,7 @@ static int run(const struct args *args)
     if (code == EXIT_DONE) code = save(args, model, out);
     if (code == EXIT_DONE) {
         const xc_model_info *info = xc_model_get_info(model);
-        if (!arg_on(args, "quiet")) fputs(xc_model_import_report(model), stdout);
+        if (!arg_on(args, "quiet")) emit_lines(xc_model_import_report(model));
         printf("%s: %s, %" PRIu64 " parameters, %u classes\n",
                arg_on(args, "dry-run") ? "would write" : out, info->arch, info->params,
                info->classes);

@@ -49,10 +49,37 @@ static void text_layers(const xc_model *model)
     }
 }
 
+static void text_line(const char *name, const char *value)
+{
+    if (!*value) return;
+    printf("%-12s ", name);
+    emit_plain(value);
+    putchar('\n');
+}
+
+/* "((x / 255) - 0.485 0.456 0.406) / 0.229 0.224 0.225"; one number where all channels agree */
+static void text_channels(const float *value, uint32_t channels)
+{
+    bool same = true;
+    for (uint32_t c = 1; c < channels && c < 4; c++)
+        if (value[c] < value[0] || value[c] > value[0]) same = false;
+    for (uint32_t c = 0; c < (same ? 1 : channels) && c < 4; c++)
+        printf(c ? " %g" : "%g", (double)value[c]);
+}
+
+static void text_preprocess(const xc_preprocess *p, uint32_t channels)
+{
+    printf("preprocess   %s %s, %s, ((x / %g) - ", xc_fit_name(p->fit), xc_filter_name(p->filter),
+           xc_colour_name(p->colour), (double)p->divisor);
+    text_channels(p->mean, channels);
+    fputs(") / ", stdout);
+    text_channels(p->std, channels);
+    fputs(p->apply_exif ? ", EXIF turn\n" : "\n", stdout);
+}
+
 static void text_totals(const xc_model *model, const xc_model_info *shape, const char *sha256)
 {
     const xc_model_info *info = xc_model_get_info(model);
-    const xc_preprocess *p = &info->preprocess;
     char a[32], b[32], c[32], d[32];
     printf("\ntotal        %s parameters, %s of them trained, %s multiply-adds\n",
            grouped(shape->params, a), grouped(shape->trainable, b), grouped(shape->macs, c));
@@ -61,14 +88,11 @@ static void text_totals(const xc_model *model, const xc_model_info *shape, const
     printf("architecture %s\n", shape->arch);
     printf("flavour      %s; input %ux%ux%u, at least %ux%u\n", info->flavour, shape->height,
            shape->width, shape->channels, shape->min_side, shape->min_side);
-    printf("preprocess   %s %s, %s, ((x / %g) - %g) / %g%s\n", xc_fit_name(p->fit),
-           xc_filter_name(p->filter), xc_colour_name(p->colour), (double)p->divisor,
-           (double)p->mean[0], (double)p->std[0], p->apply_exif ? ", EXIF turn" : "");
-    printf("labels       %s; %u classes\n", info->has_labels ? xc_model_label(model, 0) : "none",
-           info->classes);
-    if (*info->source) printf("source       %s\n", info->source);
-    if (*info->licence) printf("licence      %s\n", info->licence);
-    if (*sha256) printf("sha256       %s\n", sha256);
+    text_preprocess(&info->preprocess, info->channels);
+    printf("classes      %u, %s labels\n", info->classes, info->has_labels ? "with" : "without");
+    text_line("source", info->source);
+    text_line("licence", info->licence);
+    text_line("sha256", sha256);
 }
 
 static void json_layers(const xc_model *model)
@@ -114,6 +138,9 @@ static void json_preprocess(const xc_preprocess *p, int channels)
     emit_float(p->divisor);
     json_floats("mean", p->mean, channels);
     json_floats("std", p->std, channels);
+    printf(",\"alpha\":\"%s\",\"background\":[%u,%u,%u],\"pad\":[%u,%u,%u]",
+           p->drop_alpha ? "drop" : "over", p->background[0], p->background[1], p->background[2],
+           p->pad[0], p->pad[1], p->pad[2]);
     putchar('}');
 }
 
@@ -151,7 +178,7 @@ static void print_json(const xc_model *model, const xc_model *shaped, const char
     printf("\"input\":[%u,%u,%u],\"min_side\":%u,\"classes\":%u,\n", shape->height, shape->width,
            shape->channels, shape->min_side, shape->classes);
     printf("\"totals\":{\"params\":%" PRIu64 ",\"trainable\":%" PRIu64 ",\"macs\":%" PRIu64
-           ",\"weight_bytes\":%" PRIu64 ",\"activation_bytes\":%" PRIu64 "},\n",
+           ",\"weight_bytes\":%" PRIu64 ",\"peak_activation_bytes\":%" PRIu64 "},\n",
            shape->params, shape->trainable, shape->macs, shape->weight_bytes,
            shape->activation_bytes);
     json_preprocess(&info->preprocess, channels);
