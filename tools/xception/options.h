@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which flags does a verb take, and what did the user give? One table a verb; parsing, help, man
- * page, environment (XCEPTION_<FLAG>) and completion are all read from it. Nothing here prints
+ * page and environment (XCEPTION_<FLAG>) are all read from it. Nothing here prints
  * results.
  */
 #ifndef TOOL_OPTIONS_H
