@@ -8,7 +8,7 @@
  *
  * Numbers (fp32; float64 alike): one accumulator an output, started at the bias (or +0), then
  * acc = fmaf(a, w, acc) with k ascending, k = (ky, kx, input channel); taps that fall on padding
- * are skipped. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
+ * read +0. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
  *
  * Everything later issues add (bf16, int8, statistics, packed weights) is a new field value or a
  * new variant, never a new signature.
