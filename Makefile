@@ -21,7 +21,7 @@ test: ## install what is missing; every suite and every check
 
 test-oracles: ## compare with Keras and timm, in a private Python environment
 	@scripts/deps oracles
-	@scripts/build release
+	@scripts/build release -DXC_TESTS=ON
 	@scripts/test-oracles
 
 bench: ## measure speed

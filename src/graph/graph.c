@@ -166,7 +166,8 @@ static int push_conv(struct graph *g, const char *name, const char *layer, int x
 
 int graph_conv(struct graph *g, const char *name, int x, struct conv_attr a)
 {
-    return push_conv(g, name, NULL, x, a, NULL);
+    bool pointwise = a.kh == 1 && a.kw == 1 && a.groups != GROUPS_DEPTHWISE;
+    return push_conv(g, name, NULL, x, a, g->layer && pointwise ? "pointwise_kernel" : NULL);
 }
 
 int graph_sepconv(struct graph *g, const char *name, int x, struct conv_attr a)

@@ -127,8 +127,8 @@ int graph_concat(struct graph *g, const char *name, const int *x, int count);
 int graph_flatten(struct graph *g, const char *name, int x); /* (h, w, c) order, as Keras */
 int graph_dropout(struct graph *g, const char *name, int x, double rate);
 void graph_output(struct graph *g, const char *name, int x);
-/* Puts the nodes that follow into this layer (parameters are named after it); NULL: each node is
- * its own layer again. */
+/* Puts the nodes that follow into this layer: parameters are named after it, and the kernel of a
+ * 1x1 convolution is `pointwise_kernel`. NULL: each node is its own layer again. */
 void graph_layer(struct graph *g, const char *layer);
 /* The sticky error, or XC_OK; also checks that every node is read by another or is an output. */
 XC_NODISCARD xc_status graph_finish(struct graph *g, struct error *err);

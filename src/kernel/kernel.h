@@ -29,8 +29,8 @@ struct view {
     ptrdiff_t image, row, pixel;
 };
 
-/* alpha, beta: ACT_ELU x < 0 ? alpha * (exp(x) - 1) : x; ACT_CLIP min(max(x, alpha), beta), which
- * is HardTanh for -1, 1 and ReLU6 for 0, 6. */
+/* alpha, beta: ACT_ELU x < 0 ? alpha * (exp(x) - 1) : x, with all digits near 0; ACT_CLIP
+ * min(max(x, alpha), beta), which is HardTanh for -1, 1 and ReLU6 for 0, 6. */
 enum act { ACT_NONE, ACT_RELU, ACT_ELU, ACT_SIGMOID, ACT_CLIP, ACT_TANH };
 struct activation {
     enum act kind;

@@ -161,7 +161,7 @@ static void line(struct text *text, const char *a, const char *b, const char *c,
     text->used += n > 0 ? (size_t)n : 0;
 }
 
-static void write_report(const struct foreign_map *map, struct text *text)
+static void write_report(const struct foreign_map *map, const char *arch, struct text *text)
 {
     for (int i = 0; i < map->graph->param.count; i++) {
         const struct weight_tensor *t = map->from[i].tensor;
@@ -173,17 +173,17 @@ static void write_report(const struct foreign_map *map, struct text *text)
         if (map->users[i] == 0) line(text, "unused ", map->file->tensor[i].name, "", "");
     char count[32];
     snprintf(count, sizeof count, "%d", map->ordered);
-    line(text, "mapped by ", map->how, "", "");
+    line(text, "as ", arch, ", mapped by ", map->how);
     if (map->ordered) line(text, "mapped by their order: ", count, " tensors", "");
 }
 
-const char *foreign_map_report(const struct foreign_map *map, struct arena *a)
+const char *foreign_map_report(const struct foreign_map *map, const char *arch, struct arena *a)
 {
     struct text text = {0};
-    write_report(map, &text);
+    write_report(map, arch, &text);
     text.size = text.used + 1;
     text.used = 0;
     text.at = arena_push(a, text.size, 1);
-    if (text.at) write_report(map, &text);
+    if (text.at) write_report(map, arch, &text);
     return text.at;
 }

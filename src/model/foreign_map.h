@@ -45,8 +45,8 @@ XC_NODISCARD xc_status foreign_map_check(const struct foreign_map *map, struct e
 /* The numbers of parameter i in our layout. XC_ERR_NUMBER: a double beyond float32. */
 XC_NODISCARD xc_status foreign_map_copy(const struct foreign_map *map, int i, float *out,
                                         struct error *err);
-/* "mapped A -> B" for every parameter and "unused A" for every other tensor, a line each; NULL when
- * out of memory. */
-const char *foreign_map_report(const struct foreign_map *map, struct arena *a);
+/* A line for every parameter ("mapped A -> B"), for every other tensor ("unused A"), and for how it
+ * was done; NULL when out of memory. */
+const char *foreign_map_report(const struct foreign_map *map, const char *arch, struct arena *a);
 
 #endif

@@ -141,7 +141,7 @@ static xc_status describe(const struct import *im, const char *source, xc_model 
     const char *slash = strrchr(source, '/');
     char pre[8];
     model->meta.source = arena_strdup(&model->arena, slash ? slash + 1 : source);
-    model->meta.report = foreign_map_report(&im->map, &model->arena);
+    model->meta.report = foreign_map_report(&im->map, model->arch, &model->arena);
     if (!model->meta.source || !model->meta.report) return fail_memory(err, strlen(source));
     arch_knob(model->arch, "pre", pre, sizeof pre);
     if (*pre) take_pixels_as_they_are(&model->meta.preprocess);

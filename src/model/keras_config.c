@@ -126,8 +126,7 @@ static void list_layers(struct keras_reader *r, struct model *m, const json_t *l
         s->json = json_array_get(list, (size_t)i);
         s->config = json_object_get(s->json, "config");
         s->class_name = keras_name(json_object_get(s->json, "class_name"));
-        const char *name = keras_name(json_object_get(s->config, "name"));
-        s->name = name ? name : keras_name(json_object_get(s->json, "name"));
+        s->name = keras_layer_name(s->json);
         if (!s->name && s->class_name && keras_is_model(s->class_name)) s->name = s->class_name;
         r->name = NULL;
         if (!s->name || !s->class_name || !s->config)

@@ -103,6 +103,7 @@ const char *keras_end(struct keras_reader *r, const json_t *config, const char *
 bool keras_is_model(const char *class_name);
 /* The list of layers of a model's config (of a Sequential of old, the config itself). */
 const json_t *keras_layer_list(const json_t *config);
+const char *keras_layer_name(const json_t *layer); /* NULL: it has none */
 /* Sides and channels of the input, whatever the model begins with; 0 for a side that is None. */
 void keras_input_shape(struct keras_reader *r, const json_t *model, int hwc[3]);
 /* "Conv2D" to "conv2d", as Keras names groups of weights; the text is the arena's. */

@@ -1,44 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How are the knobs of an architecture read off a graph? The graph is cut into what stands before
- * the trunk (arithmetic on pixels), the trunk, and the head; the separable convolutions and pools
- * of the trunk say the rest. Whatever is overlooked here shows when the graphs are compared.
+ * How are the knobs of an architecture read off a graph's outline? One function a family writes its
+ * string; what they have in common (input, pre=, head=) is written once. Whatever is overlooked
+ * shows when the graphs are compared.
  */
 #include "model/keras_trunk.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/arch_opts.h"
 #include "model/decimal.h"
+#include "model/keras_outline.h"
 
-#define MAX_MODULES 512
-#define MAX_HEAD 64
 #define MAX_ENTRY 8
-
-/* A stretch of the trunk that ends in a sum or a pool. */
-struct module {
-    int units;      /* separable convolutions */
-    int unit[2];    /* the first and the last of them: nodes of their results */
-    bool pool, sum; /* what there is of these */
-};
-
-struct outline {
-    const struct graph *g;
-    int begin;                 /* node that the trunk reads */
-    int end;                   /* last node of the trunk */
-    int head[MAX_HEAD], heads; /* nodes after it, in order */
-    int conv[3], convs;        /* convolutions that are neither depthwise nor 1x1 */
-    struct module module[MAX_MODULES];
-    int modules; /* the last one is what follows the last sum or pool */
-    bool sums;
-};
 
 struct spec {
     char at[ARCH_TEXT_MAX];
     size_t used;
     bool cut;
+    int stranger; /* a node that no string has a word for, or 0 */
 };
 
 static void add(struct spec *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -55,108 +39,27 @@ static void add(struct spec *s, const char *format, ...)
         s->used += (size_t)n;
 }
 
+/* The number with the fewest digits that is this float. */
+static double fewest_digits(float value)
+{
+    double exact = (double)value;
+    if (exact == 0) return 0;
+    int exponent = (int)floor(log10(fabs(exact)));
+    for (int digits = 1; digits <= 9; digits++) {
+        double power = pow(10, abs(digits - 1 - exponent));
+        bool up = digits - 1 >= exponent;
+        double whole = round(up ? exact * power : exact / power);
+        double rounded = up ? whole / power : whole * power;
+        if ((float)rounded == value) return rounded;
+    }
+    return exact;
+}
+
 static void add_number(struct spec *s, double value)
 {
     char text[DECIMAL_SIZE];
     decimal_write(value, text);
     add(s, "%s", text);
-}
-
-/* ---- the outline --------------------------------------------------------------------------------
- */
-
-static bool is_depthwise(const struct node *n)
-{
-    return n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE;
-}
-
-static bool is_pointwise(const struct node *n)
-{
-    return n->kind == OP_CONV && !is_depthwise(n) && n->conv.kh == 1 && n->conv.kw == 1;
-}
-
-/* The node before i, activations aside. */
-static const struct node *before(const struct graph *g, int i)
-{
-    int x = g->node[i].input[0];
-    while (x > 0 && g->node[x].kind == OP_ACT) x = g->node[x].input[0];
-    return &g->node[x];
-}
-
-static bool may_be_head(const struct node *n)
-{
-    switch (n->kind) {
-    case OP_GLOBAL_POOL:
-    case OP_FLATTEN:
-    case OP_DROPOUT:
-    case OP_DENSE:
-    case OP_BATCH_NORM:
-    case OP_ACT:
-    case OP_SOFTMAX:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* From the output back to the last convolution, pool or sum; its batch norm and activation are the
- * trunk's. False: too long. */
-static bool find_head(struct outline *o)
-{
-    int chain[MAX_HEAD], count = 0, x = o->g->output[0].node;
-    while (may_be_head(&o->g->node[x])) {
-        if (count == MAX_HEAD) return false;
-        chain[count++] = x;
-        x = o->g->node[x].input[0];
-    }
-    o->end = x;
-    bool conv = o->g->node[x].kind == OP_CONV;
-    if (conv && count && o->g->node[chain[count - 1]].kind == OP_BATCH_NORM)
-        o->end = chain[--count];
-    if (conv && count && o->g->node[chain[count - 1]].kind == OP_ACT) o->end = chain[--count];
-    while (count) o->head[o->heads++] = chain[--count];
-    return true;
-}
-
-/* The second convolution of a separable one, in either order. */
-static bool ends_unit(const struct graph *g, int i)
-{
-    const struct node *n = &g->node[i];
-    return n->kind == OP_CONV && ((is_pointwise(n) && is_depthwise(before(g, i))) ||
-                                  (is_depthwise(n) && is_pointwise(before(g, i))));
-}
-
-static void note_unit(struct module *m, int i)
-{
-    if (m->units++ == 0) m->unit[0] = i;
-    m->unit[1] = i;
-}
-
-/* A pool ends a module where there are no sums. */
-static bool find_modules(struct outline *o)
-{
-    const struct graph *g = o->g;
-    for (int i = o->begin + 1; i <= o->end; i++) o->sums = o->sums || g->node[i].kind == OP_ADD;
-    o->modules = 1;
-    for (int i = o->begin + 1; i <= o->end; i++) {
-        const struct node *n = &g->node[i];
-        struct module *m = &o->module[o->modules - 1];
-        if (ends_unit(g, i)) note_unit(m, i);
-        if (n->kind == OP_CONV && !is_depthwise(n) && !is_pointwise(n) && o->convs < 3)
-            o->conv[o->convs++] = i;
-        m->pool = m->pool || n->kind == OP_POOL;
-        m->sum = n->kind == OP_ADD;
-        if (!m->sum && (o->sums || n->kind != OP_POOL)) continue;
-        if (o->modules++ == MAX_MODULES) return false;
-    }
-    return true;
-}
-
-static void outline(const struct graph *g, struct outline *o, bool *fits)
-{
-    *o = (struct outline){.g = g};
-    while (o->begin + 1 < g->nodes && g->node[o->begin + 1].kind == OP_AFFINE) o->begin++;
-    *fits = find_head(o) && find_modules(o);
 }
 
 static int channels(const struct outline *o, int node)
@@ -174,7 +77,7 @@ static void add_factors(struct spec *s, const float *value, int c)
     add(s, ":");
     for (int i = 0; i < (same ? 1 : c); i++) {
         if (i) add(s, "+");
-        add_number(s, (double)value[i]);
+        add_number(s, fewest_digits(value[i]));
     }
 }
 
@@ -199,13 +102,22 @@ static const char *act_word(const struct node *n)
     case ACT_TANH:
         return "tanh";
     default:
-        return "none"; /* not a word of head=: arch_build says so */
+        return NULL;
     }
 }
 
 static bool follows(const struct outline *o, int i, enum op_kind kind)
 {
     return i + 1 < o->heads && o->g->node[o->head[i + 1]].kind == kind;
+}
+
+static void add_act(struct spec *s, const struct outline *o, int node)
+{
+    const char *word = act_word(&o->g->node[node]);
+    if (word)
+        add(s, "%s", word);
+    else
+        s->stranger = node;
 }
 
 /* One layer of the head, with the activation of a dense one; how many nodes it is. */
@@ -226,7 +138,8 @@ static int add_layer(struct spec *s, const struct outline *o, int i)
     case OP_DENSE:
         add(s, "dense:%d", n->units);
         if (!follows(o, i, OP_ACT)) return 1;
-        add(s, ":%s", act_word(&o->g->node[o->head[i + 1]]));
+        add(s, ":");
+        add_act(s, o, o->head[i + 1]);
         return 2;
     case OP_BATCH_NORM:
         add(s, "bn:");
@@ -238,7 +151,7 @@ static int add_layer(struct spec *s, const struct outline *o, int i)
         add(s, "softmax");
         return 1;
     default:
-        add(s, "%s", act_word(n));
+        add_act(s, o, o->head[i]);
         return 1;
     }
 }
@@ -284,19 +197,11 @@ static void add_input(struct spec *s, const struct outline *o)
     const struct shape in = o->g->input;
     add(s, ",input=%dx%dx%d,classes=%d", in.h, in.w, in.c, classes(o->g));
 }
+
 /* ---- families -----------------------------------------------------------------------------------
  */
 
-/* After the entry flow: modules of three units without a pool. */
-static int count_middle(const struct outline *o, int from)
-{
-    int count = 0;
-    while (from + count < o->modules && o->module[from + count].units == 3 &&
-           !o->module[from + count].pool)
-        count++;
-    return count;
-}
-
+/* Modules of two units from the first on. */
 static int count_entry(const struct outline *o)
 {
     int count = 0;
@@ -326,27 +231,23 @@ static void add_unit(struct spec *s, const struct outline *o)
     const struct graph *g = o->g;
     const struct node *second = &g->node[o->module[0].unit[0]];
     const struct node *between = &g->node[second->input[0]];
-    if (between->kind == OP_ACT) add(s, ",act=%s", act_word(between));
-    if (is_depthwise(second)) add(s, ",order=pw-dw");
+    if (between->kind == OP_ACT) {
+        add(s, ",act=");
+        add_act(s, o, second->input[0]);
+    }
+    if (outline_is_depthwise(second)) add(s, ",order=pw-dw");
 }
 
 /* Modules of two units, then of three, then one of two, then two units alone. Without sums the
  * middle flow is one stretch with the exit flow's first module. */
 static bool xception(struct spec *s, const struct outline *o)
 {
-    int entry = count_entry(o) - (o->sums ? 0 : 1), middle = count_middle(o, entry);
-    int exit = entry + middle;
-    if (!o->sums && o->modules >= 2) {
-        entry = o->modules - 2;
-        exit = entry;
-        middle = (o->module[exit].units - 2) / 3;
-    } else if (o->sums && middle == 0) {
-        entry = o->modules - 2;
-        exit = entry;
-    }
-    if (entry < 1 || entry > MAX_ENTRY || exit + 2 != o->modules || o->convs < 2 ||
-        o->module[exit + 1].units != 2)
-        return false;
+    int exit = o->modules - 2;
+    if (exit < 1 || o->convs < 2 || o->module[exit + 1].units != 2) return false;
+    int entry = o->sums ? count_entry(o) : exit;
+    if (entry > exit) entry = exit;
+    int middle = o->sums ? exit - entry : (o->module[exit].units - 2) / 3;
+    if (entry < 1 || entry > MAX_ENTRY || middle < 0) return false;
     const struct module *last = &o->module[exit + 1];
     add(s, "xception");
     add_input(s, o);
@@ -399,6 +300,8 @@ static bool try_family(family_fn *family, const struct outline *o, struct arena 
     static const struct arch_input own = {0};
     struct spec s = {.used = 0};
     if (!family(&s, o)) return false;
+    if (s.stranger > *where) *where = s.stranger;
+    if (s.stranger) return false;
     if (s.cut || arch_build(s.at, &own, &out->graph, &out->arch, err) != XC_OK) return false;
     out->node = arena_push(a, (size_t)o->g->nodes, sizeof *out->node);
     out->arch = arena_strdup(a, out->arch);
@@ -415,10 +318,9 @@ xc_status keras_recognise(const struct graph *config, struct arena *a, struct ke
 {
     struct outline *o = arena_push(a, 1, sizeof *o);
     struct error why = {XC_OK, ""};
-    bool fits = false;
     int where = 1;
     if (!o) return fail_memory(err, sizeof *o);
-    outline(config, o, &fits);
+    bool fits = outline_read(config, o);
     for (size_t i = 0; fits && i < sizeof families / sizeof *families; i++)
         if (try_family(families[i], o, a, out, &where, &why)) return XC_OK;
     if (why.status != XC_OK) return fail(err, why.status, "%s", why.text);

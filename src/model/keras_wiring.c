@@ -160,6 +160,12 @@ const json_t *keras_layer_list(const json_t *config)
     return json_is_array(config) ? config : json_object_get(config, "layers");
 }
 
+const char *keras_layer_name(const json_t *layer)
+{
+    const char *name = keras_name(json_object_get(json_object_get(layer, "config"), "name"));
+    return name ? name : keras_name(json_object_get(layer, "name"));
+}
+
 /* The shape that a layer says it takes, batch first; NULL when it does not say. */
 static const json_t *shape_said(const json_t *config)
 {
@@ -180,7 +186,7 @@ static const json_t *first_layer(struct keras_reader *r, const json_t *config)
     const char *name = keras_end(r, config, "input_layers");
     for (size_t i = 0; name && i < json_array_size(list); i++) {
         const json_t *layer = json_array_get(list, i);
-        const char *own = json_string_value(json_object_get(layer, "name"));
+        const char *own = keras_layer_name(layer);
         if (own && strcmp(own, name) == 0) return layer;
     }
     return NULL;

@@ -32,6 +32,25 @@ static xc_status planned_bytes(const xc_model *model, uint64_t *out, struct erro
     return XC_OK;
 }
 
+/* The recipe of the architecture, as far as this input allows. A network that begins with a scaling
+ * of its own (pre=) gets the bytes as they are: pixels are scaled once. */
+static xc_status choose_recipe(xc_model *model, struct error *err)
+{
+    xc_preprocess *p = &model->meta.preprocess;
+    char pre[8];
+    TRY(preprocess_named(arch_recipe(model->arch), p, err));
+    if (model->graph->input.c == 1) p->colour = XC_COLOUR_GREY;
+    if (model->graph->input.c != 1 && p->colour == XC_COLOUR_GREY) p->colour = XC_COLOUR_RGB;
+    arch_knob(model->arch, "pre", pre, sizeof pre);
+    if (!pre[0]) return XC_OK;
+    p->divisor = 1;
+    for (int c = 0; c < 4; c++) {
+        p->mean[c] = 0;
+        p->std[c] = 1;
+    }
+    return XC_OK;
+}
+
 static xc_status describe(xc_model *model, struct error *err)
 {
     const struct graph *g = model->graph;
@@ -55,7 +74,7 @@ static xc_status describe(xc_model *model, struct error *err)
     info->trainable = graph_trainable(g);
     info->macs = total_macs(model->layer, info->layers);
     info->weight_bytes = g->param.total * sizeof(float);
-    return preprocess_named(arch_recipe(model->arch), &model->meta.preprocess, err);
+    return choose_recipe(model, err);
 }
 
 xc_status model_new(const struct machine *m, const char *arch, const struct arch_input *input,

@@ -43,8 +43,7 @@ struct xc_model {
     struct weights *ready[2]; /* by xc_precision; made when first needed */
 };
 
-/* ---- making one: model_new, then the numbers, then model_ready ---------------------------------
- */
+/* ---- making one: model_new, then the numbers, then model_ready ------------------------------- */
 
 /* A model without weights: graph, costs, layers and the recipe that suits the architecture. Holds
  * one reference. input may be NULL. */
@@ -67,8 +66,7 @@ XC_NODISCARD xc_status model_from_foreign(const struct machine *m, const char *s
                                           const char *arch, struct file_view view, xc_model **out,
                                           struct error *err);
 
-/* ---- using one ----------------------------------------------------------------------------------
- */
+/* ---- using one ------------------------------------------------------------------------------- */
 
 XC_NODISCARD xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,
                                   struct error *err);

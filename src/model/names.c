@@ -2,7 +2,8 @@
 /*
  * The rules behind names.h. Where the other side's name follows from the name of our layer, it is a
  * row of a table: # stands for a number, which may be multiplied and shifted; blockL is the last
- * block, whatever its number. Keras' numbered names (convolution2d_4, layers/conv2d_3) count the
+ * block, whatever its number. The first row that fits counts, and others with the same left side
+ * are alternatives. Keras' numbered names (convolution2d_4, layers/conv2d_3) count the
  * layers of a class instead.
  *
  * Both kinds of numbers are traps: Keras 1 counts in order of creation (a block's residual
@@ -102,6 +103,7 @@ static const struct {
     [NAMES_OURS] = {"Keras' names of layers", NULL},
     [NAMES_KERAS1] = {"the names of the published Keras file", NULL},
     [NAMES_KERAS3] = {"Keras 3's numbers of layers", NULL},
+    [NAMES_NESTED] = {"Keras 3's numbers of layers, the trunk a model of its own", NULL},
     [NAMES_CADENE] = {"the names of timm's legacy_xception", cadene},
     [NAMES_ALIGNED] = {"the names of timm's aligned Xception", aligned},
     [NAMES_FACEAPI] = {"the names of face-api", faceapi},
@@ -217,9 +219,12 @@ static bool by_rule(enum names_scheme scheme, const struct graph *g, int p, int 
         snprintf(last, sizeof last, "blockL%.200s", strchrnul(own, '_'));
         layer = last;
     }
+    const struct rule *first = NULL;
     for (const struct rule *r = schemes[scheme].rules; r->ours && part; r++) {
         long value[2] = {0};
-        if (!matches(r->ours, layer, value) || k-- > 0) continue;
+        if (!matches(r->ours, layer, value)) continue;
+        if (!first) first = r;
+        if (strcmp(r->ours, first->ours) != 0 || k-- > 0) continue;
         write_theirs(r, value, theirs);
         snprintf(out, NAMES_SIZE, "%.200s%c%s", theirs, scheme == NAMES_FACEAPI ? '/' : '.', part);
         return true;
@@ -276,15 +281,15 @@ static int count_before(const struct graph *g, const struct layer *l, bool creat
     return count;
 }
 
-/* k = 1: the trunk is a model inside the model. */
-static bool by_keras3(const struct graph *g, int p, int k, char out[NAMES_SIZE])
+/* nested: the trunk is a model inside the model, and both count from the beginning. */
+static bool by_keras3(const struct graph *g, int p, bool nested, char out[NAMES_SIZE])
 {
     struct layer l = layer_of(g, p);
-    int before = count_before(g, &l, false, k == 1);
+    int before = count_before(g, &l, false, nested);
     char number[16] = "";
-    if (k > 1) return false;
     if (before) snprintf(number, sizeof number, "_%d", before);
-    snprintf(out, NAMES_SIZE, "%slayers/%s%s/%d", k && in_trunk(&l) ? "layers/functional/" : "",
+    snprintf(out, NAMES_SIZE, "%slayers/%s%s/%d",
+             nested && in_trunk(&l) ? "layers/functional/" : "",
              class_words[class_of(g, l.first)].keras3, number, p - l.first);
     return true;
 }
@@ -310,7 +315,8 @@ bool names_of_param(enum names_scheme scheme, const struct graph *g, int p, int 
     case NAMES_KERAS1:
         return by_keras1(g, p, k, out);
     case NAMES_KERAS3:
-        return by_keras3(g, p, k, out);
+    case NAMES_NESTED:
+        return k == 0 && by_keras3(g, p, scheme == NAMES_NESTED, out);
     default:
         return by_rule(scheme, g, p, k, out);
     }

@@ -15,6 +15,7 @@ enum names_scheme {
     NAMES_OURS,    /* Keras' modern names, which are ours: block4_sepconv1/pointwise_kernel */
     NAMES_KERAS1,  /* the published Keras file: separableconvolution2d_5/pointwise_kernel */
     NAMES_KERAS3,  /* .weights.h5: layers/separable_conv2d_4/1 */
+    NAMES_NESTED,  /* the same, the trunk a model inside the model: layers/functional/layers/... */
     NAMES_CADENE,  /* timm legacy_xception and its ancestors: block3.rep.1.pointwise.weight */
     NAMES_ALIGNED, /* timm xception41, 65, 71, p: blocks.3.stack.conv1.conv_pw.weight */
     NAMES_FACEAPI, /* entry_flow/reduction_block_1/separable_conv0/pointwise_filter */

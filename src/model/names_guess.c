@@ -33,7 +33,7 @@ static const struct clue {
      1,
      "layers/conv2d/0",
      {"layers/dense/0"}},
-    {NAMES_KERAS3,
+    {NAMES_NESTED,
      "layers/functional/layers/separable_conv2d_1/0",
      "layers/functional/layers/separable_conv2d_#/0",
      1,
@@ -142,7 +142,8 @@ static int middle_blocks(const struct weight_file *file, const struct clue *clue
     if (clue->scheme == NAMES_OURS) return count_middle_ours(file);
     int units = count_units(file, clue);
     if (clue->scheme == NAMES_CADENE) return units - 3;
-    if (clue->scheme == NAMES_KERAS3) units++; /* the first one has no number */
+    if (clue->scheme == NAMES_KERAS3 || clue->scheme == NAMES_NESTED)
+        units++; /* the first one has no number */
     return units >= 10 && (units - 10) % 3 == 0 ? (units - 10) / 3 : -1;
 }
 

@@ -14,10 +14,25 @@
 enum { MAX_STEPS = 1 << 20, MAX_STACK = 1 << 16, MAX_MEMO = 1 << 20, MAX_TEXT = 1 << 20 };
 enum { FIRST_ROOM = 8, STOP = '.' };
 
+/* values grown to hold index; what was there is kept */
+static xc_status grow(struct pickle_machine *m, struct pickle_value ***values, size_t *room,
+                      size_t index, struct error *err)
+{
+    size_t wanted = *room ? *room : FIRST_ROOM;
+    while (wanted <= index) wanted *= 2; /* index < MAX_MEMO */
+    struct pickle_value **grown = arena_push(m->arena, wanted, sizeof(struct pickle_value *));
+    if (!grown) return fail_memory(err, wanted);
+    if (*room) memcpy(grown, *values, *room * sizeof(struct pickle_value *));
+    *values = grown;
+    *room = wanted;
+    return XC_OK;
+}
+
 static xc_status push(struct pickle_machine *m, struct pickle_value *value, struct error *err)
 {
     if (m->depth == MAX_STACK)
         return fail(err, XC_ERR_LIMIT, "the pickle needs a stack deeper than %d", MAX_STACK);
+    if (m->depth == m->stack_room) TRY(grow(m, &m->stack, &m->stack_room, m->depth, err));
     m->stack[m->depth++] = value;
     return XC_OK;
 }
@@ -172,18 +187,6 @@ static xc_status op_text(struct pickle_machine *m, int width, struct error *err)
     return XC_OK;
 }
 
-static xc_status grow_memo(struct pickle_machine *m, size_t index, struct error *err)
-{
-    size_t room = m->memo_room ? m->memo_room : FIRST_ROOM;
-    while (room <= index) room *= 2; /* index < MAX_MEMO */
-    struct pickle_value **grown = arena_push(m->arena, room, sizeof(struct pickle_value *));
-    if (!grown) return fail_memory(err, room);
-    if (m->memo_room) memcpy(grown, m->memo, m->memo_room * sizeof(struct pickle_value *));
-    m->memo = grown;
-    m->memo_room = room;
-    return XC_OK;
-}
-
 static xc_status op_put(struct pickle_machine *m, int width, struct error *err)
 {
     size_t index = width == 1 ? bytes_u8(m->in) : bytes_u32le(m->in);
@@ -192,7 +195,7 @@ static xc_status op_put(struct pickle_machine *m, int width, struct error *err)
     if (index >= MAX_MEMO)
         return fail(err, XC_ERR_LIMIT, "the pickle remembers at %zu, the limit is %d", index,
                     MAX_MEMO);
-    if (index >= m->memo_room) TRY(grow_memo(m, index, err));
+    if (index >= m->memo_room) TRY(grow(m, &m->memo, &m->memo_room, index, err));
     m->memo[index] = value;
     return XC_OK;
 }
@@ -374,8 +377,6 @@ xc_status pickle_read(struct bytes *in, struct arena *arena, struct pickle *out,
 {
     struct pickle_machine m = {.in = in, .arena = arena, .out = out};
     *out = (struct pickle){0};
-    m.stack = arena_push(arena, MAX_STACK, sizeof *m.stack);
-    if (!m.stack) return fail_memory(err, MAX_STACK);
     TRY(run(&m, err));
     out->root = pop(&m);
     if (!out->root || m.depth > 0) return pickle_broken(err, "it does not end with one value");

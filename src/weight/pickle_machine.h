@@ -11,7 +11,7 @@ struct pickle_machine {
     struct arena *arena;
     struct pickle *out;          /* its storages are filled on the way */
     struct pickle_value **stack; /* NULL is a mark */
-    size_t depth;
+    size_t depth, stack_room;
     struct pickle_value **memo;
     size_t memo_room;
     size_t steps; /* opcodes, and more for those that cost more: bounds time and memory */

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "model/setup.h"
@@ -91,19 +92,14 @@ static void test_option_sizes(void **state)
 
 #define NULL_IS_REFUSED(call, name) REFUSED(call, XC_ERR_ARGUMENT, name)
 
-static void test_null(void **state)
+static void test_null_when_making(void **state)
 {
     (void)state;
     xc_context *context = NULL;
     xc_model *model = NULL;
     xc_session *session = NULL;
     xc_image *image = NULL;
-    xc_layer layer;
     xc_preprocess p;
-    xc_answer answer;
-    float x[1];
-    double wide[1];
-    const xc_image *const none[1] = {NULL};
     NULL_IS_REFUSED(xc_context_new(NULL, NULL), "out is NULL");
     NULL_IS_REFUSED(xc_image_decode(NULL, 0, NULL, &image), "bytes is NULL");
     NULL_IS_REFUSED(xc_image_decode("x", 1, NULL, NULL), "out is NULL");
@@ -125,12 +121,23 @@ static void test_null(void **state)
     NULL_IS_REFUSED(xc_model_create(NULL, "xception", NULL, &model), "context is NULL");
     NULL_IS_REFUSED(xc_model_create(all.context, NULL, NULL, &model), "arch is NULL");
     NULL_IS_REFUSED(xc_model_create(all.context, "xception", NULL, NULL), "out is NULL");
-    NULL_IS_REFUSED(xc_model_layer(NULL, 0, &layer), "model is NULL");
-    NULL_IS_REFUSED(xc_model_layer(all.model, 0, NULL), "out is NULL");
     NULL_IS_REFUSED(xc_model_save(NULL, "x", NULL), "model is NULL");
     NULL_IS_REFUSED(xc_model_save(all.model, NULL, NULL), "path is NULL");
     NULL_IS_REFUSED(xc_session_new(NULL, NULL, &session), "model is NULL");
     NULL_IS_REFUSED(xc_session_new(all.model, NULL, NULL), "out is NULL");
+    assert_true(!context && !model && !session && !image);
+}
+
+static void test_null_when_using(void **state)
+{
+    (void)state;
+    xc_layer layer;
+    xc_answer answer;
+    float x[1];
+    double wide[1];
+    const xc_image *const none[1] = {NULL};
+    NULL_IS_REFUSED(xc_model_layer(NULL, 0, &layer), "model is NULL");
+    NULL_IS_REFUSED(xc_model_layer(all.model, 0, NULL), "out is NULL");
     NULL_IS_REFUSED(xc_prepare(NULL, all.image, x), "session is NULL");
     NULL_IS_REFUSED(xc_prepare(all.session, NULL, x), "image is NULL");
     NULL_IS_REFUSED(xc_prepare(all.session, all.image, NULL), "out is NULL");
@@ -144,8 +151,11 @@ static void test_null(void **state)
     NULL_IS_REFUSED(xc_classify(all.session, NULL, 1, 1, &answer), "images is NULL");
     NULL_IS_REFUSED(xc_classify(all.session, none, 1, 1, NULL), "answers is NULL");
     NULL_IS_REFUSED(xc_classify(all.session, none, 1, 1, &answer), "image 0 is NULL");
-    assert_true(!context && !model && !session && !image);
+}
 
+static void test_null_where_nothing_fails(void **state)
+{
+    (void)state;
     xc_context_free(NULL);
     xc_model_unref(NULL);
     xc_session_free(NULL);
@@ -314,6 +324,24 @@ static void test_wrapped_pixels(void **state)
     REFUSED(xc_image_load(XC_SOURCE_DIR "/README.md", NULL, &image), XC_ERR_FORMAT, "README.md: ");
 }
 
+/* What import does without its helper: our own files, and a refusal that names the helper. */
+static void test_import(void **state)
+{
+    (void)state;
+    xc_import_opts opts = XC_IMPORT_OPTS_INIT;
+    xc_model *model = NULL;
+    CHECK(xc_model_save(all.model, "test_api.safetensors", NULL));
+    CHECK(xc_model_import(all.context, "test_api.safetensors", &opts, &model));
+    assert_string_equal(xc_model_get_info(model)->arch, xc_model_get_info(all.model)->arch);
+    xc_model_unref(model);
+    unlink("test_api.safetensors");
+    opts.helper = "/nowhere/xception-import";
+    REFUSED(xc_model_import(all.context, XC_SOURCE_DIR "/README.md", &opts, &model), XC_ERR_IO,
+            "/nowhere/xception-import");
+    REFUSED(xc_model_import(all.context, "/nowhere.h5", &opts, &model), XC_ERR_IO, "/nowhere.h5: ");
+    assert_null(model);
+}
+
 /* A model from somewhere else may be put on smaller sides: sizes and info agree. */
 static void test_sizes(void **state)
 {
@@ -332,10 +360,16 @@ static void test_sizes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_option_sizes),   cmocka_unit_test(test_null),
-        cmocka_unit_test(test_ranges),         cmocka_unit_test(test_status_words),
-        cmocka_unit_test(test_catalogues),     cmocka_unit_test(test_context),
-        cmocka_unit_test(test_wrapped_pixels), cmocka_unit_test(test_sizes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_option_sizes),
+                                       cmocka_unit_test(test_null_when_making),
+                                       cmocka_unit_test(test_null_when_using),
+                                       cmocka_unit_test(test_null_where_nothing_fails),
+                                       cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_status_words),
+                                       cmocka_unit_test(test_catalogues),
+                                       cmocka_unit_test(test_context),
+                                       cmocka_unit_test(test_wrapped_pixels),
+                                       cmocka_unit_test(test_import),
+                                       cmocka_unit_test(test_sizes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

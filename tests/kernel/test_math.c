@@ -123,21 +123,26 @@ static void same_bits(real a, real b, real c)
 static void multiply_add_rounds_once(void **state)
 {
     (void)state;
-    static const float edges[] = {0,
-                                  -0.0f,
-                                  1,
-                                  -1,
-                                  0x1p-149f,
-                                  -0x1p-149f,
-                                  0x1p-126f,
-                                  0x1.8p-75f,
-                                  0x1.fffffep127f,
-                                  INFINITY,
-                                  -INFINITY,
-                                  NAN,
-                                  0x1.000002p0f,
-                                  0x1p24f,
-                                  0x1.000002p24f};
+    /* 0x1.000002p0 times the last is just below half a unit of 1: too close for double. */
+    static const float edges[] = {
+        0,
+        -0.0f,
+        1,
+        -1,
+        0x1p-149f,
+        -0x1p-149f,
+        0x1p-126f,
+        0x1.8p-75f,
+        0x1.fffffep127f,
+        INFINITY,
+        -INFINITY,
+        NAN,
+        0x1.000002p0f,
+        0x1p24f,
+        0x1.000002p24f,
+        -0x1.000002p0f,
+        0x1.fffffcp-25f,
+    };
     enum { EDGES = sizeof edges / sizeof *edges };
     for (int i = 0; i < EDGES * EDGES * EDGES; i++)
         same_bits(edges[i % EDGES], edges[i / EDGES % EDGES], edges[i / EDGES / EDGES]);

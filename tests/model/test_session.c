@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "model/setup.h"
@@ -295,6 +296,36 @@ static void test_every_allocation_may_fail(void **state)
     assert_true(failures > 20);
 }
 
+static void test_every_allocation_of_a_load_may_fail(void **state)
+{
+    (void)state;
+    const char *labels[10] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    const char *path = "test_session.safetensors";
+    xc_context *context = make_context(1);
+    xc_model *model = small_model(context);
+    xc_save_opts save = XC_SAVE_OPTS_INIT;
+    save.labels = labels;
+    save.label_count = 10;
+    CHECK(xc_model_save(model, path, &save));
+    xc_model_unref(model);
+    xc_status status = XC_ERR_MEMORY;
+    int failures = -1;
+    for (; status != XC_OK; failures++) {
+        model = NULL;
+        atomic_store(&allocations, 0);
+        atomic_store(&fail_from, failures + 1);
+        status = xc_model_load(context, path, NULL, &model);
+        atomic_store(&fail_from, -1);
+        if (status != XC_OK) assert_int_equal(status, XC_ERR_MEMORY);
+        assert_true((status == XC_OK) == (model != NULL));
+    }
+    assert_true(failures > 20);
+    assert_string_equal(xc_model_label(model, 9), "j");
+    xc_model_unref(model);
+    xc_context_free(context);
+    unlink(path);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static void test_read(void **state)
@@ -493,6 +524,7 @@ static void test_refused(void **state)
 
 RUN(cmocka_unit_test(test_threads_and_batches), cmocka_unit_test(test_neighbours),
     cmocka_unit_test(test_sessions_share_a_model), cmocka_unit_test(test_runs_without_memory),
-    cmocka_unit_test(test_every_allocation_may_fail), cmocka_unit_test(test_read),
+    cmocka_unit_test(test_every_allocation_may_fail),
+    cmocka_unit_test(test_every_allocation_of_a_load_may_fail), cmocka_unit_test(test_read),
     cmocka_unit_test(test_probs_without_softmax), cmocka_unit_test(test_map_at_the_end),
     cmocka_unit_test(test_classify), cmocka_unit_test(test_cancel), cmocka_unit_test(test_refused))

@@ -37,12 +37,13 @@ def flat(model):
 def logits(model, pixels, scale=True):
     """Output before the final softmax, in inference mode."""
     x = pixels[None] / np.float32(127.5) - np.float32(1) if scale else pixels[None]
+    x = keras.ops.convert_to_tensor(x)
     last = model.layers[-1]
     if getattr(last, "activation", None) is keras.activations.softmax and hasattr(last, "kernel"):
-        features = keras.Model(model.inputs, last.input)(x, training=False).numpy()
+        features = keras.Model(model.input, last.input)(x, training=False).numpy()
         return features @ last.kernel.numpy() + last.bias.numpy()
     if isinstance(last, layers.Activation) and last.activation is keras.activations.softmax:
-        return keras.Model(model.inputs, last.input)(x, training=False).numpy()
+        return keras.Model(model.input, last.input)(x, training=False).numpy()
     return model(x, training=False).numpy()
 
 
@@ -162,8 +163,10 @@ def main():
             expected = logits(model, picture(png, 100, 100, 3, 7), scale=before == "none")
             for suffix, path in write_all(folder, "transfer", model):
                 if suffix != ".weights.h5":
+                    whole = path
                     check(f"transfer {before} {pooling} {suffix}", path, png, expected)
-        finish(lambda: check("planted fault: expected values off by 1e-3", path, png, expected * 1.001))
+        finish(lambda: check("planted fault: expected values off by 1e-3", whole, png,
+                             expected * 1.001))
 
 
 if __name__ == "__main__":

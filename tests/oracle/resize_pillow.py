@@ -7,9 +7,11 @@
     decode   picture files: pixels and EXIF orientation
     prepare  the named recipes, against Keras', torchvision's and face-api's steps written out here
 
-    resize_pillow.py TOOL [--seconds 20] [--seed N] [FILE|DIR ...]
+    resize_pillow.py [--tool build/release/tests/image/image_tool] [--seconds 20] [--seed N]
+                     [FILE|DIR ...]
 
-TOOL is the image_tool of a build. Needs Pillow and numpy. Exits 1 at the first difference.
+Without files: the corpus of the fuzz targets and the photographs of ../shared/data/kitchenware.
+Needs Pillow and numpy. Exits 1 at the first difference.
 """
 import argparse
 import math
@@ -24,6 +26,8 @@ import PIL
 from PIL import Image
 
 Image.MAX_IMAGE_PIXELS = None
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEFAULT_FILES = (ROOT / "tests/fuzz/corpus", ROOT / "../shared/data/kitchenware/pictures")
 FILTERS = {"nearest": Image.Resampling.NEAREST, "box": Image.Resampling.BOX,
            "bilinear": Image.Resampling.BILINEAR, "hamming": Image.Resampling.HAMMING,
            "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
@@ -257,14 +261,14 @@ def files_of(places):
 
 def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    args.add_argument("tool")
     args.add_argument("files", nargs="*")
+    args.add_argument("--tool", default=ROOT / "build/release/tests/image/image_tool")
     args.add_argument("--seconds", type=float, default=20)
     args.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     args = args.parse_args()
     print(f"resize_pillow: seed {args.seed}", flush=True)
     tool, rng = Tool(args.tool), random.Random(args.seed)
-    read = sum(check_file(tool, rng, path) for path in files_of(args.files))
+    read = sum(check_file(tool, rng, path) for path in files_of(args.files or DEFAULT_FILES))
     end, sizes = time.monotonic() + args.seconds, 0
     while time.monotonic() < end:
         check_resize(tool, rng)

@@ -2,8 +2,7 @@
 /*
  * How is the importer shut in? Resource limits always; a seccomp filter where libseccomp was there
  * at build time and the kernel takes it. Forbidden calls fail with EPERM instead of killing, since
- * libraries ask for things that they can do without (jansson: /dev/urandom). Builds with a
- * sanitizer, which needs terabytes of address space and more system calls, keep the other limits.
+ * libraries ask for things that they can do without (jansson: /dev/urandom).
  */
 #include "sandbox.h"
 
@@ -17,18 +16,6 @@
 #ifdef XC_HAVE_SECCOMP
 #include <seccomp.h>
 #include <sys/mman.h>
-#endif
-
-#if defined(__has_feature)
-#define XC_FEATURE(name) __has_feature(name)
-#else
-#define XC_FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    XC_FEATURE(address_sanitizer) || XC_FEATURE(thread_sanitizer) || XC_FEATURE(memory_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
 #endif
 
 enum { FIRST_UNKNOWN_FD = 3 };
@@ -51,7 +38,7 @@ void sandbox_limit(const struct foreign_limits *limits)
 #endif
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (!SANITIZED) limit(RLIMIT_AS, limits->memory, limits->memory);
+    if (!SANDBOX_SANITIZED) limit(RLIMIT_AS, limits->memory, limits->memory);
     /* at the soft limit SIGXCPU, which the parent names; at the hard one SIGKILL */
     limit(RLIMIT_CPU, limits->seconds, (uint64_t)limits->seconds + 1);
     limit(RLIMIT_FSIZE, 0, 0);
@@ -87,7 +74,7 @@ static void load_filter(void)
 void sandbox_enter(void)
 {
     limit(RLIMIT_NOFILE, 0, 0); /* nothing can be opened any more */
-    if (SANITIZED) return;
+    if (SANDBOX_SANITIZED) return;
 #ifdef XC_HAVE_SECCOMP
     load_filter();
 #endif

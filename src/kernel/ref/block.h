@@ -130,15 +130,23 @@ static inline const real *load_block(const struct prologue *p, const real *x, in
     const real *scale = p->scale, *shift = p->shift;
     x += first;
     if (!scale && p->act.kind == ACT_NONE) return x;
-    for (int j = 0; j < width; j++)
-        room[j] = scale ? real_fma(scale[first + j], x[j], shift[first + j]) : x[j];
+    if (scale) {
+        for (int j = 0; j < width; j++)
+            room[j] = real_fma(scale[first + j], x[j], shift[first + j]);
+    } else {
+        for (int j = 0; j < width; j++) room[j] = x[j];
+    }
     activate(&p->act, room, width);
     return room;
 }
 
 static inline void start_block(real *acc, const real *bias, int first, int width)
 {
-    for (int j = 0; j < width; j++) acc[j] = bias ? bias[first + j] : 0;
+    if (bias) {
+        for (int j = 0; j < width; j++) acc[j] = bias[first + j];
+    } else { /* a choice inside the loop becomes masked loads from address 0: slow */
+        for (int j = 0; j < width; j++) acc[j] = 0;
+    }
 }
 
 /* out = act(acc + add) */
