@@ -14,6 +14,7 @@ static void init_avx2(struct kernels *k)
     k->level = "avx2";
     k->conv = k->pointwise = conv_avx2;
     k->dense = dense_avx2;
+    k->depthwise = depthwise_avx2;
     k->conv_packing = k->pointwise_packing = k->dense_packing = PACK_PANEL16;
 }
 
@@ -22,6 +23,7 @@ static void init_avx512(struct kernels *k)
     k->level = "avx512";
     k->conv = k->pointwise = conv_avx512;
     k->dense = dense_avx512;
+    k->depthwise = depthwise_avx512;
 }
 #endif
 

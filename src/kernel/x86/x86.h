@@ -7,5 +7,6 @@
 
 conv_fn conv_avx2, conv_avx512; /* dense, grouped and pointwise; PACK_PANEL16 */
 dense_fn dense_avx2, dense_avx512;
+conv_fn depthwise_avx2, depthwise_avx512;
 
 #endif
