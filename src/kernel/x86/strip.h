@@ -83,6 +83,7 @@
             }                                                                                      \
             for (int segment = 0; segment < s->segments; segment++) {                              \
                 const char *a0 = a + s->segment[segment], *a5 = a0 + 5 * row, *a10 = a5 + 5 * row; \
+                (void)a5, (void)a10; /* not used by low tiles */                                   \
                 for (int k = s->k; k > 0; k--) {                                                   \
                     const VECTOR b_0 = LOAD(B_AT(0)), b_1 = VECTORS > 1 ? LOAD(B_AT(1)) : b_0;     \
                     ROWS_##rows(STRIP_STEP) a0 += sizeof(float);                                   \
