@@ -16,6 +16,7 @@
 enum {
     SEGMENTS = 64,
     RUNS = 64,
+    LEAST_ROWS = 4,
     BLOCK_ROWS = 13 * MOST_ROWS,
     BLOCK_BYTES = 640 << 10,
     DEPTH = 256,
@@ -170,6 +171,12 @@ static bool outputs_are_flat(const struct conv_call *call)
     return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
 }
 
+/* Tiles of a run of so many rows are too low to keep the multipliers busy. */
+static bool is_short(const struct gemm *g, int rows)
+{
+    return rows / ((rows + g->rows - 1) / g->rows) < LEAST_ROWS;
+}
+
 /* The segments of a row of A inside the input; 0 when the input does not have it like that. */
 static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *k)
 {
@@ -194,6 +201,14 @@ static size_t block_rows(size_t rows, size_t most)
     return (rows + blocks - 1) / blocks;
 }
 
+/* May a run go on through all pixels? */
+static bool is_flat_throughout(const struct conv_call *call)
+{
+    const struct window *win = &call->window;
+    return outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
+           win->sy == 1 && win->sx == 1;
+}
+
 static void conv_direct(struct product *p, struct source src, size_t from, size_t to)
 {
     const struct conv_call *call = src.call;
@@ -202,8 +217,7 @@ static void conv_direct(struct product *p, struct source src, size_t from, size_
     if (most > BLOCK_ROWS) most = BLOCK_ROWS;
     if (most < 4 * MOST_ROWS) most = 4 * MOST_ROWS;
     const size_t rows = block_rows(to - from, most);
-    src.flat = outputs_are_flat(call) && is_flat(&call->in) && p->strip.segments == 1 &&
-               call->window.kw == 1 && call->window.sy == 1 && call->window.sx == 1;
+    src.flat = is_flat_throughout(call);
     p->strip.a_row = call->window.sx * call->in.pixel;
     p->last = true;
     while (from < to) {
@@ -256,12 +270,15 @@ void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, 
                           .c_row = call->out.pixel,
                           .add_row = call->epilogue.add.pixel};
     strip.segments = find_segments(call, segment, &strip.k);
+    /* Gathered rows make longer runs, if the outputs allow it. */
+    const bool in_long_runs =
+        is_flat_throughout(call) || !outputs_are_flat(call) || !is_short(g, call->out.w);
     for (int group = 0; group < call->groups; group++) {
         const struct source src = {.call = call, .group = group};
         p.strip = strip;
         p.strip.b = weight + group * group_size;
         p.bias = bias ? bias + group * columns : NULL;
-        if (strip.segments)
+        if (strip.segments && in_long_runs)
             conv_direct(&p, src, from, to);
         else
             conv_gathered(&p, src, from, to);
