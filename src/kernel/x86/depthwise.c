@@ -82,44 +82,76 @@ static void finish(const struct area *a, const float *room)
 /* ---- any window --------------------------------------------------------------------------------
  */
 
-#define TIMES_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 enum { ANY_PX = 8 };
+enum on_load { LOAD_RAW, LOAD_RELU, LOAD_ANY };
 
-/* What the kernel sees of channels [c, c + VL) of the block. */
-INLINE vec load_input(const struct area *a, const char *pixel, int c, bool raw)
+/* Channels [c, c + VL) of the block; `whole` when all of them exist. */
+INLINE vec load_part(const void *block, int c, int width, bool whole)
+{
+    const float *numbers = block;
+    return whole ? load(numbers + c) : load_lanes(numbers + c, first_lanes(width - c));
+}
+
+INLINE vec load_input(const struct area *a, const char *pixel, int c, enum on_load how, bool whole)
 {
     const struct prologue *p = &a->call->prologue;
     const float *scale = p->scale, *shift = p->shift;
-    vec v = load_channels((const void *)pixel, c, a->width);
-    if (raw) return v;
-    if (scale)
-        v = fused(load_channels(scale + a->first, c, a->width), v,
-                  load_channels(shift + a->first, c, a->width));
-    return activate_vec(&p->act, v);
+    const vec v = load_part(pixel, c, a->width, whole);
+    if (how == LOAD_RAW) return v;
+    if (how == LOAD_RELU) return max_of(zero(), v);
+    if (!scale) return activate_vec(&p->act, v);
+    const vec factor = load_part(scale + a->first, c, a->width, whole);
+    return activate_vec(&p->act, fused(factor, v, load_part(shift + a->first, c, a->width, whole)));
+}
+
+/* Where the taps of a kernel row begin, and how far apart they are. */
+struct row {
+    const char *first;
+    ptrdiff_t tap, pixel; /* to the next tap, to the next output pixel's */
+};
+
+INLINE struct row row_of_taps(const struct area *a, int ky)
+{
+    const struct view *in = &a->call->in;
+    const struct window *win = &a->call->window;
+    const int y = a->at.y * win->sy - win->pad_top + ky * win->dy;
+    const int x = a->at.x * win->sx - win->pad_left;
+    if (y < 0 || y >= in->h) return (struct row){(const char *)zeros, 0, 0};
+    return (struct row){channels_from(pixel_at(in, (struct place){a->at.n, y, x}), a->first),
+                        win->dx * in->pixel, win->sx * in->pixel};
 }
 
 /* px neighbours in a row; when there are several, none of their columns is padding. */
 INLINE void vector_any(const struct area *a, const struct tile *t, int c, const int px,
-                       const bool raw)
+                       const enum on_load how, const bool whole)
 {
-    const struct conv_call *call = a->call;
-    const struct window *win = &call->window;
-    const ptrdiff_t step = win->sx * call->in.pixel;
+    const struct window *win = &a->call->window;
+    const int left = a->at.x * win->sx - win->pad_left;
     const char *weight = t->weight;
-    const vec start = load_channels((const void *)t->bias, c, a->width);
+    const vec start = load_part(t->bias, c, a->width, whole);
     vec acc[ANY_PX];
 #define START(p) acc[p] = start;
     TIMES_8(START)
 #undef START
     for (int ky = 0; ky < win->kh; ky++) {
-        for (int kx = 0; kx < win->kw; kx++, weight += t->weight_tap) {
-            const vec w = load_channels((const void *)weight, c, a->width);
-            const real *x = tap_at(&call->in, win, a->at, ky, kx);
-            const char *pixel = (const char *)(x ? x + a->first : NULL);
+        const struct row row = row_of_taps(a, ky);
+        const char *x = row.first;
+        for (int kx = 0; kx < win->kw; kx++, weight += t->weight_tap, x += row.tap) {
+            const int column = left + kx * win->dx;
+            const bool padding =
+                row.tap == 0 || (px == 1 && (column < 0 || column >= a->call->in.w));
+            const vec w = load_part(weight, c, a->width, whole);
+#define PADDING(p)                                                                                 \
+    if (p < px) acc[p] = fused(zero(), w, acc[p]);
 #define TAP(p)                                                                                     \
-    if (p < px) acc[p] = fused(pixel ? load_input(a, pixel + p * step, c, raw) : zero(), w, acc[p]);
-            TIMES_8(TAP)
+    if (p < px) acc[p] = fused(load_input(a, x + p * row.pixel, c, how, whole), w, acc[p]);
+            if (padding) {
+                TIMES_8(PADDING)
+            } else {
+                TIMES_8(TAP)
+            }
 #undef TAP
+#undef PADDING
         }
     }
 #define STORE(p)                                                                                   \
@@ -128,15 +160,36 @@ INLINE void vector_any(const struct area *a, const struct tile *t, int c, const 
 #undef STORE
 }
 
-#define TILE_ANY(name, px, raw)                                                                    \
-    static void name(const struct area *a, const struct tile *t)                                   \
+typedef void any_fn(const struct area *a, const struct tile *t);
+#define TILE_ANY(px, how)                                                                          \
+    static void any_##px##_##how(const struct area *a, const struct tile *t)                       \
     {                                                                                              \
-        for (int c = 0; c < a->width; c += VL) vector_any(a, t, c, px, raw);                       \
+        int c = 0;                                                                                 \
+        for (; c + VL <= a->width; c += VL) vector_any(a, t, c, px, how, true);                    \
+        if (c < a->width) vector_any(a, t, c, px, how, false);                                     \
     }
-TILE_ANY(any_8_raw, ANY_PX, true)
-TILE_ANY(any_1_raw, 1, true)
-TILE_ANY(any_8, ANY_PX, false)
-TILE_ANY(any_1, 1, false)
+TILE_ANY(1, LOAD_RAW)
+TILE_ANY(1, LOAD_RELU)
+TILE_ANY(1, LOAD_ANY)
+TILE_ANY(4, LOAD_RAW)
+TILE_ANY(4, LOAD_RELU)
+TILE_ANY(4, LOAD_ANY)
+TILE_ANY(8, LOAD_RAW)
+TILE_ANY(8, LOAD_RELU)
+TILE_ANY(8, LOAD_ANY)
+enum { ANY_SIZES = 3 };
+static const int any_px[ANY_SIZES] = {8, 4, 1};
+static any_fn *const tiles_any[][ANY_SIZES] = {
+    [LOAD_RAW] = {any_8_LOAD_RAW, any_4_LOAD_RAW, any_1_LOAD_RAW},
+    [LOAD_RELU] = {any_8_LOAD_RELU, any_4_LOAD_RELU, any_1_LOAD_RELU},
+    [LOAD_ANY] = {any_8_LOAD_ANY, any_4_LOAD_ANY, any_1_LOAD_ANY},
+};
+
+static enum on_load on_load(const struct prologue *p)
+{
+    if (p->scale || p->act.kind > ACT_RELU) return LOAD_ANY;
+    return p->act.kind == ACT_RELU ? LOAD_RELU : LOAD_RAW;
+}
 
 /* Whether all windows of the area's columns lie inside the input's rows. */
 static bool inside(const struct area *a)
@@ -149,26 +202,22 @@ static bool inside(const struct area *a)
 
 static void run_any(const struct area *a)
 {
-    const struct prologue *p = &a->call->prologue;
-    const bool raw = !p->scale && p->act.kind == ACT_NONE;
+    any_fn *const *tiles = tiles_any[on_load(&a->call->prologue)];
     struct area part = *a;
     struct tile t = start_tile(a);
     sums_room room;
     part.rows = 1;
-    for (int y = 0; y < a->rows; y++) {
-        part.at.y = a->at.y + y;
-        for (int x = 0; x < a->columns; x += part.columns) {
-            part.at.x = a->at.x + x;
-            part.columns = ANY_PX;
-            const bool many = a->columns - x >= ANY_PX && inside(&part);
-            if (!many) part.columns = 1;
-            point_out(&t, &part, room);
-            if (raw)
-                (many ? any_8_raw : any_1_raw)(&part, &t);
-            else
-                (many ? any_8 : any_1)(&part, &t);
-            finish(&part, room);
+    for (int i = 0, size = 0; i < a->rows * a->columns; i += part.columns) {
+        const int x = i % a->columns;
+        part.at.x = a->at.x + x;
+        part.at.y = a->at.y + i / a->columns;
+        for (size = 0; size < ANY_SIZES; size++) {
+            part.columns = any_px[size];
+            if (part.columns == 1 || (part.columns <= a->columns - x && inside(&part))) break;
         }
+        point_out(&t, &part, room);
+        tiles[size](&part, &t);
+        finish(&part, room);
     }
 }
 
@@ -190,32 +239,38 @@ typedef void tile_fn(const struct tile *t);
     X(rows, 6, stride, relu)                                                                       \
     X(rows, 7, stride, relu)                                                                       \
     X(rows, 8, stride, relu)                                                                       \
-    X(rows, 9, stride, relu)                                                                       \
-    X(rows, 10, stride, relu)
+    MORE_PX(X, rows, stride, relu)
+#ifdef __AVX512F__
+#define MORE_PX(X, rows, stride, relu) X(rows, 9, stride, relu) X(rows, 10, stride, relu)
+#else
+#define MORE_PX(X, rows, stride, relu)
+#endif
 #define NAME(rows, px, stride, relu) tile_##rows##_##px##_##stride##_##relu,
+
 EACH_PX(TILE, 1, 1, 0)
 EACH_PX(TILE, 1, 1, 1)
 EACH_PX(TILE, 1, 2, 0)
 EACH_PX(TILE, 1, 2, 1)
+#ifdef __AVX512F__
 EACH_PX(TILE, 2, 1, 0)
 EACH_PX(TILE, 2, 1, 1)
-static tile_fn *const one_row[2][2][MOST_PX] = {
-    /* [stride - 1][relu][px - 1] */
+#endif
+enum { TWO_ROWS = 2 };
+static tile_fn *const tiles_3x3[][2][MOST_PX] = {
+    /* [stride - 1, or TWO_ROWS][relu][px - 1] */
     {{EACH_PX(NAME, 1, 1, 0)}, {EACH_PX(NAME, 1, 1, 1)}},
     {{EACH_PX(NAME, 1, 2, 0)}, {EACH_PX(NAME, 1, 2, 1)}},
-};
-static tile_fn *const two_rows[2][MOST_PX] = {
-    {EACH_PX(NAME, 2, 1, 0)},
-    {EACH_PX(NAME, 2, 1, 1)},
+#ifdef __AVX512F__
+    {{EACH_PX(NAME, 2, 1, 0)}, {EACH_PX(NAME, 2, 1, 1)}},
+#endif
 };
 
 static bool has_tiles(const struct conv_call *call)
 {
     const struct window *win = &call->window;
-    const struct prologue *p = &call->prologue;
     return win->kh == 3 && win->kw == 3 && win->dy == 1 && win->dx == 1 && win->sx <= 2 &&
            win->pad_left <= 1 && (call->out.w - 1) * win->sx - win->pad_left + 2 <= call->in.w &&
-           !p->scale && (p->act.kind == ACT_NONE || p->act.kind == ACT_RELU);
+           on_load(&call->prologue) != LOAD_ANY;
 }
 
 static void point_in(struct tile *t, const struct area *a)
@@ -260,10 +315,10 @@ static void run_3x3(const struct area *a)
     const bool relu = a->call->prologue.act.kind == ACT_RELU;
     struct area part = *a;
     for (int y = 0; y < a->rows; y += part.rows) {
-        const bool two = a->rows - y > 1 && win->sx == 1 && win->sy == 1;
+        const bool two = MOST_ROWS == 2 && a->rows - y > 1 && win->sx == 1 && win->sy == 1;
         part.at.y = a->at.y + y;
         part.rows = two ? 2 : 1;
-        run_tiles(&part, two ? two_rows[relu] : one_row[win->sx - 1][relu]);
+        run_tiles(&part, tiles_3x3[two ? TWO_ROWS : win->sx - 1][relu]);
     }
 }
 

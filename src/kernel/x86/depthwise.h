@@ -5,7 +5,8 @@
 
 #include "kernel/x86/vec.h"
 
-enum { MOST_PX = 10, MOST_ROWS = 2, MOST_LINES = 4 };
+/* Sixteen registers are too few for two rows. */
+enum { MOST_PX = VL == 16 ? 10 : 8, MOST_ROWS = VL == 16 ? 2 : 1, MOST_LINES = MOST_ROWS + 2 };
 
 /* An input row under the tile: its first column, those between, its last one. */
 struct line {
