@@ -43,6 +43,7 @@ static inline void store_some(void *p, __m256i lanes, bool all, __m256 v)
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define LOW(a, b) _mm256_max_ps(a, b) /* a > b ? a : b */
 #define HIGH(a, b) _mm256_min_ps(a, b)
+#define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
 #define B_AT(j) (b + (j)*LANES)
 
 #include "kernel/x86/strip.h"

@@ -8,6 +8,13 @@
 #include "kernel/x86/gemm.h"
 #include "kernel/x86/x86.h"
 
+/* The columns of a row: rows of the plan's own begin on a line. */
+static inline void fetch(const char *p, int lines)
+{
+    _mm_prefetch(p, _MM_HINT_T0);
+    if (lines > 1) _mm_prefetch(p + 64, _MM_HINT_T0);
+}
+
 #define VECTOR __m512
 #define MASKS(mask) const __mmask16 mask_0 = (__mmask16)(mask), mask_1 = (__mmask16)((mask) >> 16);
 #define LOAD(p) _mm512_loadu_ps(p)
@@ -19,6 +26,7 @@
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define LOW(a, b) _mm512_max_ps(a, b) /* a > b ? a : b */
 #define HIGH(a, b) _mm512_min_ps(a, b)
+#define FETCH(p) fetch(p, VECTORS)
 #define B_AT(j) (b + (j)*s->panel)
 
 #include "kernel/x86/strip.h"

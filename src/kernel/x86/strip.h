@@ -3,14 +3,15 @@
  * The inner loops of a matrix product, written once for every vector type. The including file
  * defines
  *
- *   VECTOR, LANES, LOAD, LOAD_SOME, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, ZERO
+ *   VECTOR, MASKS, LOAD, LOAD_SOME, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH
  *
  * and, before each use of STRIP(name, rows), VECTORS, the number of vectors in a row of the tile (1
  * or 2), and B_AT(j), where vector j of a row of B begins.
  *
  * Each accumulator has a name: compilers keep names in registers, but give arrays to the stack. The
  * rows of A are reached from three pointers, five rows each, because there are not enough registers
- * for fourteen.
+ * for fourteen. What a tile needs at its end, places to store and numbers to add, is fetched before
+ * its beginning.
  */
 #define ROWS_1(X) X(0)
 #define ROWS_2(X) ROWS_1(X) X(1)
@@ -49,6 +50,9 @@
 #define STRIP_RESUME(r)                                                                            \
     acc##r##_0 = LOAD_SOME(0, c + r * s->c_row);                                                   \
     if (VECTORS > 1) acc##r##_1 = LOAD_SOME(1, c + r * s->c_row);
+#define STRIP_FETCH(r)                                                                             \
+    FETCH(c + r * s->c_row);                                                                       \
+    if (add) FETCH(add + r * s->add_row);
 #define STRIP_STEP(r)                                                                              \
     {                                                                                              \
         const VECTOR v = SPREAD(A_##r);                                                            \
@@ -81,7 +85,8 @@
                 const VECTOR bias_1 = VECTORS > 1 ? LOAD_SOME(1, s->bias) : bias_0;                \
                 ROWS_##rows(STRIP_START)                                                           \
             }                                                                                      \
-            for (int segment = 0; segment < s->segments; segment++) {                              \
+            ROWS_##rows(STRIP_FETCH) for (int segment = 0; segment < s->segments; segment++)       \
+            {                                                                                      \
                 const char *a0 = a + s->segment[segment], *a5 = a0 + 5 * row, *a10 = a5 + 5 * row; \
                 (void)a5, (void)a10; /* not used by low tiles */                                   \
                 for (int k = s->k; k > 0; k--) {                                                   \
