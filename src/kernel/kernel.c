@@ -15,6 +15,11 @@ static void init_avx2(struct kernels *k)
     k->conv = k->pointwise = conv_avx2;
     k->dense = dense_avx2;
     k->depthwise = depthwise_avx2;
+    k->pool_max = pool_max_avx2;
+    k->pool_average = pool_average_avx2;
+    k->global_max = global_max_avx2;
+    k->global_average = global_average_avx2;
+    k->map = map_avx2;
     k->conv_packing = k->pointwise_packing = k->dense_packing = PACK_PANEL16;
 }
 
@@ -24,6 +29,11 @@ static void init_avx512(struct kernels *k)
     k->conv = k->pointwise = conv_avx512;
     k->dense = dense_avx512;
     k->depthwise = depthwise_avx512;
+    k->pool_max = pool_max_avx512;
+    k->pool_average = pool_average_avx512;
+    k->global_max = global_max_avx512;
+    k->global_average = global_average_avx512;
+    k->map = map_avx512;
 }
 #endif
 

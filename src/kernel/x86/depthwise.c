@@ -14,7 +14,7 @@
 #include "kernel/x86/depthwise_3x3.h"
 #include "kernel/x86/x86.h"
 
-static const float zeros[BLOCK];
+static const float zeros[DW_BLOCK];
 
 /* Rows [at.y, at.y + rows) and columns [at.x, at.x + columns) of the output; channels
  * [first, first + width). */
@@ -33,7 +33,7 @@ static const char *channels_from(const void *array, int first)
  */
 
 /* A place for sums that are not the outputs yet. */
-typedef float sums_room[MOST_ROWS * MOST_PX * BLOCK];
+typedef float sums_room[MOST_ROWS * MOST_PX * DW_BLOCK];
 
 static bool sums_are_outputs(const struct epilogue *e)
 {
@@ -56,7 +56,7 @@ static void point_out(struct tile *t, const struct area *a, sums_room room)
     const struct view *out = &a->call->out;
     const bool direct = sums_are_outputs(&a->call->epilogue);
     t->out = direct ? (char *)(pixel_at(out, a->at) + a->first) : (char *)room;
-    t->out_pixel = direct ? out->pixel : BLOCK * (ptrdiff_t)sizeof(float);
+    t->out_pixel = direct ? out->pixel : DW_BLOCK * (ptrdiff_t)sizeof(float);
     t->out_row = direct ? out->row : MOST_PX * t->out_pixel;
 }
 
@@ -68,7 +68,7 @@ static void finish(const struct area *a, const float *room)
     for (int i = 0; i < a->rows * a->columns; i++) {
         const int y = i / a->columns, x = i % a->columns;
         const struct place at = {a->at.n, a->at.y + y, a->at.x + x};
-        const float *sums = room + (y * MOST_PX + x) * BLOCK;
+        const float *sums = room + (y * MOST_PX + x) * DW_BLOCK;
         const float *addend = e->add.data ? pixel_at(&e->add, at) + a->first : NULL;
         float *out = pixel_at(&a->call->out, at) + a->first;
         for (int c = 0; c < a->width; c += VL) {
@@ -330,7 +330,8 @@ static void run_area(struct area *a)
     const int c = a->call->out.c;
     const int whole = !has_tiles(a->call) ? 0 : VL == 16 ? c : c - c % VL;
     for (a->first = 0; a->first < c; a->first += a->width) {
-        a->width = block_width(a->first, a->first < whole ? whole : c);
+        const int left = (a->first < whole ? whole : c) - a->first;
+        a->width = left < DW_BLOCK ? left : DW_BLOCK;
         if (a->first < whole)
             run_3x3(a);
         else

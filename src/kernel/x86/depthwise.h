@@ -5,6 +5,9 @@
 
 #include "kernel/x86/vec.h"
 
+/* Channels of a block. Fewer keep more rows in the first-level cache; more suit the prefetcher. */
+enum { DW_BLOCK = 128 };
+
 /* Sixteen registers are too few for two rows. */
 enum { MOST_PX = VL == 16 ? 10 : 8, MOST_ROWS = VL == 16 ? 2 : 1, MOST_LINES = MOST_ROWS + 2 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One tile of a 3x3 depthwise convolution: rows x px output pixels of up to BLOCK channels, one
+ * One tile of a 3x3 depthwise convolution: rows x px output pixels of up to DW_BLOCK channels, one
  * vector of channels after the other. Each input number is loaded once and goes to up to nine
  * accumulators, to each in (ky, kx) order.
  *

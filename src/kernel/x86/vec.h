@@ -150,6 +150,12 @@ INLINE vec min_of(vec a, vec b) /* a < b ? a : b */
     return PS(min)(a, b);
 }
 
+/* The larger of two, NaN if either is. */
+INLINE vec larger_of(vec a, vec b)
+{
+    return choose(is_nan(a), a, max_of(a, b));
+}
+
 /* Channels [c, c + VL) of a pixel, as far as they are below `end`. */
 INLINE vec load_channels(const float *pixel, int c, int end)
 {

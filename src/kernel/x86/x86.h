@@ -8,5 +8,8 @@
 conv_fn conv_avx2, conv_avx512; /* dense, grouped and pointwise; PACK_PANEL16 */
 dense_fn dense_avx2, dense_avx512;
 conv_fn depthwise_avx2, depthwise_avx512;
+pool_kernel_fn pool_max_avx2, pool_max_avx512, pool_average_avx2, pool_average_avx512;
+global_pool_fn global_max_avx2, global_max_avx512, global_average_avx2, global_average_avx512;
+map_fn map_avx2, map_avx512;
 
 #endif
