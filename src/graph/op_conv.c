@@ -66,22 +66,29 @@ static bool is_pointwise(const struct conv_attr *a)
     return a->kh == 1 && a->kw == 1 && a->groups == 1 && !padded;
 }
 
-static void emit(const struct emit *e, const struct chain *chain, struct step *step)
+static bool is_depthwise(const struct conv_attr *a, int c)
 {
-    const struct conv_attr *a = &e->g->node[chain->root].conv;
-    const struct sliding s = sliding_of(a);
-    const struct kernels *k = e->k;
-    struct conv_call *call = &step->call.conv;
-    step->kind = CALL_CONV;
-    call->groups = groups_of(a, call->in.c);
-    call->window = sliding_window(&s, e->shape[chain->in]);
-    call->weight = e->ready[chain->root].weight;
-    call->packing = PACK_PLAIN;
-    call->prologue.act = emit_act(e, chain->load);
-    call->epilogue.bias = e->ready[chain->root].bias;
-    call->epilogue.act = emit_act(e, chain->act);
-    step->per_image = emit_pixels(call->out);
-    if (call->groups > 1 && call->groups == call->in.c && call->groups == call->out.c) {
+    int groups = groups_of(a, c);
+    return groups > 1 && groups == c && groups == a->oc;
+}
+
+struct matrix op_conv_matrix(const struct node *node, int c)
+{
+    const struct conv_attr *a = &node->conv;
+    size_t taps = (size_t)a->kh * (size_t)a->kw, groups = (size_t)groups_of(a, c);
+    if (is_depthwise(a, c)) return (struct matrix){taps, (size_t)c, 1};
+    return (struct matrix){taps * ((size_t)c / groups), (size_t)a->oc / groups, groups};
+}
+
+enum packing op_conv_packing(const struct node *node, int c, const struct kernels *k)
+{
+    if (is_depthwise(&node->conv, c)) return PACK_PLAIN;
+    return is_pointwise(&node->conv) ? k->pointwise_packing : k->conv_packing;
+}
+
+static void choose_kernel(const struct conv_attr *a, const struct kernels *k, struct step *step)
+{
+    if (is_depthwise(a, step->call.conv.in.c)) {
         step->kernel.conv = k->depthwise;
         step->grain = k->depthwise_grain;
     } else if (is_pointwise(a)) {
@@ -91,6 +98,23 @@ static void emit(const struct emit *e, const struct chain *chain, struct step *s
         step->kernel.conv = k->conv;
         step->grain = k->conv_grain;
     }
+}
+
+static void emit(const struct emit *e, const struct chain *chain, struct step *step)
+{
+    const struct node *node = &e->g->node[chain->root];
+    const struct sliding s = sliding_of(&node->conv);
+    struct conv_call *call = &step->call.conv;
+    step->kind = CALL_CONV;
+    call->groups = groups_of(&node->conv, call->in.c);
+    call->window = sliding_window(&s, e->shape[chain->in]);
+    call->weight = e->ready[chain->root].weight;
+    call->packing = op_conv_packing(node, call->in.c, e->k);
+    call->prologue.act = emit_act(e, chain->load);
+    call->epilogue.bias = e->ready[chain->root].bias;
+    call->epilogue.act = emit_act(e, chain->act);
+    step->per_image = emit_pixels(call->out);
+    choose_kernel(&node->conv, e->k, step);
 }
 
 const struct op op_conv = {.name = "conv",

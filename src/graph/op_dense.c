@@ -37,7 +37,7 @@ static void emit(const struct emit *e, const struct chain *chain, struct step *s
     step->kernel.dense = e->k->dense;
     step->per_image = (size_t)call->out.c;
     call->weight = e->ready[chain->root].weight;
-    call->packing = PACK_PLAIN;
+    call->packing = e->k->dense_packing;
     call->epilogue.bias = e->ready[chain->root].bias;
     call->epilogue.act = emit_act(e, chain->act);
 }

@@ -10,8 +10,9 @@
  *   3. a value inside another (an input of a concatenation) lives inside the other's life;
  *   4. a node writes in place only over a value that nobody reads later.
  *
- * The channels of a pixel are padded to a cache line, so that every pixel begins on one; inside a
- * concatenation the pixels are those of the whole.
+ * The channels of a pixel are padded to a cache line, so that every pixel begins on one, but for
+ * those that would leave more than half of it empty (a picture's three); inside a concatenation the
+ * pixels are those of the whole.
  */
 #include "base/checked.h"
 #include "graph/plan_int.h"
@@ -24,9 +25,11 @@
 static bool set_strides(struct value *v, size_t element)
 {
     const struct shape *s = &v->shape;
-    return size_mul((size_t)s->c, element, &v->pixel) && size_align(v->pixel, LINE, &v->pixel) &&
+    size_t channels;
+    if (!size_mul((size_t)s->c, element, &channels)) return false;
+    return size_align(channels, 2 * channels < LINE ? element : LINE, &v->pixel) &&
            size_mul(v->pixel, (size_t)s->w, &v->row) && size_mul(v->row, (size_t)s->h, &v->image) &&
-           size_mul(v->image, (size_t)s->n, &v->bytes);
+           size_mul(v->image, (size_t)s->n, &v->bytes) && size_align(v->bytes, LINE, &v->bytes);
 }
 
 /* Is this map also read as one row? Then its pixels must stay side by side. */

@@ -31,6 +31,11 @@ struct weights {
     size_t bytes;
 };
 
+/* The weight matrix of a convolution (its input has c channels) or dense layer, and how the kernel
+ * that will run wants it. */
+struct matrix op_conv_matrix(const struct node *node, int c);
+enum packing op_conv_packing(const struct node *node, int c, const struct kernels *k);
+
 /* norm_of[i]: the batch norm that goes into the weights of node i, or -1. */
 void fold_find(const struct graph *g, int *norm_of);
 

@@ -4,9 +4,10 @@
  *
  *   s = gamma / sqrt(variance + epsilon),  w' = w * s,  b' = beta + (b - mean) * s
  *
- * A parameter that kernels can read as it lies (float32, nothing folded) is not copied: the weights
- * then point into the caller's memory. Everything else is one block, sized before it is filled, so
- * that no intermediate copy exists.
+ * A parameter that kernels can read as it lies (float32, nothing folded, plain packing) is not
+ * copied: the weights then point into the caller's memory. Everything else is one block, sized
+ * before it is filled; numbers go from the parameter straight to their place in a panel, so that no
+ * intermediate copy exists.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@
 #include "base/checked.h"
 #include "graph/plan_int.h"
 
-#define OUTPUTS_AT_ONCE 64 /* of a kernel: their factors stay in the first-level cache */
+#define PANELS_AT_ONCE 4 /* rows of the parameter are read in runs of these */
+#define MOST_COLUMNS 64  /* of a panel */
 
 struct filling {
     const struct graph *g;
     const float *const *data;
     const int *norm_of;
+    const struct kernels *k;
     struct weights *w;
 };
 
@@ -50,21 +53,42 @@ static bool take(struct weights *w, size_t count, size_t *used, const void **whe
     return true;
 }
 
+static int channels_into(const struct filling *f, const struct node *n)
+{
+    return f->g->node[n->input[0]].out.c;
+}
+
+static enum packing packing_of(const struct filling *f, const struct node *n)
+{
+    if (n->kind == OP_DENSE) return f->k->dense_packing;
+    return op_conv_packing(n, channels_into(f, n), f->k);
+}
+
+static struct matrix matrix_of(const struct filling *f, const struct node *n)
+{
+    int c = channels_into(f, n);
+    if (n->kind == OP_DENSE) return (struct matrix){(size_t)c, (size_t)n->units, 1};
+    return op_conv_matrix(n, c);
+}
+
 static bool place_linear(const struct filling *f, int i, size_t *used)
 {
     const struct node *n = &f->g->node[i];
-    const struct param_table *t = &f->g->param;
     struct ready *r = &f->w->ready[i];
+    const struct matrix m = matrix_of(f, n);
     int kernel = kernel_of(f->g, n), bias = node_param(f->g, n, PARAM_BIAS);
-    bool copied = f->norm_of[i] >= 0 || f->w->type != DTYPE_F32;
-    if (!copied) {
+    bool normed = f->norm_of[i] >= 0 || f->w->type != DTYPE_F32;
+    size_t count;
+    if (normed || packing_of(f, n) != PACK_PLAIN) {
+        if (!packing_numbers(packing_of(f, n), &m, &count)) return false;
+        if (!take(f->w, count, used, &r->weight)) return false;
+    } else {
         r->weight = f->data[kernel];
-        r->bias = bias >= 0 ? f->data[bias] : NULL;
-        return true;
     }
-    if (!take(f->w, t->at[kernel].count, used, &r->weight)) return false;
-    bool biased = bias >= 0 || f->norm_of[i] >= 0;
-    return !biased || take(f->w, (size_t)n->out.c, used, &r->bias);
+    if (normed)
+        return (bias < 0 && f->norm_of[i] < 0) || take(f->w, (size_t)n->out.c, used, &r->bias);
+    r->bias = bias >= 0 ? f->data[bias] : NULL;
+    return true;
 }
 
 static bool place_channels(const struct filling *f, int i, size_t *used)
@@ -139,44 +163,91 @@ static void fill_affine(const struct filling *f, int i)
     }
 }
 
-/* Outputs from .. from + count of a kernel, which has its outputs innermost. */
-static void fill_outputs(const struct filling *f, int i, size_t from, size_t count)
+struct column { /* what happens to the parameters of an output */
+    double scale, bias;
+};
+
+static struct column column_of(const struct filling *f, int i, size_t c)
 {
     const struct node *n = &f->g->node[i];
-    const struct node *norm = f->norm_of[i] >= 0 ? &f->g->node[f->norm_of[i]] : NULL;
+    int bias = node_param(f->g, n, PARAM_BIAS);
+    struct normalizer s = {1, 0, 0};
+    if (f->norm_of[i] >= 0) s = normalizer_of(f, &f->g->node[f->norm_of[i]], c);
+    double b = bias >= 0 ? (double)f->data[bias][c] : 0;
+    return (struct column){s.scale, s.beta + (b - s.mean) * s.scale};
+}
+
+static void fill_bias(const struct filling *f, int i)
+{
     const struct ready *r = &f->w->ready[i];
-    int kernel = kernel_of(f->g, n), bias = node_param(f->g, n, PARAM_BIAS);
-    size_t oc = (size_t)n->out.c, rows = f->g->param.at[kernel].count / oc;
-    double scale[OUTPUTS_AT_ONCE];
-    for (size_t j = 0; j < count; j++) {
-        struct normalizer s =
-            norm ? normalizer_of(f, norm, from + j) : (struct normalizer){1, 0, 0};
-        double b = bias >= 0 ? (double)f->data[bias][from + j] : 0;
-        scale[j] = s.scale;
-        if (r->bias) put(f->w, r->bias, from + j, s.beta + (b - s.mean) * s.scale);
-    }
-    for (size_t row = 0; row < rows; row++)
-        for (size_t at = row * oc + from, j = 0; j < count; j++, at++)
-            put(f->w, r->weight, at, (double)f->data[kernel][at] * scale[j]);
+    int bias = node_param(f->g, &f->g->node[i], PARAM_BIAS);
+    if (!r->bias || (bias >= 0 && r->bias == f->data[bias])) return;
+    for (size_t c = 0; c < (size_t)f->g->node[i].out.c; c++)
+        put(f->w, r->bias, c, column_of(f, i, c).bias);
 }
 
-static void fill_linear(const struct filling *f, int i)
+/* to[j] = from[j] * scale[j], rounded once */
+static void fill_row(const struct weights *w, const void *weight, const struct panel *p, size_t row,
+                     const float *from, const double *scale)
+{
+    size_t at = p->at + row * p->stride;
+    if (w->type == DTYPE_F64) {
+        double *to = (double *)weight + at;
+        for (size_t j = 0; j < p->columns; j++) to[j] = (double)from[j] * scale[j];
+    } else {
+        float *to = (float *)weight + at;
+        for (size_t j = 0; j < p->columns; j++) to[j] = (float)((double)from[j] * scale[j]);
+    }
+}
+
+struct linear { /* a node whose panels are being filled */
+    const struct filling *f;
+    int node;
+};
+
+/* The zeros behind the columns of a panel are there already: the block came zeroed. */
+static void fill_panels(void *ctx, size_t from, size_t to)
+{
+    const struct linear *l = ctx;
+    const struct filling *f = l->f;
+    const struct node *n = &f->g->node[l->node];
+    const struct matrix m = matrix_of(f, n);
+    const float *data = f->data[kernel_of(f->g, n)];
+    const void *weight = f->w->ready[l->node].weight;
+    const size_t columns = m.columns * m.groups;
+    double scale[PANELS_AT_ONCE][MOST_COLUMNS];
+    struct panel panel[PANELS_AT_ONCE];
+    for (size_t count; from < to; from += count) {
+        count = to - from < PANELS_AT_ONCE ? to - from : PANELS_AT_ONCE;
+        for (size_t i = 0; i < count; i++) {
+            panel[i] = packing_panel(packing_of(f, n), &m, from + i);
+            for (size_t j = 0; j < panel[i].columns; j++)
+                scale[i][j] = column_of(f, l->node, panel[i].first + j).scale;
+        }
+        for (size_t row = 0; row < m.rows; row++)
+            for (size_t i = 0; i < count; i++)
+                fill_row(f->w, weight, &panel[i], row, data + row * columns + panel[i].first,
+                         scale[i]);
+    }
+}
+
+static void fill_linear(struct filling *f, int i, struct pool *pool)
 {
     const struct node *n = &f->g->node[i];
-    size_t oc = (size_t)n->out.c;
+    const struct matrix m = matrix_of(f, n);
+    struct linear l = {f, i};
+    fill_bias(f, i);
     if (f->w->ready[i].weight == f->data[kernel_of(f->g, n)]) return;
-    for (size_t o = 0; o < oc; o += OUTPUTS_AT_ONCE)
-        fill_outputs(f, i, o, oc - o < OUTPUTS_AT_ONCE ? oc - o : OUTPUTS_AT_ONCE);
+    pool_for(pool, packing_panels(packing_of(f, n), &m), 1, fill_panels, &l);
 }
 
-static void fill_nodes(void *ctx, size_t from, size_t to)
+static void fill_nodes(struct filling *f, struct pool *pool)
 {
-    const struct filling *f = ctx;
-    for (size_t i = from; i < to; i++) {
+    for (int i = 0; i < f->g->nodes; i++) {
         const struct ready *r = &f->w->ready[i];
-        if (r->weight) fill_linear(f, (int)i);
-        if (r->scale && f->g->node[i].kind == OP_BATCH_NORM) fill_norm(f, (int)i);
-        if (r->scale && f->g->node[i].kind == OP_AFFINE) fill_affine(f, (int)i);
+        if (r->weight) fill_linear(f, i, pool);
+        if (r->scale && f->g->node[i].kind == OP_BATCH_NORM) fill_norm(f, i);
+        if (r->scale && f->g->node[i].kind == OP_AFFINE) fill_affine(f, i);
     }
 }
 
@@ -186,14 +257,13 @@ static void fill_nodes(void *ctx, size_t from, size_t to)
 static xc_status make(struct filling *f, struct pool *pool, struct error *err)
 {
     struct weights *w = f->w;
-    size_t nodes = (size_t)f->g->nodes;
     if (!place_all(f, &w->bytes)) return fail(err, XC_ERR_LIMIT, "the parameters are too large");
     if (w->bytes) {
         w->block = aligned_new(w->bytes);
         if (!w->block) return fail_memory(err, w->bytes);
         (void)place_all(f, &w->bytes);
     }
-    pool_for(pool, nodes, 1, fill_nodes, f);
+    fill_nodes(f, pool);
     return XC_OK;
 }
 
@@ -211,7 +281,7 @@ xc_status weights_new(const struct graph *g, const float *const *data, const str
     }
     w->type = k->type;
     fold_find(g, norm_of);
-    struct filling f = {g, data, norm_of, w};
+    struct filling f = {g, data, norm_of, k, w};
     status = make(&f, pool, err);
 out:
     free(norm_of);

@@ -8,7 +8,7 @@
  *
  * Numbers (fp32; float64 alike): one accumulator an output, started at the bias (or +0), then
  * acc = fmaf(a, w, acc) with k ascending, k = (ky, kx, input channel); taps that fall on padding
- * are skipped. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
+ * read +0. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
  *
  * What is to come (bf16, int8, statistics, packed weights) is a new field value or a new variant,
  * never a new signature.
@@ -50,15 +50,33 @@ struct epilogue {
     struct activation act;
 };
 
-/* How a weight matrix lies in memory. PACK_PLAIN is Keras' layout. */
-enum packing { PACK_PLAIN };
+/* How a weight matrix lies in memory. PACK_PLAIN is Keras' layout, one row of all columns after the
+ * other. PACK_PANEL16: panels of 16 columns of a group, one row of a panel after the other; the
+ * last panel of a group is filled up with zeros. */
+enum packing { PACK_PLAIN, PACK_PANEL16 };
+
+/* A row for each k of a sum, a column for each output. */
+struct matrix {
+    size_t rows, columns, groups; /* columns: of one group */
+};
+
+/* A run of columns that lie side by side. Number (row, j) of it is the (at + row * stride + j)th of
+ * the packed matrix: column first + j for j < columns, zero for columns <= j < width. */
+struct panel {
+    size_t first, columns, width, at, stride;
+};
+size_t packing_panels(enum packing packing, const struct matrix *m);
+struct panel packing_panel(enum packing packing, const struct matrix *m, size_t i);
+/* How many numbers are stored; false when size_t cannot say. */
+bool packing_numbers(enum packing packing, const struct matrix *m, size_t *numbers);
 
 struct window { /* kernel extents, strides, dilations, padding before; padding after is implied */
     int kh, kw, sy, sx, dy, dx, pad_top, pad_left;
 };
 
-/* Convolution. groups 1 = dense, groups == c and oc == c = depthwise (multiplier 1), else grouped.
- * Units: output pixels n*oh*ow. weight: (kh, kw, c/groups, oc), depthwise (kh, kw, c). */
+/* Convolution; out overlaps nothing that is read. groups 1 = dense, groups == c and oc == c =
+ * depthwise (multiplier 1), else grouped. Units: output pixels n*oh*ow. weight: (kh, kw, c/groups,
+ * oc), depthwise (kh, kw, c). */
 struct conv_call {
     enum dtype type;
     struct view in, out;
@@ -130,6 +148,7 @@ struct kernels {
     conv_fn *depthwise;
     conv_fn *pointwise; /* 1x1, any stride, groups 1 */
     size_t conv_grain, depthwise_grain, pointwise_grain;
+    enum packing conv_packing, pointwise_packing, dense_packing; /* depthwise: always plain */
     pool_kernel_fn *pool_max, *pool_average;
     global_pool_fn *global_max, *global_average;
     map_fn *map;

@@ -258,19 +258,66 @@ static void tap_of_a_folded_convolution(void **state)
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
-/* What needs no change is not copied. */
-static void weights_own_the_least(void **state)
+static struct graph *small_net(void)
 {
-    (void)state;
     struct graph *g = graph_new(8, 8, 3);
     int x = same(g, "plain", 0, 4);
     x = graph_relu(g, "r", graph_batch_norm(g, "bn", same(g, "folded", x, 8), plain_norm));
     x = graph_global_pool(g, "pool", x, POOL_AVERAGE);
-    graph_output(g, "y", graph_dense(g, "fc", x, 5, true));
+    graph_output(g, "y", graph_dense(g, "fc", x, 37, true));
+    return g;
+}
+
+static struct weights *weights_of(const struct subject *s, const struct kernels *k)
+{
+    struct weights *w;
+    struct error err;
+    assert_int_equal(weights_new(s->g, (const float *const *)s->data, k, NULL, &w, &err), XC_OK);
+    return w;
+}
+
+/* What needs no change is not copied. */
+static void weights_own_the_least(void **state)
+{
+    (void)state;
     struct subject s;
-    subject_make(&s, g, 3, DTYPE_F32);
-    assert_int_equal(weights_bytes(s.w), 3 * 3 * 4 * 8 * 4 + 64); /* kernel and bias of "folded" */
-    assert_ptr_equal(s.w->ready[graph_find(g, "plain")].weight, s.data[0]);
+    struct kernels k;
+    subject_make(&s, small_net(), 3, DTYPE_F32);
+    kernels_init(&k, DTYPE_F32, 0);
+    struct weights *w = weights_of(&s, &k);
+    assert_int_equal(weights_bytes(w), 3 * 3 * 4 * 8 * 4 + 64); /* kernel and bias of "folded" */
+    assert_ptr_equal(w->ready[graph_find(s.g, "plain")].weight, s.data[0]);
+    weights_free(w);
+    subject_free(&s);
+}
+
+/* Panels hold the numbers of the plain matrix, then zeros. */
+static void weights_lie_in_panels(void **state)
+{
+    (void)state;
+    struct subject s;
+    struct kernels k;
+    subject_make(&s, small_net(), 3, DTYPE_F32);
+    kernels_init(&k, DTYPE_F32, 0);
+    struct weights *plain = weights_of(&s, &k);
+    k.conv_packing = k.dense_packing = PACK_PANEL16;
+    struct weights *packed = weights_of(&s, &k);
+    const struct {
+        const char *node;
+        struct matrix m;
+    } linear[] = {{"plain", {27, 4, 1}}, {"folded", {36, 8, 1}}, {"fc", {8, 37, 1}}};
+    for (int i = 0; i < 3; i++) {
+        const struct matrix *m = &linear[i].m;
+        int node = graph_find(s.g, linear[i].node);
+        const float *from = plain->ready[node].weight, *to = packed->ready[node].weight;
+        assert_int_equal((uintptr_t)to % 64, 0);
+        for (size_t n = 0; n < packing_panels(PACK_PANEL16, m) * m->rows * 16; n++) {
+            size_t row = n / 16 % m->rows, column = n / 16 / m->rows * 16 + n % 16;
+            assert_true(to[n] == (column < m->columns ? from[row * m->columns + column] : 0));
+        }
+    }
+    weights_free(packed);
+    weights_free(plain);
     subject_free(&s);
 }
 
@@ -281,4 +328,5 @@ RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_af
     cmocka_unit_test(nested_and_repeated_concat),
     cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),
     cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen),
-    cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least))
+    cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least),
+    cmocka_unit_test(weights_lie_in_panels))

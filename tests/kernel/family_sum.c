@@ -3,6 +3,7 @@
  * Sums of products: convolutions and dense layers, each as the formula of its textbook.
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "kernel/trial.h"
 
@@ -122,9 +123,23 @@ static struct want want_dense(const struct trial *t, int n, int y, int x, int o)
     return want_epilogue(t, &call->epilogue, v, n, y, x, o);
 }
 
+static void run_packed(conv_fn *kernel, enum packing packing, const struct trial *t, size_t from,
+                       size_t to)
+{
+    struct conv_call call = t->conv;
+    const size_t groups = (size_t)call.groups, c = (size_t)call.in.c, oc = (size_t)call.out.c;
+    const size_t taps = (size_t)(call.window.kh * call.window.kw);
+    const struct matrix m = {taps * (c / groups), oc / groups, groups};
+    void *weight = packed_copy(t->type, packing, &m, call.weight);
+    call.weight = weight;
+    call.packing = packing;
+    kernel(&call, from, to);
+    free(weight);
+}
+
 static void run_conv(const struct kernels *k, const struct trial *t, size_t from, size_t to)
 {
-    k->conv(&t->conv, from, to);
+    run_packed(k->conv, k->conv_packing, t, from, to);
 }
 
 static void run_depthwise(const struct kernels *k, const struct trial *t, size_t from, size_t to)
@@ -134,12 +149,18 @@ static void run_depthwise(const struct kernels *k, const struct trial *t, size_t
 
 static void run_pointwise(const struct kernels *k, const struct trial *t, size_t from, size_t to)
 {
-    k->pointwise(&t->conv, from, to);
+    run_packed(k->pointwise, k->pointwise_packing, t, from, to);
 }
 
 static void run_dense(const struct kernels *k, const struct trial *t, size_t from, size_t to)
 {
-    k->dense(&t->dense, from, to);
+    struct dense_call call = t->dense;
+    const struct matrix m = {(size_t)call.in.c, (size_t)call.out.c, 1};
+    void *weight = packed_copy(t->type, k->dense_packing, &m, call.weight);
+    call.weight = weight;
+    call.packing = k->dense_packing;
+    k->dense(&call, from, to);
+    free(weight);
 }
 
 const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};

@@ -42,6 +42,7 @@ static void a_sum_is_fused_and_k_ascends(void **state)
 {
     (void)state;
     static float in[SIDE * SIDE * IC], weight[3 * 3 * IC * OC], bias[OC], out[SIDE * SIDE * OC];
+    static const float zeros[IC];
     fill(in, SIDE * SIDE * IC);
     fill(weight, 3 * 3 * IC * OC);
     fill(bias, OC);
@@ -58,11 +59,33 @@ static void a_sum_is_fused_and_k_ascends(void **state)
             float acc = bias[o];
             for (int tap = 0; tap < 9; tap++) {
                 const int iy = y - 1 + tap / 3, ix = x - 1 + tap % 3;
-                if (iy < 0 || iy >= SIDE || ix < 0 || ix >= SIDE) continue;
-                for (int c = 0; c < IC; c++)
-                    acc = fmaf(in[(iy * SIDE + ix) * IC + c], weight[(tap * IC + c) * OC + o], acc);
+                const bool padding = iy < 0 || iy >= SIDE || ix < 0 || ix >= SIDE;
+                const float *v = padding ? zeros : in + (iy * SIDE + ix) * IC;
+                for (int c = 0; c < IC; c++) acc = fmaf(v[c], weight[(tap * IC + c) * OC + o], acc);
             }
             assert_memory_equal(&acc, &out[i], sizeof acc);
+        }
+    }
+}
+
+/* 0 times infinity is NaN: a tap that is skipped would leave the bias, one that goes through the
+ * prologue would add its shift. */
+static void padding_reads_zero(void **state)
+{
+    (void)state;
+    float in[1] = {1}, out[4], scale[1] = {2}, shift[1] = {5}, weight[4] = {0, 0, 0, INFINITY};
+    const struct conv_call call = {.in = view_of(in, 1, 1, 1, 1),
+                                   .out = view_of(out, 1, 2, 2, 1),
+                                   .window = {2, 2, 1, 1, 1, 1, 1, 1},
+                                   .groups = 1,
+                                   .weight = weight,
+                                   .prologue = {scale, shift, {ACT_NONE, 0, 0}}};
+    for (const struct kernels *k = tables; k < tables + TABLES; k++) {
+        conv_fn *const kernel[] = {k->conv, k->depthwise};
+        for (int i = 0; i < 2; i++) {
+            kernel[i](&call, 0, 4);
+            assert_true(out[0] > 0 && isinf(out[0]));
+            for (int p = 1; p < 4; p++) assert_true(isnan(out[p]));
         }
     }
 }
@@ -220,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sum_is_fused_and_k_ascends),
+        cmocka_unit_test(padding_reads_zero),
         cmocka_unit_test(a_global_mean_adds_its_chunks),
         cmocka_unit_test(padding_counts_only_when_asked),
         cmocka_unit_test(an_activation_keeps_nan),

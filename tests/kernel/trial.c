@@ -9,6 +9,8 @@
 
 #include "kernel/trial.h"
 
+#include "base/arena.h"
+
 enum { CANARY = 0xc5, MARGIN = 64 };
 
 static size_t number_size(const struct trial *t)
@@ -107,6 +109,23 @@ void trial_output(struct trial *t, struct dice *d, struct view *v, int n, int h,
     t->output = keep(t, t->output_bytes);
     v->data = t->output + start;
     t->out = *v;
+}
+
+void *packed_copy(enum dtype type, enum packing packing, const struct matrix *m, const void *plain)
+{
+    const size_t size = type == DTYPE_F64 ? sizeof(double) : sizeof(float);
+    size_t numbers;
+    if (!packing_numbers(packing, m, &numbers)) abort();
+    char *copy = aligned_new(numbers * size);
+    if (!copy) abort();
+    for (size_t i = 0; i < packing_panels(packing, m); i++) {
+        const struct panel p = packing_panel(packing, m, i);
+        for (size_t row = 0; row < m->rows; row++)
+            memcpy(copy + (p.at + row * p.stride) * size,
+                   (const char *)plain + (row * m->columns * m->groups + p.first) * size,
+                   p.columns * size);
+    }
+    return copy;
 }
 
 int dice_channels(struct dice *d)

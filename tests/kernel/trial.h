@@ -76,6 +76,9 @@ struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view
 /* A window over (h, w) and the output's size. */
 struct window dice_window(struct dice *d, int h, int w, int *oh, int *ow);
 
+/* The numbers of a plain matrix in another packing; release with free(). */
+void *packed_copy(enum dtype type, enum packing packing, const struct matrix *m, const void *plain);
+
 /* For want: the numbers of a view or an array, and the parts that families share. */
 double number_of(const struct trial *t, const void *array, ptrdiff_t i);
 double number_at(const struct trial *t, const struct view *v, int n, int y, int x, int c);

@@ -26,11 +26,11 @@ static void run_ramp(xc_session *session, uint32_t side, xc_precision precision)
     free(input);
 }
 
-struct golden_run golden_run(const struct golden *g, int threads, xc_precision precision,
+struct golden_run golden_run(const struct golden *g, struct golden_how how, xc_precision precision,
                              const char *const *taps)
 {
     struct golden_run r;
-    r.context = make_context(threads);
+    r.context = make_context_at(how.threads, how.level);
     r.model = make_model(r.context, g->arch, g->side, XC_WEIGHTS_GOLDEN);
     r.session = make_session(r.model, 1, precision, taps);
     run_ramp(r.session, g->side, precision);
@@ -57,7 +57,7 @@ static double distance(const struct golden *g, const double *logit)
 void golden_check(const struct golden *g, xc_precision precision, double bound)
 {
     double logit[CLASSES];
-    struct golden_run r = golden_run(g, 2, precision, NULL);
+    struct golden_run r = golden_run(g, (struct golden_how){2, NULL}, precision, NULL);
     CHECK(xc_session_read_f64(r.session, "logits", logit, CLASSES, NULL));
     double off = distance(g, logit);
     print_message("%s at %u, %s: off by %.2g, bound %.2g\n", g->arch, g->side,

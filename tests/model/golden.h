@@ -21,7 +21,12 @@ struct golden_run {
     xc_session *session; /* has run */
 };
 
-struct golden_run golden_run(const struct golden *g, int threads, xc_precision precision,
+struct golden_how {
+    int threads;
+    const char *level; /* of the processor; NULL: its best */
+};
+
+struct golden_run golden_run(const struct golden *g, struct golden_how how, xc_precision precision,
                              const char *const *taps);
 void golden_end(struct golden_run *r);
 /* The first four logits, the largest and its class are as published, up to bound. */

@@ -24,13 +24,19 @@ void check_refused(xc_status got, xc_status want, const char *text, const char *
     _fail(file, line);
 }
 
-xc_context *make_context(int threads)
+xc_context *make_context_at(int threads, const char *level)
 {
     xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
     xc_context *context = NULL;
     opts.threads = threads;
+    opts.cpu = level;
     CHECK(xc_context_new(&opts, &context));
     return context;
+}
+
+xc_context *make_context(int threads)
+{
+    return make_context_at(threads, NULL);
 }
 
 xc_model *make_model(xc_context *context, const char *arch, uint32_t side, xc_weights weights)

@@ -9,6 +9,7 @@
 #define SMALL_ARCH "xception,width=0.125,middle=1"
 
 xc_context *make_context(int threads);
+xc_context *make_context_at(int threads, const char *level); /* of the processor; NULL: its best */
 xc_model *make_model(xc_context *context, const char *arch, uint32_t side, xc_weights weights);
 /* taps: NULL-terminated, or NULL. */
 xc_session *make_session(xc_model *model, uint32_t max_batch, xc_precision precision,

@@ -2,8 +2,8 @@
 /*
  * Does the whole network give the published numbers (docs/numerics.md: synthetic weights, both
  * flavours), and the same bits everywhere? The committed table hashes_71.txt has one hash for each
- * layer: compilers, build types and threads must agree on all of them, and the first layer that
- * does not is named. `test_model_golden write` prints the table anew.
+ * layer: compilers, build types, processor levels and threads must agree on all of them, and the
+ * first layer that does not is named. `test_model_golden write` prints the table anew.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "kernel/kernel.h"
 #include "model/golden.h"
 
 static const struct golden KERAS = {
@@ -54,7 +55,7 @@ static void test_taps(void **state)
     (void)state;
     const char *name[TAP_COUNT + 1] = {NULL};
     for (int i = 0; i < TAP_COUNT; i++) name[i] = TAPS[i].layer;
-    struct golden_run r = golden_run(&KERAS, 2, XC_PRECISION_F64, name);
+    struct golden_run r = golden_run(&KERAS, (struct golden_how){2, NULL}, XC_PRECISION_F64, name);
     for (int i = 0; i < TAP_COUNT; i++) {
         size_t count;
         CHECK(xc_session_read_f64(r.session, name[i], NULL, 0, &count));
@@ -112,32 +113,33 @@ static uint64_t layer_hash(const xc_session *session, const char *layer)
 }
 
 /* A run with every visible layer tapped. names: of the model's layers. */
-static struct golden_run run_visible(int threads, const char **name, uint32_t *count)
+static struct golden_run run_visible(struct golden_how how, const char **name, uint32_t *count)
 {
     xc_context *context = make_context(1);
     xc_model *model = make_model(context, KERAS.arch, KERAS.side, XC_WEIGHTS_NONE);
     *count = visible_layers(model, name);
-    struct golden_run r = golden_run(&KERAS, threads, XC_PRECISION_F32, name);
+    struct golden_run r = golden_run(&KERAS, how, XC_PRECISION_F32, name);
     xc_model_unref(model);
     xc_context_free(context);
     visible_layers(r.model, name);
     return r;
 }
 
-static void check_hashes(int threads)
+static void check_hashes(struct golden_how how)
 {
     const char *name[MAX_LAYERS];
     char layer[64];
     uint64_t want;
     uint32_t count;
-    struct golden_run r = run_visible(threads, name, &count);
+    struct golden_run r = run_visible(how, name, &count);
     FILE *table = fopen(XC_SOURCE_DIR "/tests/model/hashes_71.txt", "r");
     assert_non_null(table);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(fscanf(table, "%63s %" SCNx64, layer, &want), 2);
         assert_string_equal(layer, name[i]);
         if (layer_hash(r.session, layer) != want) {
-            print_error("%d threads: the first layer that differs is %s\n", threads, layer);
+            print_error("%d threads, %s: the first layer that differs is %s\n", how.threads,
+                        xc_context_cpu(r.context), layer);
             _fail(__FILE__, __LINE__);
         }
     }
@@ -149,15 +151,15 @@ static void check_hashes(int threads)
 static void test_hashes(void **state)
 {
     (void)state;
-    check_hashes(1);
-    check_hashes(3);
+    for (size_t i = 0; cpu_level(i); i++) check_hashes((struct golden_how){1, cpu_level(i)});
+    check_hashes((struct golden_how){3, NULL});
 }
 
 static int write_table(void)
 {
     const char *name[MAX_LAYERS];
     uint32_t count;
-    struct golden_run r = run_visible(1, name, &count);
+    struct golden_run r = run_visible((struct golden_how){1, NULL}, name, &count);
     for (uint32_t i = 0; i < count; i++)
         printf("%s %016" PRIx64 "\n", name[i], layer_hash(r.session, name[i]));
     golden_end(&r);

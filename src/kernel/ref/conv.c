@@ -11,14 +11,17 @@
  */
 #include "kernel/ref/block.h"
 
-/* acc[j] += sum over k of x[k] w[k][j]; x is (k of the group), w (k, oc) at the block's column. */
+static const real zeros[BLOCK]; /* what a tap on padding reads */
+
+/* acc[j] += sum over k of x[k] w[k][j]; x is (k of the group) or NULL, w (k, oc) at the block's
+ * column. */
 static void add_tap(const struct conv_call *call, const real *x, int k_first, int k_count,
                     const real *w, real *acc, int width)
 {
     real room[BLOCK];
     for (int k = 0; k < k_count; k += BLOCK) {
         const int n = block_width(k, k_count);
-        const real *v = load_block(&call->prologue, x, k_first + k, n, room);
+        const real *v = x ? load_block(&call->prologue, x, k_first + k, n, room) : zeros;
         for (int i = 0; i < n; i++, w += call->out.c) add_scaled(acc, v[i], w, width);
     }
 }
@@ -36,7 +39,7 @@ static void conv_block(const struct conv_call *call, struct place at, int group,
             const real *x = tap_at(&call->in, win, at, ky, kx);
             const real *w = call->weight;
             w += (ky * win->kw + kx) * tap_size + first;
-            if (x) add_tap(call, x, group * k_count, k_count, w, acc, width);
+            add_tap(call, x, group * k_count, k_count, w, acc, width);
         }
     }
     store_block(&call->epilogue, &call->out, at, first, width, acc);
@@ -63,8 +66,8 @@ static void depthwise_block(const struct conv_call *call, struct place at, int f
             const real *x = tap_at(&call->in, win, at, ky, kx);
             const real *w = call->weight; /* (kh, kw, c) */
             w += (ptrdiff_t)(ky * win->kw + kx) * call->in.c + first;
-            if (!x) continue;
-            add_products(acc, load_block(&call->prologue, x, first, width, room), w, width);
+            const real *v = x ? load_block(&call->prologue, x, first, width, room) : zeros;
+            add_products(acc, v, w, width);
         }
     }
     store_block(&call->epilogue, &call->out, at, first, width, acc);

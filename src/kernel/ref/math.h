@@ -35,6 +35,27 @@ typedef uint64_t real_bits;
 typedef uint32_t real_bits;
 #endif
 
+/* 1 / k! */
+#define INVERSE(factorial) (real)(1.0 / (factorial))
+static const real inverse_factorial[] = {
+    1,
+    1,
+    INVERSE(2.0),
+    INVERSE(6.0),
+    INVERSE(24.0),
+    INVERSE(120.0),
+    INVERSE(720.0),
+    INVERSE(5040.0),
+    INVERSE(40320.0),
+    INVERSE(362880.0),
+    INVERSE(3628800.0),
+    INVERSE(39916800.0),
+    INVERSE(479001600.0),
+    INVERSE(6227020800.0),
+    INVERSE(87178291200.0),
+};
+#undef INVERSE
+
 /* 2^n, for n in the range of normal numbers. */
 static inline real power_of_two(int n)
 {
@@ -48,25 +69,6 @@ static inline real power_of_two(int n)
 /* exp(r) - 1 and n, for x = n ln 2 + r. */
 static inline real exp_parts(real x, int *n)
 {
-#define INVERSE(factorial) (real)(1.0 / (factorial))
-    static const real inverse_factorial[] = {
-        1,
-        1,
-        INVERSE(2.0),
-        INVERSE(6.0),
-        INVERSE(24.0),
-        INVERSE(120.0),
-        INVERSE(720.0),
-        INVERSE(5040.0),
-        INVERSE(40320.0),
-        INVERSE(362880.0),
-        INVERSE(3628800.0),
-        INVERSE(39916800.0),
-        INVERSE(479001600.0),
-        INVERSE(6227020800.0),
-        INVERSE(87178291200.0),
-    };
-#undef INVERSE
     const real whole = real_fma(x, (real)1.44269504088896340736, ROUNDER) - ROUNDER;
     const real r = real_fma(-whole, LN2_LOWER, real_fma(-whole, LN2_UPPER, x));
     real sum = inverse_factorial[EXP_TERMS];

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where does a column of a weight matrix lie? One answer for each packing, so that whoever fills or
+ * reads weights needs to know none of them.
+ */
+#include "base/checked.h"
+#include "kernel/kernel.h"
+
+enum { PLAIN_RUN = 64 };
+
+static size_t run_of(enum packing packing)
+{
+    return packing == PACK_PANEL16 ? 16 : PLAIN_RUN;
+}
+
+/* Plain columns are counted through all groups. */
+static size_t columns_of(enum packing packing, const struct matrix *m)
+{
+    return packing == PACK_PLAIN ? m->columns * m->groups : m->columns;
+}
+
+size_t packing_panels(enum packing packing, const struct matrix *m)
+{
+    const size_t run = run_of(packing), columns = columns_of(packing, m);
+    const size_t panels = columns / run + (columns % run != 0);
+    return packing == PACK_PLAIN ? panels : panels * m->groups;
+}
+
+bool packing_numbers(enum packing packing, const struct matrix *m, size_t *numbers)
+{
+    if (packing == PACK_PLAIN) return size_mul(m->rows, m->columns * m->groups, numbers);
+    return size_mul(m->rows, run_of(packing), numbers) &&
+           size_mul(*numbers, packing_panels(packing, m), numbers);
+}
+
+struct panel packing_panel(enum packing packing, const struct matrix *m, size_t i)
+{
+    const size_t run = run_of(packing), columns = columns_of(packing, m);
+    const size_t in_group = columns / run + (columns % run != 0);
+    const size_t first = i % in_group * run;
+    struct panel p = {.columns = columns - first < run ? columns - first : run};
+    p.first = i / in_group * columns + first;
+    p.width = packing == PACK_PLAIN ? p.columns : run;
+    p.at = packing == PACK_PLAIN ? first : i * m->rows * run;
+    p.stride = packing == PACK_PLAIN ? columns : run;
+    return p;
+}

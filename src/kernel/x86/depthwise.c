@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does a depthwise convolution run near the processor's limit? A tile of output pixels stays in
+ * registers while its input passes by. Channels go in blocks, so that the input rows of a block
+ * stay in the first-level cache while all windows over them are computed.
+ *
+ * The 3x3 window without dilation has tiles of its own, depthwise_3x3.h. Every other window, and
+ * whatever is applied on load beyond ReLU, takes the loop over taps.
+ *
+ * The surprise is padding: to a 3x3 tile it is a pixel of zeros somewhere else, not a branch.
+ */
+#include "kernel/ref/block.h"
+#include "kernel/x86/act.h"
+#include "kernel/x86/depthwise_3x3.h"
+#include "kernel/x86/x86.h"
+
+static const float zeros[DW_BLOCK];
+
+/* Rows [at.y, at.y + rows) and columns [at.x, at.x + columns) of the output; channels
+ * [first, first + width). */
+struct area {
+    const struct conv_call *call;
+    struct place at;
+    int rows, columns, first, width;
+};
+
+static const char *channels_from(const void *array, int first)
+{
+    return (const char *)array + first * (ptrdiff_t)sizeof(float);
+}
+
+/* ---- where a tile leaves its sums, and what becomes of them ------------------------------------
+ */
+
+/* A place for sums that are not the outputs yet. */
+typedef float sums_room[MOST_ROWS * MOST_PX * DW_BLOCK];
+
+static bool sums_are_outputs(const struct epilogue *e)
+{
+    return !e->add.data && e->act.kind == ACT_NONE;
+}
+
+static struct tile start_tile(const struct area *a)
+{
+    const float *bias = a->call->epilogue.bias;
+    return (struct tile){
+        .weight = channels_from(a->call->weight, a->first),
+        .weight_tap = a->call->in.c * (ptrdiff_t)sizeof(float),
+        .bias = bias ? channels_from(bias, a->first) : (const char *)zeros,
+        .width = a->width,
+    };
+}
+
+static void point_out(struct tile *t, const struct area *a, sums_room room)
+{
+    const struct view *out = &a->call->out;
+    const bool direct = sums_are_outputs(&a->call->epilogue);
+    t->out = direct ? (char *)(pixel_at(out, a->at) + a->first) : (char *)room;
+    t->out_pixel = direct ? out->pixel : DW_BLOCK * (ptrdiff_t)sizeof(float);
+    t->out_row = direct ? out->row : MOST_PX * t->out_pixel;
+}
+
+/* out = act(sums + add) */
+static void finish(const struct area *a, const float *room)
+{
+    const struct epilogue *e = &a->call->epilogue;
+    if (sums_are_outputs(e)) return;
+    for (int i = 0; i < a->rows * a->columns; i++) {
+        const int y = i / a->columns, x = i % a->columns;
+        const struct place at = {a->at.n, a->at.y + y, a->at.x + x};
+        const float *sums = room + (y * MOST_PX + x) * DW_BLOCK;
+        const float *addend = e->add.data ? pixel_at(&e->add, at) + a->first : NULL;
+        float *out = pixel_at(&a->call->out, at) + a->first;
+        for (int c = 0; c < a->width; c += VL) {
+            vec v = load(sums + c);
+            if (addend) v = add(v, load_channels(addend, c, a->width));
+            store_channels(out, c, a->width, activate_vec(&e->act, v));
+        }
+    }
+}
+
+/* ---- any window --------------------------------------------------------------------------------
+ */
+
+enum { ANY_PX = 8 };
+enum on_load { LOAD_RAW, LOAD_RELU, LOAD_ANY };
+
+/* Channels [c, c + VL) of the block; `whole` when all of them exist. */
+INLINE vec load_part(const void *block, int c, int width, bool whole)
+{
+    const float *numbers = block;
+    return whole ? load(numbers + c) : load_lanes(numbers + c, first_lanes(width - c));
+}
+
+INLINE vec load_input(const struct area *a, const char *pixel, int c, enum on_load how, bool whole)
+{
+    const struct prologue *p = &a->call->prologue;
+    const float *scale = p->scale, *shift = p->shift;
+    const vec v = load_part(pixel, c, a->width, whole);
+    if (how == LOAD_RAW) return v;
+    if (how == LOAD_RELU) return max_of(zero(), v);
+    if (!scale) return activate_vec(&p->act, v);
+    const vec factor = load_part(scale + a->first, c, a->width, whole);
+    return activate_vec(&p->act, fused(factor, v, load_part(shift + a->first, c, a->width, whole)));
+}
+
+/* Where the taps of a kernel row begin, and how far apart they are. */
+struct row {
+    const char *first;
+    ptrdiff_t tap, pixel; /* to the next tap, to the next output pixel's */
+};
+
+INLINE struct row row_of_taps(const struct area *a, int ky)
+{
+    const struct view *in = &a->call->in;
+    const struct window *win = &a->call->window;
+    const int y = a->at.y * win->sy - win->pad_top + ky * win->dy;
+    const int x = a->at.x * win->sx - win->pad_left;
+    if (y < 0 || y >= in->h) return (struct row){(const char *)zeros, 0, 0};
+    return (struct row){channels_from(pixel_at(in, (struct place){a->at.n, y, x}), a->first),
+                        win->dx * in->pixel, win->sx * in->pixel};
+}
+
+/* px neighbours in a row; when there are several, none of their columns is padding. */
+INLINE void vector_any(const struct area *a, const struct tile *t, int c, const int px,
+                       const enum on_load how, const bool whole)
+{
+    const struct window *win = &a->call->window;
+    const int left = a->at.x * win->sx - win->pad_left;
+    const char *weight = t->weight;
+    const vec start = load_part(t->bias, c, a->width, whole);
+    vec acc[ANY_PX];
+#define START(p) acc[p] = start;
+    TIMES_8(START)
+#undef START
+    for (int ky = 0; ky < win->kh; ky++) {
+        const struct row row = row_of_taps(a, ky);
+        const char *x = row.first;
+        for (int kx = 0; kx < win->kw; kx++, weight += t->weight_tap, x += row.tap) {
+            const int column = left + kx * win->dx;
+            const bool padding =
+                row.tap == 0 || (px == 1 && (column < 0 || column >= a->call->in.w));
+            const vec w = load_part(weight, c, a->width, whole);
+#define PADDING(p)                                                                                 \
+    if (p < px) acc[p] = fused(zero(), w, acc[p]);
+#define TAP(p)                                                                                     \
+    if (p < px) acc[p] = fused(load_input(a, x + p * row.pixel, c, how, whole), w, acc[p]);
+            if (padding) {
+                TIMES_8(PADDING)
+            } else {
+                TIMES_8(TAP)
+            }
+#undef TAP
+#undef PADDING
+        }
+    }
+#define STORE(p)                                                                                   \
+    if (p < px) store_channels((void *)(t->out + p * t->out_pixel), c, a->width, acc[p]);
+    TIMES_8(STORE)
+#undef STORE
+}
+
+typedef void any_fn(const struct area *a, const struct tile *t);
+#define TILE_ANY(px, how)                                                                          \
+    static void any_##px##_##how(const struct area *a, const struct tile *t)                       \
+    {                                                                                              \
+        int c = 0;                                                                                 \
+        for (; c + VL <= a->width; c += VL) vector_any(a, t, c, px, how, true);                    \
+        if (c < a->width) vector_any(a, t, c, px, how, false);                                     \
+    }
+TILE_ANY(1, LOAD_RAW)
+TILE_ANY(1, LOAD_RELU)
+TILE_ANY(1, LOAD_ANY)
+TILE_ANY(4, LOAD_RAW)
+TILE_ANY(4, LOAD_RELU)
+TILE_ANY(4, LOAD_ANY)
+TILE_ANY(8, LOAD_RAW)
+TILE_ANY(8, LOAD_RELU)
+TILE_ANY(8, LOAD_ANY)
+enum { ANY_SIZES = 3 };
+static const int any_px[ANY_SIZES] = {8, 4, 1};
+static any_fn *const tiles_any[][ANY_SIZES] = {
+    [LOAD_RAW] = {any_8_LOAD_RAW, any_4_LOAD_RAW, any_1_LOAD_RAW},
+    [LOAD_RELU] = {any_8_LOAD_RELU, any_4_LOAD_RELU, any_1_LOAD_RELU},
+    [LOAD_ANY] = {any_8_LOAD_ANY, any_4_LOAD_ANY, any_1_LOAD_ANY},
+};
+
+static enum on_load on_load(const struct prologue *p)
+{
+    if (p->scale || p->act.kind > ACT_RELU) return LOAD_ANY;
+    return p->act.kind == ACT_RELU ? LOAD_RELU : LOAD_RAW;
+}
+
+/* Whether all windows of the area's columns lie inside the input's rows. */
+static bool inside(const struct area *a)
+{
+    const struct window *win = &a->call->window;
+    const int left = a->at.x * win->sx - win->pad_left;
+    const int right = left + (a->columns - 1) * win->sx + (win->kw - 1) * win->dx;
+    return left >= 0 && right < a->call->in.w;
+}
+
+static void run_any(const struct area *a)
+{
+    any_fn *const *tiles = tiles_any[on_load(&a->call->prologue)];
+    struct area part = *a;
+    struct tile t = start_tile(a);
+    sums_room room;
+    part.rows = 1;
+    for (int i = 0, size = 0; i < a->rows * a->columns; i += part.columns) {
+        const int x = i % a->columns;
+        part.at.x = a->at.x + x;
+        part.at.y = a->at.y + i / a->columns;
+        for (size = 0; size < ANY_SIZES; size++) {
+            part.columns = any_px[size];
+            if (part.columns == 1 || (part.columns <= a->columns - x && inside(&part))) break;
+        }
+        point_out(&t, &part, room);
+        tiles[size](&part, &t);
+        finish(&part, room);
+    }
+}
+
+/* ---- the 3x3 window ----------------------------------------------------------------------------
+ */
+
+typedef void tile_fn(const struct tile *t);
+#define TILE(rows, px, stride, relu)                                                               \
+    static void tile_##rows##_##px##_##stride##_##relu(const struct tile *t)                       \
+    {                                                                                              \
+        tile_3x3(t, (struct form){rows, px, stride, relu});                                        \
+    }
+#define EACH_PX(X, rows, stride, relu)                                                             \
+    X(rows, 1, stride, relu)                                                                       \
+    X(rows, 2, stride, relu)                                                                       \
+    X(rows, 3, stride, relu)                                                                       \
+    X(rows, 4, stride, relu)                                                                       \
+    X(rows, 5, stride, relu)                                                                       \
+    X(rows, 6, stride, relu)                                                                       \
+    X(rows, 7, stride, relu)                                                                       \
+    X(rows, 8, stride, relu)                                                                       \
+    MORE_PX(X, rows, stride, relu)
+#ifdef __AVX512F__
+#define MORE_PX(X, rows, stride, relu) X(rows, 9, stride, relu) X(rows, 10, stride, relu)
+#else
+#define MORE_PX(X, rows, stride, relu)
+#endif
+#define NAME(rows, px, stride, relu) tile_##rows##_##px##_##stride##_##relu,
+
+EACH_PX(TILE, 1, 1, 0)
+EACH_PX(TILE, 1, 1, 1)
+EACH_PX(TILE, 1, 2, 0)
+EACH_PX(TILE, 1, 2, 1)
+#ifdef __AVX512F__
+EACH_PX(TILE, 2, 1, 0)
+EACH_PX(TILE, 2, 1, 1)
+#endif
+enum { TWO_ROWS = 2 };
+static tile_fn *const tiles_3x3[][2][MOST_PX] = {
+    /* [stride - 1, or TWO_ROWS][relu][px - 1] */
+    {{EACH_PX(NAME, 1, 1, 0)}, {EACH_PX(NAME, 1, 1, 1)}},
+    {{EACH_PX(NAME, 1, 2, 0)}, {EACH_PX(NAME, 1, 2, 1)}},
+#ifdef __AVX512F__
+    {{EACH_PX(NAME, 2, 1, 0)}, {EACH_PX(NAME, 2, 1, 1)}},
+#endif
+};
+
+static bool has_tiles(const struct conv_call *call)
+{
+    const struct window *win = &call->window;
+    return win->kh == 3 && win->kw == 3 && win->dy == 1 && win->dx == 1 && win->sx <= 2 &&
+           win->pad_left <= 1 && (call->out.w - 1) * win->sx - win->pad_left + 2 <= call->in.w &&
+           on_load(&call->prologue) != LOAD_ANY;
+}
+
+static void point_in(struct tile *t, const struct area *a)
+{
+    const struct view *in = &a->call->in;
+    const struct window *win = &a->call->window;
+    const int x = a->at.x * win->sx - win->pad_left, last = x + (a->columns - 1) * win->sx + 2;
+    const int y = a->at.y * win->sy - win->pad_top, lines = (a->rows - 1) * win->sy + 3;
+    const char *none = (const char *)zeros;
+    for (int i = 0; i < lines; i++) {
+        struct line *line = &t->line[i];
+        *line = (struct line){none, none, none, 0};
+        if (y + i < 0 || y + i >= in->h) continue;
+        line->pixel = in->pixel;
+        line->rest = channels_from(pixel_at(in, (struct place){a->at.n, y + i, x + 1}), a->first);
+        if (x >= 0) line->first = line->rest - in->pixel;
+        if (last < in->w) line->last = line->rest + (last - x - 1) * in->pixel;
+    }
+}
+
+/* A row of tiles, their widths as equal as possible. */
+static void run_tiles(const struct area *a, tile_fn *const *tiles)
+{
+    const int count = (a->columns + MOST_PX - 1) / MOST_PX;
+    struct area part = *a;
+    struct tile t = start_tile(a);
+    sums_room room;
+    for (int i = 0; i < count; i++) {
+        const int x = a->columns * i / count;
+        part.at.x = a->at.x + x;
+        part.columns = a->columns * (i + 1) / count - x;
+        point_in(&t, &part);
+        point_out(&t, &part, room);
+        tiles[part.columns - 1](&t);
+        finish(&part, room);
+    }
+}
+
+static void run_3x3(const struct area *a)
+{
+    const struct window *win = &a->call->window;
+    const bool relu = a->call->prologue.act.kind == ACT_RELU;
+    struct area part = *a;
+    for (int y = 0; y < a->rows; y += part.rows) {
+        const bool two = MOST_ROWS == 2 && a->rows - y > 1 && win->sx == 1 && win->sy == 1;
+        part.at.y = a->at.y + y;
+        part.rows = two ? 2 : 1;
+        run_tiles(&part, tiles_3x3[two ? TWO_ROWS : win->sx - 1][relu]);
+    }
+}
+
+/* ---- a range of output pixels ------------------------------------------------------------------
+ */
+
+static void run_area(struct area *a)
+{
+    const int c = a->call->out.c;
+    const int whole = !has_tiles(a->call) ? 0 : VL == 16 ? c : c - c % VL;
+    for (a->first = 0; a->first < c; a->first += a->width) {
+        const int left = (a->first < whole ? whole : c) - a->first;
+        a->width = left < DW_BLOCK ? left : DW_BLOCK;
+        if (a->first < whole)
+            run_3x3(a);
+        else
+            run_any(a);
+    }
+}
+
+void X86(depthwise)(const struct conv_call *call, size_t from, size_t to)
+{
+    struct area a = {.call = call};
+    const size_t w = (size_t)call->out.w;
+    for (size_t count; from < to; from += count) {
+        a.at = place_of(&call->out, from);
+        const size_t rows_left = (size_t)(call->out.h - a.at.y), whole = (to - from) / w;
+        const size_t row_left = w - (size_t)a.at.x;
+        const bool rows = a.at.x == 0 && whole > 0;
+        a.rows = rows ? (int)(whole < rows_left ? whole : rows_left) : 1;
+        a.columns = (int)(rows || to - from > row_left ? row_left : to - from);
+        count = (size_t)a.rows * (size_t)a.columns;
+        run_area(&a);
+    }
+}

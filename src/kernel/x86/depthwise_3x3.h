@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One tile of a 3x3 depthwise convolution: rows x px output pixels of up to DW_BLOCK channels, one
+ * vector of channels after the other. Each input number is loaded once and goes to up to nine
+ * accumulators, to each in (ky, kx) order.
+ *
+ * Only the first and the last column of a tile may be padding, which is why a line has three
+ * pointers: they may lead to zeros instead of a pixel. Loops are written out by macros, because not
+ * every compiler keeps an array in registers whose index is a loop's variable.
+ */
+#ifndef XC_KERNEL_X86_DEPTHWISE_3X3_H
+#define XC_KERNEL_X86_DEPTHWISE_3X3_H
+
+#include "kernel/x86/depthwise.h"
+
+struct form { /* always constant */
+    int rows, px, stride;
+    bool relu;
+};
+
+/* The sums of a tile, and the weights; all in registers. */
+struct sums {
+    vec row[MOST_ROWS][MOST_PX];
+    vec w[9];
+    lanes k;
+};
+
+#define TIMES_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define TIMES_9(X) TIMES_8(X) X(8)
+#define TIMES_10(X) TIMES_9(X) X(9)
+#define TIMES_12(X) TIMES_10(X) X(10) X(11)
+
+/* With AVX2 the width is a multiple of VL: masks cost time there. */
+INLINE vec load_some(const char *p, lanes k)
+{
+    const float *numbers = (const void *)p;
+    return VL == 16 ? load_lanes(numbers, k) : load(numbers);
+}
+
+INLINE void store_some(char *p, lanes k, vec v)
+{
+    float *numbers = (void *)p;
+    if (VL == 16)
+        store_lanes(numbers, k, v);
+    else
+        store(numbers, v);
+}
+
+INLINE vec load_pixel(struct form f, const struct sums *s, const char *p)
+{
+    const vec v = load_some(p, s->k);
+    return f.relu ? max_of(zero(), v) : v;
+}
+
+/* Compilers would rather prepare the address of every pixel before the loop over channels, run out
+ * of registers, and keep fetching addresses from memory. What goes through here stays a register
+ * that is counted up. */
+#define IN_REGISTER(x) __asm__("" : "+r"(x))
+
+/* ---- stride 1: number v of column x meets row ky of the taps -----------------------------------
+ */
+
+INLINE void add_tap(struct form f, struct sums *s, int r, vec v, int x, int ky, int kx)
+{
+    const int p = x - kx;
+    if (p >= 0 && p < f.px) s->row[r][p] = fused(v, s->w[3 * ky + kx], s->row[r][p]);
+}
+
+INLINE void add_taps(struct form f, struct sums *s, int r, vec v, int x, int ky)
+{
+    if (r >= f.rows || ky < 0 || ky > 2) return;
+    add_tap(f, s, r, v, x, ky, 0);
+    add_tap(f, s, r, v, x, ky, 1);
+    add_tap(f, s, r, v, x, ky, 2);
+}
+
+INLINE void add_line_1(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
+                       int y)
+{
+    const char *rest = line->rest + offset;
+    ptrdiff_t pixel = line->pixel;
+    IN_REGISTER(pixel);
+#define COLUMN(x)                                                                                  \
+    if (x < f.px + 2) {                                                                            \
+        const char *from = x == 0          ? line->first + offset                                  \
+                           : x == f.px + 1 ? line->last + offset                                   \
+                                           : rest;                                                 \
+        const vec v = load_pixel(f, s, from);                                                      \
+        if (x > 0 && x < f.px) {                                                                   \
+            rest += pixel;                                                                         \
+            IN_REGISTER(rest);                                                                     \
+        }                                                                                          \
+        add_taps(f, s, 0, v, x, y);                                                                \
+        add_taps(f, s, 1, v, x, y - 1);                                                            \
+    }
+    TIMES_12(COLUMN)
+#undef COLUMN
+}
+
+/* ---- stride 2: tap by tap, the even columns kept for the third ---------------------------------
+ */
+
+INLINE void add_line_2(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
+                       int ky)
+{
+    const char *odd = line->rest + offset;
+    ptrdiff_t two = 2 * line->pixel;
+    const char *rest = odd + line->pixel;
+    vec even[MOST_PX + 1];
+    IN_REGISTER(two);
+    even[0] = load_pixel(f, s, line->first + offset);
+#define FIRST(p)                                                                                   \
+    if (p < f.px) {                                                                                \
+        s->row[0][p] = fused(even[p], s->w[3 * ky], s->row[0][p]);                                 \
+        even[p + 1] = load_pixel(f, s, p + 1 < f.px ? rest : line->last + offset);                 \
+        rest += two;                                                                               \
+        IN_REGISTER(rest);                                                                         \
+    }
+    TIMES_10(FIRST)
+#undef FIRST
+#define SECOND(p)                                                                                  \
+    if (p < f.px) {                                                                                \
+        s->row[0][p] = fused(load_pixel(f, s, odd), s->w[3 * ky + 1], s->row[0][p]);               \
+        odd += two;                                                                                \
+        IN_REGISTER(odd);                                                                          \
+    }
+    TIMES_10(SECOND)
+#undef SECOND
+#define THIRD(p)                                                                                   \
+    if (p < f.px) s->row[0][p] = fused(even[p + 1], s->w[3 * ky + 2], s->row[0][p]);
+    TIMES_10(THIRD)
+#undef THIRD
+}
+
+/* ---- the tile ----------------------------------------------------------------------------------
+ */
+
+INLINE void add_line(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
+                     int y)
+{
+    if (f.stride == 1)
+        add_line_1(f, s, line + y, offset, y);
+    else
+        add_line_2(f, s, line + y, offset, y);
+}
+
+INLINE void store_row(struct form f, const struct sums *s, int r, char *out, ptrdiff_t pixel)
+{
+    IN_REGISTER(pixel);
+#define STORE(p)                                                                                   \
+    if (p < f.px) {                                                                                \
+        store_some(out, s->k, s->row[r][p]);                                                       \
+        out += pixel;                                                                              \
+        IN_REGISTER(out);                                                                          \
+    }
+    TIMES_10(STORE)
+#undef STORE
+}
+
+INLINE void tile_3x3(const struct tile *t, const struct form f)
+{
+    for (int c = 0; c < t->width; c += VL) {
+        const ptrdiff_t offset = c * (ptrdiff_t)sizeof(float);
+        struct sums s;
+        s.k = first_lanes(t->width - c);
+        const char *weight = t->weight + offset;
+#define WEIGHT(tap) s.w[tap] = load_some(weight + tap * t->weight_tap, s.k);
+        TIMES_9(WEIGHT)
+#undef WEIGHT
+        const vec start = load_some(t->bias + offset, s.k);
+#define START(p) s.row[0][p] = s.row[1][p] = start;
+        TIMES_10(START)
+#undef START
+        add_line(f, &s, t->line, offset, 0);
+        add_line(f, &s, t->line, offset, 1);
+        add_line(f, &s, t->line, offset, 2);
+        if (f.rows == 2) add_line(f, &s, t->line, offset, 3);
+        store_row(f, &s, 0, t->out + offset, t->out_pixel);
+        if (f.rows == 2) store_row(f, &s, 1, t->out + t->out_row + offset, t->out_pixel);
+    }
+}
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which tiles make up a convolution or a dense layer, and in which order? A block of rows stays in
+ * the second-level cache while all panels of the weights pass by; a panel stays in the first while
+ * the tiles of the block use it.
+ *
+ * Where no window leaves the input and nothing is applied on load, A is the input itself: a pixel's
+ * row of A is one segment (1x1), one a kernel row (pixels without gaps) or one a tap. Otherwise the
+ * rows of a block are gathered, DEPTH numbers of each at a time, and the sums wait in the output
+ * meanwhile: storing a float and loading it again changes no bit.
+ */
+#include "kernel/x86/gemm.h"
+
+#include "kernel/ref/block.h"
+
+enum {
+    SEGMENTS = 64,
+    RUNS = 64,
+    LEAST_ROWS = 4,
+    BLOCK_ROWS = 13 * MOST_ROWS,
+    BLOCK_BYTES = 640 << 10,
+    DEPTH = 256,
+    DEPTH_STEP = DEPTH + 16, /* an odd number of lines: the rows of a tile use different sets */
+    GATHERED_ROWS = 4 * MOST_ROWS
+};
+
+/* Rows whose places in A, C and the addend are equally far apart. */
+struct run {
+    const char *a, *add;
+    char *c;
+    int rows;
+};
+
+struct product { /* of one group */
+    const struct gemm *gemm;
+    struct strip strip; /* what all strips have in common; b is the first panel */
+    const float *bias;  /* of the first panel, or NULL */
+    int from, to;       /* the columns that are wanted */
+    struct activation act;
+    bool last; /* after these k the sums are complete */
+    struct run run[RUNS];
+    int runs;
+};
+
+static const float zeros[2 * PANEL];
+static const ptrdiff_t one_segment[] = {0};
+
+/* ---- a block of rows times all panels ----------------------------------------------------------
+ */
+
+/* The part of the activation that tiles do themselves. */
+static void limit(struct strip *s, const struct product *p)
+{
+    const struct activation *act = &p->act;
+    s->low = -INFINITY;
+    s->high = INFINITY;
+    if (!p->last) return;
+    if (act->kind == ACT_RELU) s->low = 0;
+    if (act->kind == ACT_CLIP) {
+        s->low = (float)act->alpha;
+        s->high = (float)act->beta;
+    }
+}
+
+static void advance(struct strip *s, int rows)
+{
+    s->a += rows * s->a_row;
+    s->c += rows * s->c_row;
+    if (s->add) s->add += rows * s->add_row;
+}
+
+/* As few tiles as possible, as equal as possible. */
+static void cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
+{
+    const int tiles = (rows + most - 1) / most, low = rows / tiles, higher = rows % tiles;
+    s->tiles = higher;
+    if (higher) strip[low](s);
+    advance(s, higher * (low + 1));
+    s->tiles = tiles - higher;
+    strip[low - 1](s);
+}
+
+/* Bit i: is column i wanted, of those from .. to? */
+static uint32_t mask_of(int from, int to)
+{
+    const uint32_t below_to = to >= 32 ? UINT32_MAX : (UINT32_C(1) << to) - 1;
+    return from > 0 ? below_to & ~((UINT32_C(1) << from) - 1) : below_to;
+}
+
+static void multiply(const struct product *p)
+{
+    const struct gemm *g = p->gemm;
+    struct strip common = p->strip;
+    limit(&common, p);
+    for (int column = p->from / PANEL * PANEL, width; column < p->to; column += width) {
+        const bool pair = g->wide && p->to - column > PANEL;
+        width = pair ? 2 * PANEL : PANEL;
+        common.b = p->strip.b + column / PANEL * common.panel;
+        common.bias = p->bias ? p->bias + column : zeros;
+        common.mask = mask_of(p->from - column, p->to - column);
+        for (const struct run *run = p->run; run < p->run + p->runs; run++) {
+            struct strip s = common;
+            const ptrdiff_t first = column * (ptrdiff_t)sizeof(float);
+            s.a = run->a;
+            s.c = run->c + first;
+            s.add = p->last && run->add ? run->add + first : NULL;
+            cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+        }
+    }
+}
+
+/* The activations that tiles cannot do, over outputs that are still near. */
+static void finish(const struct product *p)
+{
+    const enum act kind = p->act.kind;
+    if (kind == ACT_NONE || kind == ACT_RELU || kind == ACT_CLIP) return;
+    for (const struct run *run = p->run; run < p->run + p->runs; run++)
+        for (int i = 0; i < run->rows; i++) {
+            float *c = (void *)(run->c + i * p->strip.c_row);
+            activate(&p->act, c + p->from, p->to - p->from);
+        }
+}
+
+/* ---- convolution -------------------------------------------------------------------------------
+ */
+
+struct source { /* where the rows of A come from */
+    const struct conv_call *call;
+    int group;
+    bool flat;    /* all pixels of the output are equally far apart, and so are their rows of A */
+    char *gather; /* NULL: A is the input */
+};
+
+static ptrdiff_t channel(int c)
+{
+    return c * (ptrdiff_t)sizeof(float);
+}
+
+/* Makes runs of the units from .. to; returns where they end, which is sooner when there are too
+ * many. */
+static size_t make_runs(struct product *p, const struct source *src, size_t from, size_t to)
+{
+    const struct conv_call *call = src->call;
+    const struct view *out = &call->out, *add = &call->epilogue.add;
+    const ptrdiff_t first_in = channel(src->group * (call->in.c / call->groups));
+    const ptrdiff_t first_out = channel(src->group * (out->c / call->groups));
+    size_t unit = from;
+    for (p->runs = 0; unit < to && p->runs < RUNS; p->runs++) {
+        struct place at = place_of(out, unit);
+        const size_t room = src->flat ? to - unit : (size_t)(out->w - at.x);
+        struct run *run = &p->run[p->runs];
+        run->rows = (int)(room < to - unit ? room : to - unit);
+        run->c = (char *)pixel_at(out, at) + first_out;
+        run->add = add->data ? (char *)pixel_at(add, at) + first_out : NULL;
+        at.y *= call->window.sy;
+        at.x *= call->window.sx;
+        run->a = src->gather ? src->gather + (ptrdiff_t)(unit - from) * p->strip.a_row
+                             : (char *)pixel_at(&call->in, at) + first_in;
+        unit += (size_t)run->rows;
+    }
+    return unit;
+}
+
+static bool is_flat(const struct view *v)
+{
+    return v->row == v->w * v->pixel && v->image == v->h * v->row;
+}
+
+static bool outputs_are_flat(const struct conv_call *call)
+{
+    return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
+}
+
+/* Tiles of a run of so many rows are too low to keep the multipliers busy. */
+static bool is_short(const struct gemm *g, int rows)
+{
+    return rows / ((rows + g->rows - 1) / g->rows) < LEAST_ROWS;
+}
+
+/* The segments of a row of A inside the input; 0 when the input does not have it like that. */
+static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *k)
+{
+    const struct view *in = &call->in;
+    const struct window *win = &call->window;
+    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
+    const bool inside = win->pad_top == 0 && win->pad_left == 0 &&
+                        (call->out.h - 1) * win->sy + (win->kh - 1) * win->dy < in->h &&
+                        (call->out.w - 1) * win->sx + (win->kw - 1) * win->dx < in->w;
+    const bool joined = call->groups == 1 && win->dx == 1 && in->pixel == channel(in->c);
+    const int in_row = joined ? 1 : win->kw;
+    if (!raw || !inside || win->kh > SEGMENTS || win->kh * in_row > SEGMENTS) return 0;
+    for (int i = 0; i < win->kh * in_row; i++)
+        segment[i] = i / in_row * win->dy * in->row + i % in_row * win->dx * in->pixel;
+    *k = joined ? win->kw * in->c : in->c / call->groups;
+    return win->kh * in_row;
+}
+
+static size_t block_rows(size_t rows, size_t most)
+{
+    const size_t blocks = (rows + most - 1) / most;
+    return (rows + blocks - 1) / blocks;
+}
+
+/* May a run go on through all pixels? */
+static bool is_flat_throughout(const struct conv_call *call)
+{
+    const struct window *win = &call->window;
+    return outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
+           win->sy == 1 && win->sx == 1;
+}
+
+static void conv_direct(struct product *p, struct source src, size_t from, size_t to)
+{
+    const struct conv_call *call = src.call;
+    const size_t row_bytes = (size_t)p->strip.segments * (size_t)p->strip.k * sizeof(float);
+    size_t most = BLOCK_BYTES / row_bytes;
+    if (most > BLOCK_ROWS) most = BLOCK_ROWS;
+    if (most < 4 * MOST_ROWS) most = 4 * MOST_ROWS;
+    const size_t rows = block_rows(to - from, most);
+    src.flat = is_flat_throughout(call);
+    p->strip.a_row = call->window.sx * call->in.pixel;
+    p->last = true;
+    while (from < to) {
+        from = make_runs(p, &src, from, to - from < rows ? to : from + rows);
+        multiply(p);
+        finish(p);
+    }
+}
+
+static void conv_gathered(struct product *p, struct source src, size_t from, size_t to)
+{
+    _Alignas(64) float a[GATHERED_ROWS * DEPTH_STEP];
+    const struct conv_call *call = src.call;
+    const float *b = p->strip.b;
+    const size_t depth = (size_t)p->strip.panel / PANEL;
+    const size_t rows = (size_t)(GATHERED_ROWS / p->gemm->rows * p->gemm->rows);
+    struct gather gather = {.call = call, .group = src.group, .to = a, .step = DEPTH_STEP};
+    src.flat = outputs_are_flat(call);
+    src.gather = (char *)a;
+    p->strip.a_row = DEPTH_STEP * (ptrdiff_t)sizeof *a;
+    p->strip.segment = one_segment;
+    p->strip.segments = 1;
+    while (from < to) {
+        const size_t end = make_runs(p, &src, from, to - from < rows ? to : from + rows);
+        for (gather.k = 0; gather.k < depth; gather.k += DEPTH) {
+            p->last = depth - gather.k <= DEPTH;
+            gather.depth = p->last ? (int)(depth - gather.k) : DEPTH;
+            gemm_gather(&gather, from, (int)(end - from));
+            p->strip.b = b + gather.k * PANEL;
+            p->strip.k = gather.depth;
+            p->strip.resume = gather.k > 0;
+            multiply(p);
+        }
+        finish(p);
+        from = end;
+    }
+}
+
+void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to)
+{
+    const int columns = call->out.c / call->groups;
+    const size_t k =
+        (size_t)(call->window.kh * call->window.kw) * (size_t)(call->in.c / call->groups);
+    const ptrdiff_t group_size = (columns + PANEL - 1) / PANEL * (ptrdiff_t)(k * PANEL);
+    const float *weight = call->weight, *bias = call->epilogue.bias;
+    ptrdiff_t segment[SEGMENTS];
+    struct product p = {.gemm = g, .to = columns, .act = call->epilogue.act};
+    struct strip strip = {.segment = segment,
+                          .panel = (ptrdiff_t)(k * PANEL),
+                          .c_row = call->out.pixel,
+                          .add_row = call->epilogue.add.pixel};
+    strip.segments = find_segments(call, segment, &strip.k);
+    /* Gathered rows make longer runs, if the outputs allow it. */
+    const bool in_long_runs =
+        is_flat_throughout(call) || !outputs_are_flat(call) || !is_short(g, call->out.w);
+    for (int group = 0; group < call->groups; group++) {
+        const struct source src = {.call = call, .group = group};
+        p.strip = strip;
+        p.strip.b = weight + group * group_size;
+        p.bias = bias ? bias + group * columns : NULL;
+        if (strip.segments && in_long_runs)
+            conv_direct(&p, src, from, to);
+        else
+            conv_gathered(&p, src, from, to);
+    }
+}
+
+/* ---- dense layer -------------------------------------------------------------------------------
+ */
+
+/* Outputs from .. to of rows n .. n + rows. */
+static void dense_rows(const struct gemm *g, const struct dense_call *call, int n, int rows,
+                       int from, int to)
+{
+    const struct view *in = &call->in, *out = &call->out, *add = &call->epilogue.add;
+    struct product p = {.gemm = g,
+                        .bias = call->epilogue.bias,
+                        .from = from,
+                        .to = to,
+                        .act = call->epilogue.act,
+                        .last = true,
+                        .runs = 1};
+    p.strip = (struct strip){.a_row = in->image,
+                             .segment = one_segment,
+                             .segments = 1,
+                             .k = in->c,
+                             .b = call->weight,
+                             .panel = (ptrdiff_t)in->c * PANEL,
+                             .c_row = out->image,
+                             .add_row = add->image};
+    p.run[0] = (struct run){.a = (char *)in->data + n * in->image,
+                            .c = (char *)out->data + n * out->image,
+                            .add = add->data ? (char *)add->data + n * add->image : NULL,
+                            .rows = rows};
+    multiply(&p);
+    finish(&p);
+}
+
+/* Units go through the outputs of one row after the other: the end of a row, whole rows, the
+ * beginning of one. */
+void gemm_dense(const struct gemm *g, const struct dense_call *call, size_t from, size_t to)
+{
+    const size_t columns = (size_t)call->out.c;
+    while (from < to) {
+        const int n = (int)(from / columns), first = (int)(from % columns);
+        size_t rows = first ? 0 : (to - from) / columns, count = columns;
+        if (!rows) {
+            rows = 1;
+            count = to - from < columns - (size_t)first ? to - from : columns - (size_t)first;
+        }
+        if (rows > BLOCK_ROWS) rows = BLOCK_ROWS;
+        dense_rows(g, call, n, (int)rows, first, first + (int)count);
+        from += rows * count;
+    }
+}

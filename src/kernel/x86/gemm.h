@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does a convolution become tiles of a matrix product? What gemm.c asks of an instruction set,
+ * and what it gives in return.
+ *
+ * A is one row of numbers an output pixel, read where the input lies; B is the weight matrix in
+ * panels of 16 columns; C is the output. A tile of C stays in registers while k runs from its
+ * first number to its last.
+ */
+#ifndef XC_KERNEL_X86_GEMM_H
+#define XC_KERNEL_X86_GEMM_H
+
+#include "kernel/kernel.h"
+
+enum { PANEL = 16, MOST_ROWS = 14 };
+
+/* Tiles of equal height one below the other. A row of A consists of segments of k numbers each;
+ * rows, and their outputs, are a fixed number of bytes apart. */
+struct strip {
+    int tiles;
+    const char *a;
+    ptrdiff_t a_row;
+    const ptrdiff_t *segment; /* bytes from the row's first number */
+    int segments, k;
+    const float *b;  /* the panel's rows for these k */
+    ptrdiff_t panel; /* numbers to the next panel */
+    char *c;
+    ptrdiff_t c_row;
+    const float *bias; /* of the first column; only columns in mask are read */
+    bool resume;       /* the sums go on from what c holds, not from the bias */
+    uint32_t mask;     /* columns that exist, the first one lowest */
+    const char *add;   /* or NULL */
+    ptrdiff_t add_row;
+    float low, high; /* min(max(sum, low), high), NaN stays */
+};
+typedef void strip_fn(const struct strip *s);
+
+/* The tiles of an instruction set: strips of `rows` rows at most, strip[r] of r + 1 rows. */
+struct gemm {
+    int rows;
+    strip_fn *const *narrow; /* one panel */
+    strip_fn *const *wide;   /* two panels, or NULL */
+};
+
+/* Rows of A for `rows` output pixels from unit on: numbers k .. k + depth of each (of one group),
+ * prologue applied, zeros for padding. Row i begins at to + i * step. */
+struct gather {
+    const struct conv_call *call;
+    int group;
+    size_t k;
+    int depth;
+    float *to;
+    int step;
+};
+void gemm_gather(const struct gather *g, size_t unit, int rows);
+
+void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to);
+void gemm_dense(const struct gemm *g, const struct dense_call *call, size_t from, size_t to);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tiles of up to 6 rows times 16 columns: 12 accumulators, two vectors of B and one number of A in
+ * 15 of the 16 registers, and 12 multiply-adds go with 8 loads.
+ */
+#include <immintrin.h>
+
+#include "kernel/x86/gemm.h"
+#include "kernel/x86/x86.h"
+
+enum { LANES = 8 };
+
+/* Lane i is in the mask when bit i is set. */
+static inline __m256i lanes_of(uint32_t mask)
+{
+    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)mask), bits), bits);
+}
+
+static inline __m256 load_some(const void *p, __m256i lanes)
+{
+    return _mm256_maskload_ps(p, lanes);
+}
+
+/* A masked store is slow on many processors; whole vectors are the rule. */
+static inline void store_some(void *p, __m256i lanes, bool all, __m256 v)
+{
+    if (all)
+        _mm256_storeu_ps(p, v);
+    else
+        _mm256_maskstore_ps(p, lanes, v);
+}
+
+#define VECTOR __m256
+#define MASKS(mask)                                                                                \
+    const __m256i lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> LANES);                   \
+    const bool all = ((mask)&0xffff) == 0xffff;
+#define LOAD(p) _mm256_loadu_ps(p)
+#define LOAD_SOME(j, p) load_some((const float *)(const void *)(p) + (j)*LANES, lanes_##j)
+#define STORE_SOME(j, p, v) store_some((float *)(void *)(p) + (j)*LANES, lanes_##j, all, v)
+#define SPREAD(p) _mm256_broadcast_ss((const float *)(const void *)(p))
+#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define ADD(a, b) _mm256_add_ps(a, b)
+#define LOW(a, b) _mm256_max_ps(a, b) /* a > b ? a : b */
+#define HIGH(a, b) _mm256_min_ps(a, b)
+#define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
+#define B_AT(j) (b + (j)*LANES)
+
+#include "kernel/x86/strip.h"
+
+#define VECTORS 2
+STRIP(narrow_1, 1)
+STRIP(narrow_2, 2)
+STRIP(narrow_3, 3)
+STRIP(narrow_4, 4)
+STRIP(narrow_5, 5)
+STRIP(narrow_6, 6)
+
+static strip_fn *const narrow[] = {narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6};
+static const struct gemm gemm = {6, narrow, NULL};
+
+void conv_avx2(const struct conv_call *call, size_t from, size_t to)
+{
+    gemm_conv(&gemm, call, from, to);
+}
+
+void dense_avx2(const struct dense_call *call, size_t from, size_t to)
+{
+    gemm_dense(&gemm, call, from, to);
+}

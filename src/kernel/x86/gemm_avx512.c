@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tiles of up to 14 rows times 32 columns: 28 accumulators, two vectors of B and one number of A
+ * fill 31 of the 32 registers, and 28 multiply-adds go with 16 loads.
+ */
+#include <immintrin.h>
+
+#include "kernel/x86/gemm.h"
+#include "kernel/x86/x86.h"
+
+/* The columns of a row: rows of the plan's own begin on a line. */
+static inline void fetch(const char *p, int lines)
+{
+    _mm_prefetch(p, _MM_HINT_T0);
+    if (lines > 1) _mm_prefetch(p + 64, _MM_HINT_T0);
+}
+
+#define VECTOR __m512
+#define MASKS(mask) const __mmask16 mask_0 = (__mmask16)(mask), mask_1 = (__mmask16)((mask) >> 16);
+#define LOAD(p) _mm512_loadu_ps(p)
+#define LOAD_SOME(j, p)                                                                            \
+    _mm512_maskz_loadu_ps(mask_##j, (const float *)(const void *)(p) + (j)*PANEL)
+#define STORE_SOME(j, p, v) _mm512_mask_storeu_ps((float *)(void *)(p) + (j)*PANEL, mask_##j, v)
+#define SPREAD(p) _mm512_set1_ps(*(const float *)(const void *)(p))
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define ADD(a, b) _mm512_add_ps(a, b)
+#define LOW(a, b) _mm512_max_ps(a, b) /* a > b ? a : b */
+#define HIGH(a, b) _mm512_min_ps(a, b)
+#define FETCH(p) fetch(p, VECTORS)
+#define B_AT(j) (b + (j)*s->panel)
+
+#include "kernel/x86/strip.h"
+
+#define VECTORS 2
+STRIP(wide_1, 1)
+STRIP(wide_2, 2)
+STRIP(wide_3, 3)
+STRIP(wide_4, 4)
+STRIP(wide_5, 5)
+STRIP(wide_6, 6)
+STRIP(wide_7, 7)
+STRIP(wide_8, 8)
+STRIP(wide_9, 9)
+STRIP(wide_10, 10)
+STRIP(wide_11, 11)
+STRIP(wide_12, 12)
+STRIP(wide_13, 13)
+STRIP(wide_14, 14)
+#undef VECTORS
+
+#define VECTORS 1
+STRIP(narrow_1, 1)
+STRIP(narrow_2, 2)
+STRIP(narrow_3, 3)
+STRIP(narrow_4, 4)
+STRIP(narrow_5, 5)
+STRIP(narrow_6, 6)
+STRIP(narrow_7, 7)
+STRIP(narrow_8, 8)
+STRIP(narrow_9, 9)
+STRIP(narrow_10, 10)
+STRIP(narrow_11, 11)
+STRIP(narrow_12, 12)
+STRIP(narrow_13, 13)
+STRIP(narrow_14, 14)
+
+static strip_fn *const wide[] = {wide_1, wide_2, wide_3,  wide_4,  wide_5,  wide_6,  wide_7,
+                                 wide_8, wide_9, wide_10, wide_11, wide_12, wide_13, wide_14};
+static strip_fn *const narrow[] = {narrow_1,  narrow_2,  narrow_3,  narrow_4, narrow_5,
+                                   narrow_6,  narrow_7,  narrow_8,  narrow_9, narrow_10,
+                                   narrow_11, narrow_12, narrow_13, narrow_14};
+static const struct gemm gemm = {14, narrow, wide};
+
+void conv_avx512(const struct conv_call *call, size_t from, size_t to)
+{
+    gemm_conv(&gemm, call, from, to);
+}
+
+void dense_avx512(const struct dense_call *call, size_t from, size_t to)
+{
+    gemm_dense(&gemm, call, from, to);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The largest value, or the mean, under a window that slides over an image. A few vectors of
+ * channels stay in registers while the taps of one output pixel pass by; the part of the window
+ * that is on padding is cut off before.
+ */
+#include "kernel/ref/block.h"
+#include "kernel/x86/vec.h"
+#include "kernel/x86/x86.h"
+
+/* The taps of an output pixel that are inside the input. */
+struct taps {
+    const char *first;
+    int rows, columns;
+    ptrdiff_t row, column; /* bytes from tap to tap */
+};
+
+/* Of `count` taps `step` apart, the first at `at`, those in [0, end). */
+static int clip_taps(int *at, int count, int step, int end)
+{
+    const int before = *at < 0 ? (step - 1 - *at) / step : 0;
+    const int reach = *at < end ? (end - 1 - *at) / step + 1 : 0;
+    *at += before * step;
+    return (reach < count ? reach : count) - before;
+}
+
+static struct taps taps_of(const struct pool_call *call, struct place at)
+{
+    const struct window *win = &call->window;
+    int y = at.y * win->sy - win->pad_top, x = at.x * win->sx - win->pad_left;
+    struct taps t = {.row = win->dy * call->in.row, .column = win->dx * call->in.pixel};
+    t.rows = clip_taps(&y, win->kh, win->dy, call->in.h);
+    t.columns = clip_taps(&x, win->kw, win->dx, call->in.w);
+    if (t.rows <= 0 || t.columns <= 0) return (struct taps){0};
+    t.first = (const char *)pixel_at(&call->in, (struct place){at.n, y, x});
+    return t;
+}
+
+/* `vectors` vectors of channels from c on; `whole`: all their numbers exist. divisor 0: maximum. */
+INLINE void pool_vectors(const struct taps *t, float *out, int c, int end, const int vectors,
+                         const bool whole, const bool average, float divisor)
+{
+    const lanes k = first_lanes(end - c);
+    vec acc[4];
+    acc[0] = acc[1] = acc[2] = acc[3] = average ? zero() : splat(-INFINITY);
+    for (int y = 0; y < t->rows; y++) {
+        const char *tap = t->first + y * t->row + c * (ptrdiff_t)sizeof(float);
+        for (int x = 0; x < t->columns; x++, tap += t->column) {
+            const float *from = (const void *)tap;
+#define TAKE(i)                                                                                    \
+    if (i < vectors) {                                                                             \
+        const vec v = whole ? load(from + i * VL) : load_lanes(from, k);                           \
+        acc[i] = average ? add(acc[i], v) : larger_of(acc[i], v);                                  \
+    }
+            TAKE(0) TAKE(1) TAKE(2) TAKE(3)
+#undef TAKE
+        }
+    }
+#define GIVE(i)                                                                                    \
+    if (i < vectors) {                                                                             \
+        const vec v = average ? quotient(acc[i], splat(divisor)) : acc[i];                         \
+        if (whole)                                                                                 \
+            store(out + c + i * VL, v);                                                            \
+        else                                                                                       \
+            store_lanes(out + c, k, v);                                                            \
+    }
+    GIVE(0) GIVE(1) GIVE(2) GIVE(3)
+#undef GIVE
+}
+
+INLINE void pool_pixel(const struct taps *t, float *out, int end, const bool average, float divisor)
+{
+    int c = 0;
+    for (; c + 4 * VL <= end; c += 4 * VL) pool_vectors(t, out, c, end, 4, true, average, divisor);
+    for (; c + VL <= end; c += VL) pool_vectors(t, out, c, end, 1, true, average, divisor);
+    if (c < end) pool_vectors(t, out, c, end, 1, false, average, divisor);
+}
+
+void X86(pool_max)(const struct pool_call *call, size_t from, size_t to)
+{
+    for (size_t unit = from; unit < to; unit++) {
+        const struct place at = place_of(&call->out, unit);
+        const struct taps t = taps_of(call, at);
+        pool_pixel(&t, pixel_at(&call->out, at), call->out.c, false, 0);
+    }
+}
+
+void X86(pool_average)(const struct pool_call *call, size_t from, size_t to)
+{
+    const int all = call->window.kh * call->window.kw;
+    for (size_t unit = from; unit < to; unit++) {
+        const struct place at = place_of(&call->out, unit);
+        const struct taps t = taps_of(call, at);
+        const int count = call->count_pad ? all : t.rows * t.columns;
+        pool_pixel(&t, pixel_at(&call->out, at), call->out.c, true, (float)count);
+    }
+}

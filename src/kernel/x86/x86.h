@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of x86-64 processors by instruction set; kernel.c puts them into the table. */
+#ifndef XC_KERNEL_X86_X86_H
+#define XC_KERNEL_X86_X86_H
+
+#include "kernel/kernel.h"
+
+conv_fn conv_avx2, conv_avx512; /* dense, grouped and pointwise; PACK_PANEL16 */
+dense_fn dense_avx2, dense_avx512;
+conv_fn depthwise_avx2, depthwise_avx512;
+pool_kernel_fn pool_max_avx2, pool_max_avx512, pool_average_avx2, pool_average_avx512;
+global_pool_fn global_max_avx2, global_max_avx512, global_average_avx2, global_average_avx512;
+map_fn map_avx2, map_avx512;
+
+#endif
