@@ -6,10 +6,10 @@ A case file holds blocks:   $ COMMAND            run by sh in an empty folder; `
                             expected output      stdout and stderr in the order written
                             => EXIT CODE
 "..." inside an expected line stands for anything, a line "..." alone for any number of lines.
-$DATA is the folder tests/tools/data, $SHARED the optional data; a block whose command names a
-missing $SHARED/... path is skipped.
+$SHARED is the folder of optional data; a block whose command names a missing $SHARED/... path is
+skipped, and so is every later one that names a model file which the skipped one would have made.
 """
-import os, re, subprocess, sys, tempfile
+import glob, os, re, subprocess, sys, tempfile
 
 
 def blocks(path):
@@ -25,6 +25,17 @@ def blocks(path):
             expected.append(line)
 
 
+def absent(command, shared, unmade):
+    """Does the command need what is not there? Remembers the model files that it names then."""
+    missing = [n for n in re.findall(r"\$SHARED(/[^\s\"']+)", command)
+               if not glob.glob(shared + n)]
+    models = set(re.findall(r"(?<![\w/.])[\w-]+\.(?:safetensors|keras)\b", command))
+    if not missing and not models & unmade:
+        return False
+    unmade |= models
+    return True
+
+
 def matches(expected, got):
     pattern = "".join(
         r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
@@ -33,17 +44,18 @@ def matches(expected, got):
 
 
 def main():
-    binary, data, shared, *paths = sys.argv[1:]
+    binary, shared, *paths = sys.argv[1:]
+    shared = os.path.abspath(shared)
     failed = ran = skipped = 0
     for path in paths:
         with tempfile.TemporaryDirectory() as folder:
             os.mkdir(os.path.join(folder, "work"))
             environment = {"PATH": os.path.dirname(os.path.abspath(binary)) + ":/usr/bin:/bin",
-                           "DATA": os.path.abspath(data), "SHARED": os.path.abspath(shared),
+                           "SHARED": shared,
                            "LC_ALL": "C.UTF-8", "HOME": folder}
+            unmade = set()
             for line, command, expected, code in blocks(path):
-                needed = re.findall(r"\$SHARED(/[^\s\"']+)", command)
-                if any(not os.path.exists(os.path.abspath(shared) + n) for n in needed):
+                if absent(command, shared, unmade):
                     skipped += 1
                     continue
                 done = subprocess.run(["sh", "-c", command], cwd=os.path.join(folder, "work"),
