@@ -7,6 +7,20 @@
 
 #include "kernel/trial.h"
 
+/* The rest of a call whose window is drawn. */
+static void draw_views(struct trial *t, struct dice *d, struct view in, int oh, int ow, int oc)
+{
+    struct conv_call *call = &t->conv;
+    const struct window *win = &call->window;
+    trial_input(t, d, &call->in, in.n, in.h, in.w, in.c);
+    trial_output(t, d, &call->out, in.n, oh, ow, oc);
+    const size_t taps = (size_t)(win->kh * win->kw);
+    call->weight = trial_numbers(t, d, taps * (size_t)(in.c / call->groups) * (size_t)oc);
+    call->prologue = dice_prologue(t, d, in.c);
+    call->epilogue = dice_epilogue(t, d, &call->out, true);
+    t->units = (size_t)in.n * (size_t)oh * (size_t)ow;
+}
+
 static void draw_conv(struct trial *t, struct dice *d, int groups, int c, int oc, bool one_tap)
 {
     struct conv_call *call = &t->conv;
@@ -19,13 +33,7 @@ static void draw_conv(struct trial *t, struct dice *d, int groups, int c, int oc
         oh = (h - 1) / call->window.sy + 1;
         ow = (w - 1) / call->window.sx + 1;
     }
-    trial_input(t, d, &call->in, n, h, w, c);
-    trial_output(t, d, &call->out, n, oh, ow, oc);
-    const int taps = call->window.kh * call->window.kw;
-    call->weight = trial_numbers(t, d, (size_t)taps * (size_t)(c / groups) * (size_t)oc);
-    call->prologue = dice_prologue(t, d, c);
-    call->epilogue = dice_epilogue(t, d, &call->out, true);
-    t->units = (size_t)n * (size_t)oh * (size_t)ow;
+    draw_views(t, d, (struct view){.n = n, .h = h, .w = w, .c = c}, oh, ow, oc);
 }
 
 static void draw_dense_or_grouped(struct trial *t, struct dice *d)
@@ -39,6 +47,24 @@ static void draw_depthwise(struct trial *t, struct dice *d)
 {
     const int c = dice_channels(d);
     draw_conv(t, d, c, c, c, false);
+}
+
+/* The window that networks use, on rows longer than a tile; half of the calls without what only
+ * other networks need. */
+static void draw_depthwise_3x3(struct trial *t, struct dice *d)
+{
+    struct conv_call *call = &t->conv;
+    const int c = dice_channels(d), n = dice_int(d, 1, 2), pad = dice_int(d, 0, 1);
+    const int h = dice_int(d, 3 - 2 * pad, 6), w = dice_int(d, 3 - 2 * pad, 32);
+    const int stride = dice_int(d, 1, 2), behind = dice_int(d, 0, pad);
+    *call = (struct conv_call){.type = t->type, .groups = c, .packing = PACK_PLAIN};
+    call->window = (struct window){3, 3, stride, stride, 1, 1, pad, pad};
+    draw_views(t, d, (struct view){.n = n, .h = h, .w = w, .c = c},
+               (h + pad + behind < 3 ? 0 : h + pad + behind - 3) / stride + 1,
+               (w + pad + behind < 3 ? 0 : w + pad + behind - 3) / stride + 1, c);
+    if (dice_int(d, 0, 1))
+        call->prologue = (struct prologue){.act = {dice_int(d, 0, 1) ? ACT_RELU : ACT_NONE, 0, 0}};
+    if (dice_int(d, 0, 1)) call->epilogue.add.data = NULL;
 }
 
 static void draw_pointwise(struct trial *t, struct dice *d)
@@ -165,5 +191,7 @@ static void run_dense(const struct kernels *k, const struct trial *t, size_t fro
 
 const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};
 const struct family depthwise_family = {"depthwise", draw_depthwise, run_depthwise, want_depthwise};
+const struct family depthwise_3x3_family = {"depthwise_3x3", draw_depthwise_3x3, run_depthwise,
+                                            want_depthwise};
 const struct family pointwise_family = {"pointwise", draw_pointwise, run_pointwise, want_conv};
 const struct family dense_family = {"dense", draw_dense, run_dense, want_dense};

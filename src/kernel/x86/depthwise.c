@@ -35,19 +35,26 @@ static const char *channels_from(const void *array, int first)
 /* A place for sums that are not the outputs yet. */
 typedef float sums_room[MOST_ROWS * MOST_PX * DW_BLOCK];
 
+/* A tile knows no other activation than limits. */
 static bool sums_are_outputs(const struct epilogue *e)
 {
-    return !e->add.data && e->act.kind == ACT_NONE;
+    const enum act kind = e->act.kind;
+    return !e->add.data && (kind == ACT_NONE || kind == ACT_RELU || kind == ACT_CLIP);
 }
 
 static struct tile start_tile(const struct area *a)
 {
-    const float *bias = a->call->epilogue.bias;
+    const struct epilogue *e = &a->call->epilogue;
+    const float *bias = e->bias;
+    const bool clip = e->act.kind == ACT_CLIP;
     return (struct tile){
         .weight = channels_from(a->call->weight, a->first),
         .weight_tap = a->call->in.c * (ptrdiff_t)sizeof(float),
         .bias = bias ? channels_from(bias, a->first) : (const char *)zeros,
         .width = a->width,
+        .clamped = sums_are_outputs(e) && e->act.kind != ACT_NONE,
+        .low = clip ? (float)e->act.alpha : 0,
+        .high = clip ? (float)e->act.beta : INFINITY,
     };
 }
 
@@ -153,6 +160,12 @@ INLINE void vector_any(const struct area *a, const struct tile *t, int c, const 
 #undef TAP
 #undef PADDING
         }
+    }
+    if (t->clamped) {
+        const vec low = splat(t->low), high = splat(t->high);
+#define CLAMP(p) acc[p] = min_of(high, max_of(low, acc[p]));
+        TIMES_8(CLAMP)
+#undef CLAMP
     }
 #define STORE(p)                                                                                   \
     if (p < px) store_channels((void *)(t->out + p * t->out_pixel), c, a->width, acc[p]);

@@ -24,7 +24,9 @@ struct tile {
     ptrdiff_t weight_tap;
     char *out;
     ptrdiff_t out_row, out_pixel;
-    int width; /* channels */
+    int width;    /* channels */
+    bool clamped; /* the sums become min(max(sum, low), high); NaN stays */
+    float low, high;
 };
 
 #endif

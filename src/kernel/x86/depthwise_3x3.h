@@ -13,6 +13,9 @@
 
 #include "kernel/x86/depthwise.h"
 
+/* Expanded thousands of times; with a check of every addition that takes the compiler minutes. */
+#define EXPAND INLINE __attribute__((no_sanitize("undefined")))
+
 struct form { /* always constant */
     int rows, px, stride;
     bool relu;
@@ -29,15 +32,22 @@ struct sums {
 #define TIMES_9(X) TIMES_8(X) X(8)
 #define TIMES_10(X) TIMES_9(X) X(9)
 #define TIMES_12(X) TIMES_10(X) X(10) X(11)
+#ifdef __AVX512F__
+#define TIMES_PX TIMES_10 /* MOST_PX */
+#define TIMES_COLUMNS TIMES_12
+#else
+#define TIMES_PX TIMES_8
+#define TIMES_COLUMNS TIMES_10
+#endif
 
 /* With AVX2 the width is a multiple of VL: masks cost time there. */
-INLINE vec load_some(const char *p, lanes k)
+EXPAND vec load_some(const char *p, lanes k)
 {
     const float *numbers = (const void *)p;
     return VL == 16 ? load_lanes(numbers, k) : load(numbers);
 }
 
-INLINE void store_some(char *p, lanes k, vec v)
+EXPAND void store_some(char *p, lanes k, vec v)
 {
     float *numbers = (void *)p;
     if (VL == 16)
@@ -46,7 +56,7 @@ INLINE void store_some(char *p, lanes k, vec v)
         store(numbers, v);
 }
 
-INLINE vec load_pixel(struct form f, const struct sums *s, const char *p)
+EXPAND vec load_pixel(struct form f, const struct sums *s, const char *p)
 {
     const vec v = load_some(p, s->k);
     return f.relu ? max_of(zero(), v) : v;
@@ -60,13 +70,13 @@ INLINE vec load_pixel(struct form f, const struct sums *s, const char *p)
 /* ---- stride 1: number v of column x meets row ky of the taps -----------------------------------
  */
 
-INLINE void add_tap(struct form f, struct sums *s, int r, vec v, int x, int ky, int kx)
+EXPAND void add_tap(struct form f, struct sums *s, int r, vec v, int x, int ky, int kx)
 {
     const int p = x - kx;
     if (p >= 0 && p < f.px) s->row[r][p] = fused(v, s->w[3 * ky + kx], s->row[r][p]);
 }
 
-INLINE void add_taps(struct form f, struct sums *s, int r, vec v, int x, int ky)
+EXPAND void add_taps(struct form f, struct sums *s, int r, vec v, int x, int ky)
 {
     if (r >= f.rows || ky < 0 || ky > 2) return;
     add_tap(f, s, r, v, x, ky, 0);
@@ -74,7 +84,7 @@ INLINE void add_taps(struct form f, struct sums *s, int r, vec v, int x, int ky)
     add_tap(f, s, r, v, x, ky, 2);
 }
 
-INLINE void add_line_1(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
+EXPAND void add_line_1(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
                        int y)
 {
     const char *rest = line->rest + offset;
@@ -93,14 +103,14 @@ INLINE void add_line_1(struct form f, struct sums *s, const struct line *line, p
         add_taps(f, s, 0, v, x, y);                                                                \
         add_taps(f, s, 1, v, x, y - 1);                                                            \
     }
-    TIMES_12(COLUMN)
+    TIMES_COLUMNS(COLUMN)
 #undef COLUMN
 }
 
 /* ---- stride 2: tap by tap, the even columns kept for the third ---------------------------------
  */
 
-INLINE void add_line_2(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
+EXPAND void add_line_2(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
                        int ky)
 {
     const char *odd = line->rest + offset;
@@ -116,7 +126,7 @@ INLINE void add_line_2(struct form f, struct sums *s, const struct line *line, p
         rest += two;                                                                               \
         IN_REGISTER(rest);                                                                         \
     }
-    TIMES_10(FIRST)
+    TIMES_PX(FIRST)
 #undef FIRST
 #define SECOND(p)                                                                                  \
     if (p < f.px) {                                                                                \
@@ -124,18 +134,18 @@ INLINE void add_line_2(struct form f, struct sums *s, const struct line *line, p
         odd += two;                                                                                \
         IN_REGISTER(odd);                                                                          \
     }
-    TIMES_10(SECOND)
+    TIMES_PX(SECOND)
 #undef SECOND
 #define THIRD(p)                                                                                   \
     if (p < f.px) s->row[0][p] = fused(even[p + 1], s->w[3 * ky + 2], s->row[0][p]);
-    TIMES_10(THIRD)
+    TIMES_PX(THIRD)
 #undef THIRD
 }
 
 /* ---- the tile ----------------------------------------------------------------------------------
  */
 
-INLINE void add_line(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
+EXPAND void add_line(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
                      int y)
 {
     if (f.stride == 1)
@@ -144,20 +154,28 @@ INLINE void add_line(struct form f, struct sums *s, const struct line *line, ptr
         add_line_2(f, s, line + y, offset, y);
 }
 
-INLINE void store_row(struct form f, const struct sums *s, int r, char *out, ptrdiff_t pixel)
+EXPAND void store_row(struct form f, struct sums *s, const struct tile *t, int r, char *out)
 {
+    ptrdiff_t pixel = t->out_pixel;
     IN_REGISTER(pixel);
+    if (t->clamped) {
+        const vec low = splat(t->low), high = splat(t->high);
+#define CLAMP(p)                                                                                   \
+    if (p < f.px) s->row[r][p] = min_of(high, max_of(low, s->row[r][p]));
+        TIMES_PX(CLAMP)
+#undef CLAMP
+    }
 #define STORE(p)                                                                                   \
     if (p < f.px) {                                                                                \
         store_some(out, s->k, s->row[r][p]);                                                       \
         out += pixel;                                                                              \
         IN_REGISTER(out);                                                                          \
     }
-    TIMES_10(STORE)
+    TIMES_PX(STORE)
 #undef STORE
 }
 
-INLINE void tile_3x3(const struct tile *t, const struct form f)
+EXPAND void tile_3x3(const struct tile *t, const struct form f)
 {
     for (int c = 0; c < t->width; c += VL) {
         const ptrdiff_t offset = c * (ptrdiff_t)sizeof(float);
@@ -168,15 +186,16 @@ INLINE void tile_3x3(const struct tile *t, const struct form f)
         TIMES_9(WEIGHT)
 #undef WEIGHT
         const vec start = load_some(t->bias + offset, s.k);
-#define START(p) s.row[0][p] = s.row[1][p] = start;
-        TIMES_10(START)
+#define START(p)                                                                                   \
+    if (p < f.px) s.row[0][p] = s.row[f.rows - 1][p] = start;
+        TIMES_PX(START)
 #undef START
         add_line(f, &s, t->line, offset, 0);
         add_line(f, &s, t->line, offset, 1);
         add_line(f, &s, t->line, offset, 2);
         if (f.rows == 2) add_line(f, &s, t->line, offset, 3);
-        store_row(f, &s, 0, t->out + offset, t->out_pixel);
-        if (f.rows == 2) store_row(f, &s, 1, t->out + t->out_row + offset, t->out_pixel);
+        store_row(f, &s, t, 0, t->out + offset);
+        if (f.rows == 2) store_row(f, &s, t, 1, t->out + t->out_row + offset);
     }
 }
 
