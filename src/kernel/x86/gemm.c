@@ -2,7 +2,8 @@
 /*
  * Which tiles make up a convolution or a dense layer, and in which order? A block of rows stays in
  * the second-level cache while all panels of the weights pass by; a panel stays in the first while
- * the tiles of the block use it.
+ * the tiles of the block use it. The panel after it comes from memory meanwhile: behind the last
+ * one that is often the weights of the next layer.
  *
  * Where no window leaves the input and nothing is applied on load, A is the input itself: a pixel's
  * row of A is one segment (1x1), one a kernel row (pixels without gaps) or one a tap. Otherwise the
@@ -17,6 +18,7 @@ enum {
     SEGMENTS = 64,
     RUNS = 64,
     LEAST_ROWS = 4,
+    LEAST_FETCHED = 192, /* low panels come by themselves */
     BLOCK_ROWS = 13 * MOST_ROWS,
     BLOCK_BYTES = 640 << 10,
     DEPTH = 256,
@@ -96,6 +98,7 @@ static void multiply(const struct product *p)
         const bool pair = g->wide && p->to - column > PANEL;
         width = pair ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
+        common.next = common.k < LEAST_FETCHED ? 0 : width / PANEL * common.panel;
         common.bias = p->bias ? p->bias + column : zeros;
         common.mask = mask_of(p->from - column, p->to - column);
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {

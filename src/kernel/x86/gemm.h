@@ -24,6 +24,7 @@ struct strip {
     int segments, k;
     const float *b;  /* the panel's rows for these k */
     ptrdiff_t panel; /* numbers to the next panel */
+    ptrdiff_t next;  /* numbers to what should come into the second-level cache meanwhile */
     char *c;
     ptrdiff_t c_row;
     const float *bias; /* of the first column; only columns in mask are read */

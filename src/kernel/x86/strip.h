@@ -3,7 +3,7 @@
  * The inner loops of a matrix product, written once for every vector type. The including file
  * defines
  *
- *   VECTOR, MASKS, LOAD, LOAD_SOME, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH
+ *   VECTOR, MASKS, LOAD, LOAD_SOME, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH, FETCH_NEXT
  *
  * and, before each use of STRIP(name, rows), VECTORS, the number of vectors in a row of the tile (1
  * or 2), and B_AT(j), where vector j of a row of B begins.
@@ -11,7 +11,7 @@
  * Each accumulator has a name: compilers keep names in registers, but give arrays to the stack. The
  * rows of A are reached from three pointers, five rows each, because there are not enough registers
  * for fourteen. What a tile needs at its end, places to store and numbers to add, is fetched before
- * its beginning.
+ * its beginning; the panels that follow are fetched while these are read.
  */
 #define ROWS_1(X) X(0)
 #define ROWS_2(X) ROWS_1(X) X(1)
@@ -94,6 +94,7 @@
                     ROWS_##rows(STRIP_STEP) a0 += sizeof(float);                                   \
                     a5 += sizeof(float);                                                           \
                     a10 += sizeof(float);                                                          \
+                    FETCH_NEXT(b + s->next)                                                        \
                     b += PANEL;                                                                    \
                 }                                                                                  \
             }                                                                                      \
