@@ -5,6 +5,8 @@
  *
  *   keras           load_img + preprocess_input of Keras Applications: nearest, no EXIF turn
  *   keras-dataset   image_dataset_from_directory, then preprocess_input
+ *   keras-caffe     the same files for VGG and ResNet: blue first, means taken away, no scale
+ *   torchvision     shorter side to 8/7 of the input, centre; ImageNet's means and deviations
  *   timm-legacy     legacy_xception: shorter side to 333, centre 299
  *   timm-331, -318  xception41, 65, 71 at crop 0.903; xception41p, 65p at crop 0.94
  *   face64, face48  face_classification at its two sizes. It resizes with cv2.resize, which rounds
@@ -37,6 +39,12 @@ struct recipe {
 #define TIMM(crop)                                                                                 \
     RECIPE(XC_FIT_CROP, XC_FILTER_BICUBIC, XC_COLOUR_RGB, false, crop, 255.0f, SAME(0.5f),         \
            SAME(0.5f))
+#define KERAS_CAFFE                                                                                \
+    RECIPE(XC_FIT_STRETCH, XC_FILTER_NEAREST, XC_COLOUR_BGR, false, 1.0, 1.0f,                     \
+           {103.939f, 116.779f, 123.68f}, SAME(1.0f))
+#define TORCHVISION                                                                                \
+    RECIPE(XC_FIT_CROP, XC_FILTER_BILINEAR, XC_COLOUR_RGB, false, 0.875, 255.0f,                   \
+           {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f})
 #define FACE                                                                                       \
     RECIPE(XC_FIT_STRETCH, XC_FILTER_TF_BILINEAR, XC_COLOUR_GREY, true, 1.0, 255.0f, SAME(0.5f),   \
            SAME(0.5f))
@@ -47,6 +55,8 @@ struct recipe {
 static const struct recipe recipes[] = {
     {"keras", KERAS(XC_FILTER_NEAREST)},
     {"keras-dataset", KERAS(XC_FILTER_TF_BILINEAR)},
+    {"keras-caffe", KERAS_CAFFE},
+    {"torchvision", TORCHVISION},
     {"timm-legacy", TIMM(0.8975)},
     {"timm-331", TIMM(0.903)},
     {"timm-318", TIMM(0.94)},

@@ -26,7 +26,11 @@
     X(mini_xception)                                                                               \
     X(tiny_xception)                                                                               \
     X(big_xception)                                                                                \
-    X(tiny_xception_age_gender)
+    X(tiny_xception_age_gender)                                                                    \
+    X(vgg16)                                                                                       \
+    X(resnet50)                                                                                    \
+    X(resnet101)                                                                                   \
+    X(resnet152)
 
 #define ARCH_X(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_X)

@@ -304,10 +304,16 @@ void head_close_custom(struct graph *g, const struct head *head, int x)
 /* 0, UNITS, or UNITSxLAYERS. */
 static void take_fc(struct arch_opts *o, struct head *head)
 {
+    const int units = head->fc_units, layers = head->fc_layers;
     const char *s = opts_text(o, "fc");
     char text[32];
-    if (!s || strcmp(s, "0") == 0) return;
-    head->fc_layers = 1;
+    if (!s) return;
+    head->fc_units = 0;
+    head->fc_layers = strcmp(s, "0") != 0;
+    if (!head->fc_layers) {
+        if (layers) opts_note(o, "fc", "0");
+        return;
+    }
     s = opts_read_int(s, 1, ARCH_MAX_CHANNELS, &head->fc_units);
     if (s && *s == 'x') s = opts_read_int(s + 1, 1, 8, &head->fc_layers);
     if (!s || *s) {
@@ -317,6 +323,7 @@ static void take_fc(struct arch_opts *o, struct head *head)
         head->fc_layers = 0;
         return;
     }
+    if (head->fc_units == units && head->fc_layers == layers) return;
     snprintf(text, sizeof text, "%dx%d", head->fc_units, head->fc_layers);
     opts_note(o, "fc", text);
 }
@@ -341,6 +348,11 @@ void head_take(struct arch_opts *o, const struct flavour *flavour, unsigned knob
         refuse_own(o, knobs);
         return;
     }
+    head->flatten = (knobs & HEAD_FLATTEN) != 0;
+    if (head->flatten) {
+        head->fc_units = 4096;
+        head->fc_layers = 2;
+    }
     if (knobs & HEAD_FC) take_fc(o, head);
     if (knobs & HEAD_DROPOUT) head->dropout = opts_real(o, "dropout", 0, 0, 0.99);
     if (knobs & HEAD_SOFTMAX) head->softmax = opts_switch(o, "softmax", !flavour->timm);
@@ -352,16 +364,26 @@ void head_predict(struct graph *g, const struct head *head, int logits)
     graph_output(g, "predictions", logits);
 }
 
+static int dropout(struct graph *g, const struct head *head, int before, int x)
+{
+    if (head->dropout <= 0) return x;
+    return graph_dropout(g, numbered("dropout", before).text, x, head->dropout);
+}
+
 void head_close(struct graph *g, const struct head *head, int x, int classes)
 {
     if (head->custom) {
         head_close_custom(g, head, x);
         return;
     }
-    x = graph_global_pool(g, "avg_pool", x, POOL_AVERAGE);
-    for (int i = 1; i <= head->fc_layers; i++)
+    int dropouts = 0;
+    x = head->flatten ? graph_flatten(g, "flatten", x)
+                      : graph_global_pool(g, "avg_pool", x, POOL_AVERAGE);
+    for (int i = 1; i <= head->fc_layers; i++) {
         x = dense(g, name("fc%d", i).text, x, head->fc_units, RELU);
-    if (head->dropout > 0) x = graph_dropout(g, "dropout", x, head->dropout);
+        if (head->flatten) x = dropout(g, head, dropouts++, x);
+    }
+    if (!dropouts) x = dropout(g, head, 0, x);
     graph_layer(g, "predictions");
     x = graph_dense(g, "predictions", x, classes, true);
     head_predict(g, head, x);

@@ -12,7 +12,12 @@
 #define HEAD_MAX_LAYERS 32
 
 /* Knobs of the network's own end; refused beside head=. */
-enum head_knob { HEAD_SOFTMAX = 1u << 0, HEAD_DROPOUT = 1u << 1, HEAD_FC = 1u << 2 };
+enum head_knob {
+    HEAD_SOFTMAX = 1u << 0,
+    HEAD_DROPOUT = 1u << 1,
+    HEAD_FC = 1u << 2,
+    HEAD_FLATTEN = 1u << 3 /* VGG's: flatten in place of the mean, fc=4096x2, dropout after each */
+};
 
 struct pre_layer {
     int channels; /* of scale and shift: 1, or the input's */
@@ -32,7 +37,7 @@ struct head {
     int layers;
     struct head_layer layer[HEAD_MAX_LAYERS];
     struct batch_norm_attr norm; /* of the flavour */
-    bool softmax;                /* the network's own end, from here on */
+    bool softmax, flatten;       /* the network's own end, from here on */
     double dropout;
     int fc_units, fc_layers;
 };

@@ -98,6 +98,20 @@ static const struct total totals[] = {
     {"xception71", 42338736 + 198976, 42338736, 17946553928, 0},
     {"xception41p", 26907752 + 53504, 26907752, 9204134312, 0},
     {"xception65p", 39819560 + 88448, 39819560, 13852682216, 0},
+    /* the rivals: Keras Applications, then torchvision */
+    {"vgg16", 138357544, 138357544, 15470264320, 23},
+    {"resnet50", 25636712, 25583592, 3857973248, 175},
+    {"resnet101", 44707176, 44601832, 7570194432, 345},
+    {"resnet152", 60419944, 60268520, 11282415616, 515},
+    {"resnet50,head=none", 23587712, 23534592, 3855925248, 173},
+    {"vgg16,head=none", 14714688, 14714688, 15346630656, 19},
+    {"vgg16,bn=on,flavour=timm", 138365992 + 8448, 138365992, 15470264320, 0},
+    {"resnet50,flavour=timm", 25557032 + 53120, 25557032, 4089184256, 0},
+    {"resnet101,flavour=timm", 44549160 + 105344, 44549160, 7801405440, 0},
+    {"resnet152,flavour=timm", 60192808 + 151424, 60192808, 11513626624, 0},
+    {"resnet50,flavour=timm,channels=16/32/64,blocks=3/4/3,stem=16,stem-stride=1,input=32,"
+     "classes=10",
+     336250, 0, 0, 0},
     /* face_classification */
     {"mini-xception", 58423, 58423 - 1472, 10163392, 46},
     {"mini-xception,classes=2", 52658, 52658 - 1472, 10071232, 46},
@@ -322,6 +336,13 @@ static const struct sides others[] = {
      {"block1_conv1", "block1_conv2", "block2_add", "block3_add", "block4_add", "block5_add"},
      {46, 44, 22, 11, 6, 6}},
     {"big-xception", {"block1_conv1", "block1_conv2", "block2_add", "block3_add"}, {31, 29, 15, 8}},
+    {"vgg16",
+     {"block1_pool", "block2_pool", "block3_pool", "block4_pool", "block5_pool"},
+     {112, 56, 28, 14, 7}},
+    {"resnet50",
+     {"conv1_relu", "pool1_pool", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out",
+      "conv5_block3_out"},
+     {112, 56, 56, 28, 14, 7}},
     {"tiny-xception-age-gender",
      {"entry_flow_conv_in", "entry_flow_reduction_block_0_add", "entry_flow_reduction_block_1_add",
       "middle_flow_main_block_1_add", "exit_flow_reduction_block_add", "exit_flow_separable_conv",
@@ -386,8 +407,28 @@ static void smallest_sides(void **state)
     }
 }
 
-RUN(cmocka_unit_test(whole_networks), cmocka_unit_test(a_wrong_count_is_seen),
-    cmocka_unit_test(rounded_macs), cmocka_unit_test(xception_blocks),
-    cmocka_unit_test(xception_operators), cmocka_unit_test(xception_sides),
-    cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
+/* Stage by stage, as Keras has it. */
+static void resnet_stages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *stage;
+        uint64_t params, tenths; /* of a million multiply-adds */
+    } row[] = {{"resnet50", "conv1", 9728, 1180},      {"resnet50", "conv2", 220032, 6679},
+               {"resnet50", "conv3", 1230336, 9505},   {"resnet50", "conv4", 7129088, 13873},
+               {"resnet50", "conv5", 14998528, 7322},  {"resnet50", "predictions", 2049000, 20},
+               {"resnet152", "conv3", 2359808, 18240}, {"resnet152", "conv4", 40782848, 79382}};
+    for (int i = 0; i < COUNT(row); i++) {
+        struct graph *g = build(row[i].spec);
+        struct cost is = cost_of(g, row[i].stage);
+        if (is.params != row[i].params || (is.macs + 50000) / 100000 != row[i].tenths)
+            WRONG("%s %s: %zu %zu", row[i].spec, row[i].stage, (size_t)is.params, (size_t)is.macs);
+        graph_free(g);
+    }
+}
+
+RUN(cmocka_unit_test(resnet_stages), cmocka_unit_test(whole_networks),
+    cmocka_unit_test(a_wrong_count_is_seen), cmocka_unit_test(rounded_macs),
+    cmocka_unit_test(xception_blocks), cmocka_unit_test(xception_operators),
+    cmocka_unit_test(xception_sides), cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
     cmocka_unit_test(age_gender_stages), cmocka_unit_test(smallest_sides))
