@@ -271,7 +271,7 @@ static void test_catalogues(void **state)
         CHECK(xc_preprocess_named(xc_preprocess_name(recipes++), &p));
         assert_int_equal(p.size, sizeof p);
     }
-    assert_true(archs > 5 && recipes == 8);
+    assert_true(archs > 5 && recipes > 5);
     assert_string_equal(xc_fit_name(XC_FIT_PAD), "pad");
     assert_string_equal(xc_filter_name(XC_FILTER_BICUBIC), "bicubic");
     assert_string_equal(xc_colour_name(XC_COLOUR_GREY), "grey");

@@ -235,7 +235,7 @@ static void recipes_and_words(void **state)
         assert_int_equal(preprocess_check(&p, &err), XC_OK);
         assert_int_equal(p.size, sizeof p);
     }
-    assert_int_equal(i, 8);
+    assert_true(i >= 8);
     assert_null(preprocess_name(-1));
     assert_int_equal(preprocess_named("kerass", &p, &err), XC_ERR_ARGUMENT);
     assert_non_null(strstr(err.text, "kerass"));

@@ -101,7 +101,7 @@ static void catalogue(void **state)
         assert_true(strlen(a->help) > 10);
         free(text);
     }
-    assert_int_equal(count, 11);
+    assert_true(count >= 11);
     assert_null(arch_at(-1));
     assert_null(arch_at(count + 5));
     assert_null(arch_find("xception4"));
