@@ -30,7 +30,10 @@
     X(vgg16)                                                                                       \
     X(resnet50)                                                                                    \
     X(resnet101)                                                                                   \
-    X(resnet152)
+    X(resnet152)                                                                                   \
+    X(inception_v3)                                                                                \
+    X(inception_v3_2016)                                                                           \
+    X(googlenet)
 
 #define ARCH_X(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_X)

@@ -106,6 +106,11 @@ static const struct total totals[] = {
     {"resnet50,head=none", 23587712, 23534592, 3855925248, 173},
     {"vgg16,head=none", 14714688, 14714688, 15346630656, 19},
     {"vgg16,bn=on,flavour=timm", 138365992 + 8448, 138365992, 15470264320, 0},
+    {"inception-v3", 23851784, 23817352, 5713216096, 313},
+    {"inception-v3,head=none", 21802784, 21768352, 5711168096, 311},
+    {"inception-v3,flavour=timm", 23869000, 23834568, 5713216096, 313},
+    {"inception-v3-2016", 23660968, 23626728, 5623817312, 313}, /* the paper's table 3 */
+    {"googlenet", 6624904 + 14560, 6624904, 0, 0},
     {"resnet50,flavour=timm", 25557032 + 53120, 25557032, 4089184256, 0},
     {"resnet101,flavour=timm", 44549160 + 105344, 44549160, 7801405440, 0},
     {"resnet152,flavour=timm", 60192808 + 151424, 60192808, 11513626624, 0},
@@ -177,7 +182,8 @@ static void rounded_macs(void **state)
         uint64_t millions;
     } row[] = {{"xception,input=71", 553},   {"xception,input=96", 828},
                {"xception,input=128", 1478}, {"xception,input=150", 1926},
-               {"xception,input=224", 4553}, {"xception,input=32,stem-stride=1,classes=10", 375}};
+               {"xception,input=224", 4553}, {"xception,input=32,stem-stride=1,classes=10", 375},
+               {"googlenet", 1498},          {"resnet50,flavour=timm", 4089}};
     for (int i = 0; i < COUNT(row); i++) {
         struct graph *g = build(row[i].spec);
         assert_int_equal((cost_of(g, "").macs + 500000) / 1000000, row[i].millions);
@@ -343,6 +349,10 @@ static const struct sides others[] = {
      {"conv1_relu", "pool1_pool", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out",
       "conv5_block3_out"},
      {112, 56, 56, 28, 14, 7}},
+    {"googlenet",
+     {"conv1", "maxpool1", "maxpool2", "inception3b", "maxpool3", "inception4e", "maxpool4",
+      "inception5b"},
+     {112, 56, 28, 28, 14, 14, 7, 7}},
     {"tiny-xception-age-gender",
      {"entry_flow_conv_in", "entry_flow_reduction_block_0_add", "entry_flow_reduction_block_1_add",
       "middle_flow_main_block_1_add", "exit_flow_reduction_block_add", "exit_flow_separable_conv",
@@ -427,8 +437,42 @@ static void resnet_stages(void **state)
     }
 }
 
-RUN(cmocka_unit_test(resnet_stages), cmocka_unit_test(whole_networks),
-    cmocka_unit_test(a_wrong_count_is_seen), cmocka_unit_test(rounded_macs),
-    cmocka_unit_test(xception_blocks), cmocka_unit_test(xception_operators),
-    cmocka_unit_test(xception_sides), cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
+/* Module by module, as Keras has it. */
+static void inception_modules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *module;
+        uint64_t params, tenths;
+        int side, channels;
+    } row[] = {{"stem_", 173072, 13408, 35, 192},    {"mixed0", 256368, 3123, 35, 256},
+               {"mixed1", 277968, 3387, 35, 288},    {"mixed2", 285648, 3481, 35, 288},
+               {"mixed3", 1153920, 4019, 17, 768},   {"mixed4", 1298944, 3741, 17, 768},
+               {"mixed5", 1692736, 4877, 17, 768},   {"mixed6", 1692736, 4877, 17, 768},
+               {"mixed7", 2143872, 6179, 17, 768},   {"mixed8", 1699584, 2910, 8, 1280},
+               {"mixed9", 5047872, 3224, 8, 2048},   {"mixed10", 6080064, 3885, 8, 2048},
+               {"predictions", 2049000, 20, 1, 1000}};
+    struct graph *g = build("inception-v3");
+    for (int i = 0; i < COUNT(row); i++) {
+        const char *last = i ? row[i].module : "stem_pool2";
+        struct cost is = cost_of(g, row[i].module);
+        if (strcmp(row[i].module, "mixed1") == 0) { /* the prefix finds mixed10 too */
+            struct cost ten = cost_of(g, "mixed10");
+            is.params -= ten.params;
+            is.macs -= ten.macs;
+        }
+        const struct node *n = &g->node[node_of(g, last)];
+        if (is.params != row[i].params || (is.macs + 50000) / 100000 != row[i].tenths ||
+            n->out.h != row[i].side || n->out.c != row[i].channels)
+            WRONG("%s: %zu %zu, %dx%dx%d", row[i].module, (size_t)is.params, (size_t)is.macs,
+                  n->out.h, n->out.w, n->out.c);
+    }
+    graph_free(g);
+}
+
+RUN(cmocka_unit_test(inception_modules), cmocka_unit_test(resnet_stages),
+    cmocka_unit_test(whole_networks), cmocka_unit_test(a_wrong_count_is_seen),
+    cmocka_unit_test(rounded_macs), cmocka_unit_test(xception_blocks),
+    cmocka_unit_test(xception_operators), cmocka_unit_test(xception_sides),
+    cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
     cmocka_unit_test(age_gender_stages), cmocka_unit_test(smallest_sides))
