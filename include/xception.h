@@ -368,6 +368,29 @@ typedef struct xc_answer {
 XC_API XC_NODISCARD xc_status xc_classify(xc_session *session, const xc_image *const *images,
                                           uint32_t n, uint32_t k, xc_answer *answers);
 
+/* ---- measuring ---------------------------------------------------------------------------------
+ */
+
+/* Multiply-adds a second that the context's threads reach together when they wait for nothing:
+ * independent sums in registers, with the instructions that carry this precision. What a run can at
+ * best do on this machine at this minute. Takes about `seconds`, 0..60. */
+XC_API XC_NODISCARD xc_status xc_context_peak(xc_context *context, xc_precision precision,
+                                              double seconds, double *out);
+
+/* What one step of a run does. Several layers may be one step. */
+typedef struct xc_step {
+    const char *name;                 /* of the layer that does the work; lives with the session */
+    const char *kind;                 /* its operator: "conv", "pool", ... */
+    uint32_t height, width, channels; /* of its result */
+    uint64_t macs;                    /* multiply-adds an image */
+} xc_step;
+XC_API uint32_t xc_session_steps(const xc_session *session);
+XC_API XC_NODISCARD xc_status xc_session_step(const xc_session *session, uint32_t index,
+                                              xc_step *out);
+/* xc_run that says where the time goes: seconds[i] is that of step i, of xc_session_steps. */
+XC_API XC_NODISCARD xc_status xc_run_timed(xc_session *session, const float *input, uint32_t n,
+                                           double *seconds);
+
 #ifdef __cplusplus
 }
 #endif

@@ -80,7 +80,38 @@ xc_status xc_run(xc_session *session, const float *input, uint32_t n)
     if (!session) return refuse_null("session");
     if (!input) return refuse_null("input");
     TRY(check_batch(session, n));
-    return session_run(session, input, DTYPE_F32, n, api_error());
+    return session_run(session, input, DTYPE_F32, n, NULL, api_error());
+}
+
+xc_status xc_run_timed(xc_session *session, const float *input, uint32_t n, double *seconds)
+{
+    if (!session) return refuse_null("session");
+    if (!input) return refuse_null("input");
+    if (!seconds) return refuse_null("seconds");
+    TRY(check_batch(session, n));
+    return session_run(session, input, DTYPE_F32, n, seconds, api_error());
+}
+
+uint32_t xc_session_steps(const xc_session *session)
+{
+    return session ? (uint32_t)session_steps(session) : 0;
+}
+
+xc_status xc_session_step(const xc_session *session, uint32_t index, xc_step *out)
+{
+    if (!session) return refuse_null("session");
+    if (!out) return refuse_null("out");
+    if (index >= xc_session_steps(session))
+        return fail(api_error(), XC_ERR_ARGUMENT, "step %u of %u", index,
+                    xc_session_steps(session));
+    const struct plan_step step = session_step(session, (int)index);
+    *out = (xc_step){.name = step.name,
+                     .kind = step.op,
+                     .height = (uint32_t)step.out.h,
+                     .width = (uint32_t)step.out.w,
+                     .channels = (uint32_t)step.out.c,
+                     .macs = step.macs / (uint64_t)step.out.n};
+    return XC_OK;
 }
 
 xc_status xc_session_read(const xc_session *session, const char *name, float *out, size_t count,

@@ -67,6 +67,19 @@ int32_t xc_context_threads(const xc_context *context)
     return context ? pool_threads(context->machine.pool) : 0;
 }
 
+xc_status xc_context_peak(xc_context *context, xc_precision precision, double seconds, double *out)
+{
+    if (!context) return refuse_null("context");
+    if (!out) return refuse_null("out");
+    if (!(seconds >= 0 && seconds <= 60))
+        return fail(api_error(), XC_ERR_ARGUMENT, "seconds: %g, expected 0..60", seconds);
+    if (precision != XC_PRECISION_F32 && precision != XC_PRECISION_F64)
+        return fail(api_error(), XC_ERR_ARGUMENT, "precision: %d is not one of xc_precision",
+                    (int)precision);
+    *out = machine_peak(&context->machine, precision, seconds);
+    return XC_OK;
+}
+
 const char *xc_context_cpu(const xc_context *context)
 {
     return context ? context->machine.f32.level : "";

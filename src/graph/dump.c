@@ -34,16 +34,32 @@ static const char *chain_text(const struct plan *p, const struct step *step, str
     return t.so_far;
 }
 
+int plan_steps(const struct plan *p)
+{
+    return p->steps;
+}
+
+struct plan_step plan_step_at(const struct plan *p, int i)
+{
+    const struct step *step = &p->step[i];
+    const struct node *root = &p->g->node[step->chain.root];
+    const struct view *out = &step->call.io.out;
+    return (struct plan_step){root->name,
+                              op_of(root)->name,
+                              {out->n, out->h, out->w, out->c},
+                              graph_macs(p->g, step->chain.root, p->shape)};
+}
+
 static const char *step_line(const struct plan *p, int i, struct arena *a)
 {
     const struct step *step = &p->step[i];
-    const struct view *in = &step->call.io.in, *out = &step->call.io.out;
+    const struct view *in = &step->call.io.in;
+    const struct plan_step what = plan_step_at(p, i);
     const char *nodes = chain_text(p, step, a);
-    uint64_t macs = graph_macs(p->g, step->chain.root, p->shape);
     if (!nodes) return NULL;
-    return arena_printf(a, "%3d %-11s %dx%dx%dx%d -> %dx%dx%dx%d @%zu %llu  %s\n", i,
-                        op_of(&p->g->node[step->chain.root])->name, in->n, in->h, in->w, in->c,
-                        out->n, out->h, out->w, out->c, step->out, (unsigned long long)macs, nodes);
+    return arena_printf(a, "%3d %-11s %dx%dx%dx%d -> %dx%dx%dx%d @%zu %llu  %s\n", i, what.op,
+                        in->n, in->h, in->w, in->c, what.out.n, what.out.h, what.out.w, what.out.c,
+                        step->out, (unsigned long long)what.macs, nodes);
 }
 
 const char *plan_dump(const struct plan *p, struct arena *a)

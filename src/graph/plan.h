@@ -47,6 +47,15 @@ size_t plan_arena_bytes(const struct plan *p);
 /* One line a step: operator, node, shapes, offset, multiply-adds. The text is the arena's. */
 const char *plan_dump(const struct plan *p, struct arena *a);
 
+/* What step i is, for a person who looks where the time goes. */
+struct plan_step {
+    const char *name, *op; /* of the node that does the work: the plan's and static */
+    struct shape out;
+    uint64_t macs; /* of the whole batch */
+};
+int plan_steps(const struct plan *p);
+struct plan_step plan_step_at(const struct plan *p, int i);
+
 /* Where a node's values lie in the arena after (or, for the input, before) a run. False when the
  * node is not the input, an output or a tap. arena NULL: the strides only. */
 bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
@@ -54,8 +63,9 @@ bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
 /* All steps in order. arena: plan_arena_bytes bytes, zeroed once, 64-byte aligned. Allocates
  * nothing. cancel (may be NULL) is looked at between steps: XC_ERR_CANCELLED. */
 xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel);
-/* The same for the first images of the batch only. */
+/* The same for the first images of the batch only. seconds (may be NULL): plan_steps numbers, to
+ * each of which the time that its step took is added. */
 xc_status plan_run_images(const struct plan *p, int images, void *arena, struct pool *pool,
-                          const atomic_bool *cancel);
+                          const atomic_bool *cancel, double *seconds);
 
 #endif

@@ -7,6 +7,7 @@
  * Units are counted image by image, so the first images of a batch are the first units of every
  * step.
  */
+#include "base/clock.h"
 #include "graph/plan_int.h"
 
 struct work {
@@ -65,17 +66,19 @@ static void run_step(const struct step *step, size_t images, char *arena, struct
 }
 
 xc_status plan_run_images(const struct plan *p, int images, void *arena, struct pool *pool,
-                          const atomic_bool *cancel)
+                          const atomic_bool *cancel, double *seconds)
 {
     if (!p->runs || images < 1 || images > p->batch) return XC_ERR_ARGUMENT;
     for (int i = 0; i < p->steps; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
+        const double start = seconds ? clock_seconds() : 0;
         run_step(&p->step[i], (size_t)images, arena, pool);
+        if (seconds) seconds[i] += clock_seconds() - start;
     }
     return XC_OK;
 }
 
 xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel)
 {
-    return plan_run_images(p, p->batch, arena, pool, cancel);
+    return plan_run_images(p, p->batch, arena, pool, cancel, NULL);
 }

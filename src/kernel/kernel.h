@@ -138,6 +138,9 @@ typedef void global_pool_fn(const struct global_pool_call *call, size_t from, si
 typedef void map_fn(const struct map_call *call, size_t from, size_t to);
 typedef void dense_fn(const struct dense_call *call, size_t from, size_t to);
 typedef void softmax_fn(const struct softmax_call *call, size_t from, size_t to);
+/* For measuring only: multiply-adds that wait for nothing, with the instructions that the kernels
+ * of the table use most. Gives how many it did. */
+typedef size_t peak_fn(size_t rounds);
 
 /* The inner loops of one precision at one instruction-set level. grain: units a range should be a
  * multiple of, for speed alone. */
@@ -154,6 +157,7 @@ struct kernels {
     map_fn *map;
     dense_fn *dense;
     softmax_fn *softmax;
+    peak_fn *peak;
 };
 
 /* CPU features, found once. */

@@ -196,7 +196,7 @@ xc_status model_weights(xc_model *model, xc_precision precision, const struct we
                         struct error *err)
 {
     const struct machine *m = model->machine;
-    const struct kernels *k = precision == XC_PRECISION_F64 ? &m->f64 : &m->f32;
+    const struct kernels *k = machine_kernels(m, precision);
     struct weights **ready = &model->ready[precision];
     xc_status status = XC_OK;
     if (!model->data)

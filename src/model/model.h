@@ -21,6 +21,14 @@ struct machine {
     struct kernels f32, f64;
 };
 
+static inline const struct kernels *machine_kernels(const struct machine *m, xc_precision precision)
+{
+    return precision == XC_PRECISION_F64 ? &m->f64 : &m->f32;
+}
+
+/* Multiply-adds a second that all threads reach together; takes about `seconds`. */
+double machine_peak(const struct machine *m, xc_precision precision, double seconds);
+
 struct model_meta { /* strings live in the model's arena; "" when unknown */
     const char *source, *licence, *report;
     const char *const *labels; /* classes of them, or NULL */

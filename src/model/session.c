@@ -167,7 +167,7 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
     xc_session *s = calloc(1, sizeof *s);
     if (!s) return fail_memory(err, sizeof *s);
     s->model = model_ref(model);
-    s->kernels = opts->precision == XC_PRECISION_F64 ? &m->f64 : &m->f32;
+    s->kernels = machine_kernels(m, opts->precision);
     s->input = (struct shape){.n = opts->max_batch ? (int)opts->max_batch : 1,
                               .h = (int)(opts->height ? opts->height : model->info.height),
                               .w = (int)(opts->width ? opts->width : model->info.width),
@@ -254,7 +254,7 @@ static xc_status apply_softmax(xc_session *s, uint32_t n, struct error *err)
     return XC_OK;
 }
 
-static xc_status run(xc_session *s, const void *input, enum dtype type, uint32_t n,
+static xc_status run(xc_session *s, const void *input, enum dtype type, uint32_t n, double *seconds,
                      struct error *err)
 {
     struct pool *pool = s->model->machine->pool;
@@ -263,7 +263,7 @@ static xc_status run(xc_session *s, const void *input, enum dtype type, uint32_t
     if (!plan_view(s->plan, 0, s->arena, &view))
         return fail(err, XC_ERR_INTERNAL, "the plan does not keep its input");
     scatter(input, type, &view, s->kernels->type, n);
-    xc_status status = plan_run_images(s->plan, (int)n, s->arena, pool, &s->cancel);
+    xc_status status = plan_run_images(s->plan, (int)n, s->arena, pool, &s->cancel, seconds);
     if (status != XC_OK) return fail(err, status, "the run was %s", xc_status_text(status));
     TRY(apply_softmax(s, n, err));
     s->ran = n;
@@ -271,10 +271,11 @@ static xc_status run(xc_session *s, const void *input, enum dtype type, uint32_t
 }
 
 xc_status session_run(xc_session *s, const void *input, enum dtype type, uint32_t n,
-                      struct error *err)
+                      double *seconds, struct error *err)
 {
+    for (int i = 0; seconds && i < plan_steps(s->plan); i++) seconds[i] = 0;
     atomic_store(&s->cancel, false);
-    return run(s, input, type, n, err);
+    return run(s, input, type, n, seconds, err);
 }
 
 void session_cancel(xc_session *s)
@@ -290,6 +291,16 @@ struct shape session_input(const xc_session *s)
 size_t session_arena_bytes(const xc_session *s)
 {
     return plan_arena_bytes(s->plan);
+}
+
+int session_steps(const xc_session *s)
+{
+    return plan_steps(s->plan);
+}
+
+struct plan_step session_step(const xc_session *s, int i)
+{
+    return plan_step_at(s->plan, i);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -342,7 +353,7 @@ xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_
     atomic_store(&s->cancel, false);
     for (uint32_t i = 0; i < n; i++)
         TRY(session_prepare(s, images[i], s->staging + i * s->input_count, err));
-    TRY(run(s, s->staging, DTYPE_F32, n, err));
+    TRY(run(s, s->staging, DTYPE_F32, n, NULL, err));
     if (!view_of(s, probs, &view))
         return fail(err, XC_ERR_INTERNAL, "the plan does not keep the probabilities");
     for (uint32_t i = 0; i < n; i++) answer(s, &view, i, k, answers + (size_t)i * k);

@@ -20,9 +20,12 @@ size_t session_arena_bytes(const xc_session *session);
 /* out: (h, w, c) float32. */
 XC_NODISCARD xc_status session_prepare(xc_session *session, const xc_image *image, float *out,
                                        struct error *err);
-/* input: (n, h, w, c) of type F32 or F64, 1 <= n <= max_batch. Allocates nothing. */
+/* input: (n, h, w, c) of type F32 or F64, 1 <= n <= max_batch. seconds: of each step, or NULL.
+ * Allocates nothing. */
 XC_NODISCARD xc_status session_run(xc_session *session, const void *input, enum dtype type,
-                                   uint32_t n, struct error *err);
+                                   uint32_t n, double *seconds, struct error *err);
+int session_steps(const xc_session *session);
+struct plan_step session_step(const xc_session *session, int i);
 /* Values of a result of the last run, in the session's precision, converted to type (F32 or F64).
  * out NULL: only *written is set. */
 XC_NODISCARD xc_status session_read(const xc_session *session, const char *name, enum dtype type,

@@ -3,6 +3,7 @@
  * Does every public call refuse what it cannot take, with a status, a sentence and nothing changed?
  * And do the calls that cannot fail live with NULL?
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,7 @@ static void test_null_when_using(void **state)
     (void)state;
     xc_layer layer;
     xc_answer answer;
+    xc_step step;
     float x[1];
     double wide[1];
     const xc_image *const none[1] = {NULL};
@@ -143,6 +145,13 @@ static void test_null_when_using(void **state)
     NULL_IS_REFUSED(xc_prepare(all.session, all.image, NULL), "out is NULL");
     NULL_IS_REFUSED(xc_run(NULL, x, 1), "session is NULL");
     NULL_IS_REFUSED(xc_run(all.session, NULL, 1), "input is NULL");
+    NULL_IS_REFUSED(xc_run_timed(NULL, x, 1, wide), "session is NULL");
+    NULL_IS_REFUSED(xc_run_timed(all.session, NULL, 1, wide), "input is NULL");
+    NULL_IS_REFUSED(xc_run_timed(all.session, x, 1, NULL), "seconds is NULL");
+    NULL_IS_REFUSED(xc_context_peak(NULL, XC_PRECISION_F32, 0, wide), "context is NULL");
+    NULL_IS_REFUSED(xc_context_peak(all.context, XC_PRECISION_F32, 0, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_session_step(NULL, 0, &step), "session is NULL");
+    NULL_IS_REFUSED(xc_session_step(all.session, 0, NULL), "out is NULL");
     NULL_IS_REFUSED(xc_session_read(NULL, "logits", x, 1, NULL), "session is NULL");
     NULL_IS_REFUSED(xc_session_read(all.session, NULL, x, 1, NULL), "name is NULL");
     NULL_IS_REFUSED(xc_session_read_f64(NULL, "logits", wide, 1, NULL), "session is NULL");
@@ -171,6 +180,7 @@ static void test_null_where_nothing_fails(void **state)
     assert_string_equal(xc_context_cpu(NULL), "");
     assert_int_equal(xc_context_threads(NULL), 0);
     assert_int_equal(xc_session_arena_bytes(NULL), 0);
+    assert_int_equal(xc_session_steps(NULL), 0);
 }
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -238,6 +248,13 @@ static void test_ranges(void **state)
     const xc_image *image = all.image;
     REFUSED(xc_classify(all.session, &image, 1, 0, &answer), XC_ERR_ARGUMENT, "k: 0");
     REFUSED(xc_classify(all.session, &image, 3, 1, &answer), XC_ERR_ARGUMENT, "n: 3");
+    xc_step step;
+    REFUSED(xc_session_step(all.session, 10000, &step), XC_ERR_ARGUMENT, "step 10000 of");
+    double peak = 0;
+    REFUSED(xc_context_peak(all.context, XC_PRECISION_F32, -1, &peak), XC_ERR_ARGUMENT, "seconds");
+    REFUSED(xc_context_peak(all.context, XC_PRECISION_F32, NAN, &peak), XC_ERR_ARGUMENT, "seconds");
+    REFUSED(xc_context_peak(all.context, (xc_precision)99, 0, &peak), XC_ERR_ARGUMENT,
+            "precision: 99");
     xc_preprocess p;
     REFUSED(xc_preprocess_named("caffe", &p), XC_ERR_ARGUMENT, "keras");
 }
@@ -305,6 +322,38 @@ static void test_context(void **state)
     assert_int_equal(xc_context_threads(context), 3);
     assert_memory_equal(xc_context_cpu(context), "ref", 3);
     xc_context_free(context);
+}
+
+/* A timed run does what a run does; its steps together do the network's multiply-adds. */
+static void test_measuring(void **state)
+{
+    (void)state;
+    enum { SIDE = 71, CLASSES = 4, STEPS = 200 };
+    static float input[2 * SIDE * SIDE * 3];
+    float plain[2 * CLASSES], timed[2 * CLASSES];
+    double seconds[STEPS], peak = 0;
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++) input[i] = (float)(i % 17) / 17;
+    CHECK(xc_run(all.session, input, 2));
+    CHECK(xc_session_read(all.session, "logits", plain, 2 * CLASSES, NULL));
+    const uint32_t steps = xc_session_steps(all.session);
+    assert_true(steps > 0 && steps <= STEPS);
+    for (uint32_t i = 0; i < steps; i++) seconds[i] = -1;
+    CHECK(xc_run_timed(all.session, input, 2, seconds));
+    CHECK(xc_session_read(all.session, "logits", timed, 2 * CLASSES, NULL));
+    assert_memory_equal(plain, timed, sizeof plain);
+    uint64_t macs = 0;
+    for (uint32_t i = 0; i < steps; i++) {
+        xc_step step;
+        CHECK(xc_session_step(all.session, i, &step));
+        assert_non_null(step.name);
+        assert_non_null(step.kind);
+        assert_true(step.height > 0 && step.width > 0 && step.channels > 0);
+        assert_true(seconds[i] >= 0);
+        macs += step.macs;
+    }
+    assert_int_equal(macs, xc_model_get_info(all.model)->macs);
+    CHECK(xc_context_peak(all.context, XC_PRECISION_F32, 0, &peak));
+    assert_true(peak > 0);
 }
 
 static void test_wrapped_pixels(void **state)
@@ -375,12 +424,18 @@ static void test_hash(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_option_sizes),    cmocka_unit_test(test_null_when_making),
-        cmocka_unit_test(test_null_when_using), cmocka_unit_test(test_null_where_nothing_fails),
-        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_status_words),
-        cmocka_unit_test(test_catalogues),      cmocka_unit_test(test_context),
-        cmocka_unit_test(test_wrapped_pixels),  cmocka_unit_test(test_import),
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_hash)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_option_sizes),
+                                       cmocka_unit_test(test_null_when_making),
+                                       cmocka_unit_test(test_null_when_using),
+                                       cmocka_unit_test(test_null_where_nothing_fails),
+                                       cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_status_words),
+                                       cmocka_unit_test(test_catalogues),
+                                       cmocka_unit_test(test_context),
+                                       cmocka_unit_test(test_measuring),
+                                       cmocka_unit_test(test_wrapped_pixels),
+                                       cmocka_unit_test(test_import),
+                                       cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_hash)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -239,6 +239,15 @@ static void softmax_bears_anything(void **state)
     }
 }
 
+static void a_peak_counts_what_it_did(void **state)
+{
+    (void)state;
+    for (const struct kernels *k = tables; k < tables + TABLES; k++) {
+        assert_true(k->peak(1) > 0);
+        assert_int_equal(k->peak(7), 7 * k->peak(1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_maximum_keeps_nan),
         cmocka_unit_test(a_map_may_be_in_place),
         cmocka_unit_test(softmax_bears_anything),
+        cmocka_unit_test(a_peak_counts_what_it_did),
     };
     return cmocka_run_group_tests_name("kernel contract", tests, setup, NULL);
 }

@@ -19,7 +19,7 @@ static void run_ramp(xc_session *session, uint32_t side, xc_precision precision)
     assert_non_null(wide);
     for (size_t i = 0; i < count; i++) wide[i] = round(((double)input[i] + 1) * 127.5) / 127.5 - 1;
     if (precision == XC_PRECISION_F64)
-        CHECK(session_run(session, wide, DTYPE_F64, 1, NULL));
+        CHECK(session_run(session, wide, DTYPE_F64, 1, NULL, NULL));
     else
         CHECK(xc_run(session, input, 1));
     free(wide);

@@ -33,6 +33,7 @@ global_pool_fn REF(global_max), REF(global_average);
 map_fn REF(map);
 dense_fn REF(dense);
 softmax_fn REF(softmax);
+peak_fn REF(peak);
 
 /* a * b + c, rounded once. */
 #if defined(REF_DOUBLE)

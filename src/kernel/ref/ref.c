@@ -26,5 +26,6 @@ void REF(ref_kernels)(struct kernels *k)
         .map = REF(map),
         .dense = REF(dense),
         .softmax = REF(softmax),
+        .peak = REF(peak),
     };
 }

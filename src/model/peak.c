@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How fast is this machine at this minute? All threads do independent multiply-adds for a while;
+ * clocks and neighbours change, so a measurement asks before and after.
+ */
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "model/model.h"
+
+enum { ROUNDS = 2000 }; /* between two looks at the clock: less than 0.1 ms but for plain C */
+
+struct probe {
+    peak_fn *peak;
+    double end;
+    atomic_size_t macs;
+};
+
+static void probe_thread(void *ctx, size_t from, size_t to)
+{
+    struct probe *p = ctx;
+    size_t macs = 0;
+    for (; from < to; from++) do
+            macs += p->peak(ROUNDS);
+        while (clock_seconds() < p->end);
+    atomic_fetch_add(&p->macs, macs);
+}
+
+double machine_peak(const struct machine *m, xc_precision precision, double seconds)
+{
+    const double start = clock_seconds();
+    struct probe p = {.peak = machine_kernels(m, precision)->peak, .end = start + seconds};
+    atomic_init(&p.macs, 0);
+    pool_for(m->pool, (size_t)pool_threads(m->pool), 1, probe_thread, &p);
+    return (double)atomic_load(&p.macs) / (clock_seconds() - start);
+}
