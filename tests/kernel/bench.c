@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast is each kernel of each level, on shapes of Xception at 299x299? The least processor time
- * of some runs, with warm caches. Nothing is judged here.
+ * How fast is each kernel of each level, on the layers of Xception at 299x299? The median processor
+ * time of some runs, each with other weights, so that they come from memory as in a forward pass.
+ * Nothing is judged here.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,38 +13,73 @@
 #include "kernel/bench.h"
 #include "kernel/trial.h"
 
-enum job_kind { CONV, DEPTHWISE, POINTWISE, DENSE, POOL_MAX, GLOBAL_AVERAGE, MAP, SOFTMAX };
+enum job_kind {
+    CONV,
+    DEPTHWISE,
+    POINTWISE,
+    SEPARABLE, /* depthwise into a scratch of BLOCK_ROWS rows, pointwise from it */
+    DENSE,
+    POOL_MAX,
+    GLOBAL_AVERAGE,
+    MAP,
+    SOFTMAX
+};
+
+enum {
+    ROOM = 3 << 20,      /* numbers of an input or output */
+    WEIGHTS = 20 << 20,  /* numbers to take weights from: more than caches hold */
+    SEPARABLE_ROWS = 98, /* of the scratch */
+    SCRATCH = SEPARABLE_ROWS * (2048 + 16)
+};
 
 struct job {
     const char *name;
     enum job_kind kind;
     int side, c, out_side, oc, k, stride; /* square */
+    int times;                            /* in one forward pass */
 };
 
 static const struct job jobs[] = {
-    {"conv 299 3>32 3x3/2", CONV, 299, 3, 149, 32, 3, 2},
-    {"conv 149 32>64 3x3", CONV, 149, 32, 147, 64, 3, 1},
-    {"depthwise 147 128", DEPTHWISE, 147, 128, 147, 128, 3, 1},
-    {"depthwise 19 728", DEPTHWISE, 19, 728, 19, 728, 3, 1},
-    {"conv 28 128>128 3x3", CONV, 28, 128, 26, 128, 3, 1},
-    {"conv 7 512>512 3x3", CONV, 9, 512, 7, 512, 3, 1},
-    {"pointwise 147 64>128", POINTWISE, 147, 64, 147, 128, 1, 1},
-    {"pointwise 147 128>128", POINTWISE, 147, 128, 147, 128, 1, 1},
-    {"pointwise 74 128>256", POINTWISE, 74, 128, 74, 256, 1, 1},
-    {"pointwise 74 256>256", POINTWISE, 74, 256, 74, 256, 1, 1},
-    {"pointwise 37 256>728", POINTWISE, 37, 256, 37, 728, 1, 1},
-    {"pointwise 37 728>728", POINTWISE, 37, 728, 37, 728, 1, 1},
-    {"pointwise 19 728>728", POINTWISE, 19, 728, 19, 728, 1, 1},
-    {"pointwise 19 728>1024", POINTWISE, 19, 728, 19, 1024, 1, 1},
-    {"pointwise 10 1024>1536", POINTWISE, 10, 1024, 10, 1536, 1, 1},
-    {"pointwise 10 1536>2048", POINTWISE, 10, 1536, 10, 2048, 1, 1},
-    {"pointwise 147 64>128 /2", POINTWISE, 147, 64, 74, 128, 1, 2},
-    {"pointwise 19 728>1024 /2", POINTWISE, 19, 728, 10, 1024, 1, 2},
-    {"dense 2048>1000", DENSE, 1, 2048, 1, 1000, 1, 1},
-    {"pool_max 147 128 3x3/2", POOL_MAX, 147, 128, 74, 128, 3, 2},
-    {"global_average 10 2048", GLOBAL_AVERAGE, 10, 2048, 1, 2048, 10, 1},
-    {"map 147 128 add, relu", MAP, 147, 128, 147, 128, 1, 1},
-    {"softmax 1000", SOFTMAX, 1, 1000, 1, 1000, 1, 1},
+    {"conv 299 3>32 3x3/2", CONV, 299, 3, 149, 32, 3, 2, 1},
+    {"conv 149 32>64 3x3", CONV, 149, 32, 147, 64, 3, 1, 1},
+    {"depthwise 147 64", DEPTHWISE, 147, 64, 147, 64, 3, 1, 1},
+    {"depthwise 147 128", DEPTHWISE, 147, 128, 147, 128, 3, 1, 1},
+    {"depthwise 74 128", DEPTHWISE, 74, 128, 74, 128, 3, 1, 1},
+    {"depthwise 74 256", DEPTHWISE, 74, 256, 74, 256, 3, 1, 1},
+    {"depthwise 37 256", DEPTHWISE, 37, 256, 37, 256, 3, 1, 1},
+    {"depthwise 37 728", DEPTHWISE, 37, 728, 37, 728, 3, 1, 1},
+    {"depthwise 19 728", DEPTHWISE, 19, 728, 19, 728, 3, 1, 26},
+    {"depthwise 10 1024", DEPTHWISE, 10, 1024, 10, 1024, 3, 1, 1},
+    {"depthwise 10 1536", DEPTHWISE, 10, 1536, 10, 1536, 3, 1, 1},
+    {"pointwise 147 64>128", POINTWISE, 147, 64, 147, 128, 1, 1, 1},
+    {"pointwise 147 128>128", POINTWISE, 147, 128, 147, 128, 1, 1, 1},
+    {"pointwise 74 128>256", POINTWISE, 74, 128, 74, 256, 1, 1, 1},
+    {"pointwise 74 256>256", POINTWISE, 74, 256, 74, 256, 1, 1, 1},
+    {"pointwise 37 256>728", POINTWISE, 37, 256, 37, 728, 1, 1, 1},
+    {"pointwise 37 728>728", POINTWISE, 37, 728, 37, 728, 1, 1, 1},
+    {"pointwise 19 728>728", POINTWISE, 19, 728, 19, 728, 1, 1, 25},
+    {"pointwise 19 728>1024", POINTWISE, 19, 728, 19, 1024, 1, 1, 1},
+    {"pointwise 10 1024>1536", POINTWISE, 10, 1024, 10, 1536, 1, 1, 1},
+    {"pointwise 10 1536>2048", POINTWISE, 10, 1536, 10, 2048, 1, 1, 1},
+    {"pointwise 147 64>128 /2", POINTWISE, 147, 64, 74, 128, 1, 2, 1},
+    {"pointwise 74 128>256 /2", POINTWISE, 74, 128, 37, 256, 1, 2, 1},
+    {"pointwise 37 256>728 /2", POINTWISE, 37, 256, 19, 728, 1, 2, 1},
+    {"pointwise 19 728>1024 /2", POINTWISE, 19, 728, 10, 1024, 1, 2, 1},
+    {"pool_max 147 128 3x3/2", POOL_MAX, 147, 128, 74, 128, 3, 2, 1},
+    {"pool_max 74 256 3x3/2", POOL_MAX, 74, 256, 37, 256, 3, 2, 1},
+    {"pool_max 37 728 3x3/2", POOL_MAX, 37, 728, 19, 728, 3, 2, 1},
+    {"pool_max 19 1024 3x3/2", POOL_MAX, 19, 1024, 10, 1024, 3, 2, 1},
+    {"global_average 10 2048", GLOBAL_AVERAGE, 10, 2048, 1, 2048, 10, 1, 1},
+    {"dense 2048>1000", DENSE, 1, 2048, 1, 1000, 1, 1, 1},
+    {"softmax 1000", SOFTMAX, 1, 1000, 1, 1000, 1, 1, 1},
+    {"separable 147 128>128", SEPARABLE, 147, 128, 147, 128, 3, 1, 0},
+    {"separable 74 256>256", SEPARABLE, 74, 256, 74, 256, 3, 1, 0},
+    {"separable 37 728>728", SEPARABLE, 37, 728, 37, 728, 3, 1, 0},
+    {"separable 19 728>728", SEPARABLE, 19, 728, 19, 728, 3, 1, 0},
+    {"separable 10 1536>2048", SEPARABLE, 10, 1536, 10, 2048, 3, 1, 0},
+    {"conv 28 128>128 3x3", CONV, 28, 128, 26, 128, 3, 1, 0},
+    {"conv 7 512>512 3x3", CONV, 9, 512, 7, 512, 3, 1, 0},
+    {"map 147 128 add, relu", MAP, 147, 128, 147, 128, 1, 1, 0},
 };
 
 static struct view square(float *data, int side, int c)
@@ -51,20 +88,50 @@ static struct view square(float *data, int side, int c)
     return (struct view){data, 1, side, side, c, side * side * pixel, side * pixel, pixel};
 }
 
+/* Units [from, to) of v as they lie in a scratch whose rows are an odd number of lines apart. */
+static struct view in_scratch(struct view v, float *scratch, size_t from)
+{
+    v.pixel = ((v.c * (ptrdiff_t)sizeof(float) + 63) / 64 | 1) * 64;
+    v.row = v.w * v.pixel;
+    v.image = v.h * v.row;
+    v.data = (char *)scratch - (ptrdiff_t)from * v.pixel;
+    return v;
+}
+
+static void run_separable(const struct kernels *k, const struct conv_call *depthwise,
+                          const struct conv_call *pointwise, float *scratch)
+{
+    const size_t pixels = (size_t)(pointwise->out.h * pointwise->out.w);
+    struct conv_call first = *depthwise, second = *pointwise;
+    for (size_t from = 0; from < pixels; from += SEPARABLE_ROWS) {
+        const size_t to = pixels - from < SEPARABLE_ROWS ? pixels : from + SEPARABLE_ROWS;
+        first.out = second.in = in_scratch(pointwise->in, scratch, from);
+        k->depthwise(&first, from, to);
+        k->pointwise(&second, from, to);
+    }
+}
+
 static void run(const struct kernels *k, const struct job *job, float *in, float *weight,
                 float *out)
 {
     const struct view x = square(in, job->side, job->c), y = square(out, job->out_side, job->oc);
     const size_t pixels = (size_t)job->out_side * (size_t)job->out_side, oc = (size_t)job->oc;
-    const int pad = job->kind == DEPTHWISE || job->kind == POOL_MAX ? job->k / 2 : 0;
+    const bool padded = job->kind == DEPTHWISE || job->kind == SEPARABLE || job->kind == POOL_MAX;
+    const int pad = padded ? job->k / 2 : 0;
     const struct window window = {job->k, job->k, job->stride, job->stride, 1, 1, pad, pad};
     const struct epilogue relu = {.act = {ACT_RELU, 0, 0}};
-    const struct conv_call conv = {.in = x,
-                                   .out = y,
-                                   .window = window,
-                                   .groups = job->kind == DEPTHWISE ? job->c : 1,
-                                   .weight = weight,
-                                   .epilogue = relu};
+    struct conv_call conv = {.in = x,
+                             .out = y,
+                             .window = window,
+                             .groups = padded ? job->c : 1,
+                             .weight = weight,
+                             .epilogue = relu};
+    const struct conv_call pointwise = {.in = x,
+                                        .out = y,
+                                        .window = {1, 1, job->stride, job->stride, 1, 1, 0, 0},
+                                        .groups = 1,
+                                        .weight = weight + 9 * job->c,
+                                        .epilogue = relu};
     const struct dense_call dense = {.in = x, .out = y, .weight = weight};
     const struct pool_call pool = {.in = x, .out = y, .window = window};
     const struct global_pool_call global = {.in = x, .out = y};
@@ -78,7 +145,10 @@ static void run(const struct kernels *k, const struct job *job, float *in, float
         k->depthwise(&conv, 0, pixels);
         break;
     case POINTWISE:
-        k->pointwise(&conv, 0, pixels);
+        k->pointwise(&pointwise, 0, pixels);
+        break;
+    case SEPARABLE:
+        run_separable(k, &conv, &pointwise, out + ROOM);
         break;
     case DENSE:
         k->dense(&dense, 0, oc);
@@ -109,8 +179,30 @@ static double operations(const struct job *job)
         return 2 * outputs * taps * job->c;
     case DEPTHWISE:
         return 2 * outputs * taps;
+    case SEPARABLE:
+        return 2 * outputs * (job->c + taps * job->c / job->oc);
     default:
         return outputs * taps;
+    }
+}
+
+/* Numbers that lie between the weights of one run and those of the next. */
+static size_t weight_numbers(const struct job *job)
+{
+    const size_t taps = (size_t)(job->k * job->k), c = (size_t)job->c, oc = (size_t)job->oc;
+    const size_t columns = (oc + 15) / 16 * 16;
+    switch (job->kind) {
+    case CONV:
+        return taps * c * columns;
+    case POINTWISE:
+    case DENSE:
+        return c * columns;
+    case DEPTHWISE:
+        return taps * c;
+    case SEPARABLE:
+        return taps * c + c * columns;
+    default:
+        return 0;
     }
 }
 
@@ -121,37 +213,30 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* The weights as this level wants them: free(). */
-static float *packed_weights(const struct kernels *k, const struct job *job, const float *weight)
+static int ascending(const void *a, const void *b)
 {
-    const struct matrix m = {(size_t)(job->k * job->k * job->c), (size_t)job->oc, 1};
-    const struct matrix taps = {(size_t)(job->k * job->k), (size_t)job->c, 1};
-    switch (job->kind) {
-    case CONV:
-        return packed_copy(DTYPE_F32, k->conv_packing, &m, weight);
-    case POINTWISE:
-        return packed_copy(DTYPE_F32, k->pointwise_packing, &m, weight);
-    case DENSE:
-        return packed_copy(DTYPE_F32, k->dense_packing, &m, weight);
-    default:
-        return packed_copy(DTYPE_F32, PACK_PLAIN, &taps, weight);
-    }
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
 
-static double best_time(const struct kernels *k, const struct job *job, float *in, float *weight,
-                        float *out)
+static double median_time(const struct kernels *k, const struct job *job, float *in, float *weight,
+                          float *out)
 {
-    float *packed = packed_weights(k, job, weight);
-    double best = 1e9, spent = 0;
-    for (int i = 0; i < 3 || (i < 100 && spent < 0.3); i++) {
+    enum { MOST = 200, LEAST = 5 };
+    double time[MOST], spent = 0;
+    const size_t numbers = weight_numbers(job);
+    size_t at = 0;
+    int runs = 0;
+    for (; runs < LEAST || (runs < MOST && spent < 0.1); runs++) {
+        if (at + numbers > WEIGHTS) at = 0;
         const double start = seconds();
-        run(k, job, in, packed, out);
-        const double time = seconds() - start;
-        best = time < best ? time : best;
-        spent += time;
+        run(k, job, in, weight + at, out);
+        time[runs] = seconds() - start;
+        spent += time[runs];
+        at += numbers;
     }
-    free(packed);
-    return best;
+    qsort(time, (size_t)runs, sizeof *time, ascending);
+    return time[runs / 2];
 }
 
 /* How fast twelve independent chains of multiply-adds are; 0 where nobody has written them. */
@@ -202,12 +287,28 @@ static double peak_gflops(const char *level)
 }
 #endif
 
-int bench_kernels(void)
+static void bench_level(const struct kernels *k, float *in, float *weight, float *out)
 {
-    enum { ROOM = 3 << 20 };
-    float *numbers = malloc(3 * ROOM * sizeof *numbers);
-    if (!numbers) return 1;
-    for (int i = 0; i < 3 * ROOM; i++) numbers[i] = (float)(i % 1013) / 1013 - 0.5f;
+    double sum = 0, least = 0;
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
+        const struct job *job = &jobs[i];
+        const double peak = peak_gflops(k->level), t = median_time(k, job, in, weight, out);
+        const double rate = operations(job) / t * 1e-9;
+        sum += t * job->times;
+        if (job->kind < DENSE) least += operations(job) / peak * 1e-9 * job->times;
+        printf("%-10s %-24s %9.3f ms %8.2f GFLOP/s", k->level, job->name, t * 1e3, rate);
+        printf(peak > 0 ? " %6.1f %% of %.0f\n" : "\n", rate / peak * 100, peak);
+    }
+    printf("%-10s %-24s %9.3f ms", k->level, "xception 299", sum * 1e3);
+    printf(isfinite(least) ? " %25.1f %%\n" : "\n", least / sum * 100);
+}
+
+int bench_kernels(const char *level)
+{
+    const size_t count = 2 * (size_t)ROOM + SCRATCH + WEIGHTS;
+    float *in = malloc(count * sizeof *in), *out = in + ROOM, *weight = out + ROOM + SCRATCH;
+    if (!in) return 1;
+    for (size_t i = 0; i < count; i++) in[i] = (float)(i % 1013) / 1013 - 0.5f;
     const char *before = "";
     for (size_t i = 0; cpu_level(i); i++) {
         struct kernels k;
@@ -216,14 +317,8 @@ int bench_kernels(void)
         kernels_init(&k, DTYPE_F32, allowed & cpu_flags());
         if (strcmp(k.level, before) == 0) continue;
         before = k.level;
-        for (size_t j = 0; j < sizeof jobs / sizeof *jobs; j++) {
-            const double t =
-                best_time(&k, &jobs[j], numbers, numbers + ROOM, numbers + 2 * (size_t)ROOM);
-            const double peak = peak_gflops(k.level), rate = operations(&jobs[j]) / t * 1e-9;
-            printf("%-10s %-24s %9.3f ms %8.2f GFLOP/s", k.level, jobs[j].name, t * 1e3, rate);
-            printf(peak > 0 ? " %6.1f %% of %.0f\n" : "\n", rate / peak * 100, peak);
-        }
+        if (!level || strcmp(level, k.level) == 0) bench_level(&k, in, weight, out);
     }
-    free(numbers);
+    free(in);
     return 0;
 }

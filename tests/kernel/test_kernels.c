@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Is every kernel of every level right? Random trials of all families against their formulas; the
- * checker itself is shown wrong kernels. `test_kernels --bench` times all levels instead, and
- * `test_kernels --seed N` repeats a run.
+ * checker itself is shown wrong kernels. `test_kernels --bench [LEVEL]` times all levels or one
+ * instead, and `test_kernels --seed N` repeats a run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -225,7 +225,7 @@ static void wrong_kernels_are_caught(void **state)
 int main(int argc, char **argv)
 {
     seed = (uint64_t)time(NULL);
-    if (argc == 2 && strcmp(argv[1], "--bench") == 0) return bench_kernels();
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0) return bench_kernels(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--seed") == 0) seed = strtoull(argv[2], NULL, 10);
     printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
