@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/arena.h"
 #include "kernel/bench.h"
 #include "kernel/trial.h"
 
@@ -26,6 +27,7 @@ enum job_kind {
 };
 
 enum {
+    LINE = 64,
     ROOM = 3 << 20,      /* numbers of an input or output */
     WEIGHTS = 20 << 20,  /* numbers to take weights from: more than caches hold */
     SEPARABLE_ROWS = 98, /* of the scratch */
@@ -82,16 +84,18 @@ static const struct job jobs[] = {
     {"map 147 128 add, relu", MAP, 147, 128, 147, 128, 1, 1, 0},
 };
 
+/* Pixels as plans lay them: on lines, unless they are much smaller. */
 static struct view square(float *data, int side, int c)
 {
-    const ptrdiff_t pixel = c * (ptrdiff_t)sizeof(float);
+    const ptrdiff_t bytes = c * (ptrdiff_t)sizeof(float);
+    const ptrdiff_t pixel = 2 * bytes < LINE ? bytes : (bytes + LINE - 1) / LINE * LINE;
     return (struct view){data, 1, side, side, c, side * side * pixel, side * pixel, pixel};
 }
 
 /* Units [from, to) of v as they lie in a scratch whose rows are an odd number of lines apart. */
 static struct view in_scratch(struct view v, float *scratch, size_t from)
 {
-    v.pixel = ((v.c * (ptrdiff_t)sizeof(float) + 63) / 64 | 1) * 64;
+    v.pixel = (v.pixel / LINE | 1) * LINE;
     v.row = v.w * v.pixel;
     v.image = v.h * v.row;
     v.data = (char *)scratch - (ptrdiff_t)from * v.pixel;
@@ -306,7 +310,7 @@ static void bench_level(const struct kernels *k, float *in, float *weight, float
 int bench_kernels(const char *level)
 {
     const size_t count = 2 * (size_t)ROOM + SCRATCH + WEIGHTS;
-    float *in = malloc(count * sizeof *in), *out = in + ROOM, *weight = out + ROOM + SCRATCH;
+    float *in = aligned_new(count * sizeof *in), *out = in + ROOM, *weight = out + ROOM + SCRATCH;
     if (!in) return 1;
     for (size_t i = 0; i < count; i++) in[i] = (float)(i % 1013) / 1013 - 0.5f;
     const char *before = "";

@@ -2,7 +2,8 @@
 /*
  * One tile of a 3x3 depthwise convolution: rows x px output pixels of up to DW_BLOCK channels, one
  * vector of channels after the other. Each input number is loaded once and goes to up to nine
- * accumulators, to each in (ky, kx) order.
+ * accumulators, to each in (ky, kx) order. Meanwhile the numbers that the tile on its right meets
+ * first are fetched: no hardware expects a step of one vector through pixels far apart.
  *
  * Only the first and the last column of a tile may be padding, which is why a line has three
  * pointers: they may lead to zeros instead of a pixel. Loops are written out by macros, because not
@@ -88,14 +89,17 @@ EXPAND void add_line_1(struct form f, struct sums *s, const struct line *line, p
                        int y)
 {
     const char *rest = line->rest + offset;
-    ptrdiff_t pixel = line->pixel;
+    ptrdiff_t pixel = line->pixel, ahead = f.px * line->pixel;
+    const bool fresh = y > 1; /* the lines above have been under other tiles */
     IN_REGISTER(pixel);
+    IN_REGISTER(ahead);
 #define COLUMN(x)                                                                                  \
     if (x < f.px + 2) {                                                                            \
         const char *from = x == 0          ? line->first + offset                                  \
                            : x == f.px + 1 ? line->last + offset                                   \
                                            : rest;                                                 \
         const vec v = load_pixel(f, s, from);                                                      \
+        if (fresh && x > 0) _mm_prefetch(rest + ahead, _MM_HINT_T0);                               \
         if (x > 0 && x < f.px) {                                                                   \
             rest += pixel;                                                                         \
             IN_REGISTER(rest);                                                                     \
