@@ -88,3 +88,11 @@ void *aligned_new(size_t bytes)
     if (memory) memset(memory, 0, size);
     return memory;
 }
+
+void *aligned_large(size_t bytes, void **memory)
+{
+    size_t size;
+    *memory = size_add(bytes, LINE, &size) ? calloc(1, size) : NULL;
+    if (!*memory) return NULL;
+    return (char *)*memory + (LINE - (uintptr_t)*memory % LINE);
+}

@@ -22,5 +22,8 @@ void arena_free(struct arena *a);
 /* Zeroed memory on a 64-byte boundary, for numbers; release with free(). NULL when out of memory.
  */
 void *aligned_new(size_t bytes);
+/* The same for much memory, which is not touched before it is used: *memory is what free() takes.
+ */
+void *aligned_large(size_t bytes, void **memory);
 
 #endif

@@ -70,6 +70,14 @@ xc_status file_map(const char *path, size_t max_bytes, struct file_view *out, st
     return status;
 }
 
+void file_forget(const struct file_view *view, const void *from, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t at = (uintptr_t)from - (uintptr_t)view->data, begin = at & ~(page - 1);
+    if (!view->mapped || at >= view->size || size > view->size - at) return;
+    (void)madvise((char *)view->mapping + begin, at + size - begin, MADV_DONTNEED);
+}
+
 static xc_status read_all(const char *path, int fd, uint8_t *to, size_t size, struct error *err)
 {
     size_t at = 0;

@@ -3,7 +3,8 @@
  * In which order, at which arena offset, with which kernels? Two objects:
  *
  *   weights   the parameters made ready to run: batch norm folded, converted to the plan's type,
- *             packed for its kernels. Shared by all plans of one (precision, level, fold).
+ *             packed for its kernels. Shared by all plans of one (precision, level, fold). They can
+ *             be written down, array by array, and used again where they lie.
  *   plan      a flat list of steps for one (shape, batch, precision, level, taps), each a kernel
  * call whose pointers are offsets into one arena. Immutable: any number of threads may run it, each
  * with an arena of its own.
@@ -15,20 +16,47 @@
 
 #include <stdatomic.h>
 
+#include "base/file.h"
 #include "graph/graph.h"
 #include "thread/pool.h"
 
 struct weights;
 struct plan;
 
-/* data[i]: float32 values of parameter i in its Keras layout (64-byte aligned is not needed, 4 is).
- * data is read only here, except where a parameter can be used as it lies (then it must outlive the
- * weights). */
-XC_NODISCARD xc_status weights_new(const struct graph *g, const float *const *data,
+/* Parameters, read only while weights are made, except where one can be used as it lies (then it
+ * must outlive the weights). */
+struct weights_source {
+    const float *const *data;     /* [i]: float32 values of parameter i, in its Keras layout */
+    const struct file_view *file; /* what data points into: its pages may go once they are read;
+                                     NULL: memory */
+    bool copy_all;                /* use nothing as it lies: all parts are in one block */
+};
+XC_NODISCARD xc_status weights_new(const struct graph *g, const struct weights_source *from,
                                    const struct kernels *k, struct pool *pool, struct weights **out,
                                    struct error *err);
 void weights_free(struct weights *w);
 size_t weights_bytes(const struct weights *w); /* memory of its own */
+
+/* What weights consist of: arrays one behind the other, each a whole number of 64-byte lines (zeros
+ * fill it up), in the order of the nodes. Of k only the type and the packings matter. */
+enum weights_role { WEIGHTS_KERNEL, WEIGHTS_BIAS, WEIGHTS_SCALE, WEIGHTS_SHIFT };
+const char *weights_role_name(enum weights_role role); /* "kernel", "bias", "scale", "shift" */
+struct weights_part {
+    int node;
+    enum weights_role role;
+    size_t at, count, bytes; /* offset in the block, numbers, their size */
+};
+XC_NODISCARD xc_status weights_parts(const struct graph *g, const struct kernels *k,
+                                     struct arena *a, struct weights_part **out, int *count,
+                                     struct error *err);
+/* The block of weights that were made with copy_all. */
+const void *weights_block(const struct weights *w);
+/* Weights for k of such a block, which lies as `form` wants it. It is used where it lies (and must
+ * outlive the weights) when it is on a 64-byte boundary and k packs alike; it is copied otherwise.
+ * Refused: another type of numbers. */
+XC_NODISCARD xc_status weights_from_block(const struct graph *g, const void *block,
+                                          const struct kernels *form, const struct kernels *k,
+                                          struct weights **out, struct error *err);
 
 struct plan_opts {
     struct shape input; /* n = batch */

@@ -27,9 +27,26 @@ struct ready { /* of one node, in the plan's type; NULL where the operator has n
 struct weights {
     struct ready *ready; /* by node */
     enum dtype type;
-    void *block; /* everything that could not be used as it lies */
-    size_t bytes;
+    void *memory; /* what free() takes; NULL: the block is somebody else's */
+    char *block;  /* everything that could not be used as it lies */
+    size_t bytes; /* memory of its own */
 };
+
+/* Weights that are being made; data NULL: of numbers that were folded before. */
+struct filling {
+    const struct graph *g;
+    const struct weights_source *from;
+    const int *norm_of;
+    const struct kernels *k;
+    struct weights *w;
+};
+
+bool weights_linear(const struct node *n); /* has a weight matrix: a convolution or dense layer */
+struct matrix weights_matrix(const struct filling *f, int node);
+enum packing weights_packing(const struct filling *f, int node);
+int weights_kernel(const struct filling *f, int node); /* the parameter that is the matrix */
+/* Computes every number that is not used as it lies. */
+void weights_fill(const struct filling *f, struct pool *pool);
 
 /* The weight matrix of a convolution (its input has c channels) or dense layer, and how the kernel
  * that will run wants it. */

@@ -1,101 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How do parameters become what kernels read? Batch norm is folded in double and rounded once:
+ * Which arrays do kernels read, and where do they lie? A list of parts, sized from the graph alone,
+ * then one of three places for each: the caller's parameter, as it is; a block of our own, which
+ * weights_fill fills; or a block that was filled before, such as a mapped file.
  *
- *   s = gamma / sqrt(variance + epsilon),  w' = w * s,  b' = beta + (b - mean) * s
- *
- * A parameter that kernels can read as it lies (float32, nothing folded, plain packing) is not
- * copied: the weights then point into the caller's memory. Everything else is one block, sized
- * before it is filled; numbers go from the parameter straight to their place in a panel, so that no
- * intermediate copy exists.
+ * What surprises: a part that kernels can read as it lies (float32, nothing folded, plain packing)
+ * is not copied, so that weights point into the caller's memory, unless the source says copy_all.
  */
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "graph/plan_int.h"
 
-#define PANELS_AT_ONCE 4 /* rows of the parameter are read in runs of these */
-#define MOST_COLUMNS 64  /* of a panel */
+enum { LINE = 64, PARTS_A_NODE = 2 };
 
-struct filling {
-    const struct graph *g;
-    const float *const *data;
-    const int *norm_of;
-    const struct kernels *k;
-    struct weights *w;
-};
-
-/* ---- the size of the block ---------------------------------------------------------------------
+/* ---- what is there to know of a node? ---------------------------------------------------------
  */
 
-static bool is_linear(const struct node *n)
+bool weights_linear(const struct node *n)
 {
     return n->kind == OP_CONV || n->kind == OP_DENSE;
 }
 
-static int kernel_of(const struct graph *g, const struct node *n)
+static int channels_into(const struct filling *f, int node)
 {
-    int kernel = node_param(g, n, PARAM_KERNEL);
-    return kernel >= 0 ? kernel : node_param(g, n, PARAM_DEPTHWISE);
+    return f->g->node[f->g->node[node].input[0]].out.c;
 }
 
-/* Takes count numbers from the block. Before there is a block, only the size grows; sizes come from
- * the architecture and are checked once, here. */
-static bool take(struct weights *w, size_t count, size_t *used, const void **where)
+enum packing weights_packing(const struct filling *f, int node)
 {
-    size_t bytes, end;
-    if (!size_mul(count, dtype_size(w->type), &bytes) || !size_align(bytes, 64, &bytes) ||
-        !size_add(*used, bytes, &end))
-        return false;
-    if (w->block) *where = (const char *)w->block + *used;
-    *used = end;
-    return true;
-}
-
-static int channels_into(const struct filling *f, const struct node *n)
-{
-    return f->g->node[n->input[0]].out.c;
-}
-
-static enum packing packing_of(const struct filling *f, const struct node *n)
-{
+    const struct node *n = &f->g->node[node];
     if (n->kind == OP_DENSE) return f->k->dense_packing;
-    return op_conv_packing(n, channels_into(f, n), f->k);
+    return op_conv_packing(n, channels_into(f, node), f->k);
 }
 
-static struct matrix matrix_of(const struct filling *f, const struct node *n)
+struct matrix weights_matrix(const struct filling *f, int node)
 {
-    int c = channels_into(f, n);
+    const struct node *n = &f->g->node[node];
+    int c = channels_into(f, node);
     if (n->kind == OP_DENSE) return (struct matrix){(size_t)c, (size_t)n->units, 1};
     return op_conv_matrix(n, c);
 }
 
-static bool place_linear(const struct filling *f, int i, size_t *used)
+int weights_kernel(const struct filling *f, int node)
 {
-    const struct node *n = &f->g->node[i];
-    struct ready *r = &f->w->ready[i];
-    const struct matrix m = matrix_of(f, n);
-    int kernel = kernel_of(f->g, n), bias = node_param(f->g, n, PARAM_BIAS);
-    bool normed = f->norm_of[i] >= 0 || f->w->type != DTYPE_F32;
-    size_t count;
-    if (normed || packing_of(f, n) != PACK_PLAIN) {
-        if (!packing_numbers(packing_of(f, n), &m, &count)) return false;
-        if (!take(f->w, count, used, &r->weight)) return false;
-    } else {
-        r->weight = f->data[kernel];
-    }
-    if (normed)
-        return (bias < 0 && f->norm_of[i] < 0) || take(f->w, (size_t)n->out.c, used, &r->bias);
-    r->bias = bias >= 0 ? f->data[bias] : NULL;
+    const struct node *n = &f->g->node[node];
+    int kernel = node_param(f->g, n, PARAM_KERNEL);
+    return kernel >= 0 ? kernel : node_param(f->g, n, PARAM_DEPTHWISE);
+}
+
+/* ---- the parts --------------------------------------------------------------------------------
+ */
+
+struct parts {
+    struct weights_part *at;
+    int count;
+    size_t bytes;
+};
+
+/* Sizes come from the architecture and are checked once, here. */
+static bool add_part(const struct filling *f, struct parts *p, int node, enum weights_role role,
+                     size_t numbers)
+{
+    const size_t size = dtype_size(f->k->type);
+    struct weights_part part = {.node = node, .role = role, .at = p->bytes};
+    if (!size_mul(numbers, size, &part.bytes) || !size_align(part.bytes, LINE, &part.bytes) ||
+        !size_add(p->bytes, part.bytes, &p->bytes))
+        return false;
+    part.count = part.bytes / size;
+    p->at[p->count++] = part;
     return true;
 }
 
-static bool place_channels(const struct filling *f, int i, size_t *used)
+static bool add_linear(const struct filling *f, struct parts *p, int i)
 {
-    size_t c = (size_t)f->g->node[i].out.c;
-    struct ready *r = &f->w->ready[i];
-    return take(f->w, c, used, &r->scale) && take(f->w, c, used, &r->shift);
+    const struct node *n = &f->g->node[i];
+    const struct matrix m = weights_matrix(f, i);
+    size_t numbers;
+    if (!packing_numbers(weights_packing(f, i), &m, &numbers) ||
+        !add_part(f, p, i, WEIGHTS_KERNEL, numbers))
+        return false;
+    return (f->norm_of[i] < 0 && node_param(f->g, n, PARAM_BIAS) < 0) ||
+           add_part(f, p, i, WEIGHTS_BIAS, (size_t)n->out.c);
+}
+
+static bool add_channels(const struct filling *f, struct parts *p, int i)
+{
+    const size_t c = (size_t)f->g->node[i].out.c;
+    return add_part(f, p, i, WEIGHTS_SCALE, c) && add_part(f, p, i, WEIGHTS_SHIFT, c);
 }
 
 static bool is_folded(const struct filling *f, int i)
@@ -103,200 +96,219 @@ static bool is_folded(const struct filling *f, int i)
     return f->norm_of[f->g->node[i].input[0]] == i;
 }
 
-static bool place_all(const struct filling *f, size_t *used)
+static xc_status list_parts(const struct filling *f, struct arena *a, struct parts *p,
+                            struct error *err)
 {
-    *used = 0;
-    for (int i = 1; i < f->g->nodes; i++) {
+    size_t most = PARTS_A_NODE * (size_t)f->g->nodes;
+    bool fits = true;
+    *p = (struct parts){.at = arena_push(a, most, sizeof *p->at)};
+    if (!p->at) return fail_memory(err, most * sizeof *p->at);
+    for (int i = 1; fits && i < f->g->nodes; i++) {
         const struct node *n = &f->g->node[i];
         bool outside = n->kind == OP_BATCH_NORM && !is_folded(f, i);
-        if (is_linear(n) && !place_linear(f, i, used)) return false;
-        if ((outside || n->kind == OP_AFFINE) && !place_channels(f, i, used)) return false;
+        if (weights_linear(n)) fits = add_linear(f, p, i);
+        if (outside || n->kind == OP_AFFINE) fits = add_channels(f, p, i);
     }
-    return true;
+    return fits ? XC_OK : fail(err, XC_ERR_LIMIT, "the parameters are too large");
 }
 
-/* ---- the numbers -------------------------------------------------------------------------------
+/* ---- where they lie ---------------------------------------------------------------------------
  */
 
-static void put(const struct weights *w, const void *where, size_t i, double value)
+static const void **slot_of(const struct weights *w, const struct weights_part *part)
 {
-    if (w->type == DTYPE_F64)
-        ((double *)where)[i] = value;
-    else
-        ((float *)where)[i] = (float)value;
-}
-
-struct normalizer { /* y = beta + (x - mean) * scale */
-    double scale, mean, beta;
-};
-
-static struct normalizer normalizer_of(const struct filling *f, const struct node *n, size_t c)
-{
-    const float *const *data = f->data;
-    int gamma = node_param(f->g, n, PARAM_GAMMA), beta = node_param(f->g, n, PARAM_BETA);
-    double variance = (double)data[node_param(f->g, n, PARAM_VARIANCE)][c];
-    double spread = sqrt(variance + n->norm.epsilon);
-    return (struct normalizer){.scale = (gamma >= 0 ? (double)data[gamma][c] : 1) / spread,
-                               .mean = (double)data[node_param(f->g, n, PARAM_MEAN)][c],
-                               .beta = beta >= 0 ? (double)data[beta][c] : 0};
-}
-
-static void fill_norm(const struct filling *f, int i)
-{
-    const struct node *n = &f->g->node[i];
-    const struct ready *r = &f->w->ready[i];
-    for (size_t c = 0; c < (size_t)n->out.c; c++) {
-        struct normalizer s = normalizer_of(f, n, c);
-        put(f->w, r->scale, c, s.scale);
-        put(f->w, r->shift, c, s.beta - s.mean * s.scale);
+    struct ready *r = &w->ready[part->node];
+    switch (part->role) {
+    case WEIGHTS_KERNEL:
+        return &r->weight;
+    case WEIGHTS_BIAS:
+        return &r->bias;
+    case WEIGHTS_SCALE:
+        return &r->scale;
+    default:
+        return &r->shift;
     }
 }
 
-static void fill_affine(const struct filling *f, int i)
+const char *weights_role_name(enum weights_role role)
 {
-    const struct node *n = &f->g->node[i];
-    const struct ready *r = &f->w->ready[i];
-    for (size_t c = 0; c < (size_t)n->out.c; c++) {
-        size_t given = n->out.c <= 4 ? c : 0;
-        put(f->w, r->scale, c, (double)n->affine.scale[given]);
-        put(f->w, r->shift, c, (double)n->affine.shift[given]);
-    }
+    static const char *const names[] = {"kernel", "bias", "scale", "shift"};
+    return names[role];
 }
 
-struct column { /* what happens to the parameters of an output */
-    double scale, bias;
-};
-
-static struct column column_of(const struct filling *f, int i, size_t c)
+/* The parameter that is this part already, or NULL. */
+static const float *as_it_lies(const struct filling *f, const struct weights_part *part)
 {
-    const struct node *n = &f->g->node[i];
-    int bias = node_param(f->g, n, PARAM_BIAS);
-    struct normalizer s = {1, 0, 0};
-    if (f->norm_of[i] >= 0) s = normalizer_of(f, &f->g->node[f->norm_of[i]], c);
-    double b = bias >= 0 ? (double)f->data[bias][c] : 0;
-    return (struct column){s.scale, s.beta + (b - s.mean) * s.scale};
+    const int i = part->node;
+    if (f->from->copy_all || f->w->type != DTYPE_F32 || f->norm_of[i] >= 0) return NULL;
+    if (part->role == WEIGHTS_BIAS)
+        return f->from->data[node_param(f->g, &f->g->node[i], PARAM_BIAS)];
+    if (part->role != WEIGHTS_KERNEL || weights_packing(f, i) != PACK_PLAIN) return NULL;
+    return f->from->data[weights_kernel(f, i)];
 }
 
-static void fill_bias(const struct filling *f, int i)
-{
-    const struct ready *r = &f->w->ready[i];
-    int bias = node_param(f->g, &f->g->node[i], PARAM_BIAS);
-    if (!r->bias || (bias >= 0 && r->bias == f->data[bias])) return;
-    for (size_t c = 0; c < (size_t)f->g->node[i].out.c; c++)
-        put(f->w, r->bias, c, column_of(f, i, c).bias);
-}
-
-/* to[j] = from[j] * scale[j], rounded once */
-static void fill_row(const struct weights *w, const void *weight, const struct panel *p, size_t row,
-                     const float *from, const double *scale)
-{
-    size_t at = p->at + row * p->stride;
-    if (w->type == DTYPE_F64) {
-        double *to = (double *)weight + at;
-        for (size_t j = 0; j < p->columns; j++) to[j] = (double)from[j] * scale[j];
-    } else {
-        float *to = (float *)weight + at;
-        for (size_t j = 0; j < p->columns; j++) to[j] = (float)((double)from[j] * scale[j]);
-    }
-}
-
-struct linear { /* a node whose panels are being filled */
-    const struct filling *f;
-    int node;
-};
-
-/* The zeros behind the columns of a panel are there already: the block came zeroed. */
-static void fill_panels(void *ctx, size_t from, size_t to)
-{
-    const struct linear *l = ctx;
-    const struct filling *f = l->f;
-    const struct node *n = &f->g->node[l->node];
-    const struct matrix m = matrix_of(f, n);
-    const float *data = f->data[kernel_of(f->g, n)];
-    const void *weight = f->w->ready[l->node].weight;
-    const size_t columns = m.columns * m.groups;
-    double scale[PANELS_AT_ONCE][MOST_COLUMNS];
-    struct panel panel[PANELS_AT_ONCE];
-    for (size_t count; from < to; from += count) {
-        count = to - from < PANELS_AT_ONCE ? to - from : PANELS_AT_ONCE;
-        for (size_t i = 0; i < count; i++) {
-            panel[i] = packing_panel(packing_of(f, n), &m, from + i);
-            for (size_t j = 0; j < panel[i].columns; j++)
-                scale[i][j] = column_of(f, l->node, panel[i].first + j).scale;
-        }
-        for (size_t row = 0; row < m.rows; row++)
-            for (size_t i = 0; i < count; i++)
-                fill_row(f->w, weight, &panel[i], row, data + row * columns + panel[i].first,
-                         scale[i]);
-    }
-}
-
-static void fill_linear(struct filling *f, int i, struct pool *pool)
-{
-    const struct node *n = &f->g->node[i];
-    const struct matrix m = matrix_of(f, n);
-    struct linear l = {f, i};
-    fill_bias(f, i);
-    if (f->w->ready[i].weight == f->data[kernel_of(f->g, n)]) return;
-    pool_for(pool, packing_panels(packing_of(f, n), &m), 1, fill_panels, &l);
-}
-
-static void fill_nodes(struct filling *f, struct pool *pool)
-{
-    for (int i = 0; i < f->g->nodes; i++) {
-        const struct ready *r = &f->w->ready[i];
-        if (r->weight) fill_linear(f, i, pool);
-        if (r->scale && f->g->node[i].kind == OP_BATCH_NORM) fill_norm(f, i);
-        if (r->scale && f->g->node[i].kind == OP_AFFINE) fill_affine(f, i);
-    }
-}
-
-/* ---- the object --------------------------------------------------------------------------------
- */
-
-static xc_status make(struct filling *f, struct pool *pool, struct error *err)
+static xc_status place(const struct filling *f, const struct parts *p, struct error *err)
 {
     struct weights *w = f->w;
-    if (!place_all(f, &w->bytes)) return fail(err, XC_ERR_LIMIT, "the parameters are too large");
-    if (w->bytes) {
-        w->block = aligned_new(w->bytes);
-        if (!w->block) return fail_memory(err, w->bytes);
-        (void)place_all(f, &w->bytes);
+    for (int i = 0; i < p->count; i++)
+        if (!as_it_lies(f, &p->at[i])) w->bytes += p->at[i].bytes;
+    w->block = aligned_large(w->bytes, &w->memory);
+    if (!w->block) return fail_memory(err, w->bytes);
+    char *next = w->block;
+    for (int i = 0; i < p->count; i++) {
+        const void **slot = slot_of(w, &p->at[i]);
+        *slot = as_it_lies(f, &p->at[i]);
+        if (*slot) continue;
+        *slot = next;
+        next += p->at[i].bytes;
     }
-    fill_nodes(f, pool);
     return XC_OK;
 }
 
-xc_status weights_new(const struct graph *g, const float *const *data, const struct kernels *k,
-                      struct pool *pool, struct weights **out, struct error *err)
+/* ---- from a block that was filled before ------------------------------------------------------
+ */
+
+static bool packs_alike(const struct kernels *a, const struct kernels *b)
 {
-    size_t nodes = (size_t)g->nodes;
-    struct weights *w = calloc(1, sizeof *w);
-    int *norm_of = calloc(nodes, sizeof *norm_of);
-    xc_status status = XC_OK;
-    if (w) w->ready = calloc(nodes, sizeof *w->ready);
-    if (!w || !norm_of || !w->ready) {
-        status = fail_memory(err, nodes * sizeof *w->ready);
-        goto out;
+    return a->conv_packing == b->conv_packing && a->pointwise_packing == b->pointwise_packing &&
+           a->dense_packing == b->dense_packing;
+}
+
+static void point_into(const struct weights *w, const struct parts *p, const char *block)
+{
+    for (int i = 0; i < p->count; i++) *slot_of(w, &p->at[i]) = block + p->at[i].at;
+}
+
+/* Between a plain matrix and panels, either way. */
+struct repacking {
+    struct matrix m;
+    enum packing from, to;
+    size_t size; /* of a number */
+};
+
+static void repack(const struct repacking *r, const char *from, char *to)
+{
+    const enum packing packed = r->from == PACK_PLAIN ? r->to : r->from;
+    const size_t columns = r->m.columns * r->m.groups, panels = packing_panels(packed, &r->m);
+    for (size_t i = 0; i < panels; i++) {
+        const struct panel p = packing_panel(packed, &r->m, i);
+        for (size_t row = 0; row < r->m.rows; row++) {
+            const size_t inside = p.at + row * p.stride, plain = row * columns + p.first;
+            const size_t x = r->from == PACK_PLAIN ? plain : inside;
+            const size_t y = r->from == PACK_PLAIN ? inside : plain;
+            memcpy(to + y * r->size, from + x * r->size, p.columns * r->size);
+        }
     }
-    w->type = k->type;
-    fold_find(g, norm_of);
-    struct filling f = {g, data, norm_of, k, w};
-    status = make(&f, pool, err);
-out:
-    free(norm_of);
-    if (status != XC_OK) {
-        weights_free(w);
-        w = NULL;
+}
+
+static void copy_part(const struct filling *form, const struct filling *f,
+                      const struct weights_part *from, const struct weights_part *to,
+                      const char *block)
+{
+    char *there = f->w->block + to->at;
+    if (from->role != WEIGHTS_KERNEL ||
+        weights_packing(form, from->node) == weights_packing(f, to->node)) {
+        memcpy(there, block + from->at, from->bytes);
+        return;
     }
-    *out = w;
+    const struct repacking r = {weights_matrix(f, to->node), weights_packing(form, from->node),
+                                weights_packing(f, to->node), dtype_size(f->k->type)};
+    repack(&r, block + from->at, there);
+}
+
+static xc_status copy_parts(const struct filling *form, const struct filling *f,
+                            const struct parts *from, const char *block, struct arena *a,
+                            struct error *err)
+{
+    struct parts to;
+    TRY(list_parts(f, a, &to, err));
+    f->w->bytes = to.bytes;
+    f->w->block = aligned_large(to.bytes, &f->w->memory);
+    if (!f->w->block) return fail_memory(err, to.bytes);
+    for (int i = 0; i < to.count; i++) copy_part(form, f, &from->at[i], &to.at[i], block);
+    point_into(f->w, &to, f->w->block);
+    return XC_OK;
+}
+
+/* ---- the object -------------------------------------------------------------------------------
+ */
+
+/* What all ways of making weights begin with; norm_of lives in the arena. */
+static xc_status begin(struct filling *f, struct arena *a, struct error *err)
+{
+    const size_t nodes = (size_t)f->g->nodes;
+    int *norm_of = arena_push(a, nodes, sizeof *norm_of);
+    f->w = calloc(1, sizeof *f->w);
+    if (f->w) f->w->ready = calloc(nodes, sizeof *f->w->ready);
+    if (!norm_of || !f->w || !f->w->ready) return fail_memory(err, nodes * sizeof *f->w->ready);
+    f->w->type = f->k->type;
+    fold_find(f->g, norm_of);
+    f->norm_of = norm_of;
+    return XC_OK;
+}
+
+/* Hands the weights over, or frees them. */
+static xc_status end(struct filling *f, struct arena *a, xc_status status, struct weights **out)
+{
+    arena_free(a);
+    if (status != XC_OK) weights_free(f->w);
+    *out = status == XC_OK ? f->w : NULL;
     return status;
+}
+
+xc_status weights_new(const struct graph *g, const struct weights_source *from,
+                      const struct kernels *k, struct pool *pool, struct weights **out,
+                      struct error *err)
+{
+    struct filling f = {.g = g, .from = from, .k = k};
+    struct arena a = {0};
+    struct parts parts;
+    xc_status status = begin(&f, &a, err);
+    if (status == XC_OK) status = list_parts(&f, &a, &parts, err);
+    if (status == XC_OK) status = place(&f, &parts, err);
+    if (status == XC_OK) weights_fill(&f, pool);
+    return end(&f, &a, status, out);
+}
+
+xc_status weights_parts(const struct graph *g, const struct kernels *k, struct arena *a,
+                        struct weights_part **out, int *count, struct error *err)
+{
+    struct parts parts;
+    int *norm_of = arena_push(a, (size_t)g->nodes, sizeof *norm_of);
+    if (!norm_of) return fail_memory(err, (size_t)g->nodes * sizeof *norm_of);
+    fold_find(g, norm_of);
+    const struct filling f = {.g = g, .norm_of = norm_of, .k = k};
+    TRY(list_parts(&f, a, &parts, err));
+    *out = parts.at;
+    *count = parts.count;
+    return XC_OK;
+}
+
+xc_status weights_from_block(const struct graph *g, const void *block, const struct kernels *form,
+                             const struct kernels *k, struct weights **out, struct error *err)
+{
+    struct filling f = {.g = g, .k = k}, packed;
+    struct arena a = {0};
+    struct parts parts;
+    *out = NULL;
+    if (form->type != k->type)
+        return fail(err, XC_ERR_UNSUPPORTED, "the packed weights are %s, %s is asked for",
+                    dtype_name(form->type), dtype_name(k->type));
+    xc_status status = begin(&f, &a, err);
+    packed = f;
+    packed.k = form;
+    if (status == XC_OK) status = list_parts(&packed, &a, &parts, err);
+    if (status == XC_OK && packs_alike(form, k) && (uintptr_t)block % LINE == 0)
+        point_into(f.w, &parts, block);
+    else if (status == XC_OK)
+        status = copy_parts(&packed, &f, &parts, block, &a, err);
+    return end(&f, &a, status, out);
 }
 
 void weights_free(struct weights *w)
 {
     if (!w) return;
-    free(w->block);
+    free(w->memory);
     free(w->ready);
     free(w);
 }
@@ -304,4 +316,9 @@ void weights_free(struct weights *w)
 size_t weights_bytes(const struct weights *w)
 {
     return w->bytes;
+}
+
+const void *weights_block(const struct weights *w)
+{
+    return w->block;
 }

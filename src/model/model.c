@@ -197,12 +197,13 @@ xc_status model_weights(xc_model *model, xc_precision precision, const struct we
 {
     const struct machine *m = model->machine;
     const struct kernels *k = machine_kernels(m, precision);
+    const struct weights_source from = {.data = model->data, .file = &model->file};
     struct weights **ready = &model->ready[precision];
     xc_status status = XC_OK;
     if (!model->data)
         return fail(err, XC_ERR_ARGUMENT, "the model was created without weights, it cannot run");
     pthread_mutex_lock(&model->lock);
-    if (!*ready) status = weights_new(model->graph, model->data, k, m->pool, ready, err);
+    if (!*ready) status = weights_new(model->graph, &from, k, m->pool, ready, err);
     *out = *ready;
     pthread_mutex_unlock(&model->lock);
     return status;

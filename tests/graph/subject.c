@@ -17,8 +17,9 @@ void subject_make(struct subject *s, struct graph *g, uint64_t seed, enum dtype 
     if (status != XC_OK) print_message("seed %llu: %s\n", (unsigned long long)seed, s->err.text);
     assert_int_equal(status, XC_OK);
     s->data = net_data(g, seed);
+    const struct weights_source from = {.data = (const float *const *)s->data};
     kernels_init(&s->k, type, cpu_flags());
-    status = weights_new(g, (const float *const *)s->data, &s->k, NULL, &s->w, &s->err);
+    status = weights_new(g, &from, &s->k, NULL, &s->w, &s->err);
     assert_int_equal(status, XC_OK);
 }
 

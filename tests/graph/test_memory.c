@@ -86,6 +86,7 @@ static xc_status make_all(float *const *data)
 {
     struct error err = {0};
     struct kernels k;
+    const struct weights_source from = {.data = (const float *const *)data};
     struct weights *w = NULL;
     struct plan *p = NULL;
     kernels_init(&k, DTYPE_F64, 0);
@@ -93,7 +94,7 @@ static xc_status make_all(float *const *data)
     if (!g) return XC_ERR_MEMORY;
     struct plan_opts opts = {{1, 12, 12, 3}, NULL, 0};
     xc_status status = graph_finish(g, &err);
-    if (status == XC_OK) status = weights_new(g, (const float *const *)data, &k, NULL, &w, &err);
+    if (status == XC_OK) status = weights_new(g, &from, &k, NULL, &w, &err);
     if (status == XC_OK) status = plan_new(g, w, &k, &opts, &p, &err);
     plan_free(p);
     weights_free(w);

@@ -270,9 +270,10 @@ static struct graph *small_net(void)
 
 static struct weights *weights_of(const struct subject *s, const struct kernels *k)
 {
+    const struct weights_source from = {.data = (const float *const *)s->data};
     struct weights *w;
     struct error err;
-    assert_int_equal(weights_new(s->g, (const float *const *)s->data, k, NULL, &w, &err), XC_OK);
+    assert_int_equal(weights_new(s->g, &from, k, NULL, &w, &err), XC_OK);
     return w;
 }
 
