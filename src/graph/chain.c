@@ -9,6 +9,8 @@
  *     in front of an Xception block: the shortcut needs the map before it),
  *   - or starts a chain of its own.
  *
+ * After that a pointwise convolution takes in the depthwise one that it alone reads.
+ *
  * Fusion never changes a bit: an epilogue does to the accumulator what a step of its own would do
  * to the stored number. It never reorders steps either: an addition joins the later of its two
  * operands or none.
@@ -95,7 +97,15 @@ static bool left_to_readers(const struct schedule *s, int i)
 static void start(struct schedule *s, int i)
 {
     int x = s->g->node[i].input[0], load = s->source[x];
-    struct chain c = {.root = i, .norm = -1, .act = -1, .in = x, .load = -1, .other = -1};
+    struct chain c = {.root = i,
+                      .norm = -1,
+                      .act = -1,
+                      .in = x,
+                      .load = -1,
+                      .other = -1,
+                      .depthwise = -1,
+                      .depthwise_norm = -1,
+                      .depthwise_act = -1};
     if (s->on_load[load]) {
         c.load = load;
         c.in = s->g->node[load].input[0];
@@ -141,6 +151,40 @@ static void schedule_node(struct schedule *s, int i)
         start(s, i);
 }
 
+/* ---- separable convolutions --------------------------------------------------------------------
+ */
+
+static bool is_conv(const struct schedule *s, const struct chain *c)
+{
+    return c->root >= 0 && s->g->node[c->root].kind == OP_CONV;
+}
+
+/* Does chain i read nothing but the result of a depthwise convolution that nobody else reads? */
+static bool is_separable(const struct schedule *s, int i)
+{
+    const struct chain *c = &s->chain[i];
+    if (!is_conv(s, c) || !op_conv_is_pixelwise(&s->g->node[c->root]) || c->load >= 0) return false;
+    int x = s->source[c->in];
+    const struct chain *before = &s->chain[x];
+    return is_conv(s, before) && before->other < 0 && s->readers[x] == 1 && !s->kept[x] &&
+           before->depthwise < 0 &&
+           op_conv_is_depthwise(&s->g->node[before->root], s->shape[before->in].c);
+}
+
+static void take_in_depthwise(struct schedule *s, int i)
+{
+    struct chain *c = &s->chain[i], *before = &s->chain[s->source[c->in]];
+    c->depthwise = before->root;
+    c->depthwise_norm = before->norm;
+    c->depthwise_act = before->act;
+    c->in = before->in;
+    c->load = before->load;
+    before->root = -1;
+}
+
+/* ---- lives -------------------------------------------------------------------------------------
+ */
+
 static void read_at(struct schedule *s, int node, int chain)
 {
     int x = node < 0 ? -1 : s->source[node];
@@ -185,6 +229,8 @@ xc_status schedule_build(struct schedule *s, const struct plan_opts *opts, struc
     TRY(keep(s, opts, err));
     for (int i = 0; i < s->g->nodes; i++) s->chain[i].root = -1;
     for (int i = 1; i < s->g->nodes; i++) schedule_node(s, i);
+    for (int i = 1; i < s->g->nodes; i++)
+        if (is_separable(s, i)) take_in_depthwise(s, i);
     find_last_reads(s);
     return XC_OK;
 }

@@ -27,6 +27,10 @@ static const char *chain_text(const struct plan *p, const struct step *step, str
     const struct node *root = &p->g->node[c->root];
     struct text t = {a, ""};
     if (c->load >= 0) join(&t, p->g->node[c->load].name, " > ");
+    join_node(&t, p->g, "", c->depthwise);
+    join_node(&t, p->g, " > ", c->depthwise_norm);
+    join_node(&t, p->g, " > ", c->depthwise_act);
+    if (c->depthwise >= 0) join(&t, " > ", "");
     join_node(&t, p->g, "", c->root);
     join_node(&t, p->g, " > ", c->norm);
     if (c->other >= 0 && root->kind != OP_ADD) join_node(&t, p->g, " + ", c->other);
@@ -39,6 +43,11 @@ int plan_steps(const struct plan *p)
     return p->steps;
 }
 
+static uint64_t macs_of(const struct plan *p, int node)
+{
+    return node < 0 ? 0 : graph_macs(p->g, node, p->shape);
+}
+
 struct plan_step plan_step_at(const struct plan *p, int i)
 {
     const struct step *step = &p->step[i];
@@ -47,7 +56,7 @@ struct plan_step plan_step_at(const struct plan *p, int i)
     return (struct plan_step){root->name,
                               op_of(root)->name,
                               {out->n, out->h, out->w, out->c},
-                              graph_macs(p->g, step->chain.root, p->shape)};
+                              macs_of(p, step->chain.root) + macs_of(p, step->chain.depthwise)};
 }
 
 static const char *step_line(const struct plan *p, int i, struct arena *a)

@@ -119,6 +119,16 @@ struct window sliding_window(const struct sliding *s, struct shape in)
                            .pad_left = (int)columns(s, in.w).before};
 }
 
+void call_from_row(struct window *window, struct view *in, int y)
+{
+    int first = y * window->sy - window->pad_top;
+    window->pad_top = first < 0 ? -first : 0;
+    if (first < 0) first = 0;
+    if (first > in->h) first = in->h;
+    in->data = (char *)in->data + first * in->row;
+    in->h -= first;
+}
+
 bool sliding_fits(const struct sliding *s, struct shape in)
 {
     return extent(s->kh, s->dy) <= in.h && extent(s->kw, s->dx) <= in.w;

@@ -70,6 +70,8 @@ XC_NODISCARD xc_status sliding_shape(const struct sliding *s, struct shape in, s
                                      struct error *err);
 /* Kernel's window for an input of this size; sliding_shape has succeeded on it. */
 struct window sliding_window(const struct sliding *s, struct shape in);
+/* Makes a call over a whole map one whose first output row is y. */
+void call_from_row(struct window *window, struct view *in, int y);
 bool sliding_fits(const struct sliding *s, struct shape in);
 
 #endif

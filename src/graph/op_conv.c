@@ -86,6 +86,16 @@ enum packing op_conv_packing(const struct node *node, int c, const struct kernel
     return is_pointwise(&node->conv) ? k->pointwise_packing : k->conv_packing;
 }
 
+bool op_conv_is_depthwise(const struct node *node, int c)
+{
+    return is_depthwise(&node->conv, c);
+}
+
+bool op_conv_is_pixelwise(const struct node *node)
+{
+    return is_pointwise(&node->conv) && node->conv.sy == 1 && node->conv.sx == 1;
+}
+
 static void choose_kernel(const struct conv_attr *a, const struct kernels *k, struct step *step)
 {
     if (is_depthwise(a, step->call.conv.in.c)) {

@@ -34,7 +34,7 @@ void emit_map(const struct emit *e, const struct chain *chain, struct step *step
 
 struct epilogue *call_epilogue(enum call_kind kind, union call *call)
 {
-    if (kind == CALL_CONV) return &call->conv.epilogue;
+    if (kind == CALL_CONV || kind == CALL_SEPARABLE) return &call->conv.epilogue;
     if (kind == CALL_DENSE) return &call->dense.epilogue;
     return kind == CALL_MAP ? &call->map.epilogue : NULL;
 }
@@ -60,13 +60,70 @@ static struct step *new_step(struct building *b, int chain)
     return step;
 }
 
-static void fill_step(struct building *b, struct step *step)
+static void fill_step(struct building *b, const struct chain *c, struct step *step)
 {
-    const struct chain *c = &step->chain;
     op_of(&b->emit.g->node[c->root])->emit(&b->emit, c, step);
     struct epilogue *epilogue = call_epilogue(step->kind, &step->call);
     if (c->other >= 0 && epilogue)
         epilogue->add = place_view(&b->places, &b->schedule, c->other, &step->add);
+}
+
+enum { LINE = 64, SCRATCH_BYTES = 320 << 10 };
+
+/* A map of shape s as it would lie in a scratch. Pixels are an odd number of cache lines apart, so
+ * that the rows of a tile use different sets of the cache. */
+static struct view scratch_view(const struct building *b, struct shape s)
+{
+    size_t lines = ((size_t)s.c * dtype_size(b->schedule.type) + LINE - 1) / LINE;
+    ptrdiff_t pixel = (ptrdiff_t)((lines | 1) * LINE);
+    return (struct view){.n = 1, .h = s.h, .w = s.w, .c = s.c, .row = pixel * s.w, .pixel = pixel};
+}
+
+/* What stays in the second-level cache, in whole rows. */
+static size_t block_rows(struct view between)
+{
+    size_t rows = SCRATCH_BYTES / (size_t)between.row;
+    if (rows > (size_t)between.h) rows = (size_t)between.h;
+    return rows ? rows : 1;
+}
+
+/* The convolution in front of a separable chain, and what is left of the chain behind it. */
+static struct chain front_of(const struct chain *c)
+{
+    struct chain front = *c;
+    front.root = c->depthwise;
+    front.norm = c->depthwise_norm;
+    front.act = c->depthwise_act;
+    front.other = -1;
+    return front;
+}
+
+static struct chain back_of(const struct chain *c)
+{
+    struct chain back = *c;
+    back.in = c->depthwise;
+    back.load = -1;
+    return back;
+}
+
+static void add_separable(struct building *b, int chain)
+{
+    struct step *step = new_step(b, chain), depthwise = {.call.io.type = b->schedule.type};
+    const struct chain front = front_of(&step->chain), back = back_of(&step->chain);
+    struct separable_call *call = &step->call.separable;
+    call->pointwise.in = scratch_view(b, b->emit.shape[back.in]);
+    call->pointwise.out = place_view(&b->places, &b->schedule, chain, &step->out);
+    fill_step(b, &back, step);
+    depthwise.call.io.in = place_view(&b->places, &b->schedule, front.in, &step->in);
+    depthwise.call.io.out = call->pointwise.in;
+    fill_step(b, &front, &depthwise);
+    call->depthwise = depthwise.call.conv;
+    call->depthwise_kernel = depthwise.kernel.conv;
+    call->pointwise.in = call->depthwise.in;
+    call->block_rows = block_rows(call->depthwise.out);
+    step->kind = CALL_SEPARABLE;
+    size_t scratch = call->block_rows * (size_t)call->depthwise.out.row;
+    if (b->plan->scratch < scratch) b->plan->scratch = scratch;
 }
 
 static void add_step(struct building *b, int chain)
@@ -75,7 +132,7 @@ static void add_step(struct building *b, int chain)
     union call *call = &step->call;
     call->io.in = place_view(&b->places, &b->schedule, step->chain.in, &step->in);
     call->io.out = place_view(&b->places, &b->schedule, chain, &step->out);
-    fill_step(b, step);
+    fill_step(b, &step->chain, step);
 }
 
 /* One copy an input, except for those that were computed in place. */
@@ -96,7 +153,7 @@ static void add_parts(struct building *b, int chain)
         step->out = to;
         step->call.io.in = in;
         step->call.io.out = out;
-        fill_step(b, step);
+        fill_step(b, &step->chain, step);
     }
 }
 
@@ -113,6 +170,8 @@ static xc_status add_steps(struct building *b, struct error *err)
         if (root < 0) continue;
         if (op_of(&g->node[root])->traits & OP_PARTS)
             add_parts(b, i);
+        else if (b->schedule.chain[i].depthwise >= 0)
+            add_separable(b, i);
         else
             add_step(b, i);
     }
@@ -205,7 +264,7 @@ void plan_free(struct plan *p)
     free(p);
 }
 
-size_t plan_arena_bytes(const struct plan *p)
+size_t plan_arena_bytes(const struct plan *p, int threads)
 {
-    return p->bytes;
+    return p->bytes + (size_t)threads * p->scratch;
 }

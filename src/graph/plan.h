@@ -71,7 +71,8 @@ XC_NODISCARD xc_status plan_new(const struct graph *g, const struct weights *w,
                                 const struct kernels *k, const struct plan_opts *opts,
                                 struct plan **out, struct error *err);
 void plan_free(struct plan *p);
-size_t plan_arena_bytes(const struct plan *p);
+/* What a run on a pool of so many threads needs. */
+size_t plan_arena_bytes(const struct plan *p, int threads);
 /* One line a step: operator, node, shapes, offset, multiply-adds. The text is the arena's. */
 const char *plan_dump(const struct plan *p, struct arena *a);
 
@@ -88,8 +89,8 @@ struct plan_step plan_step_at(const struct plan *p, int i);
  * node is not the input, an output or a tap. arena NULL: the strides only. */
 bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
 
-/* All steps in order. arena: plan_arena_bytes bytes, zeroed once, 64-byte aligned. Allocates
- * nothing. cancel (may be NULL) is looked at between steps: XC_ERR_CANCELLED. */
+/* All steps in order. arena: plan_arena_bytes for the pool's threads, zeroed once, 64-byte aligned.
+ * Allocates nothing. cancel (may be NULL) is looked at between steps: XC_ERR_CANCELLED. */
 xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel);
 /* The same for the first images of the batch only. seconds (may be NULL): plan_steps numbers, to
  * each of which the time that its step took is added. */

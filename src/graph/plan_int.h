@@ -52,6 +52,9 @@ void weights_fill(const struct filling *f, struct pool *pool);
  * that will run wants it. */
 struct matrix op_conv_matrix(const struct node *node, int c);
 enum packing op_conv_packing(const struct node *node, int c, const struct kernels *k);
+bool op_conv_is_depthwise(const struct node *node, int c);
+/* Does an output pixel read the input pixel at its own place, and nothing else? */
+bool op_conv_is_pixelwise(const struct node *node);
 
 /* norm_of[i]: the batch norm that goes into the weights of node i, or -1. */
 void fold_find(const struct graph *g, int *norm_of);
@@ -66,6 +69,9 @@ struct chain {
     int in;    /* node that is read: view it as this one, keep its source alive */
     int load;  /* activation applied as it is read, or -1 */
     int other; /* node whose value is added, or -1 */
+    /* A depthwise convolution that runs first, and what belongs to it, or -1: root reads its result
+     * from a scratch; `in` and `load` are what it reads. */
+    int depthwise, depthwise_norm, depthwise_act;
 };
 
 struct schedule {
@@ -115,7 +121,24 @@ int places_overlap(const struct places *p);
 /* ---- steps -------------------------------------------------------------------------------------
  */
 
-enum call_kind { CALL_CONV, CALL_POOL, CALL_GLOBAL_POOL, CALL_MAP, CALL_DENSE, CALL_SOFTMAX };
+enum call_kind {
+    CALL_CONV,
+    CALL_SEPARABLE,
+    CALL_POOL,
+    CALL_GLOBAL_POOL,
+    CALL_MAP,
+    CALL_DENSE,
+    CALL_SOFTMAX
+};
+
+/* A depthwise convolution and the pointwise one that reads it, a block of rows at a time: what is
+ * between them lies in a scratch, one a thread. */
+struct separable_call {
+    struct conv_call pointwise; /* but for `in`, which is what the depthwise reads */
+    struct conv_call depthwise;
+    conv_fn *depthwise_kernel;
+    size_t block_rows; /* at most */
+};
 
 union call {
     struct {
@@ -123,6 +146,7 @@ union call {
         struct view in, out;
     } io; /* all calls begin like this */
     struct conv_call conv;
+    struct separable_call separable;
     struct pool_call pool;
     struct global_pool_call global_pool;
     struct map_call map;
@@ -169,9 +193,9 @@ struct plan {
     const struct graph *g;
     struct step *step;
     int steps, batch;
-    size_t bytes;
-    bool runs;     /* it has weights */
-    bool *visible; /* by node: the input, outputs and taps */
+    size_t bytes, scratch; /* of all values; of one thread */
+    bool runs;             /* it has weights */
+    bool *visible;         /* by node: the input, outputs and taps */
     struct view *view;
     size_t *view_at;
     struct shape *shape;

@@ -13,6 +13,9 @@
 struct work {
     union kernel_fn kernel;
     union call call;
+    size_t units, grain, lanes;
+    char *scratch; /* of the first lane */
+    size_t scratch_bytes;
 };
 
 static void run_conv(void *ctx, size_t from, size_t to)
@@ -20,6 +23,72 @@ static void run_conv(void *ctx, size_t from, size_t to)
     const struct work *w = ctx;
     w->kernel.conv(&w->call.conv, from, to);
 }
+
+/* ---- separable convolutions --------------------------------------------------------------------
+ */
+
+/* The pixels [first, first + count) of an image, as a row. */
+static struct view pixels_of(const struct view *v, int image, size_t first, size_t count)
+{
+    struct view row = *v;
+    row.data = (char *)v->data + image * v->image + (ptrdiff_t)first * v->pixel;
+    row.n = row.h = 1;
+    row.w = (int)count;
+    return row;
+}
+
+/* Pixel `first` of the image is pixel x of the scratch, whose rows begin where the map's do. */
+static void run_block(const struct work *w, char *scratch, int image, size_t first, size_t count)
+{
+    const struct separable_call *s = &w->call.separable;
+    struct conv_call depthwise = s->depthwise, pointwise = s->pointwise;
+    const size_t width = (size_t)depthwise.out.w, x = first % width;
+    depthwise.in.data = (char *)pointwise.in.data + image * pointwise.in.image;
+    depthwise.in.n = 1;
+    call_from_row(&depthwise.window, &depthwise.in, (int)(first / width));
+    depthwise.out.data = scratch;
+    depthwise.out.h = (int)((x + count + width - 1) / width);
+    s->depthwise_kernel(&depthwise, x, x + count);
+    pointwise.in = pixels_of(&depthwise.out, 0, x, count);
+    pointwise.out = pixels_of(&s->pointwise.out, image, first, count);
+    if (pointwise.epilogue.add.data)
+        pointwise.epilogue.add = pixels_of(&s->pointwise.epilogue.add, image, first, count);
+    w->kernel.conv(&pointwise, 0, count);
+}
+
+/* Pixels of one image, in blocks of about equally many rows; threads may cut a row anywhere. */
+static void run_blocks(const struct work *w, char *scratch, int image, size_t from, size_t to)
+{
+    const struct separable_call *s = &w->call.separable;
+    const size_t width = (size_t)s->depthwise.out.w, most = s->block_rows;
+    const size_t rows = (to + width - 1) / width - from / width;
+    const size_t blocks = (rows + most - 1) / most, each = (rows + blocks - 1) / blocks;
+    for (size_t end; from < to; from = end) {
+        end = (from / width + each) * width;
+        if (end > to) end = to;
+        run_block(w, scratch, image, from, end - from);
+    }
+}
+
+/* A unit is a lane: a part of the pixels, and a scratch. */
+static void run_separable(void *ctx, size_t from, size_t to)
+{
+    const struct work *w = ctx;
+    const struct view *out = &w->call.io.out;
+    const size_t per_image = (size_t)out->h * (size_t)out->w;
+    for (size_t lane = from; lane < to; lane++) {
+        struct range r = range_part(w->units, w->grain, w->lanes, lane);
+        for (size_t end; r.from < r.to; r.from = end) {
+            const size_t image = r.from / per_image, before = image * per_image;
+            end = before + per_image < r.to ? before + per_image : r.to;
+            run_blocks(w, w->scratch + lane * w->scratch_bytes, (int)image, r.from - before,
+                       end - before);
+        }
+    }
+}
+
+/* ---- one function a kind -----------------------------------------------------------------------
+ */
 
 static void run_pool(void *ctx, size_t from, size_t to)
 {
@@ -52,17 +121,29 @@ static void run_softmax(void *ctx, size_t from, size_t to)
 }
 
 static pool_fn *const run_kind[] = {
-    [CALL_CONV] = run_conv, [CALL_POOL] = run_pool,   [CALL_GLOBAL_POOL] = run_global_pool,
-    [CALL_MAP] = run_map,   [CALL_DENSE] = run_dense, [CALL_SOFTMAX] = run_softmax,
+    [CALL_CONV] = run_conv,       [CALL_SEPARABLE] = run_separable,
+    [CALL_POOL] = run_pool,       [CALL_GLOBAL_POOL] = run_global_pool,
+    [CALL_MAP] = run_map,         [CALL_DENSE] = run_dense,
+    [CALL_SOFTMAX] = run_softmax,
 };
 
-static void run_step(const struct step *step, size_t images, char *arena, struct pool *pool)
+static void run_step(const struct plan *p, const struct step *step, size_t images, char *arena,
+                     struct pool *pool)
 {
-    struct work w = {step->kernel, step->call};
+    struct work w = {.kernel = step->kernel,
+                     .call = step->call,
+                     .units = images * step->per_image,
+                     .grain = step->grain,
+                     .lanes = (size_t)pool_threads(pool),
+                     .scratch = arena + p->bytes,
+                     .scratch_bytes = p->scratch};
     w.call.io.in.data = arena + step->in;
     w.call.io.out.data = arena + step->out;
     if (step->add != NOWHERE) call_epilogue(step->kind, &w.call)->add.data = arena + step->add;
-    pool_for(pool, images * step->per_image, step->grain, run_kind[step->kind], &w);
+    if (step->kind == CALL_SEPARABLE)
+        pool_for(pool, w.lanes, 1, run_separable, &w);
+    else
+        pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);
 }
 
 xc_status plan_run_images(const struct plan *p, int images, void *arena, struct pool *pool,
@@ -72,7 +153,7 @@ xc_status plan_run_images(const struct plan *p, int images, void *arena, struct 
     for (int i = 0; i < p->steps; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
         const double start = seconds ? clock_seconds() : 0;
-        run_step(&p->step[i], (size_t)images, arena, pool);
+        run_step(p, &p->step[i], (size_t)images, arena, pool);
         if (seconds) seconds[i] += clock_seconds() - start;
     }
     return XC_OK;

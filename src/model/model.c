@@ -27,7 +27,7 @@ static xc_status planned_bytes(const xc_model *model, uint64_t *out, struct erro
     struct plan *plan = NULL;
     struct plan_opts opts = {.input = model->graph->input};
     TRY(plan_new(model->graph, NULL, &model->machine->f32, &opts, &plan, err));
-    *out = plan_arena_bytes(plan);
+    *out = plan_arena_bytes(plan, pool_threads(model->machine->pool));
     plan_free(plan);
     return XC_OK;
 }

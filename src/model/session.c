@@ -128,7 +128,7 @@ static void *take(size_t images, size_t count, size_t size)
 
 static xc_status take_memory(xc_session *s, struct error *err)
 {
-    size_t images = (size_t)s->input.n, arena = plan_arena_bytes(s->plan);
+    size_t images = (size_t)s->input.n, arena = session_arena_bytes(s);
     s->arena = take(1, arena, 1);
     s->staging = take(images, s->input_count, sizeof *s->staging);
     s->probs = take(images, s->classes, dtype_size(s->kernels->type));
@@ -290,7 +290,7 @@ struct shape session_input(const xc_session *s)
 
 size_t session_arena_bytes(const xc_session *s)
 {
-    return plan_arena_bytes(s->plan);
+    return plan_arena_bytes(s->plan, pool_threads(s->model->machine->pool));
 }
 
 int session_steps(const xc_session *s)

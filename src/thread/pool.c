@@ -112,15 +112,18 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Range `index` of the job: whole grains, the first ranges one longer. */
+struct range range_part(size_t n, size_t grain, size_t parts, size_t i)
+{
+    size_t grains = n / grain + (n % grain != 0);
+    size_t each = grains / parts, longer = grains % parts;
+    size_t first = i * each + smaller(i, longer), last = first + each + (i < longer);
+    return (struct range){first == grains ? n : first * grain, last == grains ? n : last * grain};
+}
+
 static void work(const struct pool *pool, size_t index)
 {
-    size_t grains = pool->n / pool->grain + (pool->n % pool->grain != 0);
-    size_t each = grains / pool->ranges, longer = grains % pool->ranges;
-    size_t first = index * each + smaller(index, longer);
-    size_t last = first + each + (index < longer);
-    size_t to = last == grains ? pool->n : last * pool->grain;
-    pool->fn(pool->ctx, first * pool->grain, to);
+    struct range r = range_part(pool->n, pool->grain, pool->ranges, index);
+    pool->fn(pool->ctx, r.from, r.to);
 }
 
 static void *help(void *argument)

@@ -19,6 +19,11 @@ typedef void pool_fn(void *ctx, size_t from, size_t to);
 XC_NODISCARD xc_status pool_new(int threads, struct pool **out, struct error *err);
 void pool_free(struct pool *pool);
 int pool_threads(const struct pool *pool); /* NULL: 1 */
+/* Part i of `parts`: whole grains, the first parts one longer. */
+struct range {
+    size_t from, to;
+};
+struct range range_part(size_t n, size_t grain, size_t parts, size_t i);
 void pool_for(struct pool *pool, size_t n, size_t grain, pool_fn *fn, void *ctx);
 /* What this process may use: affinity mask and cgroup (v1, v2) quota, at least 1. */
 int pool_default_threads(void);

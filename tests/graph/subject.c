@@ -37,7 +37,7 @@ void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, i
     xc_status status = plan_new(s->g, s->w, &s->k, &opts, &t->plan, &s->err);
     if (status != XC_OK) print_message("seed %llu: %s\n", (unsigned long long)s->seed, s->err.text);
     assert_int_equal(status, XC_OK);
-    t->arena = aligned_new(plan_arena_bytes(t->plan));
+    t->arena = aligned_new(plan_arena_bytes(t->plan, MOST_THREADS));
     assert_non_null(t->arena);
 }
 

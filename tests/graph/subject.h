@@ -7,6 +7,7 @@
 #include "graph/plan.h"
 
 #define SUBJECT_MAX_NODES 512
+#define MOST_THREADS 8
 
 struct subject {
     struct graph *g;

@@ -105,6 +105,51 @@ static void norm_that_cannot_fold(void **state)
     assert_steps(g, graph_concat(g, "join", (int[]){x, y}, 2), 2);
 }
 
+/* A depthwise convolution, with what the pointwise one that reads it finds there. */
+static int depthwise(struct graph *g, const char *name, int x, int stride, int dilation)
+{
+    struct conv_attr a = attr_conv(g->node[x].out.c, 3, stride, PAD_SAME);
+    a.groups = GROUPS_DEPTHWISE;
+    a.dy = a.dx = dilation;
+    return graph_conv(g, name, x, a);
+}
+
+static int pointwise(struct graph *g, const char *name, int x, int oc)
+{
+    return graph_conv(g, name, x, attr_conv(oc, 1, 1, PAD_VALID));
+}
+
+static void separable(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 4);
+    assert_steps(g, pointwise(g, "p", depthwise(g, "d", 0, 2, 1), 5), 1);
+
+    g = graph_new(9, 7, 3); /* everything that may come along */
+    int x = same(g, "a", 0, 8);
+    int y = depthwise(g, "d", graph_relu(g, "on_load", x), 1, 2);
+    y = graph_act(g, "between", graph_batch_norm(g, "bn1", y, plain_norm), sigmoid);
+    y = graph_batch_norm(g, "bn2", pointwise(g, "p", y, 8), plain_norm);
+    assert_steps(g, graph_relu(g, "after", graph_add(g, "sum", y, x)), 2);
+}
+
+static void not_separable(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 4); /* two readers */
+    int d = depthwise(g, "d", 0, 1, 1);
+    int x = pointwise(g, "p", d, 5);
+    assert_steps(g, graph_add(g, "sum", x, pointwise(g, "q", d, 5)), 3);
+
+    g = graph_new(9, 7, 4); /* its sum with another map */
+    x = graph_add(g, "sum", depthwise(g, "d", 0, 1, 1), 0);
+    assert_steps(g, pointwise(g, "p", x, 5), 2);
+
+    g = graph_new(9, 7, 4); /* not every pixel is read */
+    x = depthwise(g, "d", 0, 1, 1);
+    assert_steps(g, graph_conv(g, "p", x, attr_conv(5, 1, 2, PAD_VALID)), 2);
+}
+
 /* ---- where they lie ----------------------------------------------------------------------------
  */
 
@@ -163,12 +208,13 @@ static void xception_memory(void **state)
     kernels_init(&k, DTYPE_F32, 0);
     assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
     /* two maps of 147x147x128 and the shortcut's 147x147x64: the least without bands */
-    assert_int_equal(plan_arena_bytes(p), 147 * 147 * (128 + 128 + 64) * 4);
-    assert_int_equal(p->steps, 85);
+    assert_int_equal(plan_arena_bytes(p, 0), 147 * 147 * (128 + 128 + 64) * 4);
+    assert_int_equal(p->steps, 85 - 34); /* 34 separable convolutions */
+    assert_true(plan_arena_bytes(p, 3) - plan_arena_bytes(p, 2) <= 320 << 10);
     struct arena a = {0};
     const char *text = plan_dump(p, &a);
     assert_non_null(strstr(text, "1x19x19x728 -> 1x19x19x728"));
-    assert_non_null(strstr(text, "  block5_sepconv3 > block5_sepconv3_bn + block4_add\n"));
+    assert_non_null(strstr(text, " > block5_sepconv3 > block5_sepconv3_bn + block4_add\n"));
     arena_free(&a);
     assert_int_equal(plan_run(p, NULL, NULL, NULL), XC_ERR_ARGUMENT); /* it has no weights */
     plan_free(p);
@@ -215,7 +261,7 @@ static void overlap_is_seen(void **state)
     struct places p;
     plan_places(g, &a, &s, &p);
     int in = p.value_of[graph_find(g, "block4_add")];
-    int out = p.value_of[graph_find(g, "block5_sepconv1/depthwise")];
+    int out = p.value_of[graph_find(g, "block5_sepconv2_act")];
     size_t at = p.value[out].at;
     p.value[out].at = p.value[in].at + p.value[in].bytes - 1;
     assert_true(places_overlap(&p) >= 0);
@@ -324,7 +370,8 @@ static void weights_lie_in_panels(void **state)
 
 RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_after),
     cmocka_unit_test(act_after_act), cmocka_unit_test(sum_of_two_sums),
-    cmocka_unit_test(not_left_to_readers), cmocka_unit_test(norm_that_cannot_fold),
+    cmocka_unit_test(not_left_to_readers), cmocka_unit_test(separable),
+    cmocka_unit_test(not_separable), cmocka_unit_test(norm_that_cannot_fold),
     cmocka_unit_test(concat_outlives_itself), cmocka_unit_test(flat_and_joined),
     cmocka_unit_test(nested_and_repeated_concat),
     cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),

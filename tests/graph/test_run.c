@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/rng.h"
 #include "graph/plan_int.h"
 #include "graph/subject.h"
 
@@ -104,6 +105,68 @@ static void same_bits(void **state)
     for (int i = 0; i < 4; i++) pool_free(pool[i]);
 }
 
+/* ---- separable convolutions --------------------------------------------------------------------
+ */
+
+static int pick(uint64_t seed, uint32_t which, int low, int high)
+{
+    return low + (int)(rng_uniform(seed, RNG_TEST, 3, which, 0) * (float)(high - low + 1));
+}
+
+/* A depthwise convolution (node 1) of any kind and a pointwise one, large enough for blocks. */
+static struct graph *separable_net(uint64_t seed)
+{
+    int c = pick(seed, 0, 2, 150);
+    struct graph *g = graph_new(pick(seed, 1, 5, 43), pick(seed, 2, 5, 43), c);
+    struct conv_attr a = attr_conv(c, pick(seed, 3, 1, 5), pick(seed, 4, 1, 3), PAD_SAME);
+    a.groups = GROUPS_DEPTHWISE;
+    a.dy = pick(seed, 5, 1, 2);
+    a.dx = pick(seed, 6, 1, 3);
+    int x = graph_conv(g, "d", 0, a);
+    if (pick(seed, 7, 0, 1)) x = graph_relu(g, "r", x);
+    graph_output(g, "y", graph_conv(g, "p", x, attr_conv(pick(seed, 8, 1, 40), 1, 1, PAD_VALID)));
+    return g;
+}
+
+/* fault: rows that the window of the depthwise convolution is shifted by. */
+static bool same_as_apart(uint64_t seed, enum dtype type, struct pool *pool, int fault)
+{
+    struct subject s;
+    struct trial together, apart;
+    struct graph *g = separable_net(seed);
+    int tap = g->node[g->output[0].node].input[0];
+    subject_make(&s, g, seed, type);
+    trial_make(&together, &s, 2, NULL, 0);
+    trial_make(&apart, &s, 2, &tap, 1);
+    assert_int_equal(together.plan->steps, 1);
+    assert_int_equal(apart.plan->steps, 2);
+    together.plan->step[0].call.separable.depthwise.window.pad_top += fault;
+    trial_run(&together, &s, 2, 0, pool);
+    trial_run(&apart, &s, 2, 0, pool);
+    bool same =
+        same_outputs(&s, &together, 0, &apart, 0) && same_outputs(&s, &together, 1, &apart, 1);
+    trial_free(&together);
+    trial_free(&apart);
+    subject_free(&s);
+    return same;
+}
+
+static void separable_bits(void **state)
+{
+    (void)state;
+    struct pool *pool[3] = {NULL};
+    struct error err = {0};
+    uint64_t seed = first_seed();
+    assert_int_equal(pool_new(2, &pool[1], &err), XC_OK);
+    assert_int_equal(pool_new(5, &pool[2], &err), XC_OK);
+    print_message("seeds %llu and the next 59\n", (unsigned long long)seed);
+    for (uint64_t i = 0; i < 60; i++)
+        assert_true(same_as_apart(seed + i, i % 4 ? DTYPE_F32 : DTYPE_F64, pool[i % 3], 0));
+    assert_false(same_as_apart(1, DTYPE_F32, NULL, 1));
+    pool_free(pool[1]);
+    pool_free(pool[2]);
+}
+
 /* One plan, one pool, several threads, each with an arena. */
 
 struct runner {
@@ -137,7 +200,7 @@ static void plan_is_shared(void **state)
     for (int i = 0; i < 3; i++) {
         r[i].pool = pool;
         r[i].trial.plan = r[0].trial.plan;
-        if (i > 0) r[i].trial.arena = aligned_new(plan_arena_bytes(r[0].trial.plan));
+        if (i > 0) r[i].trial.arena = aligned_new(plan_arena_bytes(r[0].trial.plan, 2));
         assert_int_equal(pthread_create(&thread[i], NULL, run_often, &r[i]), 0);
     }
     for (int i = 0; i < 3; i++) {
@@ -198,5 +261,5 @@ static void cancel_is_seen(void **state)
 }
 
 RUN(cmocka_unit_test(random_networks), cmocka_unit_test(same_bits),
-    cmocka_unit_test(plan_is_shared), cmocka_unit_test(clobber_is_seen),
-    cmocka_unit_test(cancel_is_seen))
+    cmocka_unit_test(separable_bits), cmocka_unit_test(plan_is_shared),
+    cmocka_unit_test(clobber_is_seen), cmocka_unit_test(cancel_is_seen))
