@@ -55,7 +55,8 @@ void help_verb(const struct verb *verb, FILE *out)
 {
     fprintf(out, "usage: xception %s [FLAGS]%s%s\n\n%s\n\nflags:\n", verb->name,
             *verb->operands ? " " : "", verb->operands, verb->text);
-    for (const struct option *o = verb->options; o && o->name; o++) print_option(o, out);
-    for (const struct option *o = global_options; o->name; o++) print_option(o, out);
+    const struct option *o;
+    for (int i = 0; (o = verb_option(verb, i)); i++)
+        if (o->help) print_option(o, out);
     print_examples(verb->examples, out);
 }

@@ -73,8 +73,9 @@ static void verb_page(const struct verb *verb, FILE *out)
     fprintf(out, ".Sh DESCRIPTION\n");
     text(verb->text, out);
     fprintf(out, "\n.Pp\nThe flags are:\n.Bl -tag -width Ds\n");
-    for (const struct option *o = verb->options; o && o->name; o++) option(o, out);
-    for (const struct option *o = global_options; o->name; o++) option(o, out);
+    const struct option *o;
+    for (int i = 0; (o = verb_option(verb, i)); i++)
+        if (o->help) option(o, out);
     fprintf(out, ".El\n");
     environment(out);
     exit_status(out);

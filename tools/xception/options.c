@@ -22,6 +22,22 @@ const struct option global_options[] = {
     {"version", 0, NULL, NULL, 0, 0, "show the version"},
     OPTIONS_END};
 
+static bool has_own(const struct verb *verb, const char *name)
+{
+    for (const struct option *o = verb->options; o && o->name; o++)
+        if (strcmp(o->name, name) == 0) return true;
+    return false;
+}
+
+const struct option *verb_option(const struct verb *verb, int i)
+{
+    for (const struct option *o = verb->options; o && o->name; o++)
+        if (i-- == 0) return o;
+    for (const struct option *o = global_options; o->name; o++)
+        if (!has_own(verb, o->name) && i-- == 0) return o;
+    return NULL;
+}
+
 bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
 {
     uint64_t value = 0;
@@ -117,7 +133,8 @@ static bool set(struct args *args, int i, const char *value, const char *from)
 static bool unknown_flag(const struct args *args, const char *flag)
 {
     const char *words[MAX_OPTIONS + 1] = {0};
-    for (int i = 0; i < args->options; i++) words[i] = args->option[i]->name;
+    for (int i = 0, n = 0; i < args->options; i++)
+        if (args->option[i]->help) words[n++] = args->option[i]->name;
     const char *near = strncmp(flag, "--", 2) == 0 ? nearest_word(flag + 2, words) : NULL;
     say_usage("unknown flag %s", flag);
     if (near)
@@ -190,9 +207,8 @@ static bool read_environment(struct args *args)
 bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv)
 {
     *args = (struct args){.verb = verb, .operand = argv};
-    for (const struct option *o = verb->options; o && o->name; o++)
+    for (const struct option *o; (o = verb_option(verb, args->options));)
         args->option[args->options++] = o;
-    for (const struct option *o = global_options; o->name; o++) args->option[args->options++] = o;
     if (!read_environment(args)) return false;
     bool flags = true;
     for (int i = 0; i < argc; i++) {

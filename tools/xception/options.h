@@ -18,7 +18,7 @@ struct option {
     const char *arg;     /* what the value is called, "N"; NULL = a switch */
     const char *choices; /* "stretch|crop|pad": the only values allowed; NULL = anything */
     uint32_t min, max;   /* both 0 = not a number */
-    const char *help;    /* one line, no capital, no full stop */
+    const char *help;    /* one line, no capital, no full stop; NULL = not for people */
 };
 #define OPTIONS_END                                                                                \
     {                                                                                              \
@@ -41,7 +41,7 @@ struct verb {
 
 struct args {
     const struct verb *verb;
-    const struct option *option[MAX_OPTIONS]; /* the verb's own, then the global ones */
+    const struct option *option[MAX_OPTIONS]; /* verb_option 0, 1, ... */
     const char *value[MAX_OPTIONS];           /* NULL = not given; "" = a switch that is on */
     int options;
     char **operand;
@@ -49,6 +49,10 @@ struct args {
 };
 
 extern const struct option global_options[];
+
+/* Option i of a verb: its own, then the global ones but for those it has itself; NULL past the
+ * last. */
+const struct option *verb_option(const struct verb *verb, int i);
 
 /* Reads the environment, then argv (words after the verb; reordered so that operands stand
  * together). False: the sentence is on stderr already, exit with 2. */

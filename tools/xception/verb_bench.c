@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench: how fast is this network on this machine, how much memory does it take, and how soon is
+ * the first answer there? Each configuration runs in processes of its own, round after round, each
+ * after a moment in which nobody else uses the machine; speed is quoted against the peak that the
+ * same process measured just before and after.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "engine.h"
+#include "say.h"
+#include "verbs.h"
+
+enum {
+    MOST_VALUES = 16,
+    MOST_ROWS = 256,
+    DEFAULT_ROUNDS = 3,
+    DEFAULT_SECONDS = 3,
+    MOST_ROUNDS = 99
+};
+
+static const struct option options[] = {
+    ENGINE_MODEL_OPTION,
+    {"arch", 'a', "SPEC", NULL, 0, 0, "with random weights (default: xception)"},
+    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
+    {"threads", 0, "LIST", NULL, 0, 0, "cores to use, one row each (default: 1 and all)"},
+    {"batch", 0, "LIST", NULL, 0, 0, "pictures at a time, one row each (default: 1,16)"},
+    {"precision", 0, "LIST", NULL, 0, 0, "f32, f64; one row each (default: f32)"},
+    {"layers", 0, NULL, NULL, 0, 0, "show the time of every step, too"},
+    {"rounds", 0, "N", NULL, 1, MOST_ROUNDS, "processes for each row (default: 3)"},
+    {"seconds", 0, "N", NULL, 0, 3600, "to measure for in each; 0: three runs (default: 3)"},
+    {"idle-wait", 0, "N", NULL, 0, 3600,
+     "seconds to wait for a machine that others leave alone (default: 60)"},
+    {"compare", 0, "FILE", NULL, 0, 0, "show what changed since this --format json"},
+    {"format", 0, "FORMAT", TABLE_FORMATS, 0, 0, "of the result"},
+    {"result-fd", 0, "FD", NULL, RESULT_FD, RESULT_FD, NULL}, /* from a parent: bench_spawn.c */
+    OPTIONS_END};
+
+/* ---- configurations -------------------------------------------------------------------------- */
+
+/* The next of comma-separated words, copied; false at the end. */
+static bool next_word(const char **list, char *word, size_t size)
+{
+    if (!*list) return false;
+    const size_t length = strcspn(*list, ",");
+    snprintf(word, size, "%.*s", (int)(length < size ? length : size - 1), *list);
+    *list = (*list)[length] ? *list + length + 1 : NULL;
+    return true;
+}
+
+static bool numbers(const struct args *args, const char *name, uint32_t most, uint32_t *value,
+                    size_t *count)
+{
+    const char *list = arg_text(args, name);
+    char word[16];
+    if (!list) return true; /* value and count hold the default */
+    for (*count = 0; next_word(&list, word, sizeof word); ++*count)
+        if (*count == MOST_VALUES || !parse_number(word, 1, most, &value[*count])) {
+            say_usage("--%s: '%s' is not a list of at most %d whole numbers from 1 to %u", name,
+                      arg_text(args, name), MOST_VALUES, most);
+            return false;
+        }
+    return true;
+}
+
+static bool precisions(const struct args *args, const char **value, size_t *count)
+{
+    static const char *const words[] = {"f32", "f64", NULL};
+    const char *list = arg_text(args, "precision");
+    char word[16];
+    if (!list) return true;
+    for (*count = 0; next_word(&list, word, sizeof word); ++*count) {
+        int i = 0;
+        while (words[i] && strcmp(words[i], word) != 0) i++;
+        if (!words[i] || *count == MOST_VALUES) {
+            say_usage("--precision: '%s' is not one of f32, f64", word);
+            return false;
+        }
+        value[*count] = words[i];
+    }
+    return true;
+}
+
+/* Every precision with every batch with every number of threads. */
+static int configurations(const struct args *args, struct config *config, size_t *count)
+{
+    uint32_t threads[MOST_VALUES] = {1}, batch[MOST_VALUES] = {1, 16};
+    const char *precision[MOST_VALUES] = {"f32"};
+    size_t t = 1, b = 2, p = 1;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores > 1) threads[t++] = cores < 256 ? (uint32_t)cores : 256;
+    if (!numbers(args, "threads", 256, threads, &t) || !numbers(args, "batch", 1024, batch, &b) ||
+        !precisions(args, precision, &p))
+        return EXIT_USAGE;
+    if (t * b * p > MOST_ROWS) {
+        say_usage("%zu configurations, at most %d", t * b * p, MOST_ROWS);
+        return EXIT_USAGE;
+    }
+    *count = 0;
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = 0; j < b; j++)
+            for (size_t k = 0; k < t; k++)
+                config[(*count)++] = (struct config){threads[k], batch[j], precision[i]};
+    return EXIT_DONE;
+}
+
+/* ---- a model file of random weights ---------------------------------------------------------- */
+
+static int save_random(const struct args *args, const char *path)
+{
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
+    xc_context *context = NULL;
+    xc_model *model = NULL;
+    const char *arch = arg_text(args, "arch");
+    if (!arg_size(args, &create.height, &create.width)) return EXIT_USAGE;
+    create.weights = XC_WEIGHTS_RANDOM;
+    opts.cpu = arg_text(args, "cpu");
+    xc_status status = xc_context_new(&opts, &context);
+    if (status == XC_OK)
+        status = xc_model_create(context, arch ? arch : "xception", &create, &model);
+    if (status == XC_OK) status = xc_model_save(model, path, NULL);
+    xc_model_unref(model);
+    xc_context_free(context);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
+}
+
+/* An open file without a name, so that nothing is left behind whatever happens. */
+static int random_model(const struct args *args, int *fd)
+{
+    const char *folder = getenv("TMPDIR");
+    char dir[256], path[300];
+    snprintf(dir, sizeof dir, "%s/xception-bench-XXXXXX", folder && *folder ? folder : "/tmp");
+    if (!mkdtemp(dir)) {
+        say_error("%s: %s", dir, strerror(errno));
+        return EXIT_LIMIT;
+    }
+    snprintf(path, sizeof path, "%s/random.safetensors", dir);
+    int code = save_random(args, path);
+    if (code == EXIT_DONE) {
+        int low = open(path, O_RDONLY | O_CLOEXEC);
+        *fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
+        if (low >= 0) close(low);
+        if (*fd < 0) {
+            say_error("%s: %s", path, strerror(errno));
+            code = EXIT_LIMIT;
+        }
+    }
+    unlink(path);
+    rmdir(dir);
+    return code;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* All rounds of all configurations: round by round, so that a slow minute does not hit one row. */
+static int measure(const struct args *args, const struct config *config, size_t count, int model,
+                   struct sample *sample)
+{
+    const uint32_t rounds = arg_number(args, "rounds", DEFAULT_ROUNDS);
+    for (uint32_t r = 0; r < rounds; r++)
+        for (size_t i = 0; i < count; i++) {
+            const bool layers = arg_on(args, "layers") && r + 1 == rounds;
+            machine_wait(arg_number(args, "idle-wait", 60));
+            int code = bench_spawn(args, &config[i], layers, model, &sample[i * rounds + r]);
+            if (code != EXIT_DONE) return code;
+        }
+    return EXIT_DONE;
+}
+
+static int show(const struct args *args, struct row *row, size_t rows)
+{
+    const char *old = arg_text(args, "compare");
+    int code = old ? rows_compare(row, rows, old) : EXIT_DONE;
+    if (code != EXIT_DONE) return code;
+    rows_print(row, rows, table_format_of(arg_text(args, "format")));
+    for (size_t i = 0; i < rows; i++)
+        if (row[i].change && strcmp(row[i].change, "slower") == 0) code = EXIT_SOME_FAILED;
+    return code;
+}
+
+static int run_all(const struct args *args, const struct config *config, size_t count)
+{
+    const uint32_t rounds = arg_number(args, "rounds", DEFAULT_ROUNDS);
+    struct sample *sample = calloc(count * rounds, sizeof *sample);
+    struct row *row = calloc(count, sizeof *row);
+    int model = -1, code = EXIT_DONE;
+    if (!sample || !row) {
+        say_error("out of memory for %zu rows", count);
+        code = EXIT_LIMIT;
+    }
+    if (code == EXIT_DONE && !arg_text(args, "model")) code = random_model(args, &model);
+    if (code == EXIT_DONE) code = measure(args, config, count, model, sample);
+    for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
+        code = row_make(&config[i], &sample[i * rounds], rounds, &row[i]);
+        for (uint32_t r = 0; r < rounds; r++) sample[i * rounds + r] = (struct sample){0};
+    }
+    if (code == EXIT_DONE) code = show(args, row, count);
+    for (size_t i = 0; sample && i < count * rounds; i++) sample_free(&sample[i]);
+    for (size_t i = 0; row && i < count; i++) row_free(&row[i]);
+    free(sample);
+    free(row);
+    if (model >= 0) close(model);
+    return code;
+}
+
+static int run(const struct args *args)
+{
+    struct config config[MOST_ROWS];
+    uint32_t height, width;
+    size_t count = 0;
+    if (args->operands) {
+        say_usage("takes no file; did you mean -m %s?", args->operand[0]);
+        return EXIT_USAGE;
+    }
+    if (arg_on(args, "result-fd")) return bench_child(args, RESULT_FD);
+    if (!arg_size(args, &height, &width)) return EXIT_USAGE;
+    int code = configurations(args, config, &count);
+    if (code == EXIT_DONE && arg_on(args, "compare"))
+        code = rows_compare(NULL, 0, arg_text(args, "compare"));
+    return code == EXIT_DONE ? run_all(args, config, count) : code;
+}
+
+const struct verb verb_bench = {
+    .name = "bench",
+    .summary = "measure speed, memory and start",
+    .operands = "",
+    .text =
+        "Measures a model file (-m) or an architecture with random weights (--arch): time of an\n"
+        "image, share of the peak that this processor reaches at that minute, peak memory of the\n"
+        "process, and the times from its begin until the weights are ready and until the first\n"
+        "logits are there. Each row is measured in processes of its own, after a moment in which\n"
+        "others leave the machine alone. With --compare the exit code is 1 when a row became\n"
+        "slower by more than the rounds spread.",
+    .examples =
+        "xception bench\tthe standard Xception: 1 and all cores, 1 and 16 pictures\n"
+        "xception bench -m model.safetensors --threads 4 --batch 1 --layers\twhere the time goes\n"
+        "xception bench --format json >old.json; xception bench --compare old.json\twhat changed\n",
+    .options = options,
+    .run = run};
