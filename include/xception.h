@@ -167,6 +167,10 @@ typedef struct xc_preprocess {
     float divisor, mean[4], std[4];
 } xc_preprocess;
 
+/* Does the path end like one of the pictures that we read (.jpg, .png, ...)? Finding files goes by
+ * names, reading them by content. */
+XC_API bool xc_image_name(const char *path);
+
 /* Named recipes: keras, keras-dataset, timm-legacy, timm-331, timm-318, face64, face48, age-gender.
  * Fills *out. XC_ERR_ARGUMENT with the list of names when there is no such recipe. */
 XC_API XC_NODISCARD xc_status xc_preprocess_named(const char *name, xc_preprocess *out);
@@ -177,6 +181,91 @@ XC_API const char *xc_preprocess_name(int32_t i);
 XC_API const char *xc_fit_name(xc_fit fit);
 XC_API const char *xc_filter_name(xc_filter filter);
 XC_API const char *xc_colour_name(xc_colour colour);
+
+/* ---- data sets ---------------------------------------------------------------------------------
+ */
+
+typedef struct xc_dataset xc_dataset;
+typedef enum xc_split { XC_SPLIT_TRAIN, XC_SPLIT_VAL, XC_SPLIT_TEST } xc_split;
+#define XC_SPLITS 3
+
+typedef struct xc_dataset_opts {
+    uint32_t size;
+    const char *const *classes; /* the classes there are (of a model); NULL = those found */
+    uint32_t class_count;
+    bool drop_unknown; /* leave samples of other classes out instead of refusing them */
+    double val_split;  /* hold out this part of train, stratified, groups undivided; 0 = none */
+    uint64_t seed;     /* of the split */
+} xc_dataset_opts;
+#define XC_DATASET_OPTS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(xc_dataset_opts), NULL, 0, false, 0.0, 0                                            \
+    }
+
+/* path: a folder (train/CLASS/..., val/CLASS/... or CLASS/...), the same tree in a .tar, WebDataset
+ * shards ("s-{000..009}.tar" or a folder of them), a .csv .tsv .jsonl list, a folder of IDX (also
+ * .gz) or CIFAR binary files. Reads names and sizes, no picture. *out is the caller's. */
+XC_API XC_NODISCARD xc_status xc_dataset_open(const char *path, const xc_dataset_opts *opts,
+                                              xc_dataset **out);
+
+typedef struct xc_source_sample { /* strings are copied */
+    const char *name;             /* unique and stable */
+    const char *label;            /* a class name, or a whole number; several divided by '|' */
+    const char *group;            /* never divided by a split; NULL = alone */
+    uint64_t bytes;               /* of the encoded picture, as far as known: for the fingerprint */
+    float weight;                 /* preset to 1 */
+    xc_split split;
+} xc_source_sample;
+/* The encoded picture of sample i into `to`, which has room for `room` bytes; *size: what it has.
+ * Above room nothing is written, and the call comes again. Called from several threads. */
+typedef xc_status xc_read_fn(void *user, uint64_t i, void *to, size_t room, size_t *size);
+
+typedef struct xc_source { /* pictures that a program has */
+    uint32_t size;
+    void *user;
+    uint64_t samples;
+    xc_status (*describe)(void *user, uint64_t i, xc_source_sample *out); /* once each, in order */
+    xc_read_fn *read;
+} xc_source;
+/* user and what it points to must outlive the data set. */
+XC_API XC_NODISCARD xc_status xc_dataset_new(const xc_source *source, const xc_dataset_opts *opts,
+                                             xc_dataset **out);
+XC_API void xc_dataset_free(xc_dataset *dataset);
+
+typedef struct xc_dataset_info {
+    const char *kind; /* "folder", "tar", "webdataset", "list", "idx", "cifar", "program" */
+    uint32_t classes;
+    uint64_t samples, split[XC_SPLITS];
+    bool multi_label;
+    uint32_t raw_height, raw_width, raw_channels; /* pictures stored as pixels; 0 = encoded */
+    const char *fingerprint;                      /* SHA-256 of names, sizes and labels, in hex */
+} xc_dataset_info;
+/* Strings live as long as the data set. */
+XC_API void xc_dataset_get_info(const xc_dataset *dataset, xc_dataset_info *out);
+XC_API const char *xc_dataset_class(const xc_dataset *dataset, uint32_t index); /* NULL past end */
+/* What was left out while opening, one sentence each; NULL past the last. */
+XC_API const char *xc_dataset_note(const xc_dataset *dataset, uint32_t index);
+XC_API const char *xc_split_name(xc_split split); /* "train", "val", "test"; NULL past the last */
+
+typedef struct xc_sample {
+    const char *name;
+    uint64_t bytes;
+    const int32_t *extra; /* further labels of a multi-label sample */
+    uint32_t extra_count;
+    uint32_t label;
+    uint32_t group; /* 0 = alone */
+    float weight;
+    xc_split split;
+} xc_sample;
+/* Sample 0, 1, ...: ascending names. */
+XC_API XC_NODISCARD xc_status xc_dataset_sample(const xc_dataset *dataset, uint64_t index,
+                                                xc_sample *out);
+/* Its picture, decoded: *out is the caller's. */
+XC_API XC_NODISCARD xc_status xc_dataset_image(const xc_dataset *dataset, uint64_t index,
+                                               const xc_image_limits *limits, xc_image **out);
+/* Can a network learn from it? At least two classes with two samples each, and no class that only
+ * validation has. */
+XC_API XC_NODISCARD xc_status xc_dataset_trainable(const xc_dataset *dataset);
 
 /* ---- models ------------------------------------------------------------------------------------
  */

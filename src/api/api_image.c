@@ -73,6 +73,11 @@ const uint8_t *xc_image_row(const xc_image *image, uint32_t y)
     return image->base + (ptrdiff_t)y * image->stride;
 }
 
+bool xc_image_name(const char *path)
+{
+    return path && image_name(path);
+}
+
 xc_status xc_preprocess_named(const char *name, xc_preprocess *out)
 {
     if (!name) return refuse_null("name");

@@ -8,7 +8,14 @@
 
 #include <stdint.h>
 
-enum rng_purpose { RNG_INIT = 1, RNG_SHUFFLE = 2, RNG_AUGMENT = 3, RNG_DROPOUT = 4, RNG_TEST = 5 };
+enum rng_purpose {
+    RNG_INIT = 1,
+    RNG_SHUFFLE = 2,
+    RNG_AUGMENT = 3,
+    RNG_DROPOUT = 4,
+    RNG_TEST = 5,
+    RNG_SPLIT = 6
+};
 
 /* Four words for counter i of the stream (seed, purpose, a, b). */
 void rng_words(uint64_t seed, enum rng_purpose purpose, uint32_t a, uint32_t b, uint32_t i,

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/checked.h"
 
@@ -99,6 +100,16 @@ xc_status image_decode(const void *bytes, size_t count, const xc_image_limits *l
     return fail(err, XC_ERR_FORMAT, "not a picture: the bytes are no JPEG, PNG, WebP, BMP or PNM");
 }
 
+bool image_name(const char *path)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp",
+                                          ".bmp", ".pnm",  ".ppm", ".pgm", ".pbm"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
+        if (!strcasecmp(dot, endings[i])) return true;
+    return false;
+}
+
 static xc_status size_check(uint64_t width, uint64_t height, const char *type,
                             const xc_image_limits *limits, struct error *err)
 {
@@ -136,6 +147,13 @@ xc_status image_new(uint64_t width, uint64_t height, xc_pixel_format format, con
                         .stride = (ptrdiff_t)stride};
     *out = image;
     return XC_OK;
+}
+
+xc_status image_blank(uint32_t width, uint32_t height, xc_pixel_format format, xc_image **out,
+                      struct error *err)
+{
+    static const xc_image_limits defaults = XC_IMAGE_LIMITS_INIT;
+    return image_new(width, height, format, "memory", &defaults, out, err);
 }
 
 void image_free(xc_image *image)

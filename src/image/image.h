@@ -20,6 +20,11 @@ struct xc_image {
 XC_NODISCARD xc_status image_decode(const void *bytes, size_t count, const xc_image_limits *limits,
                                     xc_image **out, struct error *err);
 void image_free(xc_image *image);
+/* Black pixels to be filled in, in the library's own memory. */
+XC_NODISCARD xc_status image_blank(uint32_t width, uint32_t height, xc_pixel_format format,
+                                   xc_image **out, struct error *err);
+/* Does the name end like a picture that we read? Content decides later. */
+bool image_name(const char *path);
 
 /* Pillow's Image.resize for 8-bit pixels of 1, 3 or 4 interleaved channels, byte for byte (box =
  * whole picture, reducing_gap None; passes in the order of Pillow 13). Each channel for itself:

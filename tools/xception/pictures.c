@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "say.h"
@@ -27,16 +26,6 @@ static bool add(struct pictures *p, const char *path)
     }
     p->path[p->count] = strdup(path);
     return p->path[p->count] ? ++p->count > 0 : false;
-}
-
-static bool looks_like_picture(const char *name)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp",
-                                          ".pnm", ".ppm",  ".pgm", ".pbm", NULL};
-    const char *dot = strrchr(name, '.');
-    for (int i = 0; dot && endings[i]; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    return false;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -63,7 +52,7 @@ static bool walk_entry(struct pictures *p, const char *folder, const char *name,
     bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
     if (is_folder && !is_link)
         ok = walk(p, path, depth + 1);
-    else if (!is_folder && looks_like_picture(name))
+    else if (!is_folder && xc_image_name(name))
         ok = add(p, path);
     free(path);
     return ok;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data sets of the public interface. */
+#include "api/api.h"
+
+#include <stdlib.h>
+
+#include "data/dataset.h"
+
+struct xc_dataset {
+    struct dataset *d;
+};
+
+static xc_status read_opts(const xc_dataset_opts *from, struct dataset_opts *to)
+{
+    xc_dataset_opts o = XC_DATASET_OPTS_INIT;
+    TRY(options_read(&o, sizeof o, from, "xc_dataset_opts"));
+    if (o.class_count > DATASET_MAX_CLASSES)
+        return fail(api_error(), XC_ERR_ARGUMENT, "%u classes, at most %d", o.class_count,
+                    DATASET_MAX_CLASSES);
+    for (uint32_t i = 0; o.classes && i < o.class_count; i++)
+        if (!o.classes[i]) return fail(api_error(), XC_ERR_ARGUMENT, "class %u has no name", i);
+    *to = (struct dataset_opts){.class_name = o.classes,
+                                .classes = (int)o.class_count,
+                                .drop_unknown = o.drop_unknown,
+                                .val_split = o.val_split,
+                                .seed = o.seed};
+    return XC_OK;
+}
+
+static xc_status wrap(struct dataset *d, xc_dataset **out)
+{
+    *out = malloc(sizeof **out);
+    if (!*out) {
+        dataset_free(d);
+        return fail_memory(api_error(), sizeof **out);
+    }
+    (*out)->d = d;
+    return XC_OK;
+}
+
+xc_status xc_dataset_open(const char *path, const xc_dataset_opts *opts, xc_dataset **out)
+{
+    struct dataset_opts o;
+    struct dataset *d;
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!path) return refuse_null("path");
+    TRY(read_opts(opts, &o));
+    TRY(dataset_open(path, &o, &d, api_error()));
+    return wrap(d, out);
+}
+
+xc_status xc_dataset_new(const xc_source *source, const xc_dataset_opts *opts, xc_dataset **out)
+{
+    xc_source s = {.size = sizeof s};
+    struct dataset_opts o;
+    struct dataset *d;
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!source) return refuse_null("source");
+    TRY(options_read(&s, sizeof s, source, "xc_source"));
+    if (!s.describe) return refuse_null("source->describe");
+    if (!s.read) return refuse_null("source->read");
+    TRY(read_opts(opts, &o));
+    TRY(dataset_call(&s, &o, &d, api_error()));
+    return wrap(d, out);
+}
+
+void xc_dataset_free(xc_dataset *dataset)
+{
+    if (!dataset) return;
+    dataset_free(dataset->d);
+    free(dataset);
+}
+
+void xc_dataset_get_info(const xc_dataset *dataset, xc_dataset_info *out)
+{
+    if (!dataset || !out) return;
+    const struct dataset *d = dataset->d;
+    *out = (xc_dataset_info){.kind = d->kind,
+                             .classes = (uint32_t)d->classes,
+                             .samples = d->samples,
+                             .multi_label = d->multi_label,
+                             .raw_height = d->raw.h,
+                             .raw_width = d->raw.w,
+                             .raw_channels = d->raw.c,
+                             .fingerprint = d->fingerprint};
+    for (int i = 0; i < XC_SPLITS; i++) out->split[i] = d->count[i];
+}
+
+const char *xc_dataset_class(const xc_dataset *dataset, uint32_t index)
+{
+    bool there = dataset && index < (uint32_t)dataset->d->classes;
+    return there ? dataset->d->class_name[index] : NULL;
+}
+
+const char *xc_dataset_note(const xc_dataset *dataset, uint32_t index)
+{
+    return dataset && index < dataset->d->notes ? dataset->d->note[index] : NULL;
+}
+
+const char *xc_split_name(xc_split split)
+{
+    return split_name(split);
+}
+
+static xc_status index_check(const xc_dataset *dataset, uint64_t index, const void *out)
+{
+    if (!dataset) return refuse_null("dataset");
+    if (!out) return refuse_null("out");
+    if (index < dataset->d->samples) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "sample %ju, there are %zu", (uintmax_t)index,
+                dataset->d->samples);
+}
+
+xc_status xc_dataset_sample(const xc_dataset *dataset, uint64_t index, xc_sample *out)
+{
+    TRY(index_check(dataset, index, out));
+    const struct sample *s = &dataset->d->sample[index];
+    *out = (xc_sample){.name = s->name,
+                       .bytes = s->bytes,
+                       .extra = s->extra,
+                       .extra_count = (uint32_t)s->extra_count,
+                       .label = (uint32_t)s->label,
+                       .group = s->group,
+                       .weight = s->weight,
+                       .split = (xc_split)s->split};
+    return XC_OK;
+}
+
+xc_status xc_dataset_image(const xc_dataset *dataset, uint64_t index, const xc_image_limits *limits,
+                           xc_image **out)
+{
+    xc_image_limits l = XC_IMAGE_LIMITS_INIT;
+    struct sample_bytes bytes = {0};
+    if (out) *out = NULL;
+    TRY(index_check(dataset, index, out));
+    TRY(options_read(&l, sizeof l, limits, "xc_image_limits"));
+    xc_status status = dataset_image(dataset->d, index, &bytes, &l, out, api_error());
+    sample_bytes_free(&bytes);
+    return status;
+}
+
+xc_status xc_dataset_trainable(const xc_dataset *dataset)
+{
+    if (!dataset) return refuse_null("dataset");
+    return dataset_trainable(dataset->d, api_error());
+}
