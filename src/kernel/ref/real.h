@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#include "kernel/kernel.h"
+#include "kernel/training.h"
 
 #ifdef REF_DOUBLE
 typedef double real;
@@ -34,6 +34,9 @@ map_fn REF(map);
 dense_fn REF(dense);
 softmax_fn REF(softmax);
 peak_fn REF(peak);
+#define REF_TRAINING(slot, call) void REF(slot)(const struct call##_call *, size_t, size_t);
+TRAINING_KERNELS(REF_TRAINING)
+#undef REF_TRAINING
 
 /* a * b + c, rounded once. */
 #if defined(REF_DOUBLE)

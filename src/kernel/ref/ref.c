@@ -29,3 +29,14 @@ void REF(ref_kernels)(struct kernels *k)
         .peak = REF(peak),
     };
 }
+
+void REF(ref_training)(struct training_kernels *k)
+{
+    *k = (struct training_kernels){
+#define SLOT(slot, call) .slot = REF(slot),
+        TRAINING_KERNELS(SLOT)
+#undef SLOT
+            .conv_dw_grain = 1,
+        .depthwise_grad_grain = 1,
+    };
+}

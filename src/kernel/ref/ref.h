@@ -3,11 +3,15 @@
 #ifndef XC_KERNEL_REF_REF_H
 #define XC_KERNEL_REF_REF_H
 
-#include "kernel/kernel.h"
+#include "kernel/training.h"
 
 void ref_kernels_f32(struct kernels *k);
 void ref_kernels_f32_fma(struct kernels *k);
 void ref_kernels_f64(struct kernels *k);
 void ref_kernels_f64_fma(struct kernels *k);
+void ref_training_f32(struct training_kernels *k);
+void ref_training_f32_fma(struct training_kernels *k);
+void ref_training_f64(struct training_kernels *k);
+void ref_training_f64_fma(struct training_kernels *k);
 
 #endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which steps make up one step of training? A loop up the graph, the loss, a loop down: each
+ * operator's rule writes its kernel calls on the tape (learn_int.h).
+ *
+ * Nodes take part when the loss depends on them and they stand behind `from`. They want a gradient
+ * when something that is trained stands before them, so a frozen trunk costs no backward pass.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/learn_int.h"
+
+static const struct rule *rule_of(const struct tape *t, int node)
+{
+    static const struct rule *const rules[OP_COUNT] = {
+        [OP_CONV] = &rule_conv,       [OP_DENSE] = &rule_dense,
+        [OP_BATCH_NORM] = &rule_norm, [OP_AFFINE] = &rule_affine,
+        [OP_ACT] = &rule_act,         [OP_SOFTMAX] = &rule_softmax,
+        [OP_POOL] = &rule_pool,       [OP_GLOBAL_POOL] = &rule_global_pool,
+        [OP_ADD] = &rule_add,         [OP_CONCAT] = &rule_concat,
+        [OP_FLATTEN] = &rule_flatten, [OP_DROPOUT] = &rule_dropout,
+    };
+    return rules[t->g->node[node].kind];
+}
+
+/* ---- which nodes -------------------------------------------------------------------------------
+ */
+
+/* The logits: what output 0 makes its softmax or sigmoid of, if the loss does that itself. */
+static int find_logits(struct tape *t)
+{
+    const int last = t->g->output[0].node;
+    const struct node *n = &t->g->node[last];
+    const bool softmax = n->kind == OP_SOFTMAX;
+    const bool sigmoid = n->kind == OP_ACT && n->act.kind == ACT_SIGMOID;
+    if (!softmax && !sigmoid) return last;
+    if (softmax != (t->opts->loss == LOSS_SOFTMAX))
+        tape_fail(t, XC_ERR_ARGUMENT, last,
+                  softmax ? "the network ends in softmax, which does not go with a sigmoid loss"
+                          : "the network ends in sigmoid, which does not go with a softmax loss");
+    return n->input[0];
+}
+
+static void mark_used(struct tape *t, int logits)
+{
+    const struct graph *g = t->g;
+    t->used[logits] = true;
+    for (int i = logits; i > t->opts->from; i--)
+        for (int j = 0; t->used[i] && j < g->node[i].inputs; j++) {
+            t->used[g->node[i].input[j]] = true;
+            t->readers[g->node[i].input[j]]++;
+        }
+    for (int i = 0; i < t->opts->from; i++)
+        if (t->used[i])
+            tape_fail(t, XC_ERR_ARGUMENT, i, "is needed, too, by the layers that would be trained");
+}
+
+static bool has_trainable(const struct graph *g, const struct node *n)
+{
+    for (int i = 0; i < n->params; i++)
+        if (param_trainable(&g->param.at[n->param[i]])) return true;
+    return false;
+}
+
+static void mark_needs(struct tape *t)
+{
+    for (int i = t->opts->from + 1; i < t->g->nodes; i++) {
+        const struct node *n = &t->g->node[i];
+        const bool frozen = t->opts->frozen && t->opts->frozen[i];
+        if (!t->used[i]) continue;
+        t->learn->trains[i] = !frozen && has_trainable(t->g, n);
+        t->needs[i] = t->learn->trains[i];
+        for (int j = 0; j < n->inputs; j++) t->needs[i] |= t->needs[n->input[j]];
+    }
+}
+
+/* ---- what is given -----------------------------------------------------------------------------
+ */
+
+static void give_input(struct tape *t)
+{
+    const struct shape s = t->shape[t->opts->from];
+    struct map m = {.ref = {.base = BASE_INPUT}, .view = {.n = s.n, .h = s.h, .w = s.w, .c = s.c}};
+    m.view.pixel = s.c * (ptrdiff_t)tape_size(t);
+    m.view.row = m.view.pixel * s.w;
+    m.view.image = m.view.row * s.h;
+    tape_set(t, t->opts->from, m);
+}
+
+static void put_number(const struct tape *t, size_t i, float value)
+{
+    if (t->k->type == DTYPE_F64)
+        ((double *)t->learn->constants)[i] = (double)value;
+    else
+        ((float *)t->learn->constants)[i] = value;
+}
+
+/* Scale and shift of every affine node: up to 4 channels each, twice. */
+static bool give_constants(struct tape *t)
+{
+    enum { MOST = 8 };
+    size_t at = 0;
+    t->learn->constants = arena_push(&t->learn->arena, (size_t)t->g->nodes * MOST, sizeof(double));
+    if (!t->learn->constants) return false;
+    for (int i = 0; i < t->g->nodes; i++) {
+        const struct node *n = &t->g->node[i];
+        const int c = t->shape[i].c;
+        if (n->kind != OP_AFFINE) continue;
+        if (c > 4) {
+            tape_fail(t, XC_ERR_LIMIT, i, "a given scale of more than 4 channels is not trained");
+            return true;
+        }
+        t->extra[i] = (struct ref){.base = BASE_CONST, .at = at * tape_size(t)};
+        for (int j = 0; j < c; j++) put_number(t, at++, n->affine.scale[j]);
+        for (int j = 0; j < c; j++) put_number(t, at++, n->affine.shift[j]);
+    }
+    return true;
+}
+
+/* ---- the loops ---------------------------------------------------------------------------------
+ */
+
+static void forward(struct tape *t, int logits)
+{
+    for (int i = t->opts->from + 1; i <= logits && t->err.status == XC_OK; i++)
+        if (t->used[i]) rule_of(t, i)->forward(t, i);
+}
+
+static void loss(struct tape *t, int logits)
+{
+    bool add;
+    const bool softmax = t->opts->loss == LOSS_SOFTMAX;
+    const struct map in = tape_stored(t, logits), din = tape_grad_into(t, logits, &add);
+    struct learn_step *s = tape_step(t, logits, LEARN_loss, (size_t)in.view.n);
+    s->fn.loss = softmax ? t->t->loss_softmax : t->t->loss_sigmoid;
+    s->call.loss = (struct loss_call){.type = t->k->type, .in = in.view, .din = din.view};
+    LINK(t, s, loss.in.data, in.ref);
+    LINK(t, s, loss.din.data, din.ref);
+    LINK(t, s, loss.target, ((struct ref){.base = BASE_TARGET}));
+    LINK(t, s, loss.row_weight, ((struct ref){.base = BASE_ROW_WEIGHT}));
+    LINK(t, s, loss.class_weight, ((struct ref){.base = BASE_CLASS_WEIGHT}));
+    LINK(t, s, loss.scale, ((struct ref){.base = BASE_SCALE}));
+    LINK(t, s, loss.loss, ((struct ref){.base = BASE_LOSS}));
+}
+
+static void backward(struct tape *t, int logits)
+{
+    t->backward = true;
+    for (int i = logits; i > t->opts->from && t->err.status == XC_OK; i--) {
+        if (!t->needs[i]) continue;
+        rule_of(t, i)->backward(t, i);
+        tape_grad_release(t, i);
+    }
+}
+
+/* The logits can be looked at after a run. */
+static void keep_logits(struct tape *t, int logits)
+{
+    const struct map m = t->value[logits].stored;
+    t->piece[m.ref.piece].last = t->learn->steps - 1;
+    t->learn->logits = m.view;
+}
+
+static xc_status write_tape(struct tape *t, struct error *err)
+{
+    tape_piece(t, 0); /* what a failing tape_piece answers */
+    const int logits = find_logits(t);
+    const struct shape s = t->shape[logits];
+    if (logits <= t->opts->from) tape_fail(t, XC_ERR_ARGUMENT, logits, "nothing would be trained");
+    if (s.h != 1 || s.w != 1)
+        tape_fail(t, XC_ERR_SHAPE, logits, "a loss is taken from classes, not from a map");
+    if (t->err.status == XC_OK) {
+        mark_used(t, logits);
+        mark_needs(t);
+    }
+    if (t->err.status == XC_OK && !t->needs[logits])
+        tape_fail(t, XC_ERR_ARGUMENT, logits, "nothing would be trained");
+    if (t->err.status == XC_OK && !give_constants(t)) return fail_memory(err, sizeof(double));
+    if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
+    give_input(t);
+    forward(t, logits);
+    loss(t, logits);
+    backward(t, logits);
+    if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
+    keep_logits(t, logits);
+    if (!learn_place(t)) return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
+    t->learn->logits_at = t->piece[t->value[logits].stored.ref.piece].at;
+    return XC_OK;
+}
+
+/* ---- the object --------------------------------------------------------------------------------
+ */
+
+static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, struct error *err)
+{
+    const size_t n = (size_t)t->g->nodes;
+    struct shape *shape = arena_push(scratch, n, sizeof *shape);
+    t->used = arena_push(scratch, n, sizeof *t->used);
+    t->needs = arena_push(scratch, n, sizeof *t->needs);
+    t->again = arena_push(scratch, n, sizeof *t->again);
+    t->readers = arena_push(scratch, n, sizeof *t->readers);
+    t->value = arena_push(scratch, n, sizeof *t->value);
+    t->grad = arena_push(scratch, n, sizeof *t->grad);
+    t->extra = arena_push(scratch, n, sizeof *t->extra);
+    t->gate = arena_push(scratch, n, sizeof *t->gate);
+    l->trains = arena_push(&l->arena, n, sizeof *l->trains);
+    if (!shape || !t->used || !t->needs || !t->again || !t->readers || !t->value || !t->grad ||
+        !t->extra || !t->gate || !l->trains)
+        return fail_memory(err, n * sizeof *t->value);
+    for (size_t i = 0; i < n; i++) t->grad[i].ref.piece = -1;
+    TRY(graph_shapes(t->g, t->opts->input, shape, err));
+    t->shape = shape;
+    return write_tape(t, err);
+}
+
+xc_status learn_new(const struct graph *g, const struct kernels *k,
+                    const struct training_kernels *kt, const struct learn_opts *opts,
+                    struct learn **out, struct error *err)
+{
+    struct arena scratch = {0};
+    struct learn *l = calloc(1, sizeof *l);
+    *out = NULL;
+    if (!l) return fail_memory(err, sizeof *l);
+    l->g = g;
+    struct tape t = {.g = g, .k = k, .t = kt, .opts = opts, .learn = l, .scratch = &scratch};
+    const xc_status status = build(l, &t, &scratch, err);
+    arena_free(&scratch);
+    if (status != XC_OK) {
+        learn_free(l);
+        return status;
+    }
+    *out = l;
+    return XC_OK;
+}
+
+void learn_free(struct learn *l)
+{
+    if (!l) return;
+    arena_free(&l->arena);
+    free(l);
+}
+
+size_t learn_arena_bytes(const struct learn *l)
+{
+    return l->bytes;
+}
+
+bool learn_trains(const struct learn *l, int node)
+{
+    return l->trains[node];
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How does one step of training run? A flat list of kernel calls over one arena: forward in
+ * training mode, the loss, backward. Immutable and shared like a plan (plan.h); parameters,
+ * gradients and moving statistics are flat blocks of the caller with the offsets of the graph's
+ * parameter table, in the numbers of the kernels (float32 or float64).
+ *
+ * It ends before the optimizer. Gradients are added to, so several batches may be put together.
+ * The surprise: batch norm and the activation behind it have no memory of their own. Their readers
+ * apply them as they load, forward and backward; kept are what convolutions give and what additions
+ * give.
+ */
+#ifndef XC_GRAPH_LEARN_H
+#define XC_GRAPH_LEARN_H
+
+#include <stdatomic.h>
+
+#include "graph/graph.h"
+#include "kernel/training.h"
+#include "thread/pool.h"
+
+struct learn;
+
+enum loss_kind { LOSS_SOFTMAX, LOSS_SIGMOID };
+
+struct learn_opts {
+    struct shape input; /* of the graph; n = batch */
+    int from;           /* the node whose values are given; 0: the picture */
+    const bool *frozen; /* by node, or NULL. Frozen: no gradient for its parameters, and a batch
+                         * norm uses and keeps its moving statistics */
+    enum loss_kind loss;
+};
+
+/* The loss is taken from output 0, before its softmax (LOSS_SOFTMAX) or sigmoid (LOSS_SIGMOID).
+ * g and both tables of kernels (of the same type) must outlive the result. */
+XC_NODISCARD xc_status learn_new(const struct graph *g, const struct kernels *k,
+                                 const struct training_kernels *t, const struct learn_opts *opts,
+                                 struct learn **out, struct error *err);
+void learn_free(struct learn *l);
+size_t learn_arena_bytes(const struct learn *l);
+/* Has this node parameters that the steps give gradients for? */
+bool learn_trains(const struct learn *l, int node);
+/* One line a step: kernel, node, units. The text is the arena's. */
+const char *learn_dump(const struct learn *l, struct arena *a);
+
+/* Everything but loss, scale and draw is in the numbers of the kernels. */
+struct learn_io {
+    const void *input;      /* (n, h, w, c) of node `from`, no gaps */
+    const void *target;     /* (n, classes): see loss_call */
+    const void *row_weight; /* (n) or NULL */
+    const void *class_weight;
+    void *param;  /* moving statistics are written, all else is read */
+    void *grad;   /* added to */
+    double *loss; /* (n), each times scale */
+    double scale;
+    struct draw draw; /* of dropout */
+};
+
+/* arena: learn_arena_bytes bytes on a 64-byte line. Allocates nothing. cancel (may be NULL) is
+ * looked at between steps: XC_ERR_CANCELLED, with the moving statistics and gradients half done. */
+xc_status learn_run(const struct learn *l, const struct learn_io *io, void *arena,
+                    struct pool *pool, const atomic_bool *cancel);
+/* The logits of the last run; data NULL: none. */
+struct view learn_logits(const struct learn *l, void *arena);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How is a convolution trained, and a dense layer, which is one of 1x1 over maps of 1x1?
+ *
+ * The gradient of the input is again a convolution: of dout with the weights turned round, where
+ * strides are 1; of one tap, into every stride-th pixel; a kernel of its own for the rest. Weights
+ * change every step, so they are packed in every step, just before use.
+ */
+#include "graph/learn_int.h"
+
+struct geometry {
+    struct window window;
+    int groups, c, oc;
+    bool depthwise, one_tap; /* one_tap: 1x1 without padding, dense */
+};
+
+static struct geometry geometry_of(const struct tape *t, int node)
+{
+    const struct node *n = &t->g->node[node];
+    const struct shape in = t->shape[n->input[0]];
+    struct geometry g = {.window = {.kh = 1, .kw = 1, .sy = 1, .sx = 1, .dy = 1, .dx = 1},
+                         .groups = 1,
+                         .c = in.c,
+                         .oc = t->shape[node].c};
+    if (n->kind == OP_CONV) {
+        const struct conv_attr *a = &n->conv;
+        const struct sliding s = {a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, a->pad};
+        g.window = sliding_window(&s, in);
+        g.groups = a->groups == GROUPS_DEPTHWISE ? in.c : a->groups;
+    }
+    g.depthwise = g.groups > 1 && g.groups == g.c && g.groups == g.oc;
+    g.one_tap = g.groups == 1 && g.window.kh == 1 && g.window.kw == 1 && g.window.pad_top == 0 &&
+                g.window.pad_left == 0;
+    return g;
+}
+
+bool conv_is_cheap(const struct tape *t, int node)
+{
+    return t->g->node[node].kind == OP_CONV && geometry_of(t, node).depthwise;
+}
+
+static struct ref weight_of(const struct tape *t, int node)
+{
+    const struct ref kernel = tape_param(t, node, PARAM_KERNEL);
+    return ref_is(kernel) ? kernel : tape_param(t, node, PARAM_DEPTHWISE);
+}
+
+static struct ref weight_grad_of(const struct tape *t, int node)
+{
+    const struct ref kernel = tape_param_grad(t, node, PARAM_KERNEL);
+    return ref_is(kernel) ? kernel : tape_param_grad(t, node, PARAM_DEPTHWISE);
+}
+
+/* ---- weights -----------------------------------------------------------------------------------
+ */
+
+static struct ref pack(struct tape *t, int node, const struct geometry *g, enum packing packing,
+                       bool backward)
+{
+    if (packing == PACK_PLAIN && !backward) return weight_of(t, node);
+    const struct pack_call call = {.type = t->k->type,
+                                   .taps = g->window.kh * g->window.kw,
+                                   .k = g->c / g->groups,
+                                   .o = g->oc / g->groups,
+                                   .groups = g->groups,
+                                   .packing = packing,
+                                   .backward = backward};
+    const struct matrix m = pack_matrix(&call);
+    size_t numbers = 0;
+    if (!packing_numbers(packing, &m, &numbers) || numbers > INT32_MAX)
+        tape_fail(t, XC_ERR_LIMIT, node, "the weights do not fit into memory");
+    const struct ref to = tape_vectors(t, 1, (int)numbers);
+    struct learn_step *s = tape_step(t, node, LEARN_pack, packing_panels(packing, &m));
+    s->fn.pack = t->t->pack;
+    s->call.pack = call;
+    LINK(t, s, pack.from, weight_of(t, node));
+    LINK(t, s, pack.to, to);
+    return to;
+}
+
+/* ---- forward -----------------------------------------------------------------------------------
+ */
+
+static enum packing packing_of(const struct tape *t, const struct geometry *g)
+{
+    if (g->depthwise) return PACK_PLAIN;
+    return g->one_tap ? t->k->pointwise_packing : t->k->conv_packing;
+}
+
+static struct learn_step *conv_step(struct tape *t, int node, const struct geometry *g,
+                                    size_t units)
+{
+    struct learn_step *s = tape_step(t, node, LEARN_conv, units);
+    s->fn.conv = g->depthwise ? t->k->depthwise : g->one_tap ? t->k->pointwise : t->k->conv;
+    s->grain = g->depthwise ? t->k->depthwise_grain
+               : g->one_tap ? t->k->pointwise_grain
+                            : t->k->conv_grain;
+    s->call.conv = (struct conv_call){
+        .type = t->k->type, .window = g->window, .groups = g->groups, .packing = packing_of(t, g)};
+    return s;
+}
+
+static void forward(struct tape *t, int node)
+{
+    const struct geometry g = geometry_of(t, node);
+    const struct value in = tape_value(t, t->g->node[node].input[0]);
+    const struct ref weight = pack(t, node, &g, packing_of(t, &g), false);
+    const struct map out = tape_new_value(t, node);
+    struct learn_step *s = conv_step(t, node, &g, map_pixels(&out));
+    s->call.conv.in = in.map.view;
+    s->call.conv.out = out.view;
+    LINK(t, s, conv.in.data, in.map.ref);
+    LINK(t, s, conv.out.data, out.ref);
+    LINK(t, s, conv.weight, weight);
+    LINK(t, s, conv.epilogue.bias, tape_param(t, node, PARAM_BIAS));
+    PROLOGUE(t, s, conv.prologue, &in);
+}
+
+/* ---- backward: parameters ----------------------------------------------------------------------
+ */
+
+static void weight_grad(struct tape *t, int node, const struct geometry *g)
+{
+    const struct value in = tape_value(t, t->g->node[node].input[0]);
+    const size_t rows = (size_t)(g->window.kh * g->window.kw) * (size_t)(g->c / g->groups);
+    struct learn_step *s = tape_step(t, node, LEARN_conv_dw, rows);
+    s->fn.conv_dw = t->t->conv_dw;
+    s->grain = t->t->conv_dw_grain;
+    s->call.conv_dw = (struct conv_dw_call){.type = t->k->type,
+                                            .in = in.map.view,
+                                            .dout = t->grad[node].view,
+                                            .window = g->window,
+                                            .groups = g->groups};
+    LINK(t, s, conv_dw.in.data, in.map.ref);
+    LINK(t, s, conv_dw.dout.data, t->grad[node].ref);
+    LINK(t, s, conv_dw.dw, weight_grad_of(t, node));
+    PROLOGUE(t, s, conv_dw.prologue, &in);
+}
+
+static void bias_grad(struct tape *t, int node)
+{
+    struct learn_step *s = tape_step(t, node, LEARN_channel_sum, (size_t)t->shape[node].c);
+    s->fn.channel_sum = t->t->channel_sum;
+    s->call.channel_sum = (struct channel_sum_call){.type = t->k->type, .in = t->grad[node].view};
+    LINK(t, s, channel_sum.in.data, t->grad[node].ref);
+    LINK(t, s, channel_sum.sum, tape_param_grad(t, node, PARAM_BIAS));
+}
+
+/* ---- backward: input ---------------------------------------------------------------------------
+ */
+
+/* Every pixel, or with strides every stride-th one, is one pixel of dout times W turned round. */
+static void one_tap_dx(struct tape *t, int node, const struct geometry *g)
+{
+    bool add;
+    const struct map dout = t->grad[node], dx = tape_grad_into(t, t->g->node[node].input[0], &add);
+    const struct window *w = &g->window;
+    const bool strided = w->sy > 1 || w->sx > 1;
+    if (strided && !add) {
+        const size_t bytes = (size_t)dx.view.image * (size_t)dx.view.n;
+        struct learn_step *s = tape_step(t, node, LEARN_zero, (bytes + 63) / 64);
+        s->fn.zero = t->t->zero;
+        s->call.zero.bytes = bytes;
+        LINK(t, s, zero.to, dx.ref);
+    }
+    const struct ref weight = pack(t, node, g, t->k->pointwise_packing, true);
+    struct learn_step *s = conv_step(t, node, g, map_pixels(&dout));
+    struct conv_call *call = &s->call.conv;
+    call->in = dout.view;
+    call->out = dx.view;
+    call->out.h = dout.view.h, call->out.w = dout.view.w;
+    call->out.row *= w->sy, call->out.pixel *= w->sx;
+    call->window.sy = call->window.sx = 1;
+    LINK(t, s, conv.in.data, dout.ref);
+    LINK(t, s, conv.out.data, dx.ref);
+    LINK(t, s, conv.weight, weight);
+    if (!add) return;
+    call->epilogue.add = call->out;
+    LINK(t, s, conv.epilogue.add.data, dx.ref);
+}
+
+/* A convolution of dout; the kernel cannot add to its output while sums wait there. */
+static void unstrided_dx(struct tape *t, int node, const struct geometry *g)
+{
+    bool add;
+    const int input = t->g->node[node].input[0];
+    const struct map dout = t->grad[node], dx = tape_grad_into(t, input, &add);
+    const struct map out = add ? tape_map(t, t->shape[input]) : dx;
+    const struct ref weight = pack(t, node, g, t->k->conv_packing, true);
+    struct learn_step *s = conv_step(t, node, g, map_pixels(&out));
+    struct window *w = &s->call.conv.window;
+    w->pad_top = (w->kh - 1) * w->dy - w->pad_top;
+    w->pad_left = (w->kw - 1) * w->dx - w->pad_left;
+    s->call.conv.in = dout.view;
+    s->call.conv.out = out.view;
+    LINK(t, s, conv.in.data, dout.ref);
+    LINK(t, s, conv.out.data, out.ref);
+    LINK(t, s, conv.weight, weight);
+    if (add) tape_copy(t, node, &out, &dx, &dx);
+}
+
+static void strided_dx(struct tape *t, int node, const struct geometry *g)
+{
+    bool add;
+    const struct map dout = t->grad[node], dx = tape_grad_into(t, t->g->node[node].input[0], &add);
+    const struct ref weight = pack(t, node, g, PACK_PLAIN, true);
+    struct learn_step *s = tape_step(t, node, LEARN_conv_dx, map_pixels(&dx));
+    s->fn.conv_dx = t->t->conv_dx;
+    s->call.conv_dx = (struct conv_dx_call){.type = t->k->type,
+                                            .dout = dout.view,
+                                            .dx = dx.view,
+                                            .window = g->window,
+                                            .groups = g->groups,
+                                            .add = add};
+    LINK(t, s, conv_dx.dout.data, dout.ref);
+    LINK(t, s, conv_dx.dx.data, dx.ref);
+    LINK(t, s, conv_dx.weight, weight);
+}
+
+/* Can a convolution without negative padding do it? */
+static bool is_unstrided(const struct window *w)
+{
+    return w->sy == 1 && w->sx == 1 && w->pad_top <= (w->kh - 1) * w->dy &&
+           w->pad_left <= (w->kw - 1) * w->dx;
+}
+
+/* ---- backward ----------------------------------------------------------------------------------
+ */
+
+static void depthwise_backward(struct tape *t, int node, const struct geometry *g)
+{
+    const int input = t->g->node[node].input[0];
+    const struct value in = tape_value(t, input);
+    const struct map dout = t->grad[node];
+    struct map dx = {0};
+    bool add = false;
+    if (t->needs[input]) dx = tape_grad_into(t, input, &add);
+    struct learn_step *s = tape_step(t, node, LEARN_depthwise_grad, (size_t)g->c);
+    s->fn.depthwise_grad = t->t->depthwise_grad;
+    s->grain = t->t->depthwise_grad_grain;
+    s->call.depthwise_grad = (struct depthwise_grad_call){.type = t->k->type,
+                                                          .in = in.map.view,
+                                                          .dout = dout.view,
+                                                          .dx = dx.view,
+                                                          .window = g->window,
+                                                          .add = add};
+    LINK(t, s, depthwise_grad.in.data, in.map.ref);
+    LINK(t, s, depthwise_grad.dout.data, dout.ref);
+    LINK(t, s, depthwise_grad.dx.data, dx.ref);
+    LINK(t, s, depthwise_grad.weight, weight_of(t, node));
+    LINK(t, s, depthwise_grad.dw, weight_grad_of(t, node));
+    PROLOGUE(t, s, depthwise_grad.prologue, &in);
+}
+
+static void backward(struct tape *t, int node)
+{
+    const struct geometry g = geometry_of(t, node);
+    if (ref_is(tape_param_grad(t, node, PARAM_BIAS))) bias_grad(t, node);
+    if (g.depthwise) {
+        depthwise_backward(t, node, &g);
+        return;
+    }
+    if (tape_trains(t, node)) weight_grad(t, node, &g);
+    if (!t->needs[t->g->node[node].input[0]]) return;
+    if (g.one_tap)
+        one_tap_dx(t, node, &g);
+    else if (is_unstrided(&g.window))
+        unstrided_dx(t, node, &g);
+    else
+        strided_dx(t, node, &g);
+}
+
+const struct rule rule_conv = {forward, backward};
+const struct rule rule_dense = {forward, backward};

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What do the operators of training write on? A tape: steps in the order of execution, and pieces
+ * of memory that live from the first step that names them to the last. So there is no analysis of
+ * lifetimes: emitting is the analysis. learn_place.c then puts the pieces into one arena.
+ *
+ *   learn.c        which nodes take part; forward loop, loss, backward loop
+ *   learn_tape.c   steps, pieces, values and gradients of nodes
+ *   learn_conv.c   ... forward and backward of the operators, side by side
+ *   learn_run.c    the loop over the steps
+ */
+#ifndef XC_GRAPH_LEARN_INT_H
+#define XC_GRAPH_LEARN_INT_H
+
+#include "graph/learn.h"
+#include "graph/op.h"
+
+/* ---- steps -------------------------------------------------------------------------------------
+ */
+
+/* The calls of kernel.h that training uses, and those of training.h. */
+#define LEARN_CALLS(X)                                                                             \
+    X(conv)                                                                                        \
+    X(pool)                                                                                        \
+    X(global_pool)                                                                                 \
+    X(map)                                                                                         \
+    X(softmax)                                                                                     \
+    X(conv_dw)                                                                                     \
+    X(conv_dx)                                                                                     \
+    X(depthwise_grad)                                                                              \
+    X(channel_sum)                                                                                 \
+    X(pool_index)                                                                                  \
+    X(pool_dx)                                                                                     \
+    X(global_dx)                                                                                   \
+    X(map_dx)                                                                                      \
+    X(norm_sums)                                                                                   \
+    X(norm_finish)                                                                                 \
+    X(norm_dsums)                                                                                  \
+    X(norm_dfinish)                                                                                \
+    X(norm_dx)                                                                                     \
+    X(dropout)                                                                                     \
+    X(softmax_dx)                                                                                  \
+    X(loss)                                                                                        \
+    X(pack)                                                                                        \
+    X(zero)
+
+enum learn_kind {
+#define KIND(name) LEARN_##name,
+    LEARN_CALLS(KIND)
+#undef KIND
+};
+
+union learn_call {
+#define CALL(name) struct name##_call name;
+    LEARN_CALLS(CALL)
+#undef CALL
+};
+
+union learn_fn {
+#define FN(name) void (*name)(const struct name##_call *call, size_t from, size_t to);
+    LEARN_CALLS(FN)
+#undef FN
+};
+
+/* What an address counts from. All but the arena and the constants are the caller's. */
+enum base {
+    BASE_NONE, /* the pointer stays NULL */
+    BASE_ARENA,
+    BASE_CONST,
+    BASE_INPUT,
+    BASE_TARGET,
+    BASE_ROW_WEIGHT,
+    BASE_CLASS_WEIGHT,
+    BASE_PARAM,
+    BASE_GRAD,
+    BASE_LOSS,
+    BASE_SCALE,
+    BASE_DRAW,
+    BASE_COUNT
+};
+
+struct ref {
+    enum base base;
+    int piece; /* BASE_ARENA */
+    size_t at; /* bytes; on the tape inside the piece, in a finished step inside the arena */
+};
+
+struct link { /* the pointer at byte `field` of the call */
+    size_t field;
+    struct ref ref;
+};
+
+#define STEP_MAX_LINKS 10
+struct learn_step {
+    enum learn_kind kind;
+    union learn_fn fn;
+    union learn_call call;
+    size_t units, grain;
+    int node, links;
+    struct link link[STEP_MAX_LINKS];
+};
+
+struct piece {
+    size_t bytes, at;
+    int first, last; /* steps; first -1: never used */
+    int holders;     /* gradients of nodes that lie in it */
+};
+
+struct learn {
+    struct arena arena;
+    const struct graph *g;
+    struct learn_step *step;
+    int steps;
+    size_t bytes;
+    void *constants;
+    bool *trains; /* by node */
+    struct view logits;
+    size_t logits_at;
+};
+
+/* ---- the tape ----------------------------------------------------------------------------------
+ */
+
+struct map { /* numbers of a node, or of its gradient */
+    struct ref ref;
+    struct view view; /* data NULL */
+};
+
+/* What a node's numbers are: act(scale map + shift) if it is lazy, map being that of node `of`.
+ * Readers that cannot do this as they load ask for tape_stored. */
+struct value {
+    struct map map, stored;
+    struct ref scale, shift; /* BASE_NONE: none */
+    struct activation act;
+    bool lazy, kept; /* kept: stored is there */
+    int of;
+};
+
+struct tape {
+    const struct graph *g;
+    const struct kernels *k;
+    const struct training_kernels *t;
+    const struct learn_opts *opts;
+    struct learn *learn;
+    struct arena *scratch;
+    const struct shape *shape; /* by node, with the batch */
+    bool *used, *needs;        /* by node: takes part; wants its gradient */
+    int *readers;              /* by node, those that take part */
+    struct value *value;       /* by node */
+    struct map *grad;          /* by node; piece -1: none yet */
+    struct ref *extra;         /* by node: what its backward step needs besides */
+    struct activation *gate;   /* by node: the gradient is that behind this activation */
+    bool *again;               /* by node: computed once more for the backward pass */
+    bool backward;
+    struct piece *piece;
+    int pieces, piece_room, step_room;
+    struct learn_step spare; /* what is written to once the tape has failed */
+    struct error err;
+};
+
+size_t tape_size(const struct tape *t); /* of a number */
+int tape_piece(struct tape *t, size_t bytes);
+struct ref tape_vectors(struct tape *t, size_t count, int c); /* (count, c) numbers */
+struct map tape_map(struct tape *t, struct shape shape);      /* fresh, padded to lines */
+/* A step of this kind for the node; valid until the next one. */
+struct learn_step *tape_step(struct tape *t, int node, enum learn_kind kind, size_t units);
+void tape_link(struct tape *t, struct learn_step *s, size_t field, struct ref ref);
+#define LINK(t, s, field, ref) tape_link(t, s, offsetof(union learn_call, field), ref)
+struct ref ref_at(struct ref ref, size_t bytes);
+bool ref_is(struct ref ref);
+size_t map_pixels(const struct map *m);
+xc_status tape_fail(struct tape *t, xc_status status, int node, const char *why);
+
+/* A parameter of a node, and its gradient; BASE_NONE where there is none. */
+struct ref tape_param(const struct tape *t, int node, enum param_role role);
+struct ref tape_param_grad(const struct tape *t, int node, enum param_role role);
+bool tape_trains(const struct tape *t, int node); /* does it learn? */
+
+/* The value of a node: for readers with a prologue, and for others. */
+struct value tape_value(struct tape *t, int node);
+struct map tape_stored(struct tape *t, int node);
+void tape_set(struct tape *t, int node, struct map map);
+struct map tape_new_value(struct tape *t, int node); /* fresh, and set */
+/* Links the prologue of a call; field: where struct prologue begins in the union. */
+void tape_prologue(struct tape *t, struct learn_step *s, size_t field, const struct value *v);
+#define PROLOGUE(t, s, field, v) tape_prologue(t, s, offsetof(union learn_call, field), v)
+
+/* Where to write the gradient of a node, and whether to add to what is there. */
+struct map tape_grad_into(struct tape *t, int node, bool *add);
+/* The same, over the gradient of `own` (the node whose backward step this is) if that is free. */
+struct map tape_grad_over(struct tape *t, int node, int own, bool *add);
+/* The gradient of a node is (plus) this one, which is not written to while others hold it. */
+void tape_grad_share(struct tape *t, int node, struct map map);
+void tape_grad_release(struct tape *t, int node);
+/* out = in [+ add] */
+void tape_copy(struct tape *t, int node, const struct map *in, const struct map *add,
+               const struct map *out);
+
+/* ---- operators ---------------------------------------------------------------------------------
+ */
+
+/* forward gives the node its value; backward hands the node's gradient on to inputs that need it
+ * and to its parameters. NULL: cannot be trained. */
+struct rule {
+    void (*forward)(struct tape *t, int node);
+    void (*backward)(struct tape *t, int node);
+};
+extern const struct rule rule_conv, rule_dense, rule_norm, rule_affine, rule_act, rule_softmax,
+    rule_pool, rule_global_pool, rule_add, rule_concat, rule_flatten, rule_dropout;
+
+bool conv_is_cheap(const struct tape *t, int node); /* computed again rather than kept */
+
+/* Gives the pieces offsets; false: they do not fit an address space. */
+bool learn_place(struct tape *t);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which kernels does training get on this processor? The plain ones first, then what each level
+ * that the flags allow does better, as in kernel.c. And the shape of the weights that `pack` makes.
+ */
+#include "kernel/training.h"
+
+#include "kernel/ref/ref.h"
+
+static void init_f32(struct training_kernels *k, unsigned flags)
+{
+    ref_training_f32(k);
+#ifdef KERNEL_REF_FMA
+    if (!(flags & CPU_FMA)) return;
+    ref_training_f32_fma(k);
+#else
+    (void)flags;
+#endif
+}
+
+static void init_f64(struct training_kernels *k, unsigned flags)
+{
+    ref_training_f64(k);
+#ifdef KERNEL_REF_FMA
+    if (flags & CPU_FMA) ref_training_f64_fma(k);
+#else
+    (void)flags;
+#endif
+}
+
+void training_kernels_init(struct training_kernels *k, enum dtype type, unsigned flags)
+{
+    if (type == DTYPE_F64)
+        init_f64(k, flags);
+    else
+        init_f32(k, flags);
+}
+
+struct matrix pack_matrix(const struct pack_call *call)
+{
+    const size_t taps = (size_t)call->taps, k = (size_t)call->k, o = (size_t)call->o;
+    const size_t groups = (size_t)call->groups;
+    if (call->backward) return (struct matrix){taps * o, k, groups};
+    return (struct matrix){taps * k, o, groups};
+}
