@@ -338,6 +338,8 @@ typedef struct xc_model_info {
     const char *flavour; /* "keras" or "timm": batch-norm epsilon and pool padding */
     const char *source;  /* provenance: the file it was imported from, or "" */
     const char *licence; /* of the weights, or "" */
+    const char *packing; /* of a packed file: number type and layout, "f32 panel16"; "" otherwise */
+    const char *original;             /* SHA-256 of the file that it was packed from, or "" */
     uint32_t height, width, channels; /* the input it was made for */
     uint32_t min_side;                /* the smallest input side that the graph takes */
     uint32_t classes;                 /* length of the main output */
@@ -374,14 +376,20 @@ typedef struct xc_save_opts {
     uint32_t label_count;            /* must equal the number of classes */
     const xc_preprocess *preprocess; /* replaces the preprocessing; NULL = keep */
     const char *licence;             /* replaces it; NULL = keep */
+    const char *pack;     /* "avx2", "": write a packed file for this level, for this machine's */
+    const char *original; /* of a packed file: SHA-256 of the model file; NULL = unknown */
 } xc_save_opts;
 #define XC_SAVE_OPTS_INIT                                                                          \
     {                                                                                              \
-        sizeof(xc_save_opts), NULL, 0, NULL, NULL                                                  \
+        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL                                      \
     }
 
 /* Writes safetensors, atomically: the old file stays until the new one is complete and synced.
- * The same model gives the same bytes. */
+ * The same model gives the same bytes. A packed file is for running: batch norm is folded and the
+ * numbers lie as the kernels read them, so that xc_model_load maps the file and nothing is copied.
+ * Levels may share a packing (xc_model_info.packing); one that packs otherwise runs it too, from a
+ * copy. What needs the parameters (saving again, XC_PRECISION_F64) refuses a packed model with
+ * XC_ERR_UNSUPPORTED. */
 XC_API XC_NODISCARD xc_status xc_model_save(const xc_model *model, const char *path,
                                             const xc_save_opts *opts);
 /* What the import did with the foreign tensors, one line each ("mapped A -> B", "unused A"); "" for

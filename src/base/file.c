@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+
 enum { LARGEST_TRANSFER = 1 << 30, NAME_ROOM = 48, NAME_TRIES = 100 };
 
 static xc_status refuse_kind(const char *path, mode_t mode, struct error *err)
@@ -98,13 +100,14 @@ xc_status file_read(const char *path, size_t max_bytes, struct file_view *out, s
     int fd;
     size_t size;
     TRY(open_regular(path, max_bytes, &fd, &size, err));
-    uint8_t *memory = malloc(size ? size : 1);
-    xc_status status = memory ? read_all(path, fd, memory, size, err) : fail_memory(err, size);
+    void *memory;
+    uint8_t *data = aligned_large(size, &memory); /* so that numbers lie as in a mapped file */
+    xc_status status = data ? read_all(path, fd, data, size, err) : fail_memory(err, size);
     close(fd);
     if (status != XC_OK)
         free(memory);
     else
-        *out = (struct file_view){memory, size, memory, false};
+        *out = (struct file_view){data, size, memory, false};
     return status;
 }
 

@@ -44,6 +44,7 @@ const char *weights_role_name(enum weights_role role); /* "kernel", "bias", "sca
 struct weights_part {
     int node;
     enum weights_role role;
+    enum dtype type;
     size_t at, count, bytes; /* offset in the block, numbers, their size */
 };
 XC_NODISCARD xc_status weights_parts(const struct graph *g, const struct kernels *k,
@@ -51,12 +52,17 @@ XC_NODISCARD xc_status weights_parts(const struct graph *g, const struct kernels
                                      struct error *err);
 /* The block of weights that were made with copy_all. */
 const void *weights_block(const struct weights *w);
-/* Weights for k of such a block, which lies as `form` wants it. It is used where it lies (and must
- * outlive the weights) when it is on a 64-byte boundary and k packs alike; it is copied otherwise.
- * Refused: another type of numbers. */
-XC_NODISCARD xc_status weights_from_block(const struct graph *g, const void *block,
-                                          const struct kernels *form, const struct kernels *k,
-                                          struct weights **out, struct error *err);
+/* Weights for k of such a block, which lies as `form` wants it, a k of the same type. It is used
+ * where it lies (and must outlive the weights) when it is on a 64-byte boundary and k packs alike;
+ * it is copied otherwise. */
+struct weights_packed {
+    const void *block;
+    struct kernels form;
+    const struct file_view *file; /* as in struct weights_source */
+};
+XC_NODISCARD xc_status weights_from_packed(const struct graph *g, const struct weights_packed *from,
+                                           const struct kernels *k, struct weights **out,
+                                           struct error *err);
 
 struct plan_opts {
     struct shape input; /* n = batch */

@@ -64,7 +64,7 @@ static bool add_part(const struct filling *f, struct parts *p, int node, enum we
                      size_t numbers)
 {
     const size_t size = dtype_size(f->k->type);
-    struct weights_part part = {.node = node, .role = role, .at = p->bytes};
+    struct weights_part part = {.node = node, .role = role, .type = f->k->type, .at = p->bytes};
     if (!size_mul(numbers, size, &part.bytes) || !size_align(part.bytes, LINE, &part.bytes) ||
         !size_add(p->bytes, part.bytes, &p->bytes))
         return false;
@@ -201,23 +201,33 @@ static void repack(const struct repacking *r, const char *from, char *to)
     }
 }
 
-static void copy_part(const struct filling *form, const struct filling *f,
-                      const struct weights_part *from, const struct weights_part *to,
-                      const char *block)
+/* A block that is read, as weights that would be made of it. */
+struct packed {
+    struct filling filling;
+    struct parts parts;
+    const struct weights_packed *from;
+};
+
+static void copy_part(const struct packed *packed, int i, const struct filling *f,
+                      const struct weights_part *to)
 {
+    const struct weights_part *from = &packed->parts.at[i];
+    const char *here = (const char *)packed->from->block + from->at;
     char *there = f->w->block + to->at;
-    if (from->role != WEIGHTS_KERNEL ||
-        weights_packing(form, from->node) == weights_packing(f, to->node)) {
-        memcpy(there, block + from->at, from->bytes);
-        return;
+    struct repacking r = {.size = dtype_size(to->type)};
+    if (from->role == WEIGHTS_KERNEL) {
+        r.m = weights_matrix(f, to->node);
+        r.from = weights_packing(&packed->filling, from->node);
+        r.to = weights_packing(f, to->node);
     }
-    const struct repacking r = {weights_matrix(f, to->node), weights_packing(form, from->node),
-                                weights_packing(f, to->node), dtype_size(f->k->type)};
-    repack(&r, block + from->at, there);
+    if (r.from == r.to)
+        memcpy(there, here, from->bytes);
+    else
+        repack(&r, here, there);
+    if (packed->from->file) file_forget(packed->from->file, here, from->bytes);
 }
 
-static xc_status copy_parts(const struct filling *form, const struct filling *f,
-                            const struct parts *from, const char *block, struct arena *a,
+static xc_status copy_parts(const struct packed *packed, const struct filling *f, struct arena *a,
                             struct error *err)
 {
     struct parts to;
@@ -225,7 +235,7 @@ static xc_status copy_parts(const struct filling *form, const struct filling *f,
     f->w->bytes = to.bytes;
     f->w->block = aligned_large(to.bytes, &f->w->memory);
     if (!f->w->block) return fail_memory(err, to.bytes);
-    for (int i = 0; i < to.count; i++) copy_part(form, f, &from->at[i], &to.at[i], block);
+    for (int i = 0; i < to.count; i++) copy_part(packed, i, f, &to.at[i]);
     point_into(f->w, &to, f->w->block);
     return XC_OK;
 }
@@ -284,24 +294,20 @@ xc_status weights_parts(const struct graph *g, const struct kernels *k, struct a
     return XC_OK;
 }
 
-xc_status weights_from_block(const struct graph *g, const void *block, const struct kernels *form,
-                             const struct kernels *k, struct weights **out, struct error *err)
+xc_status weights_from_packed(const struct graph *g, const struct weights_packed *from,
+                              const struct kernels *k, struct weights **out, struct error *err)
 {
-    struct filling f = {.g = g, .k = k}, packed;
+    struct filling f = {.g = g, .k = k};
+    struct packed packed = {.from = from};
     struct arena a = {0};
-    struct parts parts;
-    *out = NULL;
-    if (form->type != k->type)
-        return fail(err, XC_ERR_UNSUPPORTED, "the packed weights are %s, %s is asked for",
-                    dtype_name(form->type), dtype_name(k->type));
     xc_status status = begin(&f, &a, err);
-    packed = f;
-    packed.k = form;
-    if (status == XC_OK) status = list_parts(&packed, &a, &parts, err);
-    if (status == XC_OK && packs_alike(form, k) && (uintptr_t)block % LINE == 0)
-        point_into(f.w, &parts, block);
+    packed.filling = f;
+    packed.filling.k = &from->form;
+    if (status == XC_OK) status = list_parts(&packed.filling, &a, &packed.parts, err);
+    if (status == XC_OK && packs_alike(&from->form, k) && (uintptr_t)from->block % LINE == 0)
+        point_into(f.w, &packed.parts, from->block);
     else if (status == XC_OK)
-        status = copy_parts(&packed, &f, &parts, block, &a, err);
+        status = copy_parts(&packed, &f, &a, err);
     return end(&f, &a, status, out);
 }
 

@@ -54,6 +54,8 @@ struct epilogue {
  * other. PACK_PANEL16: panels of 16 columns of a group, one row of a panel after the other; the
  * last panel of a group is filled up with zeros. */
 enum packing { PACK_PLAIN, PACK_PANEL16 };
+const char *packing_name(enum packing packing); /* "plain", "panel16" */
+bool packing_parse(const char *name, enum packing *out);
 
 /* A row for each k of a sum, a column for each output. */
 struct matrix {

@@ -3,10 +3,28 @@
  * Where does a column of a weight matrix lie? One answer for each packing, so that whoever fills or
  * reads weights needs to know none of them.
  */
+#include <string.h>
+
 #include "base/checked.h"
 #include "kernel/kernel.h"
 
+static const char *const NAMES[] = {[PACK_PLAIN] = "plain", [PACK_PANEL16] = "panel16"};
+
 enum { PLAIN_RUN = 64 };
+
+const char *packing_name(enum packing packing)
+{
+    return NAMES[packing];
+}
+
+bool packing_parse(const char *name, enum packing *out)
+{
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        *out = (enum packing)i;
+        if (strcmp(name, NAMES[i]) == 0) return true;
+    }
+    return false;
+}
 
 static size_t run_of(enum packing packing)
 {

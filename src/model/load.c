@@ -2,9 +2,10 @@
 /*
  * How does one of our model files become a model? The architecture string in the file says which
  * tensors there are, of which shape; the file can only agree or be refused, so it never sizes
- * memory. F32 tensors are used where they lie, other types are converted into the flat block.
+ * memory. F32 tensors are used where they lie, other types are converted into the flat block. A
+ * packed file has arrays instead of parameters (packed.c).
  */
-#include "model/meta.h"
+#include "model/packed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,9 +138,13 @@ static xc_status read_container(struct file_view view, struct weight_file *out, 
 
 static xc_status fill(xc_model *model, const struct weight_file *file, struct error *err)
 {
-    TRY(check_tensors(&model->graph->param, file, err));
     TRY(meta_read(file, model->info.classes, &model->arena, &model->meta, err));
-    TRY(point_at_numbers(model, file, err));
+    if (model->meta.packing[0]) {
+        TRY(packed_read(model, file, err));
+    } else {
+        TRY(check_tensors(&model->graph->param, file, err));
+        TRY(point_at_numbers(model, file, err));
+    }
     return model_ready(model, err);
 }
 

@@ -63,13 +63,15 @@ xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta
     int n = 0;
     TRY(preprocess_check(&meta->preprocess, err));
     out[n++] = (struct weight_meta){"architecture", arch};
-    out[n++] = (struct weight_meta){"format", META_FORMAT};
+    out[n++] = (struct weight_meta){"format", meta->packing[0] ? META_PACKED : META_FORMAT};
     if (meta->labels) {
         const char *text = NULL;
         TRY(labels_text(meta->labels, classes, a, &text, err));
         out[n++] = (struct weight_meta){"labels", text};
     }
     if (meta->licence[0]) out[n++] = (struct weight_meta){"licence", meta->licence};
+    if (meta->original[0]) out[n++] = (struct weight_meta){"original", meta->original};
+    if (meta->packing[0]) out[n++] = (struct weight_meta){"packing", meta->packing};
     const char *preprocess = preprocess_text(&meta->preprocess, a);
     if (!preprocess) return fail_memory(err, sizeof meta->preprocess);
     out[n++] = (struct weight_meta){"preprocess", preprocess};
@@ -83,16 +85,18 @@ xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta
 bool meta_is_ours(const struct weight_file *file)
 {
     const char *format = weight_meta_find(file, "format");
-    return format && strncmp(format, "xception-model-", strlen("xception-model-")) == 0;
+    return format && (strncmp(format, "xception-model-", strlen("xception-model-")) == 0 ||
+                      strncmp(format, "xception-packed-", strlen("xception-packed-")) == 0);
 }
 
 xc_status meta_architecture(const struct weight_file *file, const char **out, struct error *err)
 {
     const char *format = weight_meta_find(file, "format");
     *out = weight_meta_find(file, "architecture");
-    if (!format || strcmp(format, META_FORMAT) != 0)
-        return fail(err, XC_ERR_UNSUPPORTED, "format \"%s\" is not known here, only \"%s\"",
-                    format ? format : "", META_FORMAT);
+    if (!format || (strcmp(format, META_FORMAT) != 0 && strcmp(format, META_PACKED) != 0))
+        return fail(err, XC_ERR_UNSUPPORTED,
+                    "format \"%s\" is not known here, only \"%s\" and \"%s\"", format ? format : "",
+                    META_FORMAT, META_PACKED);
     if (!*out) return fail(err, XC_ERR_FORMAT, "the metadata has no \"architecture\"");
     return XC_OK;
 }
@@ -190,6 +194,24 @@ static xc_status read_text(const struct weight_file *file, const char *key, stru
     return *out ? XC_OK : fail_memory(err, strlen(text));
 }
 
+#define SHA256_DIGITS 64
+
+bool meta_is_sha256(const char *text)
+{
+    return strlen(text) == SHA256_DIGITS && strspn(text, "0123456789abcdef") == SHA256_DIGITS;
+}
+
+static xc_status read_packing(const struct weight_file *file, struct arena *a,
+                              struct model_meta *out, struct error *err)
+{
+    if (strcmp(weight_meta_find(file, "format"), META_PACKED) != 0) return XC_OK;
+    TRY(read_text(file, "packing", a, &out->packing, err));
+    TRY(read_text(file, "original", a, &out->original, err));
+    if (!out->packing[0]) return fail(err, XC_ERR_FORMAT, "the metadata has no \"packing\"");
+    if (!out->original[0] || meta_is_sha256(out->original)) return XC_OK;
+    return fail(err, XC_ERR_FORMAT, "original: not a SHA-256 in 64 hex digits");
+}
+
 xc_status meta_read(const struct weight_file *file, uint32_t classes, struct arena *a,
                     struct model_meta *out, struct error *err)
 {
@@ -197,6 +219,7 @@ xc_status meta_read(const struct weight_file *file, uint32_t classes, struct are
     const char *preprocess = weight_meta_find(file, "preprocess");
     TRY(read_text(file, "source", a, &out->source, err));
     TRY(read_text(file, "licence", a, &out->licence, err));
+    TRY(read_packing(file, a, out, err));
     if (labels) TRY(read_labels(labels, classes, a, out, err));
     if (!preprocess) return fail(err, XC_ERR_FORMAT, "the metadata has no \"preprocess\"");
     return read_preprocess(preprocess, &out->preprocess, err);

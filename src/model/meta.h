@@ -16,6 +16,16 @@
  *   source        file that the weights were imported from } when
  *   licence       of the weights                           } unknown
  *
+ * A packed file ("xception-packed-1") is for running alone: batch norm is folded, and the numbers
+ * lie as kernels read them, so that the file is mapped and used. Its tensors are the arrays of
+ * weights_parts (graph/plan.h), one-dimensional, named NODE/kernel, NODE/bias, NODE/scale,
+ * NODE/shift, in the order of the nodes; each is a whole number of 64-byte lines, and so is what
+ * stands before the first. Two more keys:
+ *
+ *   packing       "f32 panel16": type of the numbers, then how weight matrices lie (kernel.h), one
+ *                 word for all or one each for convolutions, 1x1 convolutions and dense layers
+ *   original      SHA-256 of the file that it was made from, which has the parameters; or absent
+ *
  * No clock and no host name: the same model gives the same bytes. Numbers have 17 digits, so they
  * come back exactly.
  */
@@ -24,15 +34,17 @@
 
 #include "model/model.h"
 
-#define META_KEYS 6
+#define META_KEYS 8
 #define META_FORMAT "xception-model-1"
+#define META_PACKED "xception-packed-1"
 
 /* The entries for a model of this architecture; texts live in the arena. */
 XC_NODISCARD xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta *meta,
                                   struct arena *a, struct weight_meta out[META_KEYS], int *count,
                                   struct error *err);
-/* Is this one of our model files? (a foreign safetensors file is not) */
+/* Is this one of our model files, packed or not? (a foreign safetensors file is not) */
 bool meta_is_ours(const struct weight_file *file);
+bool meta_is_sha256(const char *text); /* 64 hex digits, lower case */
 /* *out: the architecture string, inside the file. */
 XC_NODISCARD xc_status meta_architecture(const struct weight_file *file, const char **out,
                                          struct error *err);

@@ -103,7 +103,8 @@ xc_status model_new(const struct machine *m, const char *arch, const struct arch
     }
     atomic_init(&model->references, 1);
     model->machine = m;
-    model->meta = (struct model_meta){.source = "", .licence = "", .report = ""};
+    model->meta = (struct model_meta){
+        .source = "", .licence = "", .report = "", .packing = "", .original = ""};
     xc_status status = arch_build(arch, input ? input : &own, &model->graph, &model->arch, err);
     if (status == XC_OK) status = describe(model, err);
     if (status == XC_OK)
@@ -163,7 +164,9 @@ xc_status model_ready(xc_model *model, struct error *err)
     const struct param_table *table = &model->graph->param;
     for (int i = 0; model->data && i < table->count; i++)
         TRY(check_numbers(&table->at[i], model->data[i], err));
-    model->info.has_weights = model->data != NULL;
+    model->info.has_weights = model->data || model->packed.block;
+    model->info.packing = model->meta.packing;
+    model->info.original = model->meta.original;
     model->info.has_labels = model->meta.labels != NULL;
     model->info.source = model->meta.source;
     model->info.licence = model->meta.licence;
@@ -192,18 +195,36 @@ void model_unref(xc_model *model)
     free(model);
 }
 
+static xc_status make_weights(const xc_model *model, const struct kernels *k, struct weights **out,
+                              struct error *err)
+{
+    const struct weights_source from = {.data = model->data, .file = &model->file};
+    if (!model->packed.block)
+        return weights_new(model->graph, &from, k, model->machine->pool, out, err);
+    if (model->packed.form.type == k->type)
+        return weights_from_packed(model->graph, &model->packed, k, out, err);
+    return model_need_original(model, "other precisions", err);
+}
+
+xc_status model_need_original(const xc_model *model, const char *what, struct error *err)
+{
+    const char *original = model->meta.original;
+    return fail(err, XC_ERR_UNSUPPORTED,
+                "the model is packed (%s): %s need the parameters, which are in the original%s%s%s",
+                model->meta.packing, what, original[0] ? " (SHA-256 " : "", original,
+                original[0] ? ")" : "");
+}
+
 xc_status model_weights(xc_model *model, xc_precision precision, const struct weights **out,
                         struct error *err)
 {
-    const struct machine *m = model->machine;
-    const struct kernels *k = machine_kernels(m, precision);
-    const struct weights_source from = {.data = model->data, .file = &model->file};
+    const struct kernels *k = machine_kernels(model->machine, precision);
     struct weights **ready = &model->ready[precision];
     xc_status status = XC_OK;
-    if (!model->data)
+    if (!model->info.has_weights)
         return fail(err, XC_ERR_ARGUMENT, "the model was created without weights, it cannot run");
     pthread_mutex_lock(&model->lock);
-    if (!*ready) status = weights_new(model->graph, &from, k, m->pool, ready, err);
+    if (!*ready) status = make_weights(model, k, ready, err);
     *out = *ready;
     pthread_mutex_unlock(&model->lock);
     return status;

@@ -31,7 +31,8 @@ double machine_peak(const struct machine *m, xc_precision precision, double seco
 
 struct model_meta { /* strings live in the model's arena; "" when unknown */
     const char *source, *licence, *report;
-    const char *const *labels; /* classes of them, or NULL */
+    const char *packing, *original; /* of a packed file */
+    const char *const *labels;      /* classes of them, or NULL */
     xc_preprocess preprocess;
 };
 
@@ -43,12 +44,13 @@ struct xc_model {
     const char *arch; /* canonical */
     struct model_meta meta;
     xc_model_info info;
-    xc_layer *layer;          /* info.layers of them */
-    struct file_view file;    /* what data points into, if it was loaded */
-    float *block;             /* what data points into otherwise: the flat block */
-    const float **data;       /* one a parameter; NULL when the model has no weights */
-    pthread_mutex_t lock;     /* guards ready[] */
-    struct weights *ready[2]; /* by xc_precision; made when first needed */
+    xc_layer *layer;              /* info.layers of them */
+    struct file_view file;        /* what data points into, if it was loaded */
+    float *block;                 /* what data points into otherwise: the flat block */
+    const float **data;           /* one a parameter; NULL when the model has none */
+    struct weights_packed packed; /* the arrays of a packed file instead; block NULL: it is none */
+    pthread_mutex_t lock;         /* guards ready[] */
+    struct weights *ready[2];     /* by xc_precision; made when first needed */
 };
 
 /* ---- making one: model_new, then the numbers, then model_ready ------------------------------- */
@@ -73,6 +75,9 @@ XC_NODISCARD xc_status model_from_file(const struct machine *m, const char *name
 
 XC_NODISCARD xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,
                                   struct error *err);
+/* The refusal of what a packed model cannot do; what: "saving, converting". */
+XC_NODISCARD xc_status model_need_original(const xc_model *model, const char *what,
+                                           struct error *err);
 xc_model *model_ref(xc_model *model);
 void model_unref(xc_model *model); /* frees with the last reference; NULL is allowed */
 /* The parameters made ready for one precision: at the first call, then shared by all sessions. */

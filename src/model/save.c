@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How does a model become a file? Every parameter as F32 under its own name, in the order of the
- * table, and the metadata of meta.h; through a temporary file, so that a crash leaves the old file
- * or the new one.
+ * table, or the arrays of a packed file; and the metadata of meta.h. Through a temporary file, so
+ * that a crash leaves the old file or the new one.
  */
-#include "model/meta.h"
+#include "model/packed.h"
 
 static xc_status write_piece(void *user, const void *data, size_t size, struct error *err)
 {
@@ -49,25 +49,58 @@ static xc_status replaced(const xc_model *model, const xc_save_opts *opts, struc
     return XC_OK;
 }
 
+/* What is to be written, until it is. */
+struct saving {
+    struct arena arena;
+    struct weights *weights; /* of a packed file */
+    struct weight_tensor *tensor;
+    int tensors, entries;
+    struct weight_meta entry[META_KEYS];
+};
+
+static xc_status list_parameters(struct saving *s, const xc_model *model, struct error *err)
+{
+    const struct param_table *table = &model->graph->param;
+    s->tensors = table->count;
+    s->tensor = arena_push(&s->arena, (size_t)table->count, sizeof *s->tensor);
+    if (!s->tensor) return fail_memory(err, (size_t)table->count * sizeof *s->tensor);
+    for (int i = 0; i < table->count; i++) s->tensor[i] = tensor_of(&table->at[i], model->data[i]);
+    return XC_OK;
+}
+
+static xc_status list_arrays(struct saving *s, const xc_model *model, const xc_save_opts *opts,
+                             struct model_meta *meta, struct error *err)
+{
+    struct kernels form;
+    TRY(packed_form(model->machine, opts->pack, &form, err));
+    if (opts->original && !meta_is_sha256(opts->original))
+        return fail(err, XC_ERR_ARGUMENT, "original: not a SHA-256 in 64 hex digits");
+    if (opts->original) meta->original = opts->original;
+    meta->packing = packed_form_text(&form, &s->arena);
+    if (!meta->packing) return fail_memory(err, sizeof form);
+    return packed_tensors(model, &form, &s->arena, &s->weights, &s->tensor, &s->tensors, err);
+}
+
+static xc_status list(struct saving *s, const xc_model *model, const xc_save_opts *opts,
+                      struct error *err)
+{
+    struct model_meta meta;
+    TRY(replaced(model, opts, &meta, err));
+    TRY(opts->pack ? list_arrays(s, model, opts, &meta, err) : list_parameters(s, model, err));
+    return meta_write(model->arch, model->info.classes, &meta, &s->arena, s->entry, &s->entries,
+                      err);
+}
+
 xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,
                      struct error *err)
 {
-    const struct param_table *table = &model->graph->param;
-    struct arena a = {0};
-    struct model_meta meta;
-    struct weight_meta entry[META_KEYS];
-    int entries = 0;
+    struct saving s = {0};
+    if (model->packed.block) return model_need_original(model, "saving and converting", err);
     if (!model->data)
         return fail(err, XC_ERR_ARGUMENT, "%s: the model has no weights to save", path);
-    xc_status status = replaced(model, opts, &meta, err);
-    if (status == XC_OK)
-        status = meta_write(model->arch, model->info.classes, &meta, &a, entry, &entries, err);
-    struct weight_tensor *tensor = arena_push(&a, (size_t)table->count, sizeof *tensor);
-    if (status == XC_OK && !tensor) status = fail_memory(err, sizeof *tensor);
-    if (status == XC_OK) {
-        for (int i = 0; i < table->count; i++) tensor[i] = tensor_of(&table->at[i], model->data[i]);
-        status = write_file(tensor, table->count, entry, entries, path, err);
-    }
-    arena_free(&a);
+    xc_status status = list(&s, model, opts, err);
+    if (status == XC_OK) status = write_file(s.tensor, s.tensors, s.entry, s.entries, path, err);
+    weights_free(s.weights);
+    arena_free(&s.arena);
     return status;
 }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "model/model.h"
+#include "model/change.h"
 #include "model/setup.h"
 
 #define SIDE 71
@@ -50,27 +50,6 @@ static int tear_down(void **state)
 
 /* ---- what comes back ------------------------------------------------------------------------- */
 
-static float *answer_of(xc_model *model, size_t *count)
-{
-    xc_session *session = make_session(model, 1, XC_PRECISION_F32, NULL);
-    float *input = make_input(1, SIDE, 3);
-    CHECK(xc_run(session, input, 1));
-    float *out = read_result(session, "logits", count);
-    free(input);
-    xc_session_free(session);
-    return out;
-}
-
-static void same_answers(xc_model *a, xc_model *b)
-{
-    size_t na, nb;
-    float *x = answer_of(a, &na), *y = answer_of(b, &nb);
-    assert_int_equal(na, nb);
-    assert_memory_equal(x, y, na * sizeof *x);
-    free(x);
-    free(y);
-}
-
 static void test_comes_back(void **state)
 {
     struct fixture *f = *state;
@@ -84,7 +63,7 @@ static void test_comes_back(void **state)
         assert_int_equal(b->params, a->params);
         assert_memory_equal(&a->preprocess, &b->preprocess, sizeof a->preprocess);
         assert_null(model->block); /* not copied twice */
-        same_answers(f->model, model);
+        same_answers(f->model, model, SIDE);
         xc_model_unref(model);
     }
 }
@@ -98,7 +77,7 @@ static void test_unaligned_memory(void **state)
     memcpy(bytes + 1, f->file.data, f->file.size);
     CHECK(xc_model_load_memory(f->context, bytes + 1, f->file.size, &model));
     assert_non_null(model->block);
-    same_answers(f->model, model);
+    same_answers(f->model, model, SIDE);
     xc_model_unref(model);
     free(bytes);
 }
@@ -152,52 +131,6 @@ static void test_words_are_replaced(void **state)
 }
 
 /* ---- what is refused ------------------------------------------------------------------------- */
-
-struct buffer {
-    uint8_t *data;
-    size_t size;
-};
-
-static xc_status append(void *user, const void *data, size_t size, struct error *err)
-{
-    struct buffer *b = user;
-    (void)err;
-    uint8_t *more = realloc(b->data, b->size + size);
-    assert_non_null(more);
-    memcpy(more + b->size, data, size);
-    *b = (struct buffer){more, b->size + size};
-    return XC_OK;
-}
-
-static struct weight_tensor *tensor(struct weight_file *file, const char *name)
-{
-    for (int i = 0; i < file->tensors; i++)
-        if (strcmp(file->tensor[i].name, name) == 0) return &file->tensor[i];
-    _fail(name, 0);
-    return NULL;
-}
-
-static float *numbers(struct weight_file *file, const char *name)
-{
-    return (float *)(void *)(uintptr_t)tensor(file, name)->data;
-}
-
-static void set_meta(struct weight_file *file, const char *key, const char *value)
-{
-    for (int i = 0; i < file->metas; i++)
-        if (strcmp(file->meta[i].key, key) == 0) file->meta[i].value = value;
-}
-
-static void drop_meta(struct weight_file *file, const char *key)
-{
-    int kept = 0;
-    for (int i = 0; i < file->metas; i++)
-        if (strcmp(file->meta[i].key, key) != 0) file->meta[kept++] = file->meta[i];
-    assert_int_equal(kept, file->metas - 1);
-    file->metas = kept;
-}
-
-typedef void change_fn(struct weight_file *file);
 
 static void change_nothing(struct weight_file *file)
 {
@@ -375,30 +308,12 @@ static const struct wrong {
     {no_list_of_labels, XC_ERR_FORMAT, "labels: not a JSON array"},
 };
 
-/* The fixture's file with one change, in memory. */
-static struct buffer changed(const struct fixture *f, change_fn *change)
-{
-    struct weight_file file;
-    struct buffer out = {0};
-    uint8_t *copy = malloc(f->file.size);
-    assert_non_null(copy);
-    memcpy(copy, f->file.data, f->file.size);
-    assert_int_equal(safetensors_read(copy, f->file.size, &file, NULL), XC_OK);
-    change(&file);
-    assert_int_equal(
-        safetensors_write(file.tensor, file.tensors, file.meta, file.metas, append, &out, NULL),
-        XC_OK);
-    weight_file_free(&file);
-    free(copy);
-    return out;
-}
-
 static void test_wrong_files(void **state)
 {
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
         xc_model *model = NULL;
-        struct buffer b = changed(f, WRONG[i].change);
+        struct buffer b = changed(f->file, WRONG[i].change);
         REFUSED(xc_model_load_memory(f->context, b.data, b.size, &model), WRONG[i].status,
                 WRONG[i].text);
         assert_null(model);
@@ -410,9 +325,9 @@ static void test_right_file_through_the_same_hands(void **state)
 {
     struct fixture *f = *state;
     xc_model *model = NULL;
-    struct buffer b = changed(f, change_nothing);
+    struct buffer b = changed(f->file, change_nothing);
     CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
-    same_answers(f->model, model);
+    same_answers(f->model, model, SIDE);
     xc_model_unref(model);
     free(b.data);
 }
@@ -470,13 +385,13 @@ static void test_other_types(void **state)
 {
     struct fixture *f = *state;
     xc_model *model = NULL;
-    struct buffer b = changed(f, widen);
+    struct buffer b = changed(f->file, widen);
     CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
-    same_answers(f->model, model);
+    same_answers(f->model, model, SIDE);
     xc_model_unref(model);
     free(b.data);
 
-    b = changed(f, halve);
+    b = changed(f->file, halve);
     CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
     for (size_t k = 0; k < model->graph->param.total; k++) {
         float exact = f->model->block[k], got = model->block[k];

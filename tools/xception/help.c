@@ -24,9 +24,9 @@ static void print_option(const struct option *o, FILE *out)
 {
     char flag[64];
     char letter[4] = "   ";
+    const char *arg = o->arg ? o->arg : "", *space = *arg && *arg != '[' ? " " : "";
     if (o->letter) snprintf(letter, sizeof letter, "-%c,", o->letter);
-    snprintf(flag, sizeof flag, "%s --%s%s%s", letter, o->name, o->arg ? " " : "",
-             o->arg ? o->arg : "");
+    snprintf(flag, sizeof flag, "%s --%s%s%s", letter, o->name, space, arg);
     fprintf(out, "  %-*s %s", FLAG_COLUMN, flag, o->help);
     if (o->choices) {
         fprintf(out, ": ");

@@ -161,6 +161,7 @@ static bool parse_long(struct args *args, int argc, char **argv, int *at)
         return set(args, i, "", flag);
     }
     if (equals) return set(args, i, equals + 1, flag);
+    if (args->option[i]->arg[0] == '[') return set(args, i, "", flag);
     if (*at + 1 >= argc) {
         say_usage("%s needs a value: %s", flag, args->option[i]->arg);
         return false;

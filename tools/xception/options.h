@@ -15,7 +15,8 @@
 struct option {
     const char *name;    /* "top" for --top */
     char letter;         /* 'k' for -k, or 0 */
-    const char *arg;     /* what the value is called, "N"; NULL = a switch */
+    const char *arg;     /* what the value is called, "N"; "[=N]": it may be absent, then it is "";
+                            NULL = a switch */
     const char *choices; /* "stretch|crop|pad": the only values allowed; NULL = anything */
     uint32_t min, max;   /* both 0 = not a number */
     const char *help;    /* one line, no capital, no full stop; NULL = not for people */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* convert: any model file that we read becomes one safetensors file of ours, with labels and
- * preprocessing inside. What happened to each foreign tensor is printed. */
+ * preprocessing inside, or one that is ready to run. What happened to each foreign tensor is
+ * printed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,23 +16,40 @@ static const struct option options[] = {
     {"labels", 0, "FILE", NULL, 0, 0, "one label a line, or 'imagenet', to store in the model"},
     ENGINE_PREPROCESS_OPTIONS,
     {"licence", 0, "TEXT", NULL, 0, 0, "licence of the weights, to store in the model"},
+    {"pack", 0, "[=LEVEL]", NULL, 0, 0, "a packed file, ready to run on this CPU or on LEVEL"},
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
     OPTIONS_END};
 
-static int save(const struct args *args, const xc_model *model, const char *path)
+static int write_model(const struct args *args, const xc_model *model, const char *in,
+                       const char *out, xc_save_opts *opts)
+{
+    char original[65];
+    xc_status status = XC_OK;
+    opts->licence = arg_text(args, "licence");
+    opts->pack = arg_text(args, "pack");
+    if (opts->pack) {
+        opts->original = original;
+        status = xc_file_sha256(in, original);
+    }
+    if (status == XC_OK) status = xc_model_save(model, out, opts);
+    if (status == XC_OK) return EXIT_DONE;
+    return say_status(status, status == XC_ERR_UNSUPPORTED ? EXIT_MODEL : EXIT_USAGE);
+}
+
+/* A packed model is refused as it is saved, in a dry run too. */
+static int save(const struct args *args, const xc_model *model, const char *in, const char *out)
 {
     xc_save_opts opts = XC_SAVE_OPTS_INIT;
     xc_preprocess preprocess;
     struct labels labels;
     int code = engine_labels(args, model, &labels);
     if (code == EXIT_DONE) code = engine_preprocess(args, model, &preprocess);
-    if (code == EXIT_DONE && !arg_on(args, "dry-run")) {
+    bool dry = arg_on(args, "dry-run") && !*xc_model_get_info(model)->packing;
+    if (code == EXIT_DONE && !dry) {
         opts.labels = labels.text;
         opts.label_count = labels.count;
         opts.preprocess = &preprocess;
-        opts.licence = arg_text(args, "licence");
-        xc_status status = xc_model_save(model, path, &opts);
-        if (status != XC_OK) code = say_status(status, EXIT_USAGE);
+        code = write_model(args, model, in, out, &opts);
     }
     labels_free(&labels);
     return code;
@@ -48,13 +66,13 @@ static int run(const struct args *args)
     const char *in = args->operand[0], *out = args->operand[1];
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
-    if (code == EXIT_DONE) code = save(args, model, out);
+    if (code == EXIT_DONE) code = save(args, model, in, out);
     if (code == EXIT_DONE) {
         const xc_model_info *info = xc_model_get_info(model);
         if (!arg_on(args, "quiet")) emit_lines(xc_model_import_report(model));
-        printf("%s: %s, %" PRIu64 " parameters, %u classes\n",
+        printf("%s: %s, %" PRIu64 " parameters, %u classes%s\n",
                arg_on(args, "dry-run") ? "would write" : out, info->arch, info->params,
-               info->classes);
+               info->classes, arg_on(args, "pack") ? ", packed" : "");
     }
     xc_model_unref(model);
     xc_context_free(context);
@@ -69,9 +87,13 @@ const struct verb verb_convert = {
         "Reads a model of Keras (.keras, .h5, .hdf5, .weights.h5), PyTorch (.pth), timm\n"
         "(.safetensors) or face-api (manifest) and writes safetensors with architecture, labels,\n"
         "preprocessing and provenance inside. Prints which foreign tensor became which; a missing\n"
-        "tensor is an error (exit 4) and nothing is written.",
+        "tensor is an error (exit 4) and nothing is written.\n"
+        "With --pack the file is for running alone: it starts at once and needs half the memory,\n"
+        "but holds no parameters any more. Keep the original.",
     .examples = "xception convert model.keras model.safetensors\tkeep a Keras model\n"
                 "xception convert --labels names.txt xception.h5 flowers.safetensors\twith labels\n"
+                "xception convert --pack flowers.safetensors flowers.packed.safetensors\tready to "
+                "run\n"
                 "xception convert -n --arch xception65 weights.pth out.safetensors\tonly show the "
                 "mapping\n",
     .options = options,

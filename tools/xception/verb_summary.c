@@ -92,6 +92,8 @@ static void text_totals(const xc_model *model, const xc_model_info *shape, const
     printf("classes      %u, %s labels\n", info->classes, info->has_labels ? "with" : "without");
     text_line("source", info->source);
     text_line("licence", info->licence);
+    if (*info->packing) printf("packed       %s; no parameters\n", info->packing);
+    text_line("original", info->original);
     text_line("sha256", sha256);
 }
 
@@ -174,6 +176,8 @@ static void print_json(const xc_model *model, const xc_model *shaped, const char
     json_text("flavour", info->flavour);
     json_text("source", info->source);
     json_text("licence", info->licence);
+    json_text("packing", info->packing);
+    json_text("original", info->original);
     json_text("sha256", sha256);
     printf("\"input\":[%u,%u,%u],\"min_side\":%u,\"classes\":%u,\n", shape->height, shape->width,
            shape->channels, shape->min_side, shape->classes);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads a file, lets the test change the list of tensors, writes it again. */
+#include "model/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "model/setup.h"
+
+static xc_status append(void *user, const void *data, size_t size, struct error *err)
+{
+    struct buffer *b = user;
+    (void)err;
+    uint8_t *more = realloc(b->data, b->size + size);
+    assert_non_null(more);
+    memcpy(more + b->size, data, size);
+    *b = (struct buffer){more, b->size + size};
+    return XC_OK;
+}
+
+struct buffer changed(struct file_view from, change_fn *change)
+{
+    struct weight_file file;
+    struct buffer out = {0};
+    uint8_t *copy = malloc(from.size);
+    assert_non_null(copy);
+    memcpy(copy, from.data, from.size);
+    assert_int_equal(safetensors_read(copy, from.size, &file, NULL), XC_OK);
+    change(&file);
+    assert_int_equal(
+        safetensors_write(file.tensor, file.tensors, file.meta, file.metas, append, &out, NULL),
+        XC_OK);
+    weight_file_free(&file);
+    free(copy);
+    return out;
+}
+
+struct weight_tensor *tensor(struct weight_file *file, const char *name)
+{
+    for (int i = 0; i < file->tensors; i++)
+        if (strcmp(file->tensor[i].name, name) == 0) return &file->tensor[i];
+    _fail(name, 0);
+    return NULL;
+}
+
+float *numbers(struct weight_file *file, const char *name)
+{
+    return (float *)(void *)(uintptr_t)tensor(file, name)->data;
+}
+
+void set_meta(struct weight_file *file, const char *key, const char *value)
+{
+    for (int i = 0; i < file->metas; i++)
+        if (strcmp(file->meta[i].key, key) == 0) file->meta[i].value = value;
+}
+
+void drop_meta(struct weight_file *file, const char *key)
+{
+    int kept = 0;
+    for (int i = 0; i < file->metas; i++)
+        if (strcmp(file->meta[i].key, key) != 0) file->meta[kept++] = file->meta[i];
+    assert_int_equal(kept, file->metas - 1);
+    file->metas = kept;
+}
+
+static float *answer_of(xc_model *model, uint32_t side, size_t *count)
+{
+    xc_session *session = make_session(model, 1, XC_PRECISION_F32, NULL);
+    float *input = make_input(1, side, 3);
+    CHECK(xc_run(session, input, 1));
+    float *out = read_result(session, "logits", count);
+    free(input);
+    xc_session_free(session);
+    return out;
+}
+
+void same_answers(xc_model *a, xc_model *b, uint32_t side)
+{
+    size_t na, nb;
+    float *x = answer_of(a, side, &na), *y = answer_of(b, side, &nb);
+    assert_int_equal(na, nb);
+    assert_memory_equal(x, y, na * sizeof *x);
+    free(x);
+    free(y);
+}

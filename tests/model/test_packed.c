@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does a packed file answer as the model that it was made from, at every level and for any number
+ * of threads? Is it used where it lies? Is every other file refused, and everything that needs the
+ * parameters?
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "graph/plan_int.h"
+#include "harness.h"
+#include "model/change.h"
+#include "model/setup.h"
+
+#define SIDE 71
+#define ORIGINAL "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define FIRST "block1_conv1/kernel"
+#define SECOND "block1_conv1/bias"
+
+struct fixture {
+    xc_context *context;
+    xc_model *model;
+    char path[64];
+    struct file_view file;
+};
+
+static void pack(const xc_model *model, const char *level, const char *path)
+{
+    xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    opts.pack = level;
+    opts.original = ORIGINAL;
+    CHECK(xc_model_save(model, path, &opts));
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    *state = f;
+    f->context = make_context(1);
+    f->model = make_model(f->context, SMALL_ARCH ",classes=5", SIDE, XC_WEIGHTS_RANDOM);
+    snprintf(f->path, sizeof f->path, "test_packed.%ld.safetensors", (long)getpid());
+    pack(f->model, "", f->path);
+    assert_int_equal(file_read(f->path, SIZE_MAX, &f->file, NULL), XC_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    unlink(f->path);
+    file_release(&f->file);
+    xc_model_unref(f->model);
+    xc_context_free(f->context);
+    free(f);
+    return 0;
+}
+
+/* ---- the same answers ------------------------------------------------------------------------ */
+
+/* Packed for each level, run at each level. */
+static void test_same_bits(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t made = 0; cpu_level(made); made++) {
+        pack(f->model, cpu_level(made), f->path);
+        for (size_t run = 0; cpu_level(run); run++) {
+            xc_context *context = make_context_at(1 + (int)(run % 3), cpu_level(run));
+            xc_model *model = NULL;
+            CHECK(xc_model_load(context, f->path, NULL, &model));
+            same_answers(f->model, model, SIDE);
+            xc_model_unref(model);
+            xc_context_free(context);
+        }
+    }
+}
+
+static void test_used_where_it_lies(void **state)
+{
+    struct fixture *f = *state;
+    xc_load_opts opts = XC_LOAD_OPTS_INIT;
+    for (int copy = 0; copy < 2; copy++) {
+        const struct weights *weights;
+        xc_model *model = NULL;
+        opts.read_into_memory = copy;
+        CHECK(xc_model_load(f->context, f->path, &opts, &model));
+        assert_int_equal(model_weights(model, XC_PRECISION_F32, &weights, NULL), XC_OK);
+        assert_int_equal(weights_bytes(weights), 0);
+        const uint8_t *at = weights->ready[graph_find(model->graph, "block1_conv1")].weight;
+        assert_true(at > model->file.data && at < model->file.data + model->file.size);
+        xc_model_unref(model);
+    }
+}
+
+/* A caller's bytes may lie anywhere. */
+static void test_unaligned_memory(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *memory = malloc(f->file.size + 64);
+    assert_non_null(memory);
+    for (size_t shift = 0; shift < 64; shift += 9) {
+        xc_model *model = NULL;
+        memcpy(memory + shift, f->file.data, f->file.size);
+        CHECK(xc_model_load_memory(f->context, memory + shift, f->file.size, &model));
+        same_answers(f->model, model, SIDE);
+        xc_model_unref(model);
+    }
+    free(memory);
+}
+
+static void test_says_what_it_is(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    struct kernels k;
+    char packing[64];
+    kernels_init(&k, DTYPE_F32, cpu_flags());
+    snprintf(packing, sizeof packing, "f32 %s", packing_name(k.conv_packing));
+    CHECK(xc_model_load(f->context, f->path, NULL, &model));
+    const xc_model_info *info = xc_model_get_info(model), *from = xc_model_get_info(f->model);
+    assert_string_equal(info->packing, packing);
+    assert_string_equal(info->original, ORIGINAL);
+    assert_string_equal(info->arch, from->arch);
+    assert_true(info->has_weights);
+    assert_memory_equal(&info->preprocess, &from->preprocess, sizeof info->preprocess);
+    assert_string_equal(from->packing, "");
+    xc_model_unref(model);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+static void test_needs_the_original(void **state)
+{
+    struct fixture *f = *state;
+    xc_session_opts wide = XC_SESSION_OPTS_INIT;
+    xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    xc_session *session = NULL;
+    xc_model *model = NULL;
+    CHECK(xc_model_load(f->context, f->path, NULL, &model));
+    REFUSED(xc_model_save(model, f->path, NULL), XC_ERR_UNSUPPORTED, "(SHA-256 " ORIGINAL ")");
+    opts.pack = "";
+    REFUSED(xc_model_save(model, f->path, &opts), XC_ERR_UNSUPPORTED, "saving and converting");
+    wide.precision = XC_PRECISION_F64;
+    REFUSED(xc_session_new(model, &wide, &session), XC_ERR_UNSUPPORTED, "other precisions");
+    same_answers(f->model, model, SIDE);
+    xc_model_unref(model);
+    opts.pack = "sse9";
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "\"sse9\" is not");
+    opts.pack = "";
+    opts.original = "abc";
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "original: ");
+}
+
+static void change_nothing(struct weight_file *file)
+{
+    (void)file;
+}
+
+static void lose_the_last(struct weight_file *file)
+{
+    file->tensors--;
+}
+
+static void lose_one(struct weight_file *file)
+{
+    *tensor(file, FIRST) = file->tensor[--file->tensors];
+}
+
+static void swap(struct weight_file *file)
+{
+    struct weight_tensor *x = tensor(file, FIRST), *y = tensor(file, SECOND), t = *x;
+    *x = *y;
+    *y = t;
+}
+
+static void rename_one(struct weight_file *file)
+{
+    tensor(file, FIRST)->name = "block1_conv1/weight";
+}
+
+static void resize(struct weight_file *file, size_t lines)
+{
+    struct weight_tensor *t = tensor(file, SECOND);
+    t->bytes = 64 * lines;
+    t->count = t->dim[0] = t->bytes / sizeof(float);
+}
+
+static void shorten(struct weight_file *file)
+{
+    resize(file, 0);
+}
+
+static void lengthen(struct weight_file *file)
+{
+    resize(file, 2);
+}
+
+static void fold_up(struct weight_file *file)
+{
+    struct weight_tensor *t = tensor(file, SECOND);
+    t->rank = 2;
+    t->dim[1] = t->dim[0];
+    t->dim[0] = 1;
+}
+
+static void to_int(struct weight_file *file)
+{
+    tensor(file, FIRST)->type = DTYPE_I32;
+}
+
+static void other_architecture(struct weight_file *file)
+{
+    set_meta(file, "architecture", SMALL_ARCH ",classes=17");
+}
+
+static void wider_architecture(struct weight_file *file)
+{
+    set_meta(file, "architecture", "xception,width=0.25,middle=1,classes=5");
+}
+
+static void no_packing(struct weight_file *file)
+{
+    drop_meta(file, "packing");
+}
+
+static void unknown_packing(struct weight_file *file)
+{
+    set_meta(file, "packing", "f32 panel32");
+}
+
+static void unknown_type(struct weight_file *file)
+{
+    set_meta(file, "packing", "f8 plain");
+}
+
+static void words_behind(struct weight_file *file)
+{
+    set_meta(file, "packing", "f32 plain plain");
+}
+
+static void bad_hash(struct weight_file *file)
+{
+    set_meta(file, "original", "0123");
+}
+
+static void later_format(struct weight_file *file)
+{
+    set_meta(file, "format", "xception-packed-2");
+}
+
+static void not_packed(struct weight_file *file)
+{
+    set_meta(file, "format", "xception-model-1");
+}
+
+static const struct wrong {
+    change_fn *change;
+    xc_status status;
+    const char *text;
+} WRONG[] = {
+    {lose_the_last, XC_ERR_TENSOR, "arrays, expected "},
+    {lose_one, XC_ERR_TENSOR, "expected " FIRST " in its place"},
+    {swap, XC_ERR_TENSOR, SECOND ": expected " FIRST " in its place"},
+    {rename_one, XC_ERR_TENSOR, "block1_conv1/weight: expected " FIRST " in its place"},
+    {shorten, XC_ERR_SHAPE, SECOND ": 0 numbers of rank 1, expected 16 of rank 1"},
+    {lengthen, XC_ERR_SHAPE, SECOND ": 32 numbers of rank 1, expected 16 of rank 1"},
+    {fold_up, XC_ERR_SHAPE, SECOND ": 16 numbers of rank 2, expected 16 of rank 1"},
+    {to_int, XC_ERR_TENSOR, FIRST ": type I32, expected F32"},
+    {other_architecture, XC_ERR_SHAPE, "memory: "},
+    {wider_architecture, XC_ERR_SHAPE, "memory: "},
+    {no_packing, XC_ERR_FORMAT, "no \"packing\""},
+    {unknown_packing, XC_ERR_UNSUPPORTED, "packing \"f32 panel32\" is not known"},
+    {unknown_type, XC_ERR_UNSUPPORTED, "packing \"f8 plain\" is not known"},
+    {words_behind, XC_ERR_UNSUPPORTED, "packing \"f32 plain plain\" is not known"},
+    {bad_hash, XC_ERR_FORMAT, "original: "},
+    {later_format, XC_ERR_UNSUPPORTED, "\"xception-packed-2\" is not known"},
+    {not_packed, XC_ERR_SHAPE, "shape 432, expected 3x3x3x8"},
+};
+
+static void test_wrong_files(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        struct buffer b = changed(f->file, WRONG[i].change);
+        REFUSED(xc_model_load_memory(f->context, b.data, b.size, &model), WRONG[i].status,
+                WRONG[i].text);
+        assert_null(model);
+        free(b.data);
+    }
+    struct buffer b = changed(f->file, change_nothing);
+    CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
+    same_answers(f->model, model, SIDE);
+    xc_model_unref(model);
+    free(b.data);
+}
+
+/* Cut at the end of each array, a byte before, and a byte behind. */
+static void test_truncated(void **state)
+{
+    struct fixture *f = *state;
+    struct weight_file file;
+    xc_model *model = NULL;
+    assert_int_equal(safetensors_read(f->file.data, f->file.size, &file, NULL), XC_OK);
+    size_t start = (size_t)(file.tensor[0].data - f->file.data);
+    assert_int_equal(start % 64, 0);
+    for (int i = 0; i < file.tensors; i++)
+        for (size_t near = 0; near < 3; near++)
+            REFUSED(xc_model_load_memory(f->context, f->file.data,
+                                         start + file.tensor[i].offset + near - 1, &model),
+                    XC_ERR_FORMAT, "memory: ");
+    for (size_t cut = 0; cut < start; cut += 7)
+        REFUSED(xc_model_load_memory(f->context, f->file.data, cut, &model), XC_ERR_FORMAT,
+                "memory: ");
+    weight_file_free(&file);
+}
+
+/* Two arrays that share bytes: the text of the header, changed in one digit. */
+static void test_overlap(void **state)
+{
+    struct fixture *f = *state;
+    xc_model *model = NULL;
+    uint8_t *copy = malloc(f->file.size);
+    assert_non_null(copy);
+    memcpy(copy, f->file.data, f->file.size);
+    char *entry = memmem(copy, f->file.size, SECOND, strlen(SECOND));
+    assert_non_null(entry);
+    char *begin = strchr(strstr(entry, "data_offsets"), '[') + 1;
+    begin[strcspn(begin, ",") - 1] ^= 1;
+    REFUSED(xc_model_load_memory(f->context, copy, f->file.size, &model), XC_ERR_FORMAT, SECOND);
+    free(copy);
+}
+
+#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+RUN(WITH(test_same_bits), WITH(test_used_where_it_lies), WITH(test_unaligned_memory),
+    WITH(test_says_what_it_is), WITH(test_needs_the_original), WITH(test_wrong_files),
+    WITH(test_truncated), WITH(test_overlap))
