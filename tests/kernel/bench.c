@@ -79,8 +79,10 @@ static const struct job jobs[] = {
     {"separable 37 728>728", SEPARABLE, 37, 728, 37, 728, 3, 1, 0},
     {"separable 19 728>728", SEPARABLE, 19, 728, 19, 728, 3, 1, 0},
     {"separable 10 1536>2048", SEPARABLE, 10, 1536, 10, 2048, 3, 1, 0},
-    {"conv 28 128>128 3x3", CONV, 28, 128, 26, 128, 3, 1, 0},
-    {"conv 7 512>512 3x3", CONV, 9, 512, 7, 512, 3, 1, 0},
+    {"conv 56 64>64 3x3", CONV, 56, 64, 56, 64, 3, 1, 0}, /* ResNet */
+    {"conv 28 128>128 3x3", CONV, 28, 128, 28, 128, 3, 1, 0},
+    {"conv 14 256>256 3x3", CONV, 14, 256, 14, 256, 3, 1, 0},
+    {"conv 7 512>512 3x3", CONV, 7, 512, 7, 512, 3, 1, 0},
     {"map 147 128 add, relu", MAP, 147, 128, 147, 128, 1, 1, 0},
 };
 
@@ -120,14 +122,15 @@ static void run(const struct kernels *k, const struct job *job, float *in, float
 {
     const struct view x = square(in, job->side, job->c), y = square(out, job->out_side, job->oc);
     const size_t pixels = (size_t)job->out_side * (size_t)job->out_side, oc = (size_t)job->oc;
-    const bool padded = job->kind == DEPTHWISE || job->kind == SEPARABLE || job->kind == POOL_MAX;
-    const int pad = padded ? job->k / 2 : 0;
+    const bool depthwise = job->kind == DEPTHWISE || job->kind == SEPARABLE;
+    const bool same = depthwise || job->kind == POOL_MAX || job->side == job->out_side;
+    const int pad = same ? job->k / 2 : 0;
     const struct window window = {job->k, job->k, job->stride, job->stride, 1, 1, pad, pad};
     const struct epilogue relu = {.act = {ACT_RELU, 0, 0}};
     struct conv_call conv = {.in = x,
                              .out = y,
                              .window = window,
-                             .groups = padded ? job->c : 1,
+                             .groups = depthwise ? job->c : 1,
                              .weight = weight,
                              .epilogue = relu};
     const struct conv_call pointwise = {.in = x,

@@ -17,7 +17,6 @@
 enum {
     SEGMENTS = 64,
     RUNS = 64,
-    LEAST_ROWS = 4,
     LEAST_FETCHED = 192, /* low panels come by themselves */
     BLOCK_ROWS = 13 * MOST_ROWS,
     BLOCK_BYTES = 640 << 10,
@@ -177,7 +176,7 @@ static bool outputs_are_flat(const struct conv_call *call)
 /* Tiles of a run of so many rows are too low to keep the multipliers busy. */
 static bool is_short(const struct gemm *g, int rows)
 {
-    return rows / ((rows + g->rows - 1) / g->rows) < LEAST_ROWS;
+    return rows / ((rows + g->rows - 1) / g->rows) <= g->rows / 2;
 }
 
 /* The segments of a row of A inside the input; 0 when the input does not have it like that. */
