@@ -24,7 +24,8 @@ static void draw_views(struct trial *t, struct dice *d, struct view in, int oh, 
 static void draw_conv(struct trial *t, struct dice *d, int groups, int c, int oc, bool one_tap)
 {
     struct conv_call *call = &t->conv;
-    const int n = dice_int(d, 1, 3), h = dice_int(d, 1, 7), w = dice_int(d, 1, 7);
+    const int most = one_tap && dice_int(d, 0, 1) ? 20 : 7; /* several blocks of rows */
+    const int n = dice_int(d, 1, 3), h = dice_int(d, 1, most), w = dice_int(d, 1, most);
     int oh, ow;
     *call = (struct conv_call){.type = t->type, .groups = groups, .packing = PACK_PLAIN};
     call->window = dice_window(d, h, w, &oh, &ow);
@@ -156,11 +157,11 @@ static void run_packed(conv_fn *kernel, enum packing packing, const struct trial
     const size_t groups = (size_t)call.groups, c = (size_t)call.in.c, oc = (size_t)call.out.c;
     const size_t taps = (size_t)(call.window.kh * call.window.kw);
     const struct matrix m = {taps * (c / groups), oc / groups, groups};
-    void *weight = packed_copy(t->type, packing, &m, call.weight);
-    call.weight = weight;
+    struct guarded weight = packed_copy(t->type, packing, &m, call.weight);
+    call.weight = weight.first;
     call.packing = packing;
     kernel(&call, from, to);
-    free(weight);
+    guarded_free(&weight);
 }
 
 static void run_conv(const struct kernels *k, const struct trial *t, size_t from, size_t to)
@@ -182,11 +183,11 @@ static void run_dense(const struct kernels *k, const struct trial *t, size_t fro
 {
     struct dense_call call = t->dense;
     const struct matrix m = {(size_t)call.in.c, (size_t)call.out.c, 1};
-    void *weight = packed_copy(t->type, k->dense_packing, &m, call.weight);
-    call.weight = weight;
+    struct guarded weight = packed_copy(t->type, k->dense_packing, &m, call.weight);
+    call.weight = weight.first;
     call.packing = k->dense_packing;
     k->dense(&call, from, to);
-    free(weight);
+    guarded_free(&weight);
 }
 
 const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};

@@ -9,9 +9,7 @@
 
 #include "kernel/trial.h"
 
-#include "base/arena.h"
-
-enum { CANARY = 0xc5, MARGIN = 64 };
+enum { CANARY = 0xc5 };
 
 static size_t number_size(const struct trial *t)
 {
@@ -57,17 +55,23 @@ static void set_number(const struct trial *t, void *array, size_t i, double valu
         ((float *)array)[i] = (float)value;
 }
 
-static void *keep(struct trial *t, size_t bytes)
+/* Reading too far is more likely than reading too early. */
+static bool is_at_end(uint64_t word)
+{
+    return word % 8 > 2;
+}
+
+static struct guarded *keep(struct trial *t, size_t bytes, bool at_end)
 {
     if (t->blocks == TRIAL_BLOCKS) abort();
-    void *block = malloc(bytes ? bytes : 1);
-    if (!block) abort();
-    return t->block[t->blocks++] = block;
+    struct guarded *block = &t->block[t->blocks++];
+    *block = guarded_new(bytes, at_end);
+    return block;
 }
 
 const void *trial_numbers(struct trial *t, struct dice *d, size_t count)
 {
-    void *array = keep(t, count * number_size(t));
+    void *array = keep(t, count * number_size(t), is_at_end(dice_word(d)))->first;
     for (size_t i = 0; i < count; i++) set_number(t, array, i, dice_number(d));
     return array;
 }
@@ -87,14 +91,13 @@ void trial_input(struct trial *t, struct dice *d, struct view *v, int n, int h, 
 {
     *v = (struct view){.n = n, .h = h, .w = w, .c = c};
     const size_t bytes = draw_strides(t, d, v);
-    const size_t start = (size_t)dice_int(d, 0, 15) * number_size(t);
-    unsigned char *memory = keep(t, start + bytes);
-    memset(memory, 0xff, start + bytes);
-    v->data = memory + start;
+    unsigned char *memory = keep(t, bytes, is_at_end(dice_word(d)))->first;
+    memset(memory, 0xff, bytes);
+    v->data = memory;
     const int poison = dice_int(d, 0, 19) ? -1 : dice_int(d, 0, n * h * w - 1);
     for (int p = 0; p < n * h * w; p++) {
         unsigned char *pixel =
-            memory + start + p / w / h * v->image + p / w % h * v->row + p % w * v->pixel;
+            memory + p / w / h * v->image + p / w % h * v->row + p % w * v->pixel;
         for (int i = 0; i < c; i++)
             set_number(t, pixel, (size_t)i, p == poison && i == c / 2 ? NAN : dice_number(d));
     }
@@ -104,24 +107,24 @@ void trial_output(struct trial *t, struct dice *d, struct view *v, int n, int h,
 {
     *v = (struct view){.n = n, .h = h, .w = w, .c = c};
     const size_t bytes = draw_strides(t, d, v);
-    const size_t start = MARGIN + (size_t)dice_int(d, 0, 15) * number_size(t);
-    t->output_bytes = start + bytes + MARGIN;
-    t->output = keep(t, t->output_bytes);
-    v->data = t->output + start;
+    const struct guarded *block = keep(t, bytes, is_at_end(dice_word(d)));
+    t->output = block->room;
+    t->output_bytes = block->room_bytes;
+    v->data = block->first;
     t->out = *v;
 }
 
-void *packed_copy(enum dtype type, enum packing packing, const struct matrix *m, const void *plain)
+struct guarded packed_copy(enum dtype type, enum packing packing, const struct matrix *m,
+                           const void *plain)
 {
     const size_t size = type == DTYPE_F64 ? sizeof(double) : sizeof(float);
     size_t numbers;
     if (!packing_numbers(packing, m, &numbers)) abort();
-    char *copy = aligned_new(numbers * size);
-    if (!copy) abort();
+    const struct guarded copy = guarded_new(numbers * size, true);
     for (size_t i = 0; i < packing_panels(packing, m); i++) {
         const struct panel p = packing_panel(packing, m, i);
         for (size_t row = 0; row < m->rows; row++)
-            memcpy(copy + (p.at + row * p.stride) * size,
+            memcpy(copy.first + (p.at + row * p.stride) * size,
                    (const char *)plain + (row * m->columns * m->groups + p.first) * size,
                    p.columns * size);
     }
@@ -254,7 +257,7 @@ struct trial *trial_new(const struct family *family, enum dtype type, uint64_t s
 void trial_free(struct trial *t)
 {
     if (!t) return;
-    for (int i = 0; i < t->blocks; i++) free(t->block[i]);
+    for (int i = 0; i < t->blocks; i++) guarded_free(&t->block[i]);
     free(t->first);
     free(t);
 }
@@ -330,17 +333,45 @@ static const char *check_canary(struct trial *t)
     return NULL;
 }
 
+struct range {
+    const struct trial *trial;
+    const struct kernels *kernels;
+    size_t from, to;
+};
+
+static void run_range(void *ctx)
+{
+    const struct range *r = ctx;
+    r->trial->family->run(r->kernels, r->trial, r->from, r->to);
+}
+
+/* address: which was refused. */
+static const char *refuse_access(struct trial *t, const unsigned char *address)
+{
+    snprintf(t->reason, sizeof t->reason, "%s: touched memory that no operand is near to",
+             t->family->name);
+    for (int i = 0; i < t->blocks; i++) {
+        const struct guarded *g = &t->block[i];
+        const ptrdiff_t byte = address - g->first;
+        if (byte < -(ptrdiff_t)g->room_bytes || byte > 2 * (ptrdiff_t)g->room_bytes) continue;
+        snprintf(t->reason, sizeof t->reason, "%s: touched byte %td of the %zu of operand %d",
+                 t->family->name, byte, g->bytes, i);
+    }
+    return t->reason;
+}
+
 /* Random pieces, later ones first. */
-static void run_pieces(const struct trial *t, const struct kernels *k, struct dice *d, size_t from,
-                       size_t to)
+static const char *run_pieces(struct trial *t, const struct kernels *k, struct dice *d, size_t from,
+                              size_t to)
 {
     if (to - from < 2 || dice_int(d, 0, 3) == 0) {
-        t->family->run(k, t, from, to);
-        return;
+        struct range range = {t, k, from, to};
+        const void *address = guarded_call(run_range, &range);
+        return address ? refuse_access(t, address) : NULL;
     }
     const size_t cut = from + (size_t)dice_int(d, 1, (int)(to - from) - 1);
-    run_pieces(t, k, d, cut, to);
-    run_pieces(t, k, d, from, cut);
+    const char *reason = run_pieces(t, k, d, cut, to);
+    return reason ? reason : run_pieces(t, k, d, from, cut);
 }
 
 static unsigned char *copy_output(const struct trial *t)
@@ -359,9 +390,10 @@ static void hint(struct trial *t, const char *what)
 const char *trial_check(struct trial *t, const struct kernels *k, uint64_t seed)
 {
     struct dice d = {seed};
+    struct range all = {t, k, 0, t->units};
     memset(t->output, CANARY, t->output_bytes);
-    t->family->run(k, t, 0, t->units);
-    const char *reason = each_output(t, check_value, NULL);
+    const void *address = guarded_call(run_range, &all);
+    const char *reason = address ? refuse_access(t, address) : each_output(t, check_value, NULL);
     if (reason) return reason;
     if (!t->first) t->first = copy_output(t);
     reason = each_output(t, check_bits, t->first);
@@ -371,8 +403,8 @@ const char *trial_check(struct trial *t, const struct kernels *k, uint64_t seed)
     }
     unsigned char *whole = copy_output(t);
     memset(t->output, CANARY, t->output_bytes);
-    run_pieces(t, k, &d, 0, t->units);
-    reason = each_output(t, check_bits, whole);
+    reason = run_pieces(t, k, &d, 0, t->units);
+    if (!reason) reason = each_output(t, check_bits, whole);
     if (reason) hint(t, "whole and in pieces");
     free(whole);
     return reason ? reason : check_canary(t);

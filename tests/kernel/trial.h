@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How is a kernel checked? A trial is one random call of one family: odd shapes, padded strides,
- * starts that no vector is aligned to, NaN between the numbers, and a canary around the output.
- * trial_check runs any table of kernels on it, so a new instruction set needs no new line here.
+ * starts that no vector is aligned to, NaN between the numbers, a canary around the output, and
+ * pages that must not be touched beside every operand. trial_check runs any table of kernels on it,
+ * so a new instruction set needs no new line here.
  */
 #ifndef XC_TESTS_KERNEL_TRIAL_H
 #define XC_TESTS_KERNEL_TRIAL_H
 
+#include "kernel/guard.h"
 #include "kernel/kernel.h"
 
 /* Random integers and numbers, the same on every machine. */
@@ -47,7 +49,7 @@ struct trial {
     };
     struct view out; /* the call's own */
     size_t units;
-    void *block[TRIAL_BLOCKS]; /* what the call points into; released with the trial */
+    struct guarded block[TRIAL_BLOCKS]; /* what the call points into; released with the trial */
     int blocks;
     unsigned char *output, *first; /* memory around out; what the first table checked left in it */
     size_t output_bytes;
@@ -58,14 +60,14 @@ struct trial {
 struct trial *trial_new(const struct family *family, enum dtype type, uint64_t seed);
 void trial_free(struct trial *t);
 
-/* NULL when k's kernel agrees with the formula, stays inside its output, gives the same bits for
+/* NULL when k's kernel agrees with the formula, stays inside its operands, gives the same bits for
  * any cut of its units, and the bits of the first table that was checked; else what is wrong. */
 const char *trial_check(struct trial *t, const struct kernels *k, uint64_t seed);
 /* Of the output's bits, all NaN alike; after trial_check. */
 uint64_t trial_hash(const struct trial *t, uint64_t hash);
 
-/* For draw: memory that holds random numbers. An input ends with its last number, so that a
- * sanitizer sees a read behind it, and has NaN in the gaps between pixels. */
+/* For draw: memory that holds random numbers and nothing else, up to the page that must not be
+ * touched. An input has NaN in the gaps between pixels. */
 void trial_input(struct trial *t, struct dice *d, struct view *v, int n, int h, int w, int c);
 void trial_output(struct trial *t, struct dice *d, struct view *v, int n, int h, int w, int c);
 const void *trial_numbers(struct trial *t, struct dice *d, size_t count);
@@ -76,8 +78,9 @@ struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view
 /* A window over (h, w) and the output's size. */
 struct window dice_window(struct dice *d, int h, int w, int *oh, int *ow);
 
-/* The numbers of a plain matrix in another packing; release with free(). */
-void *packed_copy(enum dtype type, enum packing packing, const struct matrix *m, const void *plain);
+/* The numbers of a plain matrix in another packing; release with guarded_free(). */
+struct guarded packed_copy(enum dtype type, enum packing packing, const struct matrix *m,
+                           const void *plain);
 
 /* For want: the numbers of a view or an array, and the parts that families share. */
 double number_of(const struct trial *t, const void *array, ptrdiff_t i);
