@@ -10,24 +10,49 @@
 
 #include "foreign/foreign_map.h"
 
-/* Our axis i is axis at[i] of the foreign tensor. */
+/* Our axis i has dim[i] numbers, and is axis at[i] of the foreign tensor. */
 struct axes {
-    int at[4];
+    int rank, dim[4], at[4];
 };
 
-static struct axes axes_of(const struct param *p, bool torch)
+/* The map whose numbers, flattened, are the rows of a dense layer's kernel; 1x1x1: there is none.
+ */
+static struct shape flattened(const struct graph *g, int param)
 {
-    if (torch && p->role == PARAM_DEPTHWISE) return (struct axes){{2, 3, 0, 1}};
-    if (torch && p->rank == 4) return (struct axes){{2, 3, 1, 0}};
-    if (torch && p->rank == 2) return (struct axes){{1, 0}};
-    return (struct axes){{0, 1, 2, 3}};
+    for (int i = 0; i < g->nodes; i++) {
+        const struct node *n = &g->node[i], *x = &g->node[n->input[0]];
+        if (n->kind != OP_DENSE || n->param[0] != param) continue;
+        while (x->kind == OP_DROPOUT) x = &g->node[x->input[0]];
+        if (x->kind == OP_FLATTEN) return g->node[x->input[0]].out;
+    }
+    return (struct shape){1, 1, 1, 1};
+}
+
+/* PyTorch flattens (c, h, w), Keras and we (h, w, c). */
+static struct axes axes_of(const struct foreign_map *map, int param)
+{
+    static const int keras[] = {0, 1, 2, 3}, conv[] = {2, 3, 1, 0}, depthwise[] = {2, 3, 0, 1},
+                     dense[] = {1, 0};
+    const struct param *p = &map->graph->param.at[param];
+    struct shape flat = {1, 1, 1, 1};
+    if (map->torch && p->rank == 2) flat = flattened(map->graph, param);
+    struct axes a = {.rank = p->rank};
+    memcpy(a.dim, p->dim, (size_t)p->rank * sizeof *a.dim);
+    memcpy(a.at, keras, sizeof keras);
+    if (map->torch && p->rank == 4)
+        memcpy(a.at, p->role == PARAM_DEPTHWISE ? depthwise : conv, sizeof conv);
+    else if (map->torch && p->rank == 2)
+        memcpy(a.at, dense, sizeof dense);
+    if (flat.h * flat.w == 1) return a;
+    a = (struct axes){4, {flat.h, flat.w, flat.c, p->dim[1]}, {0}};
+    memcpy(a.at, conv, sizeof conv);
+    return a;
 }
 
 /* The shape that the tensor should have. */
-static void foreign_shape(const struct param *p, bool torch, size_t dim[4])
+static void foreign_shape(const struct axes *axes, size_t dim[4])
 {
-    struct axes axes = axes_of(p, torch);
-    for (int i = 0; i < p->rank; i++) dim[axes.at[i]] = (size_t)p->dim[i];
+    for (int i = 0; i < axes->rank; i++) dim[axes->at[i]] = (size_t)axes->dim[i];
 }
 
 static int squeeze(int rank, const size_t *dim, size_t *out)
@@ -51,19 +76,32 @@ static void shape_text(int rank, const size_t *dim, char out[SHAPE_TEXT])
         at += (size_t)snprintf(out + at, SHAPE_TEXT - at, i ? "x%zu" : "%zu", dim[i]);
 }
 
+static bool has_shape(const struct weight_tensor *t, int rank, const size_t *dim)
+{
+    size_t wanted[4], there[WEIGHT_MAX_RANK];
+    int left = squeeze(rank, dim, wanted);
+    return squeeze(t->rank, t->dim, there) == left &&
+           memcmp(wanted, there, (size_t)left * sizeof *wanted) == 0;
+}
+
+/* (out, c, h, w) written as (out, c h w) */
+static bool is_flat(const struct weight_tensor *t, const size_t dim[4])
+{
+    return t->rank == 2 && t->dim[0] == dim[0] && t->dim[1] == dim[1] * dim[2] * dim[3];
+}
+
 static xc_status check_source(const struct foreign_map *map, int i, struct error *err)
 {
     const struct param *p = &map->graph->param.at[i];
     const struct weight_tensor *t = map->from[i].tensor;
     if (!t) return XC_OK;
-    size_t dim[4] = {0}, wanted[4], there[WEIGHT_MAX_RANK];
-    foreign_shape(p, map->torch, dim);
-    int rank = squeeze(p->rank, dim, wanted);
-    if (squeeze(t->rank, t->dim, there) != rank ||
-        memcmp(wanted, there, (size_t)rank * sizeof *wanted) != 0) {
+    const struct axes axes = axes_of(map, i);
+    size_t dim[4] = {0};
+    foreign_shape(&axes, dim);
+    if (!has_shape(t, axes.rank, dim) && !(axes.rank > p->rank && is_flat(t, dim))) {
         char got[SHAPE_TEXT], want[SHAPE_TEXT];
         shape_text(t->rank, t->dim, got);
-        shape_text(p->rank, dim, want);
+        shape_text(axes.rank, dim, want);
         return fail(err, XC_ERR_SHAPE, "%s: shape %s, expected %s for %s", t->name, got, want,
                     p->name);
     }
@@ -151,7 +189,7 @@ xc_status foreign_map_copy(const struct foreign_map *map, int i, float *out, str
 {
     const struct param *p = &map->graph->param.at[i];
     const struct weight_tensor *t = map->from[i].tensor;
-    struct axes axes = axes_of(p, map->torch);
+    const struct axes axes = axes_of(map, i);
     if (!t) {
         for (size_t k = 0; k < p->count; k++) out[k] = map->from[i].value;
         return XC_OK;
@@ -162,11 +200,11 @@ xc_status foreign_map_copy(const struct foreign_map *map, int i, float *out, str
     }
     size_t foreign[4] = {1, 1, 1, 1}, stride[4], step[4] = {0};
     int dim[4] = {1, 1, 1, 1};
-    foreign_shape(p, map->torch, foreign);
+    foreign_shape(&axes, foreign);
     stride[3] = 1;
     for (int k = 2; k >= 0; k--) stride[k] = stride[k + 1] * foreign[k + 1];
-    for (int k = 0; k < p->rank; k++) {
-        dim[k] = p->dim[k];
+    for (int k = 0; k < axes.rank; k++) {
+        dim[k] = axes.dim[k];
         step[k] = stride[axes.at[k]];
     }
     return permute(t, dim, step, out, err);

@@ -36,9 +36,21 @@ static void import_free(struct import *im)
 /* ---- which network ------------------------------------------------------------------------------
  */
 
+static bool has_bare_norm(const struct keras_config *config)
+{
+    for (int i = 0; i < config->layers; i++)
+        if (config->layer[i].no_gamma || config->layer[i].no_beta) return true;
+    return false;
+}
+
 static xc_status find_by_config(struct import *im, const char *text, struct error *err)
 {
-    TRY(keras_config_read(text, strlen(text), &im->file, &im->config, err));
+    const size_t size = strlen(text);
+    TRY(keras_config_read(text, size, &im->file, &im->config, err));
+    xc_status status = keras_recognise(im->config.graph, &im->arena, &im->match, err);
+    if (status != XC_ERR_UNSUPPORTED || !has_bare_norm(&im->config)) return status;
+    keras_config_free(&im->config);
+    TRY(keras_config_read_bare(text, size, &im->file, &im->config, err));
     return keras_recognise(im->config.graph, &im->arena, &im->match, err);
 }
 
@@ -57,7 +69,7 @@ static bool is_torch(const struct import *im)
 {
     const char *format = weight_meta_find(&im->file, FOREIGN_FORMAT);
     if (format) return strcmp(format, FOREIGN_TORCH) == 0;
-    return im->scheme == NAMES_CADENE || im->scheme == NAMES_ALIGNED;
+    return names_scheme_is_torch(im->scheme);
 }
 
 /* ---- which tensors ------------------------------------------------------------------------------

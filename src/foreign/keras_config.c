@@ -64,8 +64,8 @@ static void keep_layer(struct keras_reader *r, int node)
                              .path = r->path,
                              .node = node,
                              .nodes = r->graph->nodes - node,
-                             .no_gamma = norm && !keras_bool(r, "scale", 1),
-                             .no_beta = norm && !keras_bool(r, "center", 1)};
+                             .no_gamma = norm && !r->bare && !keras_bool(r, "scale", 1),
+                             .no_beta = norm && !r->bare && !keras_bool(r, "center", 1)};
 }
 
 static void work_on(struct keras_reader *r, const struct model *m, const struct slot *s)
@@ -277,15 +277,15 @@ static void read_top(struct keras_reader *r, const json_t *root)
     graph_output(r->graph, "logits", keras_plain(r, &result));
 }
 
-xc_status keras_config_read(const char *text, size_t size, const struct weight_file *file,
-                            struct keras_config *out, struct error *err)
+static xc_status read_config(const char *text, size_t size, const struct weight_file *file,
+                             bool bare, struct keras_config *out, struct error *err)
 {
     json_error_t where;
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
     *out = (struct keras_config){0};
     if (!root) return fail(err, XC_ERR_FORMAT, "model config: line %d: %s", where.line, where.text);
     struct error mistake = {XC_OK, ""};
-    struct keras_reader r = {.out = out, .err = &mistake, .file = file};
+    struct keras_reader r = {.out = out, .err = &mistake, .file = file, .bare = bare};
     read_top(&r, root);
     xc_status status = mistake.status;
     if (status != XC_OK)
@@ -295,6 +295,18 @@ xc_status keras_config_read(const char *text, size_t size, const struct weight_f
     json_decref(root);
     if (status != XC_OK) keras_config_free(out);
     return status;
+}
+
+xc_status keras_config_read(const char *text, size_t size, const struct weight_file *file,
+                            struct keras_config *out, struct error *err)
+{
+    return read_config(text, size, file, false, out, err);
+}
+
+xc_status keras_config_read_bare(const char *text, size_t size, const struct weight_file *file,
+                                 struct keras_config *out, struct error *err)
+{
+    return read_config(text, size, file, true, out, err);
 }
 
 void keras_config_free(struct keras_config *config)

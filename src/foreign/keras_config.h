@@ -38,6 +38,11 @@ struct keras_config {
 XC_NODISCARD xc_status keras_config_read(const char *text, size_t size,
                                          const struct weight_file *file, struct keras_config *out,
                                          struct error *err);
+/* The same with batch norms as they are: Inception V3 has none with a gamma, and is a network of
+ * ours; an Xception without would be none, were ones not put in its place. */
+XC_NODISCARD xc_status keras_config_read_bare(const char *text, size_t size,
+                                              const struct weight_file *file,
+                                              struct keras_config *out, struct error *err);
 void keras_config_free(struct keras_config *config);
 
 /* Weight number `index` of the layer, called `role` where weights have names; NULL: not there. */

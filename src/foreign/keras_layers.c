@@ -134,13 +134,13 @@ static struct conv_attr conv_attr(struct keras_reader *r)
                               .bias = keras_bool(r, "use_bias", true)};
 }
 
-/* The input of a convolution; a border of zeros becomes its padding. */
-static int conv_input(struct keras_reader *r, struct keras_value *v, struct conv_attr *a)
+/* The input of a window that nobody else moves: a border of zeros becomes its padding. */
+static int bordered_input(struct keras_reader *r, struct keras_value *v, struct padding *pad)
 {
-    if (!v->padded || a->pad.kind != PAD_VALID) return keras_plain(r, v);
+    if (!v->padded || pad->kind != PAD_VALID) return keras_plain(r, v);
     struct keras_value inner = *v;
     inner.padded = false;
-    a->pad = v->pad;
+    *pad = v->pad;
     return keras_plain(r, &inner);
 }
 
@@ -149,7 +149,7 @@ static struct keras_value conv(struct keras_reader *r, struct keras_operand *in)
     struct conv_attr a = conv_attr(r);
     a.oc = keras_int(r, "filters", 0, 1, MAX_FILTERS);
     a.groups = keras_int(r, "groups", 1, 1, MAX_FILTERS);
-    int x = conv_input(r, in->value, &a);
+    int x = bordered_input(r, in->value, &a.pad);
     return and_activated(r, graph_conv(r->graph, r->node_name, x, a));
 }
 
@@ -164,7 +164,7 @@ static struct keras_value separable(struct keras_reader *r, struct keras_operand
     struct conv_attr a = conv_attr(r);
     a.oc = keras_int(r, "filters", 0, 1, MAX_FILTERS);
     multiplier_is_one(r);
-    int x = conv_input(r, in->value, &a);
+    int x = bordered_input(r, in->value, &a.pad);
     return and_activated(r, graph_sepconv(r->graph, r->node_name, x, a));
 }
 
@@ -173,8 +173,13 @@ static struct keras_value depthwise(struct keras_reader *r, struct keras_operand
     struct conv_attr a = conv_attr(r);
     a.groups = GROUPS_DEPTHWISE;
     multiplier_is_one(r);
-    int x = conv_input(r, in->value, &a);
+    int x = bordered_input(r, in->value, &a.pad);
     return and_activated(r, graph_conv(r->graph, r->node_name, x, a));
+}
+
+static bool is_rectified(const struct graph *g, int node)
+{
+    return node >= 0 && g->node[node].kind == OP_ACT && g->node[node].act.kind == ACT_RELU;
 }
 
 static struct keras_value pool(struct keras_reader *r, struct keras_operand *in,
@@ -190,7 +195,9 @@ static struct keras_value pool(struct keras_reader *r, struct keras_operand *in,
                           .sy = stride[0] ? stride[0] : size[0],
                           .sx = stride[1] ? stride[1] : size[1],
                           .pad = padding_of(r)};
-    int x = keras_plain(r, in->value);
+    /* Where nothing is below 0, a border of zeros is none to a maximum. */
+    bool rectified = kind == POOL_MAX && is_rectified(r->graph, in->value->node);
+    int x = rectified ? bordered_input(r, in->value, &a.pad) : keras_plain(r, in->value);
     return value_of(graph_pool(r->graph, r->node_name, x, a));
 }
 
@@ -268,7 +275,9 @@ static struct keras_value batch_norm(struct keras_reader *r, struct keras_operan
 {
     int x = keras_plain(r, in->value);
     struct batch_norm_attr a = {.epsilon = keras_number(r, "epsilon", 1e-3),
-                                .momentum = keras_number(r, "momentum", 0.99)};
+                                .momentum = keras_number(r, "momentum", 0.99),
+                                .no_gamma = r->bare && !keras_bool(r, "scale", true),
+                                .no_beta = r->bare && !keras_bool(r, "center", true)};
     keras_axis_is_channels(r, x);
     return value_of(graph_batch_norm(r->graph, r->node_name, x, a));
 }

@@ -47,10 +47,11 @@ static bool find_head(struct outline *o)
         x = o->g->node[x].input[0];
     }
     o->end = x;
-    bool conv = o->g->node[x].kind == OP_CONV;
+    bool conv = o->g->node[x].kind == OP_CONV, sum = o->g->node[x].kind == OP_ADD;
     if (conv && count && o->g->node[chain[count - 1]].kind == OP_BATCH_NORM)
         o->end = chain[--count];
-    if (conv && count && o->g->node[chain[count - 1]].kind == OP_ACT) o->end = chain[--count];
+    if ((conv || sum) && count && o->g->node[chain[count - 1]].kind == OP_ACT)
+        o->end = chain[--count];
     while (count) o->head[o->heads++] = chain[--count];
     return true;
 }

@@ -40,6 +40,7 @@ struct keras_reader {
     struct error *err; /* the graph's, once there is one */
     const struct weight_file *file;
     int layers, depth, room;
+    bool bare; /* batch norms without gamma or beta stay so */
     /* the layer in work */
     const char *name, *class_name;
     const char *node_name; /* unique: with the models around it */

@@ -286,9 +286,60 @@ static bool face(struct spec *s, const struct outline *o)
     return true;
 }
 
+/* Networks without knobs that a trained file would use: by name, with the head that is there. */
+static bool rival(struct spec *s, const struct outline *o, const char *name)
+{
+    add(s, "%s", name);
+    add_input(s, o);
+    add_pre(s, o);
+    add_head(s, o);
+    return true;
+}
+
+static bool resnet50(struct spec *s, const struct outline *o)
+{
+    return rival(s, o, "resnet50");
+}
+
+static bool resnet101(struct spec *s, const struct outline *o)
+{
+    return rival(s, o, "resnet101");
+}
+
+static bool resnet152(struct spec *s, const struct outline *o)
+{
+    return rival(s, o, "resnet152");
+}
+
+static bool inception_v3(struct spec *s, const struct outline *o)
+{
+    return rival(s, o, "inception-v3");
+}
+
+static bool is_vgg_end(const struct outline *o)
+{
+    const enum op_kind kind[] = {OP_FLATTEN, OP_DENSE, OP_ACT,    OP_DENSE,
+                                 OP_ACT,     OP_DENSE, OP_SOFTMAX};
+    if (o->heads != 7) return false;
+    for (int i = 0; i < 7; i++)
+        if (o->g->node[o->head[i]].kind != kind[i]) return false;
+    return o->g->node[o->head[1]].units == 4096 && o->g->node[o->head[3]].units == 4096;
+}
+
+static bool vgg16(struct spec *s, const struct outline *o)
+{
+    if (!is_vgg_end(o)) return rival(s, o, "vgg16");
+    add(s, "vgg16");
+    add_input(s, o);
+    add_pre(s, o);
+    return true;
+}
+
 typedef bool family_fn(struct spec *s, const struct outline *o);
 
-static family_fn *const families[] = {xception, face};
+enum { OURS = 2 }; /* what is wrong with their knobs is worth a sentence */
+static family_fn *const families[] = {xception,  face,         vgg16,    resnet50,
+                                      resnet101, inception_v3, resnet152};
 
 /* ---- the whole ----------------------------------------------------------------------------------
  */
@@ -322,11 +373,11 @@ xc_status keras_recognise(const struct graph *config, struct arena *a, struct ke
     if (!o) return fail_memory(err, sizeof *o);
     bool fits = outline_read(config, o);
     for (size_t i = 0; fits && i < sizeof families / sizeof *families; i++)
-        if (try_family(families[i], o, a, out, &where, &why)) return XC_OK;
+        if (try_family(families[i], o, a, out, &where, i < OURS ? &why : NULL)) return XC_OK;
     if (why.status != XC_OK) return fail(err, why.status, "%s", why.text);
     const struct node *n = &config->node[where < config->nodes ? where : 0];
     return fail(err, XC_ERR_UNSUPPORTED,
-                "layer '%s' (%dx%dx%d) does not fit any network this program knows: Xception and "
-                "its family",
+                "layer '%s' (%dx%dx%d) does not fit any network this program knows: Xception, "
+                "its family and its rivals",
                 n->layer, n->out.h, n->out.w, n->out.c);
 }

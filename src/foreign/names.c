@@ -21,7 +21,7 @@ struct number {
 
 struct rule {
     const char *ours, *theirs;
-    struct number at[2];
+    struct number at[3];
 };
 
 static const struct rule cadene[] = {
@@ -83,6 +83,47 @@ static const struct rule faceapi[] = {
     {NULL, NULL, {{0, 0}}},
 };
 
+static const struct rule resnet[] = {
+    {"conv1_conv", "conv1", {{0, 0}}},
+    {"conv1_bn", "bn1", {{0, 0}}},
+    {"conv#_block#_0_conv", "layer#.#.downsample.0", {{1, -1}, {1, -1}}},
+    {"conv#_block#_0_bn", "layer#.#.downsample.1", {{1, -1}, {1, -1}}},
+    {"conv#_block#_#_conv", "layer#.#.conv#", {{1, -1}, {1, -1}, {1, 0}}},
+    {"conv#_block#_#_bn", "layer#.#.bn#", {{1, -1}, {1, -1}, {1, 0}}},
+    {"predictions", "fc", {{0, 0}}},
+    {NULL, NULL, {{0, 0}}},
+};
+
+/* The numbers count ReLUs and pools, too. */
+static const struct rule vgg[] = {
+    {"block1_conv#", "features.#", {{2, -2}}}, {"block2_conv#", "features.#", {{2, 3}}},
+    {"block3_conv#", "features.#", {{2, 8}}},  {"block4_conv#", "features.#", {{2, 15}}},
+    {"block5_conv#", "features.#", {{2, 22}}}, {"fc1", "classifier.0", {{0, 0}}},
+    {"fc1", "pre_logits.fc1", {{0, 0}}},       {"fc2", "classifier.3", {{0, 0}}},
+    {"fc2", "pre_logits.fc2", {{0, 0}}},       {"predictions", "classifier.6", {{0, 0}}},
+    {"predictions", "head.fc", {{0, 0}}},      {NULL, NULL, {{0, 0}}},
+};
+
+static const struct rule vgg_bn[] = {
+    {"block1_conv#", "features.#", {{3, -3}}},
+    {"block1_conv#_bn", "features.#", {{3, -2}}},
+    {"block2_conv#", "features.#", {{3, 4}}},
+    {"block2_conv#_bn", "features.#", {{3, 5}}},
+    {"block3_conv#", "features.#", {{3, 11}}},
+    {"block3_conv#_bn", "features.#", {{3, 12}}},
+    {"block4_conv#", "features.#", {{3, 21}}},
+    {"block4_conv#_bn", "features.#", {{3, 22}}},
+    {"block5_conv#", "features.#", {{3, 31}}},
+    {"block5_conv#_bn", "features.#", {{3, 32}}},
+    {"fc1", "classifier.0", {{0, 0}}},
+    {"fc1", "pre_logits.fc1", {{0, 0}}},
+    {"fc2", "classifier.3", {{0, 0}}},
+    {"fc2", "pre_logits.fc2", {{0, 0}}},
+    {"predictions", "classifier.6", {{0, 0}}},
+    {"predictions", "head.fc", {{0, 0}}},
+    {NULL, NULL, {{0, 0}}},
+};
+
 /* What the part of our name after the slash is called; separable: the two kernels of a pair. */
 static const struct {
     const char *ours, *torch, *torch_separable, *faceapi;
@@ -100,19 +141,31 @@ static const struct {
 static const struct {
     const char *text;
     const struct rule *rules;
+    bool torch;
 } schemes[NAMES_SCHEMES] = {
-    [NAMES_OURS] = {"Keras' names of layers", NULL},
-    [NAMES_KERAS1] = {"the names of the published Keras file", NULL},
-    [NAMES_KERAS3] = {"Keras 3's numbers of layers", NULL},
-    [NAMES_NESTED] = {"Keras 3's numbers of layers, the trunk a model of its own", NULL},
-    [NAMES_CADENE] = {"the names of timm's legacy_xception", cadene},
-    [NAMES_ALIGNED] = {"the names of timm's aligned Xception", aligned},
-    [NAMES_FACEAPI] = {"the names of face-api", faceapi},
+    [NAMES_OURS] = {"Keras' names of layers", NULL, false},
+    [NAMES_KERAS1] = {"the names of the published Keras file", NULL, false},
+    [NAMES_KERAS3] = {"Keras 3's numbers of layers", NULL, false},
+    [NAMES_NESTED] = {"Keras 3's numbers of layers, the trunk a model of its own", NULL, false},
+    [NAMES_CADENE] = {"the names of timm's legacy_xception", cadene, true},
+    [NAMES_ALIGNED] = {"the names of timm's aligned Xception", aligned, true},
+    [NAMES_RESNET] = {"the names of torchvision's ResNet", resnet, true},
+    [NAMES_VGG] = {"the names of torchvision's VGG-16", vgg, true},
+    [NAMES_VGG_BN] = {"the names of torchvision's VGG-16 with batch norm", vgg_bn, true},
+    [NAMES_INCEPTION] = {"the names of torchvision's Inception V3", NULL, true},
+    [NAMES_GOOGLENET] = {"the names of torchvision's GoogLeNet", NULL, true},
+    [NAMES_KERAS_NUMBERS] = {"Keras' numbers of layers in order of creation", NULL, false},
+    [NAMES_FACEAPI] = {"the names of face-api", faceapi, false},
 };
 
 const char *names_scheme_text(enum names_scheme scheme)
 {
     return schemes[scheme].text;
+}
+
+bool names_scheme_is_torch(enum names_scheme scheme)
+{
+    return schemes[scheme].torch;
 }
 
 /* ---- our own names ------------------------------------------------------------------------------
@@ -165,7 +218,7 @@ static int last_block(const struct graph *g)
  */
 
 /* Reads text after a pattern; the numbers go to value. */
-static bool matches(const char *pattern, const char *text, long value[2])
+static bool matches(const char *pattern, const char *text, long value[3])
 {
     int count = 0;
     for (; *pattern; pattern++) {
@@ -174,14 +227,14 @@ static bool matches(const char *pattern, const char *text, long value[2])
             if (*text++ != *pattern) return false;
             continue;
         }
-        if (*text < '0' || *text > '9' || count == 2) return false;
+        if (*text < '0' || *text > '9' || count == 3) return false;
         value[count++] = strtol(text, &end, 10);
         text = end;
     }
     return !*text;
 }
 
-static void write_theirs(const struct rule *rule, const long value[2], char out[NAMES_SIZE])
+static void write_theirs(const struct rule *rule, const long value[3], char out[NAMES_SIZE])
 {
     size_t at = 0;
     int count = 0;
@@ -222,7 +275,7 @@ static bool by_rule(enum names_scheme scheme, const struct graph *g, int p, int 
     }
     const struct rule *first = NULL;
     for (const struct rule *r = schemes[scheme].rules; r->ours && part; r++) {
-        long value[2] = {0};
+        long value[3] = {0};
         if (!matches(r->ours, layer, value)) continue;
         if (!first) first = r;
         if (strcmp(r->ours, first->ours) != 0 || k-- > 0) continue;
@@ -231,6 +284,18 @@ static bool by_rule(enum names_scheme scheme, const struct graph *g, int p, int 
         return true;
     }
     return false;
+}
+
+static bool by_inception(enum names_scheme scheme, const struct graph *g, int p,
+                         char out[NAMES_SIZE])
+{
+    struct layer l = layer_of(g, p);
+    char own[NAMES_SIZE], theirs[NAMES_SIZE];
+    const char *part = their_part(scheme, g, p);
+    snprintf(own, sizeof own, "%.*s", l.length, l.name);
+    if (!part || !names_of_inception(scheme, own, theirs)) return false;
+    snprintf(out, NAMES_SIZE, "%.200s.%s", theirs, part);
+    return true;
 }
 
 /* ---- numbers of layers --------------------------------------------------------------------------
@@ -306,6 +371,20 @@ static bool by_keras1(const struct graph *g, int p, int k, char out[NAMES_SIZE])
     return true;
 }
 
+/* The published file: conv2d_1 is the first; its dense layer has a name. */
+static bool by_keras_numbers(const struct graph *g, int p, int k, char out[NAMES_SIZE])
+{
+    struct layer l = layer_of(g, p);
+    enum layer_class class = class_of(g, l.first);
+    if (k > 0) return false;
+    if (class == CLASS_DENSE)
+        snprintf(out, NAMES_SIZE, "%s", g->param.at[p].name);
+    else
+        snprintf(out, NAMES_SIZE, "%s_%d/%s", class_words[class].keras3,
+                 1 + count_before(g, &l, false, false), part_of(g, p));
+    return true;
+}
+
 bool names_of_param(enum names_scheme scheme, const struct graph *g, int p, int k,
                     char out[NAMES_SIZE])
 {
@@ -318,6 +397,11 @@ bool names_of_param(enum names_scheme scheme, const struct graph *g, int p, int 
     case NAMES_KERAS3:
     case NAMES_NESTED:
         return k == 0 && by_keras3(g, p, scheme == NAMES_NESTED, out);
+    case NAMES_INCEPTION:
+    case NAMES_GOOGLENET:
+        return k == 0 && by_inception(scheme, g, p, out);
+    case NAMES_KERAS_NUMBERS:
+        return by_keras_numbers(g, p, k, out);
     default:
         return by_rule(scheme, g, p, k, out);
     }

@@ -19,39 +19,94 @@ static const struct clue {
     int from;
     const char *stem;   /* the first kernel: input channels */
     const char *top[3]; /* kernels of the last dense layer, one of these */
+    const char *arch;   /* of a rival: nothing but the depth of a ResNet is counted */
+    int side;
 } clues[] = {
-    {NAMES_OURS, "block1_conv1/kernel", NULL, 0, "block1_conv1/kernel", {"predictions/kernel"}},
-    {NAMES_KERAS1,
-     "separableconvolution2d_1/depthwise_kernel",
-     "separableconvolution2d_#/depthwise_kernel",
-     1,
-     "convolution2d_1/kernel",
-     {"dense_2/kernel", "dense_1/kernel"}},
-    {NAMES_KERAS3,
-     "layers/separable_conv2d_1/0",
-     "layers/separable_conv2d_#/0",
-     1,
-     "layers/conv2d/0",
-     {"layers/dense/0"}},
-    {NAMES_NESTED,
-     "layers/functional/layers/separable_conv2d_1/0",
-     "layers/functional/layers/separable_conv2d_#/0",
-     1,
-     "layers/functional/layers/conv2d/0",
-     {"layers/dense/0"}},
-    {NAMES_CADENE,
-     "block1.rep.0.conv1.weight",
-     "block#.rep.1.conv1.weight",
-     2,
-     "conv1.weight",
-     {"fc.weight", "last_linear.weight", "last_linear.1.weight"}},
-    {NAMES_ALIGNED,
-     "blocks.0.stack.conv1.conv_dw.weight",
-     "blocks.#.stack.conv1.conv_dw.weight",
-     0,
-     "stem.0.conv.weight",
-     {"head.fc.weight"}},
-    {NAMES_FACEAPI, "fc/gender/weights", NULL, 0, "entry_flow/conv_in/filters", {NULL}},
+    {.scheme = NAMES_OURS,
+     .tensor = "block5_conv3/kernel",
+     .stem = "block1_conv1/kernel",
+     .top = {"predictions/kernel"},
+     .arch = "vgg16",
+     .side = 224},
+    {.scheme = NAMES_VGG_BN,
+     .tensor = "features.41.running_mean",
+     .stem = "features.0.weight",
+     .top = {"classifier.6.weight", "head.fc.weight"},
+     .arch = "vgg16,bn=on,flavour=timm",
+     .side = 224},
+    {.scheme = NAMES_VGG,
+     .tensor = "features.28.weight",
+     .stem = "features.0.weight",
+     .top = {"classifier.6.weight", "head.fc.weight"},
+     .arch = "vgg16,flavour=timm",
+     .side = 224},
+    {.scheme = NAMES_OURS,
+     .tensor = "conv2_block1_3_conv/kernel",
+     .units = "conv4_block#_1_conv/kernel",
+     .from = 1,
+     .stem = "conv1_conv/kernel",
+     .top = {"predictions/kernel"},
+     .arch = "resnet",
+     .side = 224},
+    {.scheme = NAMES_RESNET,
+     .tensor = "layer1.0.conv3.weight",
+     .units = "layer3.#.conv1.weight",
+     .stem = "conv1.weight",
+     .top = {"fc.weight"},
+     .arch = "resnet,flavour=timm",
+     .side = 224},
+    {.scheme = NAMES_INCEPTION,
+     .tensor = "Mixed_7c.branch1x1.conv.weight",
+     .stem = "Conv2d_1a_3x3.conv.weight",
+     .top = {"fc.weight"},
+     .arch = "inception-v3,flavour=timm",
+     .side = 299},
+    {.scheme = NAMES_GOOGLENET,
+     .tensor = "inception3a.branch1.conv.weight",
+     .stem = "conv1.conv.weight",
+     .top = {"fc.weight"},
+     .arch = "googlenet",
+     .side = 224},
+    {.scheme = NAMES_KERAS_NUMBERS,
+     .tensor = "conv2d_94/kernel",
+     .stem = "conv2d_1/kernel",
+     .top = {"predictions/kernel"},
+     .arch = "inception-v3",
+     .side = 299},
+    {.scheme = NAMES_OURS,
+     .tensor = "block1_conv1/kernel",
+     .stem = "block1_conv1/kernel",
+     .top = {"predictions/kernel"}},
+    {.scheme = NAMES_KERAS1,
+     .tensor = "separableconvolution2d_1/depthwise_kernel",
+     .units = "separableconvolution2d_#/depthwise_kernel",
+     .from = 1,
+     .stem = "convolution2d_1/kernel",
+     .top = {"dense_2/kernel", "dense_1/kernel"}},
+    {.scheme = NAMES_KERAS3,
+     .tensor = "layers/separable_conv2d_1/0",
+     .units = "layers/separable_conv2d_#/0",
+     .from = 1,
+     .stem = "layers/conv2d/0",
+     .top = {"layers/dense/0"}},
+    {.scheme = NAMES_NESTED,
+     .tensor = "layers/functional/layers/separable_conv2d_1/0",
+     .units = "layers/functional/layers/separable_conv2d_#/0",
+     .from = 1,
+     .stem = "layers/functional/layers/conv2d/0",
+     .top = {"layers/dense/0"}},
+    {.scheme = NAMES_CADENE,
+     .tensor = "block1.rep.0.conv1.weight",
+     .units = "block#.rep.1.conv1.weight",
+     .from = 2,
+     .stem = "conv1.weight",
+     .top = {"fc.weight", "last_linear.weight", "last_linear.1.weight"}},
+    {.scheme = NAMES_ALIGNED,
+     .tensor = "blocks.0.stack.conv1.conv_dw.weight",
+     .units = "blocks.#.stack.conv1.conv_dw.weight",
+     .stem = "stem.0.conv.weight",
+     .top = {"head.fc.weight"}},
+    {.scheme = NAMES_FACEAPI, .tensor = "fc/gender/weights", .stem = "entry_flow/conv_in/filters"},
 };
 
 static const struct clue *clue_of(const struct weight_file *file)
@@ -114,7 +169,8 @@ static int count_classes(const struct weight_file *file, const struct clue *clue
     for (int i = 0; i < file->tensors; i++) dense += file->tensor[i].rank == 2;
     if (!top) return (torch ? has_head(file) : dense > 0) ? -1 : 0;
     size_t classes = torch ? top->dim[0] : top->rank == 2 ? top->dim[1] : 0;
-    if (classes < 1 || classes > ARCH_MAX_CHANNELS || (!torch && dense != 1)) return -1;
+    if (classes < 1 || classes > ARCH_MAX_CHANNELS || (!torch && !clue->arch && dense != 1))
+        return -1;
     return (int)classes;
 }
 
@@ -157,10 +213,32 @@ static int middle_blocks(const struct weight_file *file, const struct clue *clue
     return units >= 10 && (units - 10) % 3 == 0 ? (units - 10) / 3 : -1;
 }
 
+/* Without its last layer, a ResNet or an Inception still has its mean. */
+static xc_status write_rival(const struct weight_file *file, const struct clue *clue, int channels,
+                             int classes, char arch[NAMES_SIZE], struct error *err)
+{
+    static const int depths[][2] = {{6, 50}, {23, 101}, {36, 152}}; /* by blocks of stage 4 */
+    const bool resnet = clue->units != NULL;
+    const int blocks = resnet ? count_units(file, clue) : 0;
+    char depth[16] = "", end[32];
+    for (int i = 0; i < 3; i++)
+        if (resnet && depths[i][0] == blocks) snprintf(depth, sizeof depth, "%d", depths[i][1]);
+    if (resnet && !*depth)
+        return fail(err, XC_ERR_TENSOR,
+                    "%d blocks in the fourth stage of a ResNet, expected 6, 23 or 36", blocks);
+    snprintf(end, sizeof end, ",classes=%d", classes);
+    if (!classes)
+        snprintf(end, sizeof end, strncmp(clue->arch, "vgg", 3) ? ",head=avg" : ",head=none");
+    int name = (int)strcspn(clue->arch, ",");
+    snprintf(arch, NAMES_SIZE, "%.*s%s,input=%dx%dx%d%s%s", name, clue->arch, depth, clue->side,
+             clue->side, channels, end, clue->arch + name);
+    return XC_OK;
+}
+
 static xc_status write_arch(const struct weight_file *file, const struct clue *clue,
                             char arch[NAMES_SIZE], struct error *err)
 {
-    bool torch = clue->scheme == NAMES_CADENE || clue->scheme == NAMES_ALIGNED;
+    bool torch = names_scheme_is_torch(clue->scheme);
     int classes = count_classes(file, clue, torch), channels = count_channels(file, clue, torch);
     const char *name = clue->scheme == NAMES_CADENE ? "legacy-xception" : "xception";
     char middle[32] = "", end[32] = ",head=avg";
@@ -173,6 +251,7 @@ static xc_status write_arch(const struct weight_file *file, const struct clue *c
         return fail(err, XC_ERR_TENSOR,
                     "the file has no config, so the layers behind its trunk are not known: give "
                     "the architecture, such as xception,head=avg/dense:100:relu/dense:6");
+    if (clue->arch) return write_rival(file, clue, channels, classes, arch, err);
     if (clue->scheme == NAMES_ALIGNED)
         name = aligned_name(file, count_units(file, clue));
     else

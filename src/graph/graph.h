@@ -97,6 +97,7 @@ struct graph {
     struct output output[GRAPH_MAX_OUTPUTS];
     int outputs;
     const char *layer; /* set by graph_layer */
+    int least_side;    /* as the network's makers say; 0: what graph_min_side finds */
     struct error err;
 };
 

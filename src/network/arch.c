@@ -104,7 +104,7 @@ const char *arch_recipe(const char *spec)
 
 int arch_min_side(const struct graph *g)
 {
-    int least = graph_min_side(g);
+    int least = g->least_side ? g->least_side : graph_min_side(g);
     int own = g->input.h < g->input.w ? g->input.h : g->input.w;
     return least < own ? least : own;
 }
@@ -114,7 +114,7 @@ int arch_min_side(const struct graph *g)
 
 static xc_status check_input(const struct arch_opts *o, const struct graph *g, struct error *err)
 {
-    int least = o->any_side ? 0 : graph_min_side(g);
+    int least = o->any_side ? 0 : g->least_side ? g->least_side : graph_min_side(g);
     if (o->input.h >= least && o->input.w >= least) return XC_OK;
     return fail(err, XC_ERR_ARCH, "%s: input=%dx%dx%d: the smallest input of this network is %dx%d",
                 o->arch->name, o->input.h, o->input.w, o->input.c, least, least);
@@ -139,6 +139,7 @@ static xc_status finish(const struct arch_opts *o, struct graph *g, const char *
     if (g->nodes > ARCH_MAX_NODES || g->param.total > ARCH_MAX_PARAMS)
         return fail(err, XC_ERR_LIMIT, "%s: %d nodes and %zu parameters, at most %d and %zu",
                     o->arch->name, g->nodes, g->param.total, ARCH_MAX_NODES, ARCH_MAX_PARAMS);
+    g->least_side = o->arch->least_side;
     TRY(check_input(o, g, err));
     int classes = g->node[g->output[0].node].out.c;
     TRY(check_classes(o, classes, err));

@@ -27,9 +27,10 @@ struct arch_opts; /* arch_opts.h: the knobs of a string, taken one by one */
 struct arch {
     const char *name, *help;
     int side, channels, classes; /* defaults */
-    const char *flavour;         /* "keras" or "timm": the default one */
-    const char *keras, *timm;    /* the preprocessing of each flavour; NULL: there is no such one */
-    const void *variant;         /* the file's own numbers, where it holds several networks */
+    int least_side; /* that its makers allow, where windows may hang over; 0: where none does */
+    const char *flavour;      /* "keras" or "timm": the default one */
+    const char *keras, *timm; /* the preprocessing of each flavour; NULL: there is no such one */
+    const void *variant;      /* the file's own numbers, where it holds several networks */
     /* Takes its knobs from opts and builds; arch_build finishes the graph. */
     xc_status (*build)(const struct arch *arch, struct arch_opts *opts, struct graph **out,
                        struct error *err);
@@ -55,8 +56,8 @@ const char *arch_flavour(const char *spec);
 /* The preprocessing that the published weights of this network and flavour want: a name of
  * preprocess_named. */
 const char *arch_recipe(const char *spec);
-/* The smallest side to run it at: graph_min_side, or its own side when it was built for less (the
- * string said so with stem-stride=1). */
+/* The smallest side to run it at: the makers', or graph_min_side, or its own side when it was built
+ * for less (the string said so with stem-stride=1). */
 int arch_min_side(const struct graph *g);
 
 #endif

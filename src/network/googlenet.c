@@ -114,6 +114,7 @@ static xc_status googlenet_build(const struct arch *arch, struct arch_opts *o, s
 const struct arch arch_googlenet = {.name = "googlenet",
                                     .help = "GoogLeNet, the first Inception (torchvision)",
                                     .side = 224,
+                                    .least_side = 32,
                                     .channels = 3,
                                     .classes = 1000,
                                     .flavour = "timm",

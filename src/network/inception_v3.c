@@ -79,7 +79,7 @@ static int pool_tower(const struct inception *v, const char *module, int x, int 
                                    .kw = 3,
                                    .sy = 1,
                                    .sx = 1,
-                                   .pad = {PAD_EXPLICIT, 1, 1, 1, 1},
+                                   .pad = {.kind = PAD_SAME},
                                    .count_pad = v->flavour.timm};
     x = graph_pool(v->g, name("%s_mean", module).text, x, mean);
     return TOWER(module, "pool", x, {channels, 1, 1, 1});
@@ -106,7 +106,7 @@ static int stem(const struct inception *v, int x)
     x = conv_padded(v, name("stem_conv2"), x, (struct filter){32, 3, 3, 1}, PAD_VALID);
     x = conv(v, name("stem_conv3"), x, (struct filter){64, 3, 3, 1});
     x = halve(v, name("stem_pool1"), x, POOL_MAX);
-    x = conv(v, name("stem_conv4"), x, (struct filter){80, 1, 1, 1});
+    x = conv_padded(v, name("stem_conv4"), x, (struct filter){80, 1, 1, 1}, PAD_VALID);
     x = conv_padded(v, name("stem_conv5"), x, (struct filter){192, 3, 3, 1}, PAD_VALID);
     return halve(v, name("stem_pool2"), x, POOL_MAX);
 }
@@ -222,6 +222,7 @@ static xc_status inception_build(const struct arch *arch, struct arch_opts *o, s
 const struct arch arch_inception_v3 = {.name = "inception-v3",
                                        .help = "Inception V3 of Keras Applications, torchvision",
                                        .side = 299,
+                                       .least_side = 75,
                                        .channels = 3,
                                        .classes = 1000,
                                        .flavour = "keras",
@@ -232,6 +233,7 @@ const struct arch arch_inception_v3 = {.name = "inception-v3",
 const struct arch arch_inception_v3_2016 = {.name = "inception-v3-2016",
                                             .help = "Inception V3 that Xception's paper measured",
                                             .side = 299,
+                                            .least_side = 75,
                                             .channels = 3,
                                             .classes = 1000,
                                             .flavour = "keras",

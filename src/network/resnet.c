@@ -27,13 +27,14 @@ struct resnet {
 static int conv(const struct resnet *r, struct name n, int x, int channels, int side, int stride)
 {
     const int pad = side / 2;
-    const struct conv_attr attr = {.oc = channels,
-                                   .kh = side,
-                                   .kw = side,
-                                   .sy = stride,
-                                   .sx = stride,
-                                   .pad = {PAD_EXPLICIT, pad, pad, pad, pad},
-                                   .bias = !r->flavour.timm};
+    struct conv_attr attr = {.oc = channels,
+                             .kh = side,
+                             .kw = side,
+                             .sy = stride,
+                             .sx = stride,
+                             .bias = !r->flavour.timm};
+    if (side > 1) attr.pad = (struct padding){PAD_EXPLICIT, pad, pad, pad, pad};
+    if (side > 1 && stride == 1) attr.pad = (struct padding){.kind = PAD_SAME};
     x = graph_conv(r->g, name("%s_conv", n.text).text, x, attr);
     return graph_batch_norm(r->g, name("%s_bn", n.text).text, x, r->flavour.norm);
 }
@@ -63,10 +64,11 @@ static int basic(const struct resnet *r, const char *block, int x, int channels,
 static int block(const struct resnet *r, const char *name_of, int x, int channels, int stride)
 {
     const int wide = r->basic ? channels : 4 * channels;
-    int y = r->basic ? basic(r, name_of, x, channels, stride)
-                     : bottleneck(r, name_of, x, channels, stride);
+    int y = x;
     if (x >= 0 && (stride > 1 || r->g->node[x].out.c != wide))
-        x = conv(r, name("%s_0", name_of), x, wide, 1, stride);
+        y = conv(r, name("%s_0", name_of), x, wide, 1, stride);
+    x = r->basic ? basic(r, name_of, x, channels, stride)
+                 : bottleneck(r, name_of, x, channels, stride);
     y = graph_add(r->g, name("%s_add", name_of).text, y, x);
     return graph_relu(r->g, name("%s_out", name_of).text, y);
 }
@@ -103,7 +105,7 @@ static void take_knobs(struct arch_opts *o, struct resnet *r)
     r->flavour = flavour_take(o);
     if (!r->flavour.timm) r->flavour.norm.epsilon = 1.001e-5;
     head_take(o, &r->flavour, HEAD_DROPOUT | HEAD_SOFTMAX, &r->head);
-    o->any_side = true; /* Keras takes 32x32, whose last stage sees 1x1 */
+    o->any_side = r->stem_stride == 1;
 }
 
 static xc_status resnet_build(const struct arch *arch, struct arch_opts *o, struct graph **out,
@@ -128,9 +130,9 @@ static const struct int_list blocks_152 = {4, {3, 8, 36, 3}};
 
 #define RESNET(called, table, words)                                                               \
     {                                                                                              \
-        .name = called, .help = words, .side = 224, .channels = 3, .classes = 1000,                \
-        .flavour = "keras", .keras = "keras-caffe", .timm = "torchvision", .variant = &table,      \
-        .build = resnet_build                                                                      \
+        .name = called, .help = words, .side = 224, .least_side = 32, .channels = 3,               \
+        .classes = 1000, .flavour = "keras", .keras = "keras-caffe", .timm = "torchvision",        \
+        .variant = &table, .build = resnet_build                                                   \
     }
 
 const struct arch arch_resnet50 = RESNET("resnet50", blocks_50, "ResNet-50, bottleneck blocks");

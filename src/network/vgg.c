@@ -52,7 +52,6 @@ static xc_status vgg_build(const struct arch *arch, struct arch_opts *o, struct 
     v.bn = opts_switch(o, "bn", false);
     v.flavour = flavour_take(o);
     head_take(o, &v.flavour, HEAD_FLATTEN | HEAD_FC | HEAD_DROPOUT | HEAD_SOFTMAX, &v.head);
-    o->any_side = true; /* Keras takes 32x32, whose last convolutions see 2x2 */
     TRY(opts_done(o, err));
     struct graph *g = head_open(o, &v.head, &x);
     if (!g) return fail_memory(err, sizeof *g);
@@ -64,6 +63,7 @@ static xc_status vgg_build(const struct arch *arch, struct arch_opts *o, struct 
 const struct arch arch_vgg16 = {.name = "vgg16",
                                 .help = "VGG-16, plain 3x3 convolutions",
                                 .side = 224,
+                                .least_side = 32,
                                 .channels = 3,
                                 .classes = 1000,
                                 .flavour = "keras",

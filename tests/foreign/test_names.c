@@ -100,6 +100,40 @@ static const struct {
     {"xception65p", NAMES_ALIGNED, "block20_conv1_dw/depthwise_kernel",
      "blocks.20.stack.conv1.conv_dw.weight"},
 
+    {"resnet50", NAMES_RESNET, "conv1_conv/kernel", "conv1.weight"},
+    {"resnet50", NAMES_RESNET, "conv1_bn/moving_mean", "bn1.running_mean"},
+    {"resnet50", NAMES_RESNET, "conv2_block1_0_conv/kernel", "layer1.0.downsample.0.weight"},
+    {"resnet50", NAMES_RESNET, "conv5_block1_0_bn/beta", "layer4.0.downsample.1.bias"},
+    {"resnet152", NAMES_RESNET, "conv4_block36_3_conv/kernel", "layer3.35.conv3.weight"},
+    {"resnet101", NAMES_RESNET, "conv3_block2_2_bn/gamma", "layer2.1.bn2.weight"},
+    {"resnet50", NAMES_RESNET, "predictions/bias", "fc.bias"},
+    {"vgg16", NAMES_VGG, "block1_conv1/kernel", "features.0.weight"},
+    {"vgg16", NAMES_VGG, "block2_conv1/bias", "features.5.bias"},
+    {"vgg16", NAMES_VGG, "block3_conv3/kernel", "features.14.weight"},
+    {"vgg16", NAMES_VGG, "block5_conv3/kernel", "features.28.weight"},
+    {"vgg16", NAMES_VGG, "fc1/kernel", "classifier.0.weight"},
+    {"vgg16", NAMES_VGG, "fc2/kernel", "pre_logits.fc2.weight"},
+    {"vgg16", NAMES_VGG, "predictions/kernel", "classifier.6.weight"},
+    {"vgg16,bn=on", NAMES_VGG_BN, "block1_conv2/kernel", "features.3.weight"},
+    {"vgg16,bn=on", NAMES_VGG_BN, "block3_conv1_bn/beta", "features.15.bias"},
+    {"vgg16,bn=on", NAMES_VGG_BN, "block5_conv3_bn/moving_variance", "features.41.running_var"},
+    {"inception-v3", NAMES_INCEPTION, "stem_conv3/kernel", "Conv2d_2b_3x3.conv.weight"},
+    {"inception-v3", NAMES_INCEPTION, "mixed0_5x5_2/kernel", "Mixed_5b.branch5x5_2.conv.weight"},
+    {"inception-v3", NAMES_INCEPTION, "mixed2_pool_bn/beta", "Mixed_5d.branch_pool.bn.bias"},
+    {"inception-v3", NAMES_INCEPTION, "mixed8_7x7x3_4/kernel",
+     "Mixed_7a.branch7x7x3_4.conv.weight"},
+    {"inception-v3", NAMES_INCEPTION, "mixed10_3x3dbl_3b_bn/moving_mean",
+     "Mixed_7c.branch3x3dbl_3b.bn.running_mean"},
+    {"inception-v3", NAMES_KERAS_NUMBERS, "mixed0_1x1/kernel", "conv2d_6/kernel"},
+    {"inception-v3", NAMES_KERAS_NUMBERS, "mixed3_3x3dbl_3_bn/beta", "batch_normalization_30/beta"},
+    {"inception-v3", NAMES_KERAS_NUMBERS, "mixed10_pool/kernel", "conv2d_94/kernel"},
+    {"inception-v3", NAMES_KERAS_NUMBERS, "predictions/bias", "predictions/bias"},
+    {"googlenet", NAMES_GOOGLENET, "conv2_bn/gamma", "conv2.bn.weight"},
+    {"googlenet", NAMES_GOOGLENET, "inception4b_branch2_1/kernel",
+     "inception4b.branch2.1.conv.weight"},
+    {"googlenet", NAMES_GOOGLENET, "inception5b_branch1_bn/moving_mean",
+     "inception5b.branch1.bn.running_mean"},
+
     {"tiny-xception-age-gender", NAMES_FACEAPI, "entry_flow_conv_in/kernel",
      "entry_flow/conv_in/filters"},
     {"tiny-xception-age-gender", NAMES_FACEAPI,
@@ -175,7 +209,7 @@ static void list_names(const char *arch, enum names_scheme scheme, int k, struct
 {
     static struct weight_tensor tensor[WEIGHT_MAX_TENSORS];
     struct graph *g = graph_of(arch);
-    bool torch = scheme == NAMES_CADENE || scheme == NAMES_ALIGNED;
+    bool torch = names_scheme_is_torch(scheme);
     *file = (struct weight_file){.tensor = tensor};
     for (int p = 0; p < g->param.count; p++) {
         char name[NAMES_SIZE];
@@ -212,6 +246,17 @@ static const struct {
     {"xception41p", NAMES_ALIGNED, 1, "xception41p,input=299x299x3,classes=1000"},
     {"tiny-xception-age-gender", NAMES_FACEAPI, 0, "tiny-xception-age-gender"},
     {"mini-xception", NAMES_KERAS1, 0, NULL},
+    {"vgg16,classes=5", NAMES_OURS, 0, "vgg16,input=224x224x3,classes=5"},
+    {"vgg16", NAMES_VGG, 0, "vgg16,input=224x224x3,classes=1000,flavour=timm"},
+    {"vgg16,bn=on,head=none", NAMES_VGG_BN, 0,
+     "vgg16,input=224x224x3,head=none,bn=on,flavour=timm"},
+    {"resnet101", NAMES_OURS, 0, "resnet101,input=224x224x3,classes=1000"},
+    {"resnet152,classes=7", NAMES_RESNET, 0, "resnet152,input=224x224x3,classes=7,flavour=timm"},
+    {"resnet50,blocks=3/4/5/3", NAMES_RESNET, 0, NULL},
+    {"inception-v3,head=none", NAMES_INCEPTION, 0,
+     "inception-v3,input=299x299x3,head=avg,flavour=timm"},
+    {"inception-v3", NAMES_KERAS_NUMBERS, 0, "inception-v3,input=299x299x3,classes=1000"},
+    {"googlenet", NAMES_GOOGLENET, 0, "googlenet,input=224x224x3,classes=1000"},
 };
 
 static void test_recognise(void **state)
