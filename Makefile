@@ -3,9 +3,10 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?=
-export FUZZ_SECONDS FUZZ_TARGETS
+PEERS ?= onnxruntime openvino
+export FUZZ_SECONDS FUZZ_TARGETS PEERS
 
-.PHONY: build demo test test-oracles bench fuzz coverage install clean help
+.PHONY: build demo test test-oracles bench bench-peers fuzz coverage install clean help
 
 build: ## build the command and the library in build/release
 	@scripts/build release
@@ -27,6 +28,10 @@ test-oracles: ## compare with Keras and timm, in a private Python environment
 bench: ## measure speed
 	@scripts/build release
 	@scripts/bench
+
+bench-peers: ## compare with others, in private Python environments; PEERS="onnxruntime openvino litert torch keras"
+	@scripts/build release
+	@scripts/bench-peers
 
 fuzz: ## FUZZ_SECONDS for each target; FUZZ_TARGETS="a b" for some
 	@scripts/deps test
