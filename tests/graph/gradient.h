@@ -28,8 +28,8 @@ void lesson_open(struct lesson *l, const struct graph *g, int batch, enum loss_k
 void lesson_close(struct lesson *l);
 /* Sum of the rows' losses; fills grad. */
 double lesson_run(struct lesson *l);
-/* The largest relative difference between gradient and central difference, over directions in each
- * trained parameter and in all together. *worst: the parameter, or -1 for all. */
-double lesson_error(struct lesson *l, int *worst);
+/* The largest relative difference between gradient and central difference, over directions in every
+ * every-th parameter (1: each) and in all together. *worst: the parameter, or -1 for all. */
+double lesson_error(struct lesson *l, int every, int *worst);
 
 #endif

@@ -48,7 +48,7 @@ static double error_of(const struct graph *g, enum loss_kind loss, const bool *f
     struct lesson lesson;
     int worst = -1;
     lesson_open(&lesson, g, 3, loss, frozen, training, seed_of_run());
-    const double error = lesson_error(&lesson, &worst);
+    const double error = lesson_error(&lesson, 1, &worst);
     *where = worst < 0 ? "all parameters" : g->param.at[worst].name;
     lesson_close(&lesson);
     return error;
@@ -252,7 +252,7 @@ static void losses(void **state)
             const double rows[] = {1, 0.5, 0, 2, 0.25}, classes[] = {1, 3, 0.5, 2};
             lesson.io.row_weight = rows;
             lesson.io.class_weight = classes;
-            assert_true(lesson_error(&lesson, &worst) < BOUND);
+            assert_true(lesson_error(&lesson, 1, &worst) < BOUND);
             lesson_close(&lesson);
             graph_free(g);
         }
