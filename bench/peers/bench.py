@@ -87,6 +87,7 @@ class Network:
         folder.mkdir(parents=True, exist_ok=True)
         self.arch = arch
         self.model = folder / f"{arch}.safetensors"
+        self.packed = folder / f"{arch}.packed.safetensors"
         self.summary = folder / f"{arch}.json"
         self.onnx = folder / f"{arch}.onnx"
         self.tflite = folder / f"{arch}.tflite"
@@ -95,6 +96,8 @@ class Network:
         engine = ours.Xception(str(LIBRARY), 0)
         engine.create(arch, ours.WEIGHTS_RANDOM if arch == "resnet50" else ours.WEIGHTS_GOLDEN)
         engine.save(str(self.model))
+        subprocess.run([XCEPTION, "convert", "-q", "--pack", self.model, self.packed],
+                       stdout=subprocess.DEVNULL, check=True)
         with open(self.summary, "w", encoding="utf-8") as file:
             subprocess.run([XCEPTION, "summary", "-m", self.model, "--format", "json"], stdout=file,
                            check=True)
@@ -148,7 +151,7 @@ class Program:
     def __init__(self, peer, network, precision, batch, threads):
         self.peer, self.batch, self.macs = peer, batch, network.macs
         self.logits_file = WORK / "models" / f"logits-{peer}"
-        job = {"peer": peer, "library": str(LIBRARY), "model": str(network.model),
+        job = {"peer": peer, "library": str(LIBRARY), "model": str(network.model), "packed": str(network.packed),
                "onnx": str(network.onnx), "tflite": str(network.tflite),
                "summary": str(network.summary), "input": str(network.pictures(batch)),
                "shape": network.shape, "precision": precision, "batch": batch, "threads": threads,
@@ -228,7 +231,7 @@ def difference(a, b):
 def command_facts(network, precision, batch, threads):
     """Peak memory and first answer of ours, as the command has them."""
     done = subprocess.run(
-        [XCEPTION, "bench", "-m", network.model, "--threads", str(threads), "--batch", str(batch),
+        [XCEPTION, "bench", "-m", network.packed, "--threads", str(threads), "--batch", str(batch),
          "--precision", precision, "--rounds", "3", "--seconds", "0", "--idle-wait", "0", "--format",
          "json"], capture_output=True, text=True)
     if done.returncode != 0:

@@ -21,6 +21,7 @@
 struct config {
     uint32_t threads, batch;
     const char *precision;
+    int model; /* an open file that the process gets as MODEL_FD; -1: the one of --model */
 };
 
 struct step_time {
@@ -79,9 +80,8 @@ int bench_child(const struct args *args, int fd);
 /* ---- bench_spawn.c */
 enum { RESULT_FD = 3, MODEL_FD = 4 };
 #define MODEL_FD_PATH "/proc/self/fd/4"
-/* Runs this command for one configuration; ready and first become seconds since it was started.
- * model: an open file that it gets as MODEL_FD, or -1. */
-int bench_spawn(const struct args *args, const struct config *config, bool layers, int model,
+/* Runs this command for one configuration; ready and first become seconds since it was started. */
+int bench_spawn(const struct args *args, const struct config *config, bool layers,
                 struct sample *out);
 
 /* ---- bench_rows.c: takes the samples' memory */

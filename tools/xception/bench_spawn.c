@@ -48,8 +48,9 @@ static bool is_ours(const char *name)
 }
 
 static void command_line(struct words *w, const struct args *args, const struct config *config,
-                         bool layers, bool own_model)
+                         bool layers)
 {
+    const bool own_model = config->model >= 0;
     snprintf(w->threads, sizeof w->threads, "%u", config->threads);
     snprintf(w->batch, sizeof w->batch, "%u", config->batch);
     snprintf(w->fd, sizeof w->fd, "%d", RESULT_FD);
@@ -126,20 +127,20 @@ static int end_code(pid_t child, bool whole)
     return EXIT_LIMIT;
 }
 
-int bench_spawn(const struct args *args, const struct config *config, bool layers, int model,
+int bench_spawn(const struct args *args, const struct config *config, bool layers,
                 struct sample *out)
 {
     struct words w = {0};
     pid_t child;
     int end[2];
     *out = (struct sample){0};
-    command_line(&w, args, config, layers, model >= 0);
+    command_line(&w, args, config, layers);
     if (!high_pipe(end)) {
         say_error("a pipe: %s", strerror(errno));
         return EXIT_LIMIT;
     }
     const double begin = bench_now();
-    int error = start(&w, end[1], model, &child);
+    int error = start(&w, end[1], config->model, &child);
     close(end[1]);
     FILE *from = fdopen(end[0], "rb");
     if (!from) close(end[0]);

@@ -27,7 +27,7 @@ enum {
 
 static const struct option options[] = {
     ENGINE_MODEL_OPTION,
-    {"arch", 'a', "SPEC", NULL, 0, 0, "with random weights (default: xception)"},
+    {"arch", 'a', "SPEC", NULL, 0, 0, "with random weights, packed (default: xception)"},
     {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
     {"threads", 0, "LIST", NULL, 0, 0, "cores to use, one row each (default: 1 and all)"},
     {"batch", 0, "LIST", NULL, 0, 0, "pictures at a time, one row each (default: 1,16)"},
@@ -106,14 +106,16 @@ static int configurations(const struct args *args, struct config *config, size_t
     for (size_t i = 0; i < p; i++)
         for (size_t j = 0; j < b; j++)
             for (size_t k = 0; k < t; k++)
-                config[(*count)++] = (struct config){threads[k], batch[j], precision[i]};
+                config[(*count)++] = (struct config){threads[k], batch[j], precision[i], -1};
     return EXIT_DONE;
 }
 
-/* ---- a model file of random weights ---------------------------------------------------------- */
+/* ---- model files of random weights ----------------------------------------------------------- */
 
-static int save_random(const struct args *args, const char *path)
+/* Packed where a packed file can be run: this is how a program that cares would keep it. */
+static int save_random(const struct args *args, const char *precision, const char *path)
 {
+    xc_save_opts save = XC_SAVE_OPTS_INIT;
     xc_create_opts create = XC_CREATE_OPTS_INIT;
     xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
     xc_context *context = NULL;
@@ -125,14 +127,15 @@ static int save_random(const struct args *args, const char *path)
     xc_status status = xc_context_new(&opts, &context);
     if (status == XC_OK)
         status = xc_model_create(context, arch ? arch : "xception", &create, &model);
-    if (status == XC_OK) status = xc_model_save(model, path, NULL);
+    if (strcmp(precision, "f32") == 0) save.pack = "";
+    if (status == XC_OK) status = xc_model_save(model, path, &save);
     xc_model_unref(model);
     xc_context_free(context);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
 }
 
 /* An open file without a name, so that nothing is left behind whatever happens. */
-static int random_model(const struct args *args, int *fd)
+static int random_model(const struct args *args, const char *precision, int *fd)
 {
     const char *folder = getenv("TMPDIR");
     char dir[256], path[300];
@@ -142,7 +145,7 @@ static int random_model(const struct args *args, int *fd)
         return EXIT_LIMIT;
     }
     snprintf(path, sizeof path, "%s/random.safetensors", dir);
-    int code = save_random(args, path);
+    int code = save_random(args, precision, path);
     if (code == EXIT_DONE) {
         int low = open(path, O_RDONLY | O_CLOEXEC);
         *fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
@@ -157,10 +160,31 @@ static int random_model(const struct args *args, int *fd)
     return code;
 }
 
+/* One for each precision. */
+static int random_models(const struct args *args, struct config *config, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i && config[i].precision == config[i - 1].precision)
+            config[i].model = config[i - 1].model;
+        else {
+            int code = random_model(args, config[i].precision, &config[i].model);
+            if (code != EXIT_DONE) return code;
+        }
+    }
+    return EXIT_DONE;
+}
+
+static void close_models(const struct config *config, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (config[i].model >= 0 && (i == 0 || config[i].model != config[i - 1].model))
+            close(config[i].model);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 /* All rounds of all configurations: round by round, so that a slow minute does not hit one row. */
-static int measure(const struct args *args, const struct config *config, size_t count, int model,
+static int measure(const struct args *args, const struct config *config, size_t count,
                    struct sample *sample)
 {
     const uint32_t rounds = arg_number(args, "rounds", DEFAULT_ROUNDS);
@@ -168,7 +192,7 @@ static int measure(const struct args *args, const struct config *config, size_t 
         for (size_t i = 0; i < count; i++) {
             const bool layers = arg_on(args, "layers") && r + 1 == rounds;
             machine_wait(arg_number(args, "idle-wait", 60));
-            int code = bench_spawn(args, &config[i], layers, model, &sample[i * rounds + r]);
+            int code = bench_spawn(args, &config[i], layers, &sample[i * rounds + r]);
             if (code != EXIT_DONE) return code;
         }
     return EXIT_DONE;
@@ -185,18 +209,18 @@ static int show(const struct args *args, struct row *row, size_t rows)
     return code;
 }
 
-static int run_all(const struct args *args, const struct config *config, size_t count)
+static int run_all(const struct args *args, struct config *config, size_t count)
 {
     const uint32_t rounds = arg_number(args, "rounds", DEFAULT_ROUNDS);
     struct sample *sample = calloc(count * rounds, sizeof *sample);
     struct row *row = calloc(count, sizeof *row);
-    int model = -1, code = EXIT_DONE;
+    int code = EXIT_DONE;
     if (!sample || !row) {
         say_error("out of memory for %zu rows", count);
         code = EXIT_LIMIT;
     }
-    if (code == EXIT_DONE && !arg_text(args, "model")) code = random_model(args, &model);
-    if (code == EXIT_DONE) code = measure(args, config, count, model, sample);
+    if (code == EXIT_DONE && !arg_text(args, "model")) code = random_models(args, config, count);
+    if (code == EXIT_DONE) code = measure(args, config, count, sample);
     for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
         code = row_make(&config[i], &sample[i * rounds], rounds, &row[i]);
         for (uint32_t r = 0; r < rounds; r++) sample[i * rounds + r] = (struct sample){0};
@@ -206,7 +230,7 @@ static int run_all(const struct args *args, const struct config *config, size_t 
     for (size_t i = 0; row && i < count; i++) row_free(&row[i]);
     free(sample);
     free(row);
-    if (model >= 0) close(model);
+    close_models(config, count);
     return code;
 }
 
