@@ -20,6 +20,10 @@
 
 enum { LARGEST_TRANSFER = 1 << 30, NAME_ROOM = 48, NAME_TRIES = 100 };
 
+#ifndef MADV_POPULATE_READ /* Linux 5.14; others refuse it, and pages come as they are read */
+#define MADV_POPULATE_READ 22
+#endif
+
 static xc_status refuse_kind(const char *path, mode_t mode, struct error *err)
 {
     const char *kind = S_ISDIR(mode)    ? "is a directory"
@@ -72,12 +76,23 @@ xc_status file_map(const char *path, size_t max_bytes, struct file_view *out, st
     return status;
 }
 
-void file_forget(const struct file_view *view, const void *from, size_t size)
+/* Advice on all pages that these bytes of a mapped file touch. */
+static void advise(const struct file_view *view, const void *from, size_t size, int advice)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t at = (uintptr_t)from - (uintptr_t)view->data, begin = at & ~(page - 1);
     if (!view->mapped || at >= view->size || size > view->size - at) return;
-    (void)madvise((char *)view->mapping + begin, at + size - begin, MADV_DONTNEED);
+    (void)madvise((char *)view->mapping + begin, at + size - begin, advice);
+}
+
+void file_expect(const struct file_view *view, const void *from, size_t size)
+{
+    advise(view, from, size, MADV_POPULATE_READ);
+}
+
+void file_forget(const struct file_view *view, const void *from, size_t size)
+{
+    advise(view, from, size, MADV_DONTNEED);
 }
 
 static xc_status read_all(const char *path, int fd, uint8_t *to, size_t size, struct error *err)

@@ -21,8 +21,10 @@ XC_NODISCARD xc_status file_map(const char *path, size_t max_bytes, struct file_
 XC_NODISCARD xc_status file_read(const char *path, size_t max_bytes, struct file_view *out,
                                  struct error *err);
 void file_release(struct file_view *view);
-/* These bytes of a mapped file are not needed for now: the pages that they touch leave memory, and
- * come back when they are read. Nothing for memory, or for a file that was read. */
+/* Of a mapped file; nothing for memory, or for a file that was read. These bytes will be read soon:
+ * their pages come now. Or they will not for a while: their pages may leave memory, and come back
+ * when they are read. */
+void file_expect(const struct file_view *view, const void *from, size_t size);
 void file_forget(const struct file_view *view, const void *from, size_t size);
 
 /* An atomic write in progress. file_out_commit syncs and renames; file_out_abort (also after a

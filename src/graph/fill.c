@@ -13,7 +13,7 @@
 
 #include "graph/plan_int.h"
 
-#define PANELS_AT_ONCE 8 /* rows of the parameter are read in runs of these */
+#define PANELS_AT_ONCE 4 /* rows of the parameter are read in runs of these */
 #define MOST_COLUMNS 64  /* of a panel */
 
 /* ---- batch norm -------------------------------------------------------------------------------

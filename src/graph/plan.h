@@ -61,8 +61,8 @@ struct weights_packed {
     const struct file_view *file; /* as in struct weights_source */
 };
 XC_NODISCARD xc_status weights_from_packed(const struct graph *g, const struct weights_packed *from,
-                                           const struct kernels *k, struct weights **out,
-                                           struct error *err);
+                                           const struct kernels *k, struct pool *pool,
+                                           struct weights **out, struct error *err);
 
 struct plan_opts {
     struct shape input; /* n = batch */

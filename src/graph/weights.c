@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "graph/plan_int.h"
 
-enum { LINE = 64, PARTS_A_NODE = 2 };
+enum { LINE = 64, PAGES = 1 << 14, PARTS_A_NODE = 2 }; /* PAGES: lines of a megabyte */
 
 /* ---- what is there to know of a node? ---------------------------------------------------------
  */
@@ -208,6 +208,20 @@ struct packed {
     const struct weights_packed *from;
 };
 
+static void expect_pages(void *ctx, size_t from, size_t to)
+{
+    const struct weights_packed *p = ctx;
+    file_expect(p->file, (const char *)p->block + from * LINE, (to - from) * LINE);
+}
+
+/* The first run would wait for each page; here they come all together, on all threads. */
+static void use_block(const struct packed *packed, const struct weights *w, struct pool *pool)
+{
+    struct weights_packed from = *packed->from;
+    point_into(w, &packed->parts, from.block);
+    if (from.file) pool_for(pool, packed->parts.bytes / LINE, PAGES, expect_pages, &from);
+}
+
 static void copy_part(const struct packed *packed, int i, const struct filling *f,
                       const struct weights_part *to)
 {
@@ -295,7 +309,8 @@ xc_status weights_parts(const struct graph *g, const struct kernels *k, struct a
 }
 
 xc_status weights_from_packed(const struct graph *g, const struct weights_packed *from,
-                              const struct kernels *k, struct weights **out, struct error *err)
+                              const struct kernels *k, struct pool *pool, struct weights **out,
+                              struct error *err)
 {
     struct filling f = {.g = g, .k = k};
     struct packed packed = {.from = from};
@@ -305,7 +320,7 @@ xc_status weights_from_packed(const struct graph *g, const struct weights_packed
     packed.filling.k = &from->form;
     if (status == XC_OK) status = list_parts(&packed.filling, &a, &packed.parts, err);
     if (status == XC_OK && packs_alike(&from->form, k) && (uintptr_t)from->block % LINE == 0)
-        point_into(f.w, &packed.parts, from->block);
+        use_block(&packed, f.w, pool);
     else if (status == XC_OK)
         status = copy_parts(&packed, &f, &a, err);
     return end(&f, &a, status, out);

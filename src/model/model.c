@@ -12,6 +12,8 @@
 
 #include "model/layer.h"
 
+enum { CHECK_GRAIN = 1 << 16 };
+
 /* ---- model_new ------------------------------------------------------------------------------- */
 
 static uint64_t total_macs(const xc_layer *layer, uint32_t count)
@@ -145,25 +147,62 @@ static bool all_finite(const float *x, size_t count)
     return bad == 0;
 }
 
-static xc_status check_numbers(const struct param *p, const float *x, struct error *err)
+static bool all_valid(const struct param *p, const float *x, size_t count)
 {
-    if (!all_finite(x, p->count))
-        for (size_t i = 0; i < p->count; i++)
-            if (!isfinite(x[i]))
-                return fail(err, XC_ERR_NUMBER, "%s: number %zu is %s", p->name, i,
-                            isnan(x[i]) ? "NaN" : "infinite");
-    for (size_t i = 0; p->role == PARAM_VARIANCE && i < p->count; i++)
-        if (x[i] < 0)
+    bool valid = all_finite(x, count);
+    for (size_t i = 0; valid && p->role == PARAM_VARIANCE && i < count; i++) valid = x[i] >= 0;
+    return valid;
+}
+
+static xc_status name_number(const struct param *p, const float *x, struct error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (!isfinite(x[i]))
+            return fail(err, XC_ERR_NUMBER, "%s: number %zu is %s", p->name, i,
+                        isnan(x[i]) ? "NaN" : "infinite");
+        if (p->role == PARAM_VARIANCE && x[i] < 0)
             return fail(err, XC_ERR_NUMBER, "%s: number %zu is %g, a variance is not negative",
                         p->name, i, (double)x[i]);
+    }
+    return XC_OK;
+}
+
+struct check {
+    const xc_model *model;
+    atomic_bool wrong;
+};
+
+/* Numbers [from, to) of all parameters, counted through. */
+static void check_range(void *ctx, size_t from, size_t to)
+{
+    struct check *c = ctx;
+    const struct param_table *table = &c->model->graph->param;
+    bool valid = true;
+    for (int i = 0; i < table->count; i++) {
+        const struct param *p = &table->at[i];
+        const size_t begin = p->offset > from ? p->offset : from;
+        const size_t end = p->offset + p->count < to ? p->offset + p->count : to;
+        if (begin < end)
+            valid = all_valid(p, c->model->data[i] + (begin - p->offset), end - begin) && valid;
+    }
+    if (!valid) atomic_store(&c->wrong, true);
+}
+
+/* On all threads; the sentence about the first wrong number is found afterwards. */
+static xc_status check_numbers(const xc_model *model, struct error *err)
+{
+    const struct param_table *table = &model->graph->param;
+    struct check c = {.model = model};
+    atomic_init(&c.wrong, false);
+    pool_for(model->machine->pool, table->total, CHECK_GRAIN, check_range, &c);
+    for (int i = 0; atomic_load(&c.wrong) && i < table->count; i++)
+        TRY(name_number(&table->at[i], model->data[i], err));
     return XC_OK;
 }
 
 xc_status model_ready(xc_model *model, struct error *err)
 {
-    const struct param_table *table = &model->graph->param;
-    for (int i = 0; model->data && i < table->count; i++)
-        TRY(check_numbers(&table->at[i], model->data[i], err));
+    if (model->data) TRY(check_numbers(model, err));
     model->info.has_weights = model->data || model->packed.block;
     model->info.packing = model->meta.packing;
     model->info.original = model->meta.original;
@@ -202,7 +241,7 @@ static xc_status make_weights(const xc_model *model, const struct kernels *k, st
     if (!model->packed.block)
         return weights_new(model->graph, &from, k, model->machine->pool, out, err);
     if (model->packed.form.type == k->type)
-        return weights_from_packed(model->graph, &model->packed, k, out, err);
+        return weights_from_packed(model->graph, &model->packed, k, model->machine->pool, out, err);
     return model_need_original(model, "other precisions", err);
 }
 
