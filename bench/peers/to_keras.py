@@ -8,6 +8,8 @@ import sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import tensorflow
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2)
 
 import network
 
@@ -65,7 +67,8 @@ def main():
     shape = [1, *made.inputs[0].shape[1:]]
     call = tensorflow.function(lambda x: made(x, training=False)).get_concrete_function(
         tensorflow.TensorSpec(shape, tensorflow.float32))
-    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([call], made)
+    frozen = convert_variables_to_constants_v2(call)
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([frozen])
     with open(out, "wb") as file:
         file.write(converter.convert())
 

@@ -197,7 +197,7 @@ int bench_child(const struct args *args, int fd)
     struct child c = {.batch = arg_number(args, "batch", 1),
                       .seconds = (double)arg_number(args, "seconds", 0)};
     const char *precision = arg_text(args, "precision");
-    c.precision = precision && strcmp(precision, "f64") == 0 ? XC_PRECISION_F64 : XC_PRECISION_F32;
+    if (precision && !engine_precision(precision, &c.precision)) return EXIT_USAGE;
     c.sample.run_seconds = malloc(MOST_RUNS * sizeof *c.sample.run_seconds);
     int code = c.sample.run_seconds ? get_ready(args, &c) : EXIT_LIMIT;
     if (code == EXIT_DONE) {

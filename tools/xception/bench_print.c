@@ -118,27 +118,37 @@ static void print_row(const struct row *row, const struct style *s, int shown)
     fputs(s->last, stdout);
 }
 
+/* lost: what it takes beyond the time of its multiply-adds at the peak. */
+static void print_step(const struct step_time *t, const struct row *row, double total,
+                       const struct style *s)
+{
+    const double batch = row->config.batch,
+                 ideal = (double)t->macs * batch / row->peak_gmacs * 1e-9;
+    char output[40] = "";
+    if (t->height) snprintf(output, sizeof output, "%ux%ux%u", t->height, t->width, t->channels);
+    printf("%s%-28s%s%-12s%s%-12s%s%9.3f%s%9.2f%s%9.1f%s%9.3f%s", s->first, t->name, s->between,
+           t->kind, s->between, output, s->between, t->seconds * 1e3 / batch, s->between,
+           total > 0 ? 100 * t->seconds / total : 0, s->between,
+           t->seconds > 0 ? 100 * ideal / t->seconds : 0, s->between,
+           (t->seconds - ideal) * 1e3 / batch, s->last);
+}
+
 static void print_steps(const struct row *row, const struct style *s)
 {
-    const struct sample *sample = &row->last;
-    double total = 0;
-    for (uint32_t i = 0; i < sample->steps; i++) total += sample->step[i].seconds;
+    struct step_time all = {.name = "all", .kind = ""};
+    for (uint32_t i = 0; i < row->last.steps; i++) {
+        all.seconds += row->last.step[i].seconds;
+        all.macs += row->last.step[i].macs;
+    }
     printf("\n%u thread%s, batch %u, %s: where the time goes\n\n", row->config.threads,
            row->config.threads == 1 ? "" : "s", row->config.batch, row->config.precision);
-    printf("%s%-28s%s%-12s%s%-12s%s%9s%s%9s%s%9s%s", s->first, "step", s->between, "operator",
+    printf("%s%-28s%s%-12s%s%-12s%s%9s%s%9s%s%9s%s%9s%s", s->first, "step", s->between, "operator",
            s->between, "output", s->between, "ms/image", s->between, "% of time", s->between,
-           "% of peak", s->last);
-    rule(s, 3, 3);
-    for (uint32_t i = 0; i < sample->steps; i++) {
-        const struct step_time *t = &sample->step[i];
-        const double work = (double)t->macs * row->config.batch;
-        char output[40];
-        snprintf(output, sizeof output, "%ux%ux%u", t->height, t->width, t->channels);
-        printf("%s%-28s%s%-12s%s%-12s%s%9.3f%s%9.2f%s%9.1f%s", s->first, t->name, s->between,
-               t->kind, s->between, output, s->between, t->seconds * 1e3 / row->config.batch,
-               s->between, total > 0 ? 100 * t->seconds / total : 0, s->between,
-               t->seconds > 0 ? 100 * work / t->seconds / (row->peak_gmacs * 1e9) : 0, s->last);
-    }
+           "% of peak", s->between, "lost ms", s->last);
+    rule(s, 3, 4);
+    for (uint32_t i = 0; i < row->last.steps; i++)
+        print_step(&row->last.step[i], row, all.seconds, s);
+    print_step(&all, row, all.seconds, s);
 }
 
 static void print_disturbed(const struct row *row, size_t rows)

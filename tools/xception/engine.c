@@ -22,6 +22,20 @@ int engine_open(const struct args *args, xc_context **out)
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
 }
 
+const char *engine_precision(const char *word, xc_precision *out)
+{
+    static const struct {
+        const char *word;
+        xc_precision precision;
+    } known[] = {{"f32", XC_PRECISION_F32}, {"f64", XC_PRECISION_F64}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].word, word) != 0) continue;
+        *out = known[i].precision;
+        return known[i].word;
+    }
+    return NULL;
+}
+
 bool engine_helper(char *text, size_t size)
 {
     static const char *const places[] = {"xception-import", "../libexec/xception/xception-import"};

@@ -12,6 +12,9 @@ int engine_open(const struct args *args, xc_context **out);
 /* Our own safetensors are loaded, anything else is imported through the helper; arch (may be NULL)
  * is for files that hold weights only. */
 int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out);
+/* "f32", "f64", ...: a static copy of the word, or NULL when it is not one of PRECISION_WORDS. */
+#define PRECISION_WORDS "f32, f64"
+const char *engine_precision(const char *word, xc_precision *out);
 /* The path of xception-import, or false: the library then looks where it was installed. */
 bool engine_helper(char *text, size_t size);
 /* --labels FILE|imagenet: labels of the model's classes, to be freed with labels_free. Both 0 when

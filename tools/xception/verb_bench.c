@@ -31,7 +31,7 @@ static const struct option options[] = {
     {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
     {"threads", 0, "LIST", NULL, 0, 0, "cores to use, one row each (default: 1 and all)"},
     {"batch", 0, "LIST", NULL, 0, 0, "pictures at a time, one row each (default: 1,16)"},
-    {"precision", 0, "LIST", NULL, 0, 0, "f32, f64; one row each (default: f32)"},
+    {"precision", 0, "LIST", NULL, 0, 0, PRECISION_WORDS "; one row each (default: f32)"},
     {"layers", 0, NULL, NULL, 0, 0, "show the time of every step, too"},
     {"rounds", 0, "N", NULL, 1, MOST_ROUNDS, "processes for each row (default: 3)"},
     {"seconds", 0, "N", NULL, 0, 3600, "to measure for in each; 0: three runs (default: 3)"},
@@ -71,18 +71,17 @@ static bool numbers(const struct args *args, const char *name, uint32_t most, ui
 
 static bool precisions(const struct args *args, const char **value, size_t *count)
 {
-    static const char *const words[] = {"f32", "f64", NULL};
     const char *list = arg_text(args, "precision");
     char word[16];
     if (!list) return true;
     for (*count = 0; next_word(&list, word, sizeof word); ++*count) {
-        int i = 0;
-        while (words[i] && strcmp(words[i], word) != 0) i++;
-        if (!words[i] || *count == MOST_VALUES) {
-            say_usage("--precision: '%s' is not one of f32, f64", word);
+        xc_precision precision;
+        const char *known = engine_precision(word, &precision);
+        if (!known || *count == MOST_VALUES) {
+            say_usage("--precision: '%s' is not one of %s", word, PRECISION_WORDS);
             return false;
         }
-        value[*count] = words[i];
+        value[*count] = known;
     }
     return true;
 }
