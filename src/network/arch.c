@@ -33,7 +33,9 @@
     X(resnet152)                                                                                   \
     X(inception_v3)                                                                                \
     X(inception_v3_2016)                                                                           \
-    X(googlenet)
+    X(googlenet)                                                                                   \
+    X(spectrum)                                                                                    \
+    X(inception_module)
 
 #define ARCH_X(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_X)

@@ -473,9 +473,52 @@ static void inception_modules(void **state)
     graph_free(g);
 }
 
-RUN(cmocka_unit_test(inception_modules), cmocka_unit_test(resnet_stages),
-    cmocka_unit_test(whole_networks), cmocka_unit_test(a_wrong_count_is_seen),
-    cmocka_unit_test(rounded_macs), cmocka_unit_test(xception_blocks),
-    cmocka_unit_test(xception_operators), cmocka_unit_test(xception_sides),
-    cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
+/* The modules of the paper's figures at 64 channels, without their batch norms. */
+static void spectrum_modules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *knobs;
+        uint64_t params;
+        int channels;
+    } row[] = {{"module=naive,input=28x28x192,width=256", 387072, 416},
+               {"module=reduced,input=28x28x192,width=256", 163328, 256},
+               {"module=canonical,width=128", 52224, 128},
+               {"module=towers,segments=3", 33792, 96},
+               {"segments=3", 33792, 96},
+               {"segments=all", 7008, 96},
+               {"module=separable", 6720, 96},
+               {"module=regular", 55296, 96},
+               {"segments=1", 89088, 96},
+               {"segments=2", 47616, 96},
+               {"segments=4", 26880, 96},
+               {"segments=6", 19968, 96},
+               {"segments=8", 16512, 96},
+               {"segments=12", 13056, 96},
+               {"segments=16", 11328, 96},
+               {"segments=24", 9600, 96},
+               {"segments=32", 8736, 96},
+               {"segments=48", 7872, 96},
+               {"segments=96", 7008, 96},
+               {"input=28x28x728,width=728,segments=1", 5299840, 728},
+               {"input=28x28x728,width=728,segments=8", 1126216, 728},
+               {"input=28x28x728,width=728,segments=91", 582400, 728},
+               {"input=28x28x728,width=728,segments=728", 536536, 728}};
+    for (int i = 0; i < COUNT(row); i++) {
+        char spec[128];
+        snprintf(spec, sizeof spec, "inception-module,%s", row[i].knobs);
+        struct graph *g = build(spec);
+        const struct cost is = cost_of(g, "");
+        if (is.params - is.norm != row[i].params ||
+            g->node[g->output[0].node].out.c != row[i].channels)
+            WRONG("%s: %zu", spec, (size_t)(is.params - is.norm));
+        graph_free(g);
+    }
+}
+
+RUN(cmocka_unit_test(spectrum_modules), cmocka_unit_test(inception_modules),
+    cmocka_unit_test(resnet_stages), cmocka_unit_test(whole_networks),
+    cmocka_unit_test(a_wrong_count_is_seen), cmocka_unit_test(rounded_macs),
+    cmocka_unit_test(xception_blocks), cmocka_unit_test(xception_operators),
+    cmocka_unit_test(xception_sides), cmocka_unit_test(even_pools), cmocka_unit_test(other_sides),
     cmocka_unit_test(age_gender_stages), cmocka_unit_test(smallest_sides))
