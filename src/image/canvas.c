@@ -7,25 +7,28 @@
 
 #include <string.h>
 
+struct turn turn_of(uint32_t o)
+{
+    return (struct turn){.mirror_x = o == 2 || o == 3 || o == 7 || o == 8,
+                         .mirror_y = o == 3 || o == 4 || o == 6 || o == 7,
+                         .swap = o >= 5};
+}
+
 struct view view_of(const xc_image *image, bool turn)
 {
     int w = (int)image->info.width, h = (int)image->info.height;
     int channels = (int)image->info.format;
-    uint32_t o = turn ? image->info.orientation : 1;
-    bool mirror_x = o == 2 || o == 3 || o == 7 || o == 8;
-    bool mirror_y = o == 3 || o == 4 || o == 6 || o == 7;
-    bool swap = o >= 5;
-    ptrdiff_t x_step = mirror_x ? -channels : channels;
-    ptrdiff_t y_step = mirror_y ? -image->stride : image->stride;
+    struct turn t = turn_of(turn ? image->info.orientation : 1);
+    ptrdiff_t x_step = t.mirror_x ? -channels : channels;
+    ptrdiff_t y_step = t.mirror_y ? -image->stride : image->stride;
     const uint8_t *base = image->base;
-    if (mirror_x) base -= x_step * (w - 1);
-    if (mirror_y) base -= y_step * (h - 1);
-    return swap ? (struct view){base, h, w, channels, y_step, x_step}
-                : (struct view){base, w, h, channels, x_step, y_step};
+    if (t.mirror_x) base -= x_step * (w - 1);
+    if (t.mirror_y) base -= y_step * (h - 1);
+    return t.swap ? (struct view){base, h, w, channels, y_step, x_step}
+                  : (struct view){base, w, h, channels, x_step, y_step};
 }
 
-/* Pillow's convert("L"): the luma of ITU-R 601-2 in 16 fraction bits. */
-static uint8_t luma(const uint8_t rgb[3])
+uint8_t rgb_luma(const uint8_t rgb[3])
 {
     return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
 }
@@ -50,7 +53,7 @@ static void pixel_rgb(const uint8_t *in, int channels, const xc_preprocess *p, u
 static uint8_t *pixel_put(const uint8_t rgb[3], xc_colour colour, uint8_t *out)
 {
     if (colour == XC_COLOUR_GREY) {
-        *out = luma(rgb);
+        *out = rgb_luma(rgb);
         return out + 1;
     }
     bool swap = colour == XC_COLOUR_BGR;

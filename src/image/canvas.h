@@ -24,6 +24,12 @@ struct canvas {
     uint8_t pad[3]; /* in the colours of the rows */
 };
 
+/* How stored pixels become upright: mirrored as stored, then x and y swapped. */
+struct turn {
+    bool mirror_x, mirror_y, swap;
+};
+struct turn turn_of(uint32_t orientation);
+
 struct view view_of(const xc_image *image, bool turn);
 /* w x h: the whole canvas, at least left + view.w by top + view.h. */
 struct canvas canvas_of(struct view view, const xc_preprocess *p, int w, int h, int left, int top);

@@ -110,8 +110,8 @@ bool image_name(const char *path)
     return false;
 }
 
-static xc_status size_check(uint64_t width, uint64_t height, const char *type,
-                            const xc_image_limits *limits, struct error *err)
+xc_status image_size_check(uint64_t width, uint64_t height, const char *type,
+                           const xc_image_limits *limits, struct error *err)
 {
     if (width == 0 || height == 0)
         return fail(err, XC_ERR_FORMAT, "%s: size %" PRIu64 "x%" PRIu64 " has no pixels", type,
@@ -130,7 +130,7 @@ static xc_status size_check(uint64_t width, uint64_t height, const char *type,
 xc_status image_new(uint64_t width, uint64_t height, xc_pixel_format format, const char *file_type,
                     const xc_image_limits *limits, xc_image **out, struct error *err)
 {
-    TRY(size_check(width, height, file_type, limits, err));
+    TRY(image_size_check(width, height, file_type, limits, err));
     size_t stride, bytes;
     if (!size_mul(width, (size_t)format, &stride) || !size_mul(stride, height, &bytes))
         return fail_memory(err, SIZE_MAX);

@@ -26,6 +26,9 @@ XC_NODISCARD xc_status image_blank(uint32_t width, uint32_t height, xc_pixel_for
 /* Does the name end like a picture that we read? Content decides later. */
 bool image_name(const char *path);
 
+/* Pillow's convert("L"): the luma of ITU-R 601-2 in 16 fraction bits. */
+uint8_t rgb_luma(const uint8_t rgb[3]);
+
 /* Pillow's Image.resize for 8-bit pixels of 1, 3 or 4 interleaved channels, byte for byte (box =
  * whole picture, reducing_gap None; passes in the order of Pillow 13). Each channel for itself:
  * Pillow weights RGBA colours by their alpha, here alpha is gone before a resize. filter: not

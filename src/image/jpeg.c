@@ -29,11 +29,6 @@ enum marker {
     TEM = 0x01
 };
 
-struct header {
-    uint32_t precision, width, height, components;
-    uint32_t orientation; /* 0: no EXIF block */
-};
-
 static bool is_frame(int marker)
 {
     return marker >= SOF0 && marker <= SOF15 && marker != DHT && marker != JPG && marker != DAC;
@@ -51,7 +46,7 @@ static int next_marker(struct bytes *b)
     return byte;
 }
 
-static void read_segment(int marker, struct bytes body, struct header *h)
+static void read_segment(int marker, struct bytes body, struct jpeg_header *h)
 {
     if (is_frame(marker)) {
         h->precision = bytes_u8(&body);
@@ -64,11 +59,11 @@ static void read_segment(int marker, struct bytes body, struct header *h)
         h->orientation = exif_orientation(body.data, body.size);
 }
 
-static xc_status read_header(const uint8_t *bytes, size_t count, struct header *h,
-                             struct error *err)
+xc_status jpeg_header_read(const uint8_t *bytes, size_t count, struct jpeg_header *h,
+                           struct error *err)
 {
     struct bytes b = bytes_of(bytes, count);
-    *h = (struct header){0};
+    *h = (struct jpeg_header){0};
     while (!b.failed) {
         int marker = next_marker(&b);
         if (marker == SOS || marker == EOI) break;
@@ -175,8 +170,8 @@ static xc_status library_decode(const uint8_t *bytes, size_t count, int pixel_fo
 xc_status jpeg_decode(const uint8_t *bytes, size_t count, const xc_image_limits *limits,
                       xc_image **out, struct error *err)
 {
-    struct header h;
-    TRY(read_header(bytes, count, &h, err));
+    struct jpeg_header h;
+    TRY(jpeg_header_read(bytes, count, &h, err));
     if (h.precision != 8)
         return fail(err, XC_ERR_UNSUPPORTED, "JPEG: %u bits a sample (only 8 are supported)",
                     h.precision);

@@ -74,6 +74,16 @@ static const struct {
     [XC_FILTER_LANCZOS] = {lanczos, 3.0},
 };
 
+double filter_weight(xc_filter filter, double x)
+{
+    return filters[filter].weight(x);
+}
+
+double filter_support(xc_filter filter)
+{
+    return filters[filter].support;
+}
+
 /* Which input pixels make output pixel i of the window, and with which weights. */
 struct tap {
     int first, count;

@@ -28,6 +28,10 @@ XC_NODISCARD xc_status resize_window(const struct rows *in, xc_filter filter, in
 void resize_tf_window(const struct rows *in, int out_w, int out_h, struct window window,
                       uint8_t *scratch, float *out);
 
+/* The filter at distance x, zero beyond its support; not of NEAREST and TF_BILINEAR. */
+double filter_weight(xc_filter filter, double x);
+double filter_support(xc_filter filter);
+
 /* Rows of pixels that lie in memory as they are. */
 struct plain_rows {
     struct rows rows; /* first: the get function finds the rest from it */
