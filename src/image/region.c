@@ -20,9 +20,6 @@
 #include "image/jpeg_rows.h"
 #endif
 
-/* A picture of fewer pixels is decoded whole, always: then a cache may keep it so. */
-enum { WHOLE_PIXELS = 65536 };
-
 typedef float lanes __attribute__((vector_size(16)));
 
 /* Which input pixels make an output pixel, and with which weights (in axis.weight). */
@@ -121,7 +118,7 @@ static bool open_jpeg(struct region_reader *r, const uint8_t *bytes, size_t coun
                  jpeg_header_read(bytes, count, &head, &quiet) == XC_OK && head.precision == 8 &&
                  (head.components == 1 || head.components == 3) &&
                  image_size_check(head.width, head.height, "jpeg", limits, &quiet) == XC_OK &&
-                 (uint64_t)head.width * head.height > WHOLE_PIXELS && count <= limits->max_bytes;
+                 (uint64_t)head.width * head.height > REGION_WHOLE_PIXELS && count <= limits->max_bytes;
     if (plain && !r->jpeg) r->jpeg = jpeg_rows_new();
     if (!plain || !r->jpeg) return false;
     r->bytes = bytes;

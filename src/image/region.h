@@ -10,6 +10,10 @@
 
 #include "image/image.h"
 
+/* A picture of at most so many pixels is decoded whole, always: so a cache may keep it decoded, and
+ * the bytes are the same. */
+enum { REGION_WHOLE_PIXELS = 65536 };
+
 struct region_reader;
 
 /* One thread at a time. Memory grows to the largest picture and is used again. */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does a picture become what Pillow and torchvision make of it, and are the random numbers those of
+ * the distributions? Expected sums were computed by tests/oracle/augment_pillow.py.
+ */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "data/augment.h"
+
+enum { W = 23, H = 17, BYTES = W * H * 3 };
+
+/* The picture of the oracle: smooth colours with edges. */
+static void test_picture(uint8_t *rgb)
+{
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            *rgb++ = (uint8_t)((x * 11 + y * 3) % 256);
+            *rgb++ = (uint8_t)((x * y * 5 + 40) % 256);
+            *rgb++ = (uint8_t)((y * 13 + (x / 5) * 60) % 256);
+        }
+}
+
+static void make(const char *what, double value, uint8_t *rgb)
+{
+    static uint8_t scratch[BYTES];
+    static const char *const operations[RAND_OPERATIONS] = {
+        "identity", "shear-x", "shear-y", "translate-x", "translate-y", "rotate",       "-",
+        "-",        "-",       "-",       "posterize",   "solarize",    "autocontrast", "equalize"};
+    test_picture(rgb);
+    for (int i = 0; i < RAND_OPERATIONS; i++)
+        if (!strcmp(what, operations[i])) rand_apply(i, fabs(value), value < 0, rgb, W, H, scratch);
+    if (!strcmp(what, "brightness")) colour_brightness(rgb, W * H, (float)value);
+    if (!strcmp(what, "contrast")) colour_contrast(rgb, W * H, (float)value);
+    if (!strcmp(what, "saturation")) colour_saturation(rgb, W * H, (float)value);
+    if (!strcmp(what, "hue")) colour_hue(rgb, W * H, (float)value);
+    if (!strcmp(what, "sharpness")) colour_sharpness(rgb, W, H, (float)value, scratch);
+}
+
+static void test_pillow(void **state)
+{
+    (void)state;
+    FILE *f = fopen(XC_SOURCE_DIR "/tests/data/augment.tsv", "r");
+    char line[256], what[32], expected[65], got[65];
+    double value;
+    int rows = 0, wrong = 0;
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        static uint8_t rgb[BYTES];
+        struct sha256 sum;
+        if (line[0] == '#' || sscanf(line, "%31s %lf %64s", what, &value, expected) != 3) continue;
+        make(what, value, rgb);
+        sha256_init(&sum);
+        sha256_add(&sum, rgb, sizeof rgb);
+        sha256_hex(&sum, got);
+        if (strcmp(got, expected) != 0) {
+            print_error("%s %g is not Pillow's\n", what, value);
+            wrong++;
+        }
+        rows++;
+    }
+    fclose(f);
+    assert_int_equal(wrong, 0);
+    assert_true(rows >= 30);
+}
+
+static void test_crop(void **state)
+{
+    (void)state;
+    struct augment a;
+    struct error err;
+    double area = 0, ratio = 0, squares = 0, left = 0, width = 2 * log(4.0 / 3.0);
+    int n = 20000;
+    assert_int_equal(augment_parse("rrc=0.1/0.5", &a, &err), XC_OK);
+    for (int i = 0; i < n; i++) {
+        struct view_key k = {3, 1, (uint32_t)i};
+        struct box b = augment_crop(&a, &k, 400, 400);
+        assert_true(b.w >= 1 && b.h >= 1 && b.x >= 0 && b.y >= 0 && b.x + b.w <= 400 &&
+                    b.y + b.h <= 400);
+        area += (double)b.w * b.h / 160000;
+        double r = log((double)b.w / b.h);
+        ratio += r;
+        squares += r * r;
+        left += (double)b.x / (400 - b.w);
+    }
+    assert_true(fabs(area / n - 0.3) < 0.01);
+    assert_true(fabs(ratio / n) < 0.01);
+    assert_true(fabs(squares / n * 12 / (width * width) - 1) < 0.03);
+    assert_true(fabs(left / n - 0.5) < 0.02);
+    struct view_key k = {3, 1, 0}; /* nothing fits: the centre */
+    struct box b = augment_crop(&a, &k, 1000, 10);
+    assert_true(b.h == 10 && b.w <= 14);
+}
+
+static void test_probabilities(void **state)
+{
+    (void)state;
+    struct augment a;
+    struct error err;
+    static float x[20 * 20];
+    int flips = 0, erased = 0;
+    double gone = 0;
+    assert_int_equal(augment_parse("flip=0.3,erase=0.25", &a, &err), XC_OK);
+    for (uint32_t i = 0; i < 10000; i++) {
+        struct view_key k = {8, 2, i};
+        int zeros = 0;
+        flips += augment_flips(&a, &k);
+        for (int p = 0; p < 400; p++) x[p] = 1.0f;
+        augment_erase(&a, &k, x, 20, 20, 1);
+        for (int p = 0; p < 400; p++) zeros += x[p] == 0.0f;
+        erased += zeros > 0;
+        gone += zeros / 400.0;
+    }
+    assert_true(abs(flips - 3000) < 200);
+    assert_true(abs(erased - 2500) < 200);
+    assert_true(fabs(gone / erased - 0.175) < 0.02);
+}
+
+/* Lambda of Beta(a, a) has mean 1/2 and variance 1 / (4 (2a + 1)); targets stay sums of 1. */
+static void test_mixing(void **state)
+{
+    (void)state;
+    static const double alphas[] = {0.2, 1.0, 3.0};
+    for (size_t t = 0; t < 3; t++) {
+        double sum = 0, squares = 0;
+        int n = 20000;
+        struct augment a = {.mixup = alphas[t]};
+        for (int i = 0; i < n; i++) {
+            struct view_key k = {1, 0, (uint32_t)i};
+            float x[2] = {1.0f, 0.0f}, target[4] = {1, 0, 0, 1};
+            augment_mix(&a, &k, x, 2, 1, 1, 1, target, 2);
+            assert_true(fabsf(x[0] - target[0]) < 1e-6f && fabsf(x[0] + x[1] - 1.0f) < 1e-6f);
+            assert_true(fabsf(target[0] + target[1] - 1.0f) < 1e-6f);
+            sum += (double)x[0];
+            squares += (double)x[0] * (double)x[0];
+        }
+        double mean = sum / n, variance = squares / n - mean * mean;
+        assert_true(fabs(mean - 0.5) < 0.01);
+        assert_true(fabs(variance * 4 * (2 * alphas[t] + 1) - 1) < 0.04);
+    }
+}
+
+static void test_cutmix(void **state)
+{
+    (void)state;
+    struct augment a = {.cutmix = 1.0};
+    static float x[3 * 12 * 10];
+    for (uint32_t i = 0; i < 500; i++) {
+        struct view_key k = {1, 0, i};
+        float target[6] = {1, 0, 1, 0, 0, 1};
+        int own = 0;
+        for (int p = 0; p < 360; p++) x[p] = (float)(p / 120);
+        augment_mix(&a, &k, x, 3, 12, 10, 1, target, 2);
+        for (int p = 0; p < 120; p++) {
+            own += x[p] == 0.0f;
+            assert_true(x[p] == 0.0f || x[p] == 2.0f);
+            assert_true(x[120 + p] == 1.0f); /* the middle one keeps itself */
+            assert_true(x[p] + x[240 + p] == 2.0f);
+        }
+        assert_true(fabsf(target[0] - (float)own / 120.0f) < 1e-6f);
+        assert_true(target[2] == 1.0f);
+    }
+}
+
+static void test_spec(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *canonical;
+    } good[] = {
+        {"none", "none"},
+        {"flip", "flip=0.5"},
+        {"pad=4,flip", "pad=4,flip=0.5"},
+        {"small", "pad=4,flip=0.5"},
+        {"rrc=0.5,mirror-pad=0", NULL},
+        {"rrc=0.5", "rrc=0.5/1/0.75/1.3333333333333333"},
+        {"cutmix,jitter=0.1,randaug=3/15", "jitter=0.1/0.4/0.4/0,randaug=3/15,cutmix=1"},
+        {"rrc,pad", NULL},
+        {"flip=2", NULL},
+        {"flip=0.5/1", NULL},
+        {"randaug=1.5", NULL},
+        {"flop", NULL},
+        {"", NULL},
+        {"flip,", NULL},
+        {"flip=", NULL},
+        {"rrc=1/0.5", NULL},
+        {"flip=nan", NULL},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct augment a, again;
+        struct error err = {XC_OK, ""};
+        char text[AUGMENT_TEXT];
+        xc_status status = augment_parse(good[i].spec, &a, &err);
+        if ((status == XC_OK) != (good[i].canonical != NULL))
+            STOP("\"%s\": %s", good[i].spec, status == XC_OK ? "accepted" : err.text);
+        if (status != XC_OK) continue;
+        augment_write(&a, text);
+        assert_string_equal(text, good[i].canonical);
+        assert_int_equal(augment_parse(text, &again, &err), XC_OK);
+        assert_memory_equal(&a, &again, sizeof a);
+    }
+    const char *spec;
+    struct augment a;
+    struct error err;
+    for (int i = 0; augment_name(i, &spec); i++)
+        assert_int_equal(augment_parse(spec, &a, &err), XC_OK);
+}
+
+RUN(cmocka_unit_test(test_pillow), cmocka_unit_test(test_crop),
+    cmocka_unit_test(test_probabilities), cmocka_unit_test(test_mixing),
+    cmocka_unit_test(test_cutmix), cmocka_unit_test(test_spec))
