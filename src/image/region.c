@@ -118,7 +118,8 @@ static bool open_jpeg(struct region_reader *r, const uint8_t *bytes, size_t coun
                  jpeg_header_read(bytes, count, &head, &quiet) == XC_OK && head.precision == 8 &&
                  (head.components == 1 || head.components == 3) &&
                  image_size_check(head.width, head.height, "jpeg", limits, &quiet) == XC_OK &&
-                 (uint64_t)head.width * head.height > REGION_WHOLE_PIXELS && count <= limits->max_bytes;
+                 (uint64_t)head.width * head.height > REGION_WHOLE_PIXELS &&
+                 count <= limits->max_bytes;
     if (plain && !r->jpeg) r->jpeg = jpeg_rows_new();
     if (!plain || !r->jpeg) return false;
     r->bytes = bytes;
