@@ -54,14 +54,15 @@ static double distance(const struct golden *g, const double *logit)
     return best == g->at ? fmax(worst, fabs(logit[best] - g->max)) : INFINITY;
 }
 
-void golden_check(const struct golden *g, xc_precision precision, double bound)
+void golden_check(const struct golden *g, const char *level, xc_precision precision, double bound)
 {
     double logit[CLASSES];
-    struct golden_run r = golden_run(g, (struct golden_how){2, NULL}, precision, NULL);
+    struct golden_run r = golden_run(g, (struct golden_how){2, level}, precision, NULL);
     CHECK(xc_session_read_f64(r.session, "logits", logit, CLASSES, NULL));
     double off = distance(g, logit);
-    print_message("%s at %u, %s: off by %.2g, bound %.2g\n", g->arch, g->side,
-                  precision == XC_PRECISION_F64 ? "double" : "float", off, bound);
+    print_message("%s at %u, %s, %s: off by %.2g, bound %.2g\n", g->arch, g->side,
+                  xc_context_cpu(r.context), precision == XC_PRECISION_F64 ? "double" : "float",
+                  off, bound);
     assert_true(off <= bound);
     logit[2] += 2 * bound; /* the check would see that */
     assert_false(distance(g, logit) <= bound);

@@ -30,6 +30,6 @@ struct golden_run golden_run(const struct golden *g, struct golden_how how, xc_p
                              const char *const *taps);
 void golden_end(struct golden_run *r);
 /* The first four logits, the largest and its class are as published, up to bound. */
-void golden_check(const struct golden *g, xc_precision precision, double bound);
+void golden_check(const struct golden *g, const char *level, xc_precision precision, double bound);
 
 #endif

@@ -39,15 +39,15 @@ enum { TAP_COUNT = sizeof TAPS / sizeof *TAPS };
 static void test_float(void **state)
 {
     (void)state;
-    golden_check(&KERAS, XC_PRECISION_F32, 1e-5 * KERAS.max);
-    golden_check(&TIMM, XC_PRECISION_F32, 1e-5 * TIMM.max);
+    golden_check(&KERAS, NULL, XC_PRECISION_F32, 1e-5 * KERAS.max);
+    golden_check(&TIMM, NULL, XC_PRECISION_F32, 1e-5 * TIMM.max);
 }
 
 static void test_double(void **state)
 {
     (void)state;
-    golden_check(&KERAS, XC_PRECISION_F64, 0.6e-6);
-    golden_check(&TIMM, XC_PRECISION_F64, 0.6e-6);
+    golden_check(&KERAS, NULL, XC_PRECISION_F64, 0.6e-6);
+    golden_check(&TIMM, NULL, XC_PRECISION_F64, 0.6e-6);
 }
 
 static void test_taps(void **state)
@@ -155,6 +155,21 @@ static void test_hashes(void **state)
     check_hashes((struct golden_how){3, NULL});
 }
 
+/* A level that the processor has is the one that runs: the hashes are not all of the best one. */
+static void test_levels_are_used(void **state)
+{
+    (void)state;
+    for (size_t i = 0; cpu_level(i); i++) {
+        struct kernels k;
+        unsigned allowed;
+        assert_true(cpu_level_flags(cpu_level(i), &allowed));
+        kernels_init(&k, DTYPE_F32, allowed & cpu_flags());
+        xc_context *context = make_context_at(1, cpu_level(i));
+        assert_string_equal(xc_context_cpu(context), k.level);
+        xc_context_free(context);
+    }
+}
+
 static int write_table(void)
 {
     const char *name[MAX_LAYERS];
@@ -169,7 +184,8 @@ static int write_table(void)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_float), cmocka_unit_test(test_double),
-                                       cmocka_unit_test(test_taps), cmocka_unit_test(test_hashes)};
+                                       cmocka_unit_test(test_taps), cmocka_unit_test(test_hashes),
+                                       cmocka_unit_test(test_levels_are_used)};
     if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
