@@ -47,6 +47,7 @@ static void emit(const struct emit *e, const struct chain *chain, struct step *s
     step->per_image = emit_pixels(call->out);
     call->window = sliding_window(&s, e->shape[chain->in]);
     call->count_pad = a->count_pad;
+    call->epilogue.act = emit_act(e, chain->act);
 }
 
 static xc_status global_shape(const struct node *node, const struct shape *in, struct shape *out,
@@ -70,7 +71,11 @@ static void emit_global(const struct emit *e, const struct chain *chain, struct 
     step->per_image = (size_t)step->call.io.out.c;
 }
 
-const struct op op_pool = {
-    .name = "pool", .shape = shape, .fits = fits, .equal = equal, .emit = emit};
+const struct op op_pool = {.name = "pool",
+                           .traits = OP_EPILOGUE,
+                           .shape = shape,
+                           .fits = fits,
+                           .equal = equal,
+                           .emit = emit};
 const struct op op_global_pool = {
     .name = "global_pool", .shape = global_shape, .equal = global_equal, .emit = emit_global};

@@ -35,6 +35,7 @@ void emit_map(const struct emit *e, const struct chain *chain, struct step *step
 struct epilogue *call_epilogue(enum call_kind kind, union call *call)
 {
     if (kind == CALL_CONV || kind == CALL_SEPARABLE) return &call->conv.epilogue;
+    if (kind == CALL_POOL) return &call->pool.epilogue;
     if (kind == CALL_DENSE) return &call->dense.epilogue;
     return kind == CALL_MAP ? &call->map.epilogue : NULL;
 }

@@ -97,6 +97,7 @@ struct pool_call {
     struct view in, out;
     struct window window;
     bool count_pad;
+    struct epilogue epilogue; /* bias unused */
 };
 
 /* Over all pixels of an image: in (n, h, w, c), out (n, 1, 1, c). Units: n * c. The average sums

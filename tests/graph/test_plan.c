@@ -133,6 +133,17 @@ static void separable(void **state)
     assert_steps(g, graph_relu(g, "after", graph_add(g, "sum", y, x)), 2);
 }
 
+/* A shortcut beside a pool: the later of the two adds. */
+static void pool_adds(void **state)
+{
+    (void)state;
+    const struct pool_attr pool = {POOL_MAX, 3, 3, 2, 2, {.kind = PAD_SAME}, false};
+    struct graph *g = graph_new(9, 7, 4);
+    int x = graph_conv(g, "shortcut", 0, attr_conv(8, 1, 2, PAD_SAME));
+    x = graph_add(g, "sum", graph_pool(g, "p", same(g, "a", 0, 8), pool), x);
+    assert_steps(g, graph_relu(g, "after", x), 3);
+}
+
 static void not_separable(void **state)
 {
     (void)state;
@@ -209,7 +220,7 @@ static void xception_memory(void **state)
     assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
     /* two maps of 147x147x128 and the shortcut's 147x147x64: the least without bands */
     assert_int_equal(plan_arena_bytes(p, 0), 147 * 147 * (128 + 128 + 64) * 4);
-    assert_int_equal(p->steps, 85 - 34); /* 34 separable convolutions */
+    assert_int_equal(p->steps, 85 - 34 - 4); /* separable convolutions; pools that add */
     assert_true(plan_arena_bytes(p, 3) - plan_arena_bytes(p, 2) <= 320 << 10);
     struct arena a = {0};
     const char *text = plan_dump(p, &a);
@@ -371,9 +382,9 @@ static void weights_lie_in_panels(void **state)
 RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_after),
     cmocka_unit_test(act_after_act), cmocka_unit_test(sum_of_two_sums),
     cmocka_unit_test(not_left_to_readers), cmocka_unit_test(separable),
-    cmocka_unit_test(not_separable), cmocka_unit_test(norm_that_cannot_fold),
-    cmocka_unit_test(concat_outlives_itself), cmocka_unit_test(flat_and_joined),
-    cmocka_unit_test(nested_and_repeated_concat),
+    cmocka_unit_test(not_separable), cmocka_unit_test(pool_adds),
+    cmocka_unit_test(norm_that_cannot_fold), cmocka_unit_test(concat_outlives_itself),
+    cmocka_unit_test(flat_and_joined), cmocka_unit_test(nested_and_repeated_concat),
     cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),
     cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen),
     cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least),

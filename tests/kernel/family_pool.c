@@ -16,6 +16,7 @@ static void draw_pool(struct trial *t, struct dice *d)
     call->window = dice_window(d, h, w, &oh, &ow);
     trial_input(t, d, &call->in, n, h, w, c);
     trial_output(t, d, &call->out, n, oh, ow, c);
+    call->epilogue = dice_epilogue(t, d, &call->out, false);
     t->units = (size_t)n * (size_t)oh * (size_t)ow;
 }
 
@@ -48,14 +49,16 @@ static struct taps taps_of(const struct trial *t, int n, int y, int x, int c)
 
 static struct want want_pool_max(const struct trial *t, int n, int y, int x, int c)
 {
-    return (struct want){taps_of(t, n, y, x, c).top, 0};
+    const struct want v = {taps_of(t, n, y, x, c).top, 0};
+    return want_epilogue(t, &t->pool.epilogue, v, n, y, x, c);
 }
 
 static struct want want_pool_average(const struct trial *t, int n, int y, int x, int c)
 {
     const struct taps taps = taps_of(t, n, y, x, c);
     const int count = t->pool.count_pad ? t->pool.window.kh * t->pool.window.kw : taps.count;
-    return want_sum(t, taps.sum / count, taps.magnitude / count, taps.count);
+    const struct want v = want_sum(t, taps.sum / count, taps.magnitude / count, taps.count);
+    return want_epilogue(t, &t->pool.epilogue, v, n, y, x, c);
 }
 
 static void draw_global(struct trial *t, struct dice *d)

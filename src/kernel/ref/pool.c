@@ -16,8 +16,7 @@ static void max_block(const struct pool_call *call, struct place at, int first, 
             if (x) keep_larger(acc, x + first, width);
         }
     }
-    real *to = pixel_at(&call->out, at) + first;
-    for (int j = 0; j < width; j++) to[j] = acc[j];
+    store_block(&call->epilogue, &call->out, at, first, width, acc);
 }
 
 static void average_block(const struct pool_call *call, struct place at, int first, int width)
@@ -34,8 +33,7 @@ static void average_block(const struct pool_call *call, struct place at, int fir
         }
     }
     divide_values(acc, (real)(call->count_pad ? win->kh * win->kw : taps), width);
-    real *to = pixel_at(&call->out, at) + first;
-    for (int j = 0; j < width; j++) to[j] = acc[j];
+    store_block(&call->epilogue, &call->out, at, first, width, acc);
 }
 
 void REF(pool_max)(const struct pool_call *call, size_t from, size_t to)

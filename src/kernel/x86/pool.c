@@ -5,6 +5,7 @@
  * that is on padding is cut off before.
  */
 #include "kernel/ref/block.h"
+#include "kernel/x86/act.h"
 #include "kernel/x86/vec.h"
 #include "kernel/x86/x86.h"
 
@@ -36,11 +37,20 @@ static struct taps taps_of(const struct pool_call *call, struct place at)
     return t;
 }
 
-/* `vectors` vectors of channels from c on; `whole`: all their numbers exist. divisor 0: maximum. */
-INLINE void pool_vectors(const struct taps *t, float *out, int c, int end, const int vectors,
-                         const bool whole, const bool average, float divisor)
+/* Where the numbers of an output pixel go, and what is done to them before. */
+struct sink {
+    float *out;
+    const float *addend;
+    struct activation act;
+    float divisor;
+    int end; /* channels */
+};
+
+/* `vectors` vectors of channels from c on; `whole`: all their numbers exist. */
+INLINE void pool_vectors(const struct taps *t, const struct sink *to, int c, const int vectors,
+                         const bool whole, const bool average)
 {
-    const lanes k = first_lanes(end - c);
+    const lanes k = first_lanes(to->end - c);
     vec acc[4];
     acc[0] = acc[1] = acc[2] = acc[3] = average ? zero() : splat(-INFINITY);
     for (int y = 0; y < t->rows; y++) {
@@ -58,22 +68,30 @@ INLINE void pool_vectors(const struct taps *t, float *out, int c, int end, const
     }
 #define GIVE(i)                                                                                    \
     if (i < vectors) {                                                                             \
-        const vec v = average ? quotient(acc[i], splat(divisor)) : acc[i];                         \
-        if (whole)                                                                                 \
-            store(out + c + i * VL, v);                                                            \
-        else                                                                                       \
-            store_lanes(out + c, k, v);                                                            \
+        const int at = c + i * VL;                                                                 \
+        vec v = average ? quotient(acc[i], splat(to->divisor)) : acc[i];                           \
+        if (to->addend) v = add(v, load_channels(to->addend, at, to->end));                        \
+        store_channels(to->out, at, to->end, activate_vec(&to->act, v));                           \
     }
     GIVE(0) GIVE(1) GIVE(2) GIVE(3)
 #undef GIVE
 }
 
-INLINE void pool_pixel(const struct taps *t, float *out, int end, const bool average, float divisor)
+INLINE void pool_pixel(const struct taps *t, const struct sink *to, const bool average)
 {
     int c = 0;
-    for (; c + 4 * VL <= end; c += 4 * VL) pool_vectors(t, out, c, end, 4, true, average, divisor);
-    for (; c + VL <= end; c += VL) pool_vectors(t, out, c, end, 1, true, average, divisor);
-    if (c < end) pool_vectors(t, out, c, end, 1, false, average, divisor);
+    for (; c + 4 * VL <= to->end; c += 4 * VL) pool_vectors(t, to, c, 4, true, average);
+    for (; c + VL <= to->end; c += VL) pool_vectors(t, to, c, 1, true, average);
+    if (c < to->end) pool_vectors(t, to, c, 1, false, average);
+}
+
+static struct sink sink_of(const struct pool_call *call, struct place at)
+{
+    const struct epilogue *e = &call->epilogue;
+    return (struct sink){.out = pixel_at(&call->out, at),
+                         .addend = e->add.data ? pixel_at(&e->add, at) : NULL,
+                         .act = e->act,
+                         .end = call->out.c};
 }
 
 void X86(pool_max)(const struct pool_call *call, size_t from, size_t to)
@@ -81,7 +99,8 @@ void X86(pool_max)(const struct pool_call *call, size_t from, size_t to)
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->out, unit);
         const struct taps t = taps_of(call, at);
-        pool_pixel(&t, pixel_at(&call->out, at), call->out.c, false, 0);
+        const struct sink sink = sink_of(call, at);
+        pool_pixel(&t, &sink, false);
     }
 }
 
@@ -91,7 +110,8 @@ void X86(pool_average)(const struct pool_call *call, size_t from, size_t to)
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->out, unit);
         const struct taps t = taps_of(call, at);
-        const int count = call->count_pad ? all : t.rows * t.columns;
-        pool_pixel(&t, pixel_at(&call->out, at), call->out.c, true, (float)count);
+        struct sink sink = sink_of(call, at);
+        sink.divisor = (float)(call->count_pad ? all : t.rows * t.columns);
+        pool_pixel(&t, &sink, true);
     }
 }
