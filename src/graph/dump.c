@@ -2,7 +2,8 @@
 /*
  * How does a person read a plan? One line a step: the operator, its nodes in the order in which
  * they act ("relu > conv" is done on load, "conv > relu" on the result), shapes, where the result
- * lies in the arena, multiply-adds. Whole numbers only, so the locale does not matter.
+ * lies in the arena, multiply-adds; and of a step that runs in bands, with which others it takes
+ * turns. Whole numbers only, so the locale does not matter.
  */
 #include "graph/plan_int.h"
 
@@ -59,16 +60,26 @@ struct plan_step plan_step_at(const struct plan *p, int i)
                               macs_of(p, step->chain.root) + macs_of(p, step->chain.depthwise)};
 }
 
+/* "" or, for a step of a group, how many turns it takes. */
+static const char *turns_text(const struct plan *p, int step, struct arena *a)
+{
+    int turns = 0;
+    if (p->step[step].group < 0) return "";
+    for (int i = 0; i < p->slices; i++) turns += p->slice[i].step == step;
+    return arena_printf(a, ", group %d, %d turns", p->step[step].group, turns);
+}
+
 static const char *step_line(const struct plan *p, int i, struct arena *a)
 {
     const struct step *step = &p->step[i];
     const struct view *in = &step->call.io.in;
     const struct plan_step what = plan_step_at(p, i);
     const char *nodes = chain_text(p, step, a);
-    if (!nodes) return NULL;
-    return arena_printf(a, "%3d %-11s %dx%dx%dx%d -> %dx%dx%dx%d @%zu %llu  %s\n", i, what.op,
+    const char *turns = turns_text(p, i, a);
+    if (!nodes || !turns) return NULL;
+    return arena_printf(a, "%3d %-11s %dx%dx%dx%d -> %dx%dx%dx%d @%zu %llu  %s%s\n", i, what.op,
                         in->n, in->h, in->w, in->c, what.out.n, what.out.h, what.out.w, what.out.c,
-                        step->out, (unsigned long long)what.macs, nodes);
+                        step->out, (unsigned long long)what.macs, nodes, turns);
 }
 
 const char *plan_dump(const struct plan *p, struct arena *a)

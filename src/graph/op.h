@@ -25,6 +25,12 @@ enum op_trait {
     OP_PARTS = 1u << 4     /* one step an input, each into its own channels */
 };
 
+/* A sliding window over h x w: what convolutions and pools share. */
+struct sliding {
+    int kh, kw, sy, sx, dy, dx;
+    struct padding pad;
+};
+
 struct op {
     const char *name; /* "conv" */
     unsigned traits;
@@ -33,8 +39,7 @@ struct op {
                        struct error *err);
     /* Multiply-adds; NULL: counts nothing. */
     uint64_t (*macs)(const struct node *node, const struct shape *in, struct shape out);
-    /* Is no window larger than the map it slides over? NULL: has no window. */
-    bool (*fits)(const struct node *node, struct shape in);
+    struct sliding (*sliding)(const struct node *node); /* NULL: has no window */
     /* Same attributes? NULL: it has none. */
     bool (*equal)(const struct node *a, const struct node *b);
     /* Completes a zeroed step, whose views are there already. NULL: never a step. */
@@ -61,17 +66,13 @@ bool activation_equal(struct activation a, struct activation b);
 bool padding_equal(struct padding a, struct padding b);
 uint64_t product_u64(const uint64_t *factor, int count); /* saturates */
 
-/* A sliding window over h x w: what convolutions and pools share. */
-struct sliding {
-    int kh, kw, sy, sx, dy, dx;
-    struct padding pad;
-};
 XC_NODISCARD xc_status sliding_shape(const struct sliding *s, struct shape in, struct shape *out,
                                      struct error *err);
 /* Kernel's window for an input of this size; sliding_shape has succeeded on it. */
 struct window sliding_window(const struct sliding *s, struct shape in);
 /* Makes a call over a whole map one whose first output row is y. */
 void call_from_row(struct window *window, struct view *in, int y);
+/* Is the window no larger than the map it slides over? */
 bool sliding_fits(const struct sliding *s, struct shape in);
 
 #endif

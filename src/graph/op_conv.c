@@ -5,8 +5,9 @@
  */
 #include "graph/plan_int.h"
 
-static struct sliding sliding_of(const struct conv_attr *a)
+static struct sliding sliding_of(const struct node *node)
 {
+    const struct conv_attr *a = &node->conv;
     return (struct sliding){a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, a->pad};
 }
 
@@ -19,7 +20,7 @@ static xc_status shape(const struct node *node, const struct shape *in, struct s
                        struct error *err)
 {
     const struct conv_attr *a = &node->conv;
-    const struct sliding s = sliding_of(a);
+    const struct sliding s = sliding_of(node);
     int groups = groups_of(a, in->c);
     if (a->oc < 1 || a->oc > GRAPH_MAX_CHANNELS)
         return fail(err, XC_ERR_ARCH, "%d filters, expected 1..%d", a->oc, GRAPH_MAX_CHANNELS);
@@ -42,12 +43,6 @@ static uint64_t macs(const struct node *node, const struct shape *in, struct sha
                                (uint64_t)a->kw,
                                (uint64_t)(in->c / groups_of(a, in->c))};
     return product_u64(factor, 7);
-}
-
-static bool fits(const struct node *node, struct shape in)
-{
-    const struct sliding s = sliding_of(&node->conv);
-    return sliding_fits(&s, in);
 }
 
 static bool equal(const struct node *x, const struct node *y)
@@ -113,7 +108,7 @@ static void choose_kernel(const struct conv_attr *a, const struct kernels *k, st
 static void emit(const struct emit *e, const struct chain *chain, struct step *step)
 {
     const struct node *node = &e->g->node[chain->root];
-    const struct sliding s = sliding_of(&node->conv);
+    const struct sliding s = sliding_of(node);
     struct conv_call *call = &step->call.conv;
     step->kind = CALL_CONV;
     call->groups = groups_of(&node->conv, call->in.c);
@@ -131,6 +126,6 @@ const struct op op_conv = {.name = "conv",
                            .traits = OP_EPILOGUE | OP_PROLOGUE,
                            .shape = shape,
                            .macs = macs,
-                           .fits = fits,
+                           .sliding = sliding_of,
                            .equal = equal,
                            .emit = emit};

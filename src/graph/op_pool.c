@@ -5,8 +5,9 @@
  */
 #include "graph/plan_int.h"
 
-static struct sliding sliding_of(const struct pool_attr *a)
+static struct sliding sliding_of(const struct node *node)
 {
+    const struct pool_attr *a = &node->pool;
     return (struct sliding){a->kh, a->kw, a->sy, a->sx, 1, 1, a->pad};
 }
 
@@ -14,18 +15,12 @@ static xc_status shape(const struct node *node, const struct shape *in, struct s
                        struct error *err)
 {
     const struct pool_attr *a = &node->pool;
-    const struct sliding s = sliding_of(a);
+    const struct sliding s = sliding_of(node);
     TRY(sliding_shape(&s, *in, out, err));
     if (a->pad.kind == PAD_EXPLICIT && (a->pad.top >= a->kh || a->pad.bottom >= a->kh ||
                                         a->pad.left >= a->kw || a->pad.right >= a->kw))
         return fail(err, XC_ERR_ARCH, "padding is not smaller than the %dx%d window", a->kh, a->kw);
     return XC_OK;
-}
-
-static bool fits(const struct node *node, struct shape in)
-{
-    const struct sliding s = sliding_of(&node->pool);
-    return sliding_fits(&s, in);
 }
 
 static bool equal(const struct node *x, const struct node *y)
@@ -40,7 +35,7 @@ static bool equal(const struct node *x, const struct node *y)
 static void emit(const struct emit *e, const struct chain *chain, struct step *step)
 {
     const struct pool_attr *a = &e->g->node[chain->root].pool;
-    const struct sliding s = sliding_of(a);
+    const struct sliding s = sliding_of(&e->g->node[chain->root]);
     struct pool_call *call = &step->call.pool;
     step->kind = CALL_POOL;
     step->kernel.pool = a->kind == POOL_MAX ? e->k->pool_max : e->k->pool_average;
@@ -74,7 +69,7 @@ static void emit_global(const struct emit *e, const struct chain *chain, struct 
 const struct op op_pool = {.name = "pool",
                            .traits = OP_EPILOGUE,
                            .shape = shape,
-                           .fits = fits,
+                           .sliding = sliding_of,
                            .equal = equal,
                            .emit = emit};
 const struct op op_global_pool = {

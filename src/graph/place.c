@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where do the numbers lie? The second and third loop of the planner: values (which memory a node
+ * Where do the numbers lie? Values (which memory a node
  * has, and from which chain to which it must stay) and offsets (largest first, each into the
  * smallest gap among the values that live at the same time).
  *
@@ -8,7 +8,8 @@
  *   1. two values without parent whose lives overlap share no byte;
  *   2. a value is written first by chain `first` and read last by chain `last`, both included;
  *   3. a value inside another (an input of a concatenation) lives inside the other's life;
- *   4. a node writes in place only over a value that nobody reads later.
+ *   4. a node writes in place only over a value that nobody reads later;
+ *   5. what a group of chains reads and writes lives as long as the group runs.
  *
  * The channels of a pixel are padded to a cache line, so that every pixel begins on one, but for
  * those that would leave more than half of it empty (a picture's three); inside a concatenation the
@@ -22,13 +23,18 @@
 /* ---- values ------------------------------------------------------------------------------------
  */
 
-static bool set_strides(struct value *v, size_t element)
+size_t place_pixel(int c, enum dtype type)
+{
+    const size_t bytes = (size_t)c * dtype_size(type);
+    return 2 * bytes < LINE ? bytes : (bytes + LINE - 1) / LINE * LINE;
+}
+
+/* rows: how many of each image are in memory */
+static bool set_strides(struct value *v, size_t pixel, int rows)
 {
     const struct shape *s = &v->shape;
-    size_t channels;
-    if (!size_mul((size_t)s->c, element, &channels)) return false;
-    return size_align(channels, 2 * channels < LINE ? element : LINE, &v->pixel) &&
-           size_mul(v->pixel, (size_t)s->w, &v->row) && size_mul(v->row, (size_t)s->h, &v->image) &&
+    v->pixel = pixel;
+    return size_mul(pixel, (size_t)s->w, &v->row) && size_mul(v->row, (size_t)rows, &v->image) &&
            size_mul(v->image, (size_t)s->n, &v->bytes) && size_align(v->bytes, LINE, &v->bytes);
 }
 
@@ -43,7 +49,8 @@ static bool is_flattened(const struct schedule *s, int node)
 static xc_status new_value(struct places *p, const struct schedule *s, int node, struct error *err)
 {
     struct value v = {.shape = s->shape[node], .parent = -1, .first = node, .last = node};
-    if (!set_strides(&v, dtype_size(s->type)))
+    int rows = node > 0 ? band_rows_held(s, node) : v.shape.h;
+    if (!set_strides(&v, place_pixel(v.shape.c, s->type), rows))
         return fail(err, XC_ERR_LIMIT, "%s: a map of %dx%dx%dx%d is too large",
                     s->g->node[node].name, v.shape.n, v.shape.h, v.shape.w, v.shape.c);
     v.fixed = node == 0 || is_flattened(s, node);
@@ -65,7 +72,7 @@ static bool may_replace(const struct places *p, const struct schedule *s, int ov
 static bool replace(struct places *p, const struct schedule *s, int out)
 {
     const struct chain *c = &s->chain[out];
-    if (!(op_of(&s->g->node[c->root])->traits & OP_IN_PLACE)) return false;
+    if (!(op_of(&s->g->node[c->root])->traits & OP_IN_PLACE) || s->group_of[out] >= 0) return false;
     int over = may_replace(p, s, c->in, out)      ? c->in
                : may_replace(p, s, c->other, out) ? c->other
                                                   : -1;
@@ -108,21 +115,24 @@ static xc_status give_values(struct places *p, struct schedule *s, struct error 
 /* ---- lives -------------------------------------------------------------------------------------
  */
 
-static void touch(struct places *p, int node, int chain)
+static void touch(struct places *p, const struct schedule *s, int node, int chain)
 {
+    const int group = chain >= 0 && chain < s->g->nodes ? s->group_of[chain] : -1;
+    const int first = group < 0 ? chain : s->group[group].first;
+    const int last = group < 0 ? chain : s->group[group].last;
     for (int v = node < 0 ? -1 : p->value_of[node]; v >= 0; v = p->value[v].parent) {
-        if (p->value[v].first > chain) p->value[v].first = chain;
-        if (p->value[v].last < chain) p->value[v].last = chain;
+        if (p->value[v].first > first) p->value[v].first = first;
+        if (p->value[v].last < last) p->value[v].last = last;
     }
 }
 
 static void find_lives(struct places *p, const struct schedule *s)
 {
-    touch(p, 0, -1);
+    touch(p, s, 0, -1);
     for (int i = 0; i < s->g->nodes; i++) {
         if (p->value_of[i] < 0) continue;
-        touch(p, i, s->last_read[i]);
-        if (i > 0) touch(p, i, i);
+        touch(p, s, i, s->last_read[i]);
+        if (i > 0) touch(p, s, i, i);
     }
 }
 

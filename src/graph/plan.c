@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How does a graph become a list of kernel calls? The loops of chain.c and place.c, then one step a
- * chain, filled in by the operator that does the work. After this nothing is decided any more:
- * run.c adds the arena's address and calls.
+ * How does a graph become a list of kernel calls? The loops of chain.c, band.c and place.c, then
+ * one step a chain, filled in by the operator that does the work. After this nothing is decided any
+ * more: run.c adds the arena's address and calls.
  *
  * A plan without weights has everything but the pointers to them: it is how memory is sized before
  * there is a model.
@@ -40,6 +40,13 @@ struct epilogue *call_epilogue(enum call_kind kind, union call *call)
     return kind == CALL_MAP ? &call->map.epilogue : NULL;
 }
 
+struct window *call_window(enum call_kind kind, union call *call)
+{
+    if (kind == CALL_CONV) return &call->conv.window;
+    if (kind == CALL_SEPARABLE) return &call->separable.depthwise.window;
+    return kind == CALL_POOL ? &call->pool.window : NULL;
+}
+
 /* ---- steps -------------------------------------------------------------------------------------
  */
 
@@ -55,6 +62,7 @@ static struct step *new_step(struct building *b, int chain)
     struct step *step = &b->plan->step[b->plan->steps++];
     step->chain = b->schedule.chain[chain];
     step->node = chain;
+    step->group = b->schedule.group_of[chain];
     step->grain = 1;
     step->add = NOWHERE;
     step->call.io.type = b->schedule.type;
@@ -227,9 +235,11 @@ static xc_status build(struct plan *p, const struct weights *w, const struct ker
     b.schedule.shape = p->shape;
     b.emit = (struct emit){.g = p->g, .k = k, .shape = p->shape, .ready = ready};
     TRY(schedule_build(&b.schedule, opts, scratch, err));
+    TRY(bands_find(&b.schedule, opts, scratch, err));
     TRY(places_find(&b.places, &b.schedule, scratch, err));
     p->bytes = b.places.bytes;
     TRY(add_steps(&b, err));
+    TRY(slices_make(p, &b.schedule, err));
     return show_results(&b, opts, err);
 }
 

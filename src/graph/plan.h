@@ -68,6 +68,9 @@ struct plan_opts {
     struct shape input; /* n = batch */
     const int *tap;     /* nodes whose values must be readable after a run */
     int taps;
+    /* Chains run in bands of rows when that lowers the memory for an image beyond this; the rows of
+     * a band have about as much room. 0: what suits the caches. */
+    size_t band_bytes;
 };
 
 /* Convolution + batch norm + activation become one step where nobody else reads between (a tap

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What do the three loops of the planner hand to each other?
+ * What do the five loops of the planner hand to each other?
  *
  *   chain.c   nodes  -> chains   which nodes run together, who reads whom, what must be kept
+ *   band.c    chains -> groups   which chains run in bands of rows
  *   place.c   chains -> values   which memory a node's numbers lie in, from when to when, where
  *   plan.c    both   -> steps    kernel calls with offsets
+ *   slice.c   steps  -> slices   the rows of a step that run at a time
  *
  * A chain has the number of its last node, so that "chain 17 reads node 5" and "node 5 is last read
  * at 17" speak of one order, the order of execution.
@@ -74,6 +76,16 @@ struct chain {
     int depthwise, depthwise_norm, depthwise_act;
 };
 
+/* Chains first .. last run in bands of so many rows of the last one's result; what lies between
+ * them exists by bands only. */
+struct group {
+    int first, last, rows;
+};
+
+struct reach { /* row r of a group's result needs rows [step * r + low, step * r + high] */
+    int step, low, high;
+};
+
 struct schedule {
     const struct graph *g;
     enum dtype type;
@@ -85,10 +97,22 @@ struct schedule {
     int *norm_of;
     bool *on_load;       /* activations that their readers apply */
     struct chain *chain; /* by last node */
+    struct group *group;
+    int groups;
+    int *group_of;       /* by chain; -1: it runs as a whole */
+    struct reach *reach; /* by chain in a group: how it is read */
 };
 
 XC_NODISCARD xc_status schedule_build(struct schedule *s, const struct plan_opts *opts,
                                       struct arena *a, struct error *err);
+
+/* ---- groups ------------------------------------------------------------------------------------
+ */
+
+XC_NODISCARD xc_status bands_find(struct schedule *s, const struct plan_opts *opts, struct arena *a,
+                                  struct error *err);
+/* How many rows of a chain's result are in memory at a time. */
+int band_rows_held(const struct schedule *s, int chain);
 
 /* ---- values ------------------------------------------------------------------------------------
  */
@@ -112,6 +136,7 @@ struct places {
 /* Joins lives in s where an input of a concatenation becomes part of it. */
 XC_NODISCARD xc_status places_find(struct places *p, struct schedule *s, struct arena *a,
                                    struct error *err);
+size_t place_pixel(int c, enum dtype type); /* bytes from pixel to pixel */
 /* The view of a node (data NULL) and where it begins in the arena. */
 struct view place_view(const struct places *p, const struct schedule *s, int node, size_t *at);
 /* Do two values that live at the same time share a byte? The number of the first such value, or -1.
@@ -170,11 +195,13 @@ struct step {
     size_t in, out, add; /* where those begin in the arena; add may be NOWHERE */
     size_t per_image, grain;
     struct chain chain;
-    int node; /* the last node of the chain */
+    int node;  /* the last node of the chain */
+    int group; /* of steps that take turns, or -1 */
 };
 
-/* The epilogue of a call, or NULL when its kind has none. */
+/* The epilogue of a call, and its window, or NULL when its kind has none. */
 struct epilogue *call_epilogue(enum call_kind kind, union call *call);
+struct window *call_window(enum call_kind kind, union call *call);
 
 struct emit { /* what an operator may look at when it fills its step */
     const struct graph *g;
@@ -188,11 +215,25 @@ size_t emit_pixels(struct view v);                          /* of one image */
 /* The step that changes numbers one by one: a copy, but for the chain's addition and activation. */
 void emit_map(const struct emit *e, const struct chain *chain, struct step *step);
 
+/* ---- slices ------------------------------------------------------------------------------------
+ */
+
+struct slice { /* rows of a step */
+    int step;
+    size_t in, out, add; /* where its rows begin; add may be NOWHERE */
+    int rows, in_rows, pad_top;
+    size_t per_image;                      /* units */
+    size_t kept_from, kept_to, kept_bytes; /* what moves inside each image's buffer before */
+};
+
+XC_NODISCARD xc_status slices_make(struct plan *p, const struct schedule *s, struct error *err);
+
 struct plan {
     struct arena arena;
     const struct graph *g;
     struct step *step;
-    int steps, batch;
+    struct slice *slice; /* in the order in which they run */
+    int steps, slices, batch;
     size_t bytes, scratch; /* of all values; of one thread */
     bool runs;             /* it has weights */
     bool *visible;         /* by node: the input, outputs and taps */

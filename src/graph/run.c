@@ -8,6 +8,8 @@
  * step.
  */
 #include "base/clock.h"
+#include <string.h>
+
 #include "graph/plan_int.h"
 
 struct work {
@@ -43,6 +45,7 @@ static void run_block(const struct work *w, char *scratch, int image, size_t fir
     const struct separable_call *s = &w->call.separable;
     struct conv_call depthwise = s->depthwise, pointwise = s->pointwise;
     const size_t width = (size_t)depthwise.out.w, x = first % width;
+    depthwise.in = pointwise.in;
     depthwise.in.data = (char *)pointwise.in.data + image * pointwise.in.image;
     depthwise.in.n = 1;
     call_from_row(&depthwise.window, &depthwise.in, (int)(first / width));
@@ -127,21 +130,38 @@ static pool_fn *const run_kind[] = {
     [CALL_SOFTMAX] = run_softmax,
 };
 
-static void run_step(const struct plan *p, const struct step *step, size_t images, char *arena,
-                     struct pool *pool)
+/* The rows that the buffer's next ones begin with. */
+static void keep_rows(const struct step *step, const struct slice *slice, int images, char *arena)
 {
+    for (int i = 0; i < images; i++, arena += step->call.io.out.image)
+        memmove(arena + slice->kept_to, arena + slice->kept_from, slice->kept_bytes);
+}
+
+static void run_slice(const struct plan *p, const struct slice *slice, int images, char *arena,
+                      struct pool *pool)
+{
+    const struct step *step = &p->step[slice->step];
     struct work w = {.kernel = step->kernel,
                      .call = step->call,
-                     .units = images * step->per_image,
+                     .units = (size_t)images * slice->per_image,
                      .grain = step->grain,
                      .lanes = (size_t)pool_threads(pool),
                      .scratch = arena + p->bytes,
                      .scratch_bytes = p->scratch};
-    w.call.io.in.data = arena + step->in;
-    w.call.io.out.data = arena + step->out;
-    if (step->add != NOWHERE) call_epilogue(step->kind, &w.call)->add.data = arena + step->add;
+    struct window *window = call_window(step->kind, &w.call);
+    struct epilogue *epilogue = call_epilogue(step->kind, &w.call);
+    w.call.io.in.data = arena + slice->in;
+    w.call.io.in.h = slice->in_rows;
+    w.call.io.out.data = arena + slice->out;
+    w.call.io.out.h = slice->rows;
+    if (window) window->pad_top = slice->pad_top;
+    if (slice->add != NOWHERE) {
+        epilogue->add.data = arena + slice->add;
+        epilogue->add.h = slice->rows;
+    }
+    if (slice->kept_bytes) keep_rows(step, slice, images, arena);
     if (step->kind == CALL_SEPARABLE)
-        pool_for(pool, w.lanes, 1, run_separable, &w);
+        pool_for(pool, w.units ? w.lanes : 0, 1, run_separable, &w);
     else
         pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);
 }
@@ -150,11 +170,12 @@ xc_status plan_run_images(const struct plan *p, int images, void *arena, struct 
                           const atomic_bool *cancel, double *seconds)
 {
     if (!p->runs || images < 1 || images > p->batch) return XC_ERR_ARGUMENT;
-    for (int i = 0; i < p->steps; i++) {
+    for (int i = 0; i < p->slices; i++) {
+        const struct slice *slice = &p->slice[i];
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
         const double start = seconds ? clock_seconds() : 0;
-        run_step(p, &p->step[i], (size_t)images, arena, pool);
-        if (seconds) seconds[i] += clock_seconds() - start;
+        run_slice(p, slice, images, arena, pool);
+        if (seconds) seconds[slice->step] += clock_seconds() - start;
     }
     return XC_OK;
 }

@@ -55,7 +55,9 @@ static bool windows_fit(const struct graph *g, const struct shape *shapes)
 {
     for (int i = 0; i < g->nodes; i++) {
         const struct node *n = &g->node[i];
-        if (op_of(n)->fits && !op_of(n)->fits(n, shapes[n->input[0]])) return false;
+        if (!op_of(n)->sliding) continue;
+        const struct sliding sliding = op_of(n)->sliding(n);
+        if (!sliding_fits(&sliding, shapes[n->input[0]])) return false;
     }
     return true;
 }

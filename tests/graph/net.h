@@ -13,6 +13,9 @@ struct conv_attr attr_conv(int oc, int k, int stride, enum pad_kind pad);
 struct graph *net_xception(int h, int w); /* the published one, 1000 classes */
 struct graph *net_small(void); /* 12x12x3, one block of each kind; NULL when out of memory */
 struct graph *net_random(uint64_t seed);
+/* Blocks one above the other, each a separable convolution and a pool beside a shortcut, with
+ * windows of any kind: what runs in bands. */
+struct graph *net_tower(uint64_t seed);
 
 /* Values for every parameter, in one block: free(data[0]), free(data). */
 float **net_data(const struct graph *g, uint64_t seed);

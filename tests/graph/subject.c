@@ -33,7 +33,7 @@ void subject_free(struct subject *s)
 void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, int taps)
 {
     struct shape in = s->g->input;
-    struct plan_opts opts = {{batch, in.h, in.w, in.c}, tap, taps};
+    struct plan_opts opts = {{batch, in.h, in.w, in.c}, tap, taps, s->band_bytes};
     xc_status status = plan_new(s->g, s->w, &s->k, &opts, &t->plan, &s->err);
     if (status != XC_OK) print_message("seed %llu: %s\n", (unsigned long long)s->seed, s->err.text);
     assert_int_equal(status, XC_OK);

@@ -15,6 +15,7 @@ struct subject {
     float **data;
     struct kernels k;
     struct weights *w;
+    size_t band_bytes; /* of the plans to come; 0 after subject_make */
     struct error err;
 };
 

@@ -92,7 +92,7 @@ static xc_status make_all(float *const *data)
     kernels_init(&k, DTYPE_F64, 0);
     struct graph *g = net_small();
     if (!g) return XC_ERR_MEMORY;
-    struct plan_opts opts = {{1, 12, 12, 3}, NULL, 0};
+    struct plan_opts opts = {.input = {1, 12, 12, 3}};
     xc_status status = graph_finish(g, &err);
     if (status == XC_OK) status = weights_new(g, &from, &k, NULL, &w, &err);
     if (status == XC_OK) status = plan_new(g, w, &k, &opts, &p, &err);

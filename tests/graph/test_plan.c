@@ -214,20 +214,25 @@ static void xception_memory(void **state)
     struct graph *g = net_xception(299, 299);
     struct kernels k;
     struct plan *p;
-    struct plan_opts opts = {{1, 299, 299, 3}, NULL, 0};
+    struct plan_opts opts = {.input = {1, 299, 299, 3}};
     struct error err = {0};
     kernels_init(&k, DTYPE_F32, 0);
     assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
-    /* two maps of 147x147x128 and the shortcut's 147x147x64: the least without bands */
-    assert_int_equal(plan_arena_bytes(p, 0), 147 * 147 * (128 + 128 + 64) * 4);
+    assert_true(plan_arena_bytes(p, 0) < 6 << 20);
     assert_int_equal(p->steps, 85 - 34 - 4); /* separable convolutions; pools that add */
     assert_true(plan_arena_bytes(p, 3) - plan_arena_bytes(p, 2) <= 320 << 10);
     struct arena a = {0};
     const char *text = plan_dump(p, &a);
     assert_non_null(strstr(text, "1x19x19x728 -> 1x19x19x728"));
+    assert_non_null(strstr(text, "  block2_pool + block2_residual_bn, group 0, 25 turns\n"));
     assert_non_null(strstr(text, " > block5_sepconv3 > block5_sepconv3_bn + block4_add\n"));
     arena_free(&a);
     assert_int_equal(plan_run(p, NULL, NULL, NULL), XC_ERR_ARGUMENT); /* it has no weights */
+    plan_free(p);
+    opts.band_bytes = SIZE_MAX;
+    assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
+    /* two maps of 147x147x128 and the shortcut's 147x147x64: the least without bands */
+    assert_int_equal(plan_arena_bytes(p, 0), 147 * 147 * (128 + 128 + 64) * 4);
     plan_free(p);
     graph_free(g);
 }
@@ -235,31 +240,36 @@ static void xception_memory(void **state)
 /* ---- lives do not overlap ----------------------------------------------------------------------
  */
 
-static void plan_places(const struct graph *g, struct arena *a, struct schedule *s,
-                        struct places *p)
+static void plan_places(const struct graph *g, size_t band_bytes, struct arena *a,
+                        struct schedule *s, struct places *p)
 {
     struct error err = {0};
-    struct plan_opts opts = {{2, g->input.h, g->input.w, g->input.c}, NULL, 0};
+    struct plan_opts opts = {{2, g->input.h, g->input.w, g->input.c}, NULL, 0, band_bytes};
     struct shape *shapes = arena_push(a, (size_t)g->nodes, sizeof *shapes);
     assert_int_equal(graph_shapes(g, opts.input, shapes, &err), XC_OK);
     *s = (struct schedule){.g = g, .type = DTYPE_F32, .shape = shapes};
     assert_int_equal(schedule_build(s, &opts, a, &err), XC_OK);
+    assert_int_equal(bands_find(s, &opts, a, &err), XC_OK);
     assert_int_equal(places_find(p, s, a, &err), XC_OK);
 }
 
 static void no_overlap(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 300; seed++) {
-        struct graph *g = net_random(seed);
+    int groups = 0;
+    for (uint64_t seed = 0; seed < 600; seed++) {
+        struct graph *g = seed % 2 ? net_tower(seed / 2) : net_random(seed / 2);
         struct arena a = {0};
         struct schedule s;
         struct places p;
-        plan_places(g, &a, &s, &p);
+        plan_places(g, seed % 2 ? 1 : SIZE_MAX, &a, &s, &p);
         assert_int_equal(places_overlap(&p), -1);
+        groups += s.groups;
+        assert_true(seed % 2 || s.groups == 0);
         arena_free(&a);
         graph_free(g);
     }
+    assert_true(groups > 50);
 }
 
 /* The checker sees one value moved onto its neighbour, and one that dies a chain too late. */
@@ -270,7 +280,7 @@ static void overlap_is_seen(void **state)
     struct arena a = {0};
     struct schedule s;
     struct places p;
-    plan_places(g, &a, &s, &p);
+    plan_places(g, SIZE_MAX, &a, &s, &p);
     int in = p.value_of[graph_find(g, "block4_add")];
     int out = p.value_of[graph_find(g, "block5_sepconv2_act")];
     size_t at = p.value[out].at;
@@ -281,6 +291,33 @@ static void overlap_is_seen(void **state)
     p.value[p.value_of[graph_find(g, "block2_sepconv2_bn")]].last = g->nodes;
     assert_true(places_overlap(&p) >= 0);
     arena_free(&a);
+    graph_free(g);
+}
+
+/* ---- bands -------------------------------------------------------------------------------------
+ */
+
+/* What is read later cannot exist by bands only; a tap ends a group, too. */
+static void bands_end(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(40, 30, 3);
+    int x = same(g, "a", 0, 8), y = same(g, "b", x, 8), tap[] = {y};
+    int z = graph_global_pool(g, "pool", same(g, "c", y, 4), POOL_MAX);
+    graph_output(g, "y", graph_dense(g, "fc", z, 4, true));
+    for (int taps = 0; taps < 2; taps++) {
+        struct plan *p;
+        struct kernels k;
+        struct error err = {0};
+        struct plan_opts opts = {{1, 40, 30, 3}, tap, taps, 1};
+        kernels_init(&k, DTYPE_F32, 0);
+        assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
+        assert_true(p->step[0].group >= 0);
+        assert_int_equal(p->step[1].group, p->step[0].group);
+        assert_int_equal(p->step[2].group == p->step[1].group, !taps);
+        assert_int_equal(p->step[3].group, -1);
+        plan_free(p);
+    }
     graph_free(g);
 }
 
@@ -295,7 +332,7 @@ static void tap_of_a_folded_convolution(void **state)
     struct plan *p;
     struct error err = {0};
     int tap = graph_find(g, "block7_sepconv2");
-    struct plan_opts opts = {{1, 71, 71, 3}, &tap, 1};
+    struct plan_opts opts = {.input = {1, 71, 71, 3}, .tap = &tap, .taps = 1};
     kernels_init(&k, DTYPE_F32, 0);
     assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_ERR_ARGUMENT);
     assert_string_equal(err.text,
@@ -386,6 +423,6 @@ RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_af
     cmocka_unit_test(norm_that_cannot_fold), cmocka_unit_test(concat_outlives_itself),
     cmocka_unit_test(flat_and_joined), cmocka_unit_test(nested_and_repeated_concat),
     cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),
-    cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen),
+    cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen), cmocka_unit_test(bands_end),
     cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least),
     cmocka_unit_test(weights_lie_in_panels))

@@ -165,7 +165,7 @@ static size_t make_runs(struct product *p, const struct source *src, size_t from
 
 static bool is_flat(const struct view *v)
 {
-    return v->row == v->w * v->pixel && v->image == v->h * v->row;
+    return v->row == v->w * v->pixel && (v->n == 1 || v->image == v->h * v->row);
 }
 
 static bool outputs_are_flat(const struct conv_call *call)
