@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How does a graph become a list of kernel calls? The loops of chain.c, band.c and place.c, then
- * one step a chain, filled in by the operator that does the work. After this nothing is decided any
- * more: run.c adds the arena's address and calls.
+ * one step a chain, filled in by the operator that does the work, and slice.c for which rows run
+ * when. After this nothing is decided any more: run.c adds the arena's address and calls.
  *
  * A plan without weights has everything but the pointers to them: it is how memory is sized before
  * there is a model.

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How does a plan run? A loop over its steps. A step's call is copied to the stack, its views get
- * the arena's address, and the pool hands ranges of its units to the kernel: so one plan serves any
- * number of threads, each with an arena, and nothing is allocated or locked here.
+ * How does a plan run? A loop over its slices. The call of a slice's step is copied to the stack,
+ * its views get the arena's address and the slice's rows, and the pool hands ranges of its units to
+ * the kernel: so one plan serves any number of threads, each with an arena, and nothing is
+ * allocated or locked here.
  *
  * Units are counted image by image, so the first images of a batch are the first units of every
  * step.
  */
-#include "base/clock.h"
 #include <string.h>
 
+#include "base/clock.h"
 #include "graph/plan_int.h"
 
 struct work {

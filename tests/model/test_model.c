@@ -52,7 +52,7 @@ static void test_info(void **state)
     assert_int_equal(info->layers, 134);
     assert_int_equal(info->classes, 1000);
     assert_int_equal(info->weight_bytes, 4 * 22910480);
-    assert_true(info->activation_bytes > 20 << 20 && info->activation_bytes < 40 << 20);
+    assert_true(info->activation_bytes > 4 << 20 && info->activation_bytes < 8 << 20);
     assert_true(info->has_softmax && !info->has_weights && !info->has_labels);
     assert_string_equal(info->flavour, "keras");
     for (uint32_t i = 0; i < info->layers; i++) {
