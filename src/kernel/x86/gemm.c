@@ -207,7 +207,8 @@ static size_t block_rows(size_t rows, size_t most)
 static bool is_flat_throughout(const struct conv_call *call)
 {
     const struct window *win = &call->window;
-    return outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
+    const bool alike = call->in.w == call->out.w && (call->in.n == 1 || call->in.h == call->out.h);
+    return alike && outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
            win->sy == 1 && win->sx == 1;
 }
 
