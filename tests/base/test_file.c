@@ -210,10 +210,55 @@ static void test_descriptor_is_not_inherited(void **state)
     file_out_abort(&out);
 }
 
+/* Pages of files that this process has in memory. */
+static long file_pages(void)
+{
+    long all = 0, resident = 0, shared = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld %ld %ld", &all, &resident, &shared), 3);
+    fclose(f);
+    return shared;
+}
+
+static unsigned sum(struct file_view view)
+{
+    unsigned total = 0;
+    for (size_t i = 0; i < view.size; i++) total += view.data[i];
+    return total;
+}
+
+static void test_pages_come_and_go(void **state)
+{
+    (void)state;
+    enum { SIZE = 16 << 20, MOST = SIZE / 4096 * 3 / 4 };
+    struct file_out out;
+    struct file_view view;
+    struct error err;
+    char *bytes = malloc(SIZE);
+    assert_non_null(bytes);
+    memset(bytes, 7, SIZE);
+    assert_int_equal(file_out_open(at("a"), &out, &err), XC_OK);
+    assert_int_equal(file_out_write(&out, bytes, SIZE, &err), XC_OK);
+    assert_int_equal(file_out_commit(&out, &err), XC_OK);
+    assert_int_equal(file_map(at("a"), SIZE, &view, &err), XC_OK);
+    file_expect(&view, view.data, SIZE);
+    assert_int_equal(sum(view), 7u * SIZE);
+    const long before = file_pages();
+    file_forget(&view, bytes, SIZE);         /* not of this file */
+    file_forget(&view, view.data + 1, SIZE); /* nor all of this */
+    assert_true(file_pages() > before - MOST);
+    file_forget(&view, view.data + 5000, SIZE - 5000);
+    assert_true(file_pages() < before - MOST);
+    assert_int_equal(sum(view), 7u * SIZE);
+    file_release(&view);
+    free(bytes);
+}
+
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 RUN(IN_A_FOLDER(test_out_and_in), IN_A_FOLDER(test_what_is_not_a_regular_file),
     IN_A_FOLDER(test_abort_leaves_the_old_one), IN_A_FOLDER(test_full_disk_leaves_the_old_one),
     IN_A_FOLDER(test_failed_rename_leaves_no_trace), IN_A_FOLDER(test_link_is_followed),
     IN_A_FOLDER(test_mode_honours_the_umask), IN_A_FOLDER(test_longest_name),
-    IN_A_FOLDER(test_descriptor_is_not_inherited))
+    IN_A_FOLDER(test_descriptor_is_not_inherited), IN_A_FOLDER(test_pages_come_and_go))

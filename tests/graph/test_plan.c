@@ -416,6 +416,49 @@ static void weights_lie_in_panels(void **state)
     subject_free(&s);
 }
 
+static const struct kernels plain = {.type = DTYPE_F32};
+static const struct kernels panels = {.type = DTYPE_F32,
+                                      .conv_packing = PACK_PANEL16,
+                                      .pointwise_packing = PACK_PANEL16,
+                                      .dense_packing = PACK_PANEL16};
+
+static struct weights *whole(const struct subject *s, const struct kernels *k)
+{
+    const struct weights_source from = {.data = (const float *const *)s->data, .copy_all = true};
+    struct weights *w;
+    assert_int_equal(weights_new(s->g, &from, k, NULL, &w, NULL), XC_OK);
+    return w;
+}
+
+/* from, packed as `form`, becomes what packing anew for k gives. */
+static void assert_moves(const struct subject *s, const struct kernels *form,
+                         const struct kernels *k)
+{
+    struct weights *a = whole(s, form), *want = whole(s, k), *got;
+    const struct weights_packed from = {.block = weights_block(a), .form = *form};
+    assert_int_equal(weights_from_packed(s->g, &from, k, NULL, &got, NULL), XC_OK);
+    assert_int_equal(weights_bytes(got), form == k ? 0 : weights_bytes(want));
+    if (form != k) assert_memory_equal(got->block, want->block, want->bytes);
+    for (int i = 0; i < s->g->nodes; i++)
+        if (form == k) assert_ptr_equal(got->ready[i].weight, a->ready[i].weight);
+    weights_free(got);
+    weights_free(want);
+    weights_free(a);
+}
+
+static void weights_move_between_packings(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct subject s;
+        subject_make(&s, net_random(seed), seed, DTYPE_F32);
+        assert_moves(&s, &plain, &panels);
+        assert_moves(&s, &panels, &plain);
+        assert_moves(&s, &panels, &panels);
+        subject_free(&s);
+    }
+}
+
 RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_after),
     cmocka_unit_test(act_after_act), cmocka_unit_test(sum_of_two_sums),
     cmocka_unit_test(not_left_to_readers), cmocka_unit_test(separable),
@@ -425,4 +468,4 @@ RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_af
     cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),
     cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen), cmocka_unit_test(bands_end),
     cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least),
-    cmocka_unit_test(weights_lie_in_panels))
+    cmocka_unit_test(weights_lie_in_panels), cmocka_unit_test(weights_move_between_packings))
