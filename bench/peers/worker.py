@@ -124,6 +124,7 @@ def start_torch():
 
 def start_keras():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
     import tensorflow
     import to_keras
     tensorflow.config.threading.set_intra_op_parallelism_threads(JOB["threads"])
@@ -135,7 +136,7 @@ def start_keras():
     def run():
         last[:] = [call(x).numpy()]
 
-    return run, lambda: last[0].tobytes(), tensorflow.__version__, None
+    return run, lambda: last[0].tobytes(), keras.__version__, None
 
 
 def start_litert():
