@@ -267,6 +267,54 @@ XC_API XC_NODISCARD xc_status xc_dataset_image(const xc_dataset *dataset, uint64
  * validation has. */
 XC_API XC_NODISCARD xc_status xc_dataset_trainable(const xc_dataset *dataset);
 
+/* Told now and then from the calling thread; false: stop, with XC_ERR_CANCELLED. */
+typedef bool xc_progress_fn(void *user, uint64_t done, uint64_t all);
+
+typedef struct xc_scan xc_scan;
+typedef struct xc_scan_info {
+    uint64_t samples, unreadable;
+    uint64_t same;          /* pictures whose pixels another sample has, too */
+    uint64_t leaks;         /* of these, in another split than the first one */
+    uint64_t conflicts;     /* of these, with another label */
+    double mean[3], std[3]; /* of red, green, blue in 0..255, over all pixels */
+} xc_scan_info;
+typedef struct xc_scanned {
+    const char *reason; /* why it cannot be read; NULL: it can */
+    uint32_t width, height;
+    uint64_t same_as; /* the first sample with the same pixels; its own index: there is none */
+} xc_scanned;
+/* Reads every picture. progress may be NULL. *out is the caller's. */
+XC_API XC_NODISCARD xc_status xc_dataset_scan(xc_context *context, const xc_dataset *dataset,
+                                              xc_progress_fn *progress, void *user, xc_scan **out);
+XC_API void xc_scan_free(xc_scan *scan);
+XC_API void xc_scan_get_info(const xc_scan *scan, xc_scan_info *out);
+XC_API XC_NODISCARD xc_status xc_scan_sample(const xc_scan *scan, uint64_t index, xc_scanned *out);
+
+/* Writes tar files that xc_dataset_open reads: one tar with split/CLASS/name (shard_bytes 0), or a
+ * folder of WebDataset shards of about that size, shuffled by seed. *files: how many. */
+XC_API XC_NODISCARD xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path,
+                                              uint64_t shard_bytes, uint64_t seed, uint32_t *files);
+
+typedef struct xc_sheet_opts {
+    uint32_t size;
+    xc_split split;
+    uint32_t height, width;          /* of the network's input; 0 = 160 */
+    uint32_t columns, rows;          /* 0 = 8, 6 */
+    const xc_preprocess *preprocess; /* NULL = that of recipe "keras" */
+    const char *augment; /* "rrc,flip,...", "none" or the name of a ready-made one; NULL = "none" */
+    uint64_t seed;
+    uint32_t epoch;
+} xc_sheet_opts;
+#define XC_SHEET_OPTS_INIT                                                                         \
+    {                                                                                              \
+        sizeof(xc_sheet_opts), XC_SPLIT_TRAIN, 0, 0, 0, 0, NULL, NULL, 0, 0                        \
+    }
+/* Writes a PNG of what the network sees: a grid of samples as they are after augmentation. */
+XC_API XC_NODISCARD xc_status xc_dataset_sheet(const xc_dataset *dataset, const xc_sheet_opts *opts,
+                                               const char *path);
+/* Ready-made augmentation i = 0, 1, ... and what it stands for; NULL past the last. */
+XC_API const char *xc_augment_name(int32_t i, const char **spec);
+
 /* ---- models ------------------------------------------------------------------------------------
  */
 

@@ -4,10 +4,19 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "data/dataset.h"
+#include "data/pack.h"
+#include "data/scan.h"
+#include "data/sheet.h"
+#include "image/draw.h"
 
 struct xc_dataset {
     struct dataset *d;
+};
+
+struct xc_scan {
+    struct scan s;
 };
 
 static xc_status read_opts(const xc_dataset_opts *from, struct dataset_opts *to)
@@ -145,4 +154,122 @@ xc_status xc_dataset_trainable(const xc_dataset *dataset)
 {
     if (!dataset) return refuse_null("dataset");
     return dataset_trainable(dataset->d, api_error());
+}
+
+xc_status xc_dataset_scan(xc_context *context, const xc_dataset *dataset, xc_progress_fn *progress,
+                          void *user, xc_scan **out)
+{
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!context) return refuse_null("context");
+    if (!dataset) return refuse_null("dataset");
+    xc_scan *scan = calloc(1, sizeof *scan);
+    if (!scan) return fail_memory(api_error(), sizeof *scan);
+    xc_status status =
+        scan_run(dataset->d, context->machine.pool, progress, user, &scan->s, api_error());
+    if (status == XC_OK)
+        *out = scan;
+    else
+        free(scan);
+    return status;
+}
+
+void xc_scan_free(xc_scan *scan)
+{
+    if (!scan) return;
+    scan_free(&scan->s);
+    free(scan);
+}
+
+void xc_scan_get_info(const xc_scan *scan, xc_scan_info *out)
+{
+    if (!scan || !out) return;
+    const struct scan *s = &scan->s;
+    *out = (xc_scan_info){.samples = s->samples,
+                          .unreadable = s->unreadable,
+                          .same = s->same,
+                          .leaks = s->leaks,
+                          .conflicts = s->conflicts};
+    for (int c = 0; c < 3; c++) {
+        out->mean[c] = s->mean[c];
+        out->std[c] = s->std[c];
+    }
+}
+
+xc_status xc_scan_sample(const xc_scan *scan, uint64_t index, xc_scanned *out)
+{
+    if (!scan) return refuse_null("scan");
+    if (!out) return refuse_null("out");
+    if (index >= scan->s.samples)
+        return fail(api_error(), XC_ERR_ARGUMENT, "sample %ju, there are %zu", (uintmax_t)index,
+                    scan->s.samples);
+    const struct scanned *s = &scan->s.sample[index];
+    *out = (xc_scanned){s->reason, s->width, s->height, s->same_as};
+    return XC_OK;
+}
+
+xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path, uint64_t shard_bytes,
+                          uint64_t seed, uint32_t *files)
+{
+    struct pack_opts o = {shard_bytes, seed};
+    uint32_t written;
+    if (!dataset) return refuse_null("dataset");
+    if (!path) return refuse_null("path");
+    return dataset_pack(dataset->d, path, &o, files ? files : &written, api_error());
+}
+
+static xc_status write_png(const xc_image *image, const char *path)
+{
+    struct file_out out;
+    uint8_t *png;
+    size_t size;
+    TRY(png_encode(image, &png, &size, api_error()));
+    xc_status status = file_out_open(path, &out, api_error());
+    if (status == XC_OK) {
+        status = file_out_write(&out, png, size, api_error());
+        if (status == XC_OK) status = file_out_commit(&out, api_error());
+        if (status != XC_OK) file_out_abort(&out);
+    }
+    free(png);
+    return status;
+}
+
+static uint32_t number_or(uint32_t given, uint32_t usual)
+{
+    return given ? given : usual;
+}
+
+xc_status xc_dataset_sheet(const xc_dataset *dataset, const xc_sheet_opts *opts, const char *path)
+{
+    xc_sheet_opts o = XC_SHEET_OPTS_INIT;
+    xc_preprocess keras;
+    xc_image *image = NULL;
+    if (!dataset) return refuse_null("dataset");
+    if (!path) return refuse_null("path");
+    TRY(options_read(&o, sizeof o, opts, "xc_sheet_opts"));
+    TRY(preprocess_named("keras", &keras, api_error()));
+    if (o.height > 4096 || o.width > 4096 || o.columns > 1024 || o.rows > 1024)
+        return fail(api_error(), XC_ERR_ARGUMENT, "a sheet of %ux%u cells of %ux%u", o.columns,
+                    o.rows, o.height, o.width);
+    struct sheet_opts sheet = {.split = (uint8_t)o.split,
+                               .h = (int)number_or(o.height, 160),
+                               .w = (int)number_or(o.width, 160),
+                               .columns = (int)number_or(o.columns, 8),
+                               .rows = (int)number_or(o.rows, 6),
+                               .preprocess = o.preprocess ? o.preprocess : &keras,
+                               .seed = o.seed,
+                               .epoch = o.epoch};
+    TRY(augment_parse(o.augment ? o.augment : "none", &sheet.augment, api_error()));
+    xc_status status = sheet_make(dataset->d, &sheet, &image, api_error());
+    if (status == XC_OK) status = write_png(image, path);
+    image_free(image);
+    return status;
+}
+
+const char *xc_augment_name(int32_t i, const char **spec)
+{
+    const char *meaning;
+    const char *name = augment_name(i, &meaning);
+    if (spec && name) *spec = meaning;
+    return name;
 }

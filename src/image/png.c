@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How do PNG bytes become pixels? libpng decodes and expands: palettes to colours, a transparent
- * colour to an alpha channel, fewer than 8 bits to 8, 16 bits to their high byte. Gamma and colour
- * profiles are left alone, as Pillow leaves them. The only file that includes png.h.
+ * How do PNG bytes become pixels, and pixels PNG bytes? libpng decodes and expands: palettes to
+ * colours, a transparent colour to an alpha channel, fewer than 8 bits to 8, 16 bits to their high
+ * byte. Gamma and colour profiles are left alone, as Pillow leaves them. The only file that
+ * includes png.h.
  *
  * libpng is told to skip every chunk that is not needed: some of its readers take as much memory as
  * a chunk announces. The eXIf chunk is found here instead.
@@ -15,9 +16,11 @@
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "image/draw.h"
 
 struct job {
     struct bytes in;
@@ -135,5 +138,66 @@ xc_status png_decode(const uint8_t *bytes, size_t count, const xc_image_limits *
     }
     image_free(job.image);
     png_destroy_read_struct(&job.png, &job.info, NULL);
+    return status;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+struct writing {
+    struct job job;
+    uint8_t *bytes;
+    size_t size, room;
+};
+
+static void on_write(png_structp png, png_bytep bytes, size_t count)
+{
+    struct writing *w = png_get_io_ptr(png);
+    if (count > w->room - w->size) {
+        size_t room = w->room + count + w->room / 2 + 4096;
+        uint8_t *grown = realloc(w->bytes, room);
+        if (!grown) png_error(png, "out of memory");
+        w->bytes = grown;
+        w->room = room;
+    }
+    memcpy(w->bytes + w->size, bytes, count);
+    w->size += count;
+}
+
+static void on_flush(png_structp png)
+{
+    (void)png;
+}
+
+static void write_rows(struct job *job)
+{
+    const xc_image *image = job->image;
+    int type = image->info.format == XC_GREY8  ? PNG_COLOR_TYPE_GRAY
+               : image->info.format == XC_RGB8 ? PNG_COLOR_TYPE_RGB
+                                               : PNG_COLOR_TYPE_RGBA;
+    png_set_write_fn(job->png, job, on_write, on_flush);
+    png_set_IHDR(job->png, job->info, image->info.width, image->info.height, 8, type,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(job->png, job->info);
+    for (uint32_t y = 0; y < image->info.height; y++)
+        png_write_row(job->png, image->base + (ptrdiff_t)y * image->stride);
+    png_write_end(job->png, NULL);
+}
+
+xc_status png_encode(const xc_image *image, uint8_t **png, size_t *size, struct error *err)
+{
+    xc_image copy = *image; /* of the place, not of the pixels */
+    struct writing w = {.job = {.image = &copy, .err = err}};
+    w.job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w.job, on_error, on_warning);
+    w.job.info = w.job.png ? png_create_info_struct(w.job.png) : NULL;
+    xc_status status = XC_OK;
+    if (!w.job.info)
+        status = fail_memory(err, 0);
+    else if (!guarded(&w.job, write_rows))
+        status = fail(err, XC_ERR_MEMORY, "PNG: %s", w.job.reason);
+    png_destroy_write_struct(&w.job.png, &w.job.info);
+    if (status != XC_OK) free(w.bytes);
+    *png = status == XC_OK ? w.bytes : NULL;
+    *size = w.size;
     return status;
 }

@@ -21,8 +21,10 @@
 #endif
 
 typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t whole __attribute__((vector_size(16)));
 
-/* Which input pixels make an output pixel, and with which weights (in axis.weight). */
+/* Which input pixels make an output pixel, and with which weights (in axis.weight, followed by
+ * zeros up to axis.longest: then every output pixel takes the same number of steps). */
 struct span {
     int first, count;
     size_t weight;
@@ -196,6 +198,7 @@ static xc_status axis_fill(struct axis *axis, double from, double size, int n, x
             double w = filter_weight(filter, (k - centre + 0.5) / stretch);
             weight[k - first] = sum != 0.0 ? (float)(w / sum) : 1.0f / (float)(end - first);
         }
+        for (int k = end - first; k < (int)most; k++) weight[k] = 0.0f;
         axis->span[i] = (struct span){first, end - first, (size_t)i * most};
         if (end - first > axis->longest) axis->longest = end - first;
     }
@@ -220,43 +223,92 @@ static void widen(const uint8_t *in, int n, int step, float *out)
     }
 }
 
-/* in: pixels from column `left` on, as lanes */
-static void resample_row(const lanes *in, int left, const struct axis *across, int n, lanes *out)
+/* in: pixels from column `left` on, as lanes, and `taps` more that are finite */
+static inline void resample(const lanes *in, int left, const struct axis *across, int taps, int n,
+                            lanes *out)
 {
     for (int x = 0; x < n; x++) {
         const struct span *s = &across->span[x];
         const lanes *p = in + (s->first - left);
         const float *w = across->weight + s->weight;
-        lanes sum = {0};
-        for (int k = 0; k < s->count; k++) sum += p[k] * w[k];
+        lanes sum = p[0] * w[0];
+        for (int k = 1; k < taps; k++) sum += p[k] * w[k];
         out[x] = sum;
     }
 }
 
-/* (n) lanes to (n, 3) bytes, rounded to nearest. */
-static void narrow(const float *in, int n, uint8_t *out)
+static void resample_row(const lanes *in, int left, const struct axis *across, int n, lanes *out)
 {
-    for (int x = 0; x < n; x++, in += 4) {
-        for (int c = 0; c < 3; c++) {
-            float v = in[c] + 0.5f;
-            v = v < 0.0f ? 0.0f : v > 255.0f ? 255.0f : v;
-            *out++ = (uint8_t)v;
-        }
+    switch (across->longest) { /* the usual ones unrolled */
+    case 2:
+        resample(in, left, across, 2, n, out);
+        break;
+    case 3:
+        resample(in, left, across, 3, n, out);
+        break;
+    case 4:
+        resample(in, left, across, 4, n, out);
+        break;
+    default:
+        resample(in, left, across, across->longest, n, out);
     }
+}
+
+static uint8_t to_byte(int32_t v)
+{
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+/* Rounded to nearest, ties up. */
+static void narrow(lanes v, uint8_t *out)
+{
+    whole i = __builtin_convertvector(v + 0.5f, whole);
+    out[0] = to_byte(i[0]);
+    out[1] = to_byte(i[1]);
+    out[2] = to_byte(i[2]);
+}
+
+/* Four rows at once; a row that is not there has the weight 0. */
+enum { TOGETHER = 4 };
+struct four {
+    const lanes *row[TOGETHER];
+    float weight[TOGETHER];
+};
+
+static struct four four_rows(const struct region_reader *r, const struct span *s, int from, int n)
+{
+    const lanes *ring = r->ring.data;
+    struct four f;
+    for (int k = 0; k < TOGETHER; k++) {
+        bool there = from + k < s->count;
+        int row = s->first + (there ? from + k : 0);
+        f.row[k] = ring + (size_t)(row % r->down.longest) * (size_t)n;
+        f.weight[k] = there ? r->down.weight[s->weight + (size_t)(from + k)] : 0.0f;
+    }
+    return f;
+}
+
+static inline lanes four_sum(const struct four *f, int x)
+{
+    return f->row[0][x] * f->weight[0] + f->row[1][x] * f->weight[1] + f->row[2][x] * f->weight[2] +
+           f->row[3][x] * f->weight[3];
 }
 
 static void sum_rows(const struct region_reader *r, int y, int n, uint8_t *out)
 {
     const struct span *s = &r->down.span[y];
-    const float *weight = r->down.weight + s->weight;
     lanes *sum = r->sum.data;
-    const lanes *ring = r->ring.data;
-    for (int k = 0; k < s->count; k++) {
-        const lanes *row = ring + (size_t)((s->first + k) % r->down.longest) * (size_t)n;
-        lanes w = {weight[k], weight[k], weight[k], weight[k]};
-        for (int x = 0; x < n; x++) sum[x] = k == 0 ? row[x] * w : sum[x] + row[x] * w;
+    struct four f = four_rows(r, s, 0, n);
+    if (s->count <= TOGETHER) {
+        for (int x = 0; x < n; x++, out += 3) narrow(four_sum(&f, x), out);
+        return;
     }
-    narrow((const float *)sum, n, out);
+    for (int x = 0; x < n; x++) sum[x] = four_sum(&f, x);
+    for (int k = TOGETHER; k < s->count; k += TOGETHER) {
+        f = four_rows(r, s, k, n);
+        for (int x = 0; x < n; x++) sum[x] += four_sum(&f, x);
+    }
+    for (int x = 0; x < n; x++, out += 3) narrow(sum[x], out);
 }
 
 /* What the rows of one read come from. */
@@ -323,7 +375,9 @@ static xc_status start_rows(struct region_reader *r, int shrink, struct rows_fro
     (void)shrink, (void)first, (void)last;
     size_t width = (size_t)from->width, columns = (size_t)out_w;
     if (!r->bytes) TRY(reserve(&r->row, width, 3, err));
-    TRY(reserve(&r->line, width, sizeof(lanes), err));
+    size_t line = width + (size_t)r->across.longest; /* below 2^16 + 2^18 */
+    TRY(reserve(&r->line, line, sizeof(lanes), err));
+    memset((lanes *)r->line.data + width, 0, (size_t)r->across.longest * sizeof(lanes));
     TRY(reserve(&r->sum, columns, sizeof(lanes), err));
     return reserve(&r->ring, columns * (size_t)r->down.longest, sizeof(lanes), err);
 }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One tar holds "split/class/name"; shards hold KEY.jpg and KEY.json (the class by name and by
+ * number) in a shuffled order, a new shard where the last one is full. Every file is
+ * written beside its place and renamed when it is complete.
+ */
+#include "data/pack.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "data/order.h"
+#include "data/tar.h"
+#include "image/draw.h"
+
+struct packing {
+    const struct dataset *d;
+    const struct pack_opts *opts;
+    const char *path;
+    struct file_out out;
+    bool open;
+    uint64_t written; /* into the open file */
+    uint32_t files;
+    struct sample_bytes bytes;
+    struct error *err;
+};
+
+static const uint8_t zeros[2 * TAR_BLOCK];
+
+static xc_status put_member(struct packing *p, const char *name, const void *bytes, size_t size)
+{
+    uint8_t header[TAR_HEADER_MOST];
+    size_t n = tar_header(name, size, header), pad = (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK;
+    if (n == 0) return fail(p->err, XC_ERR_LIMIT, "%s: the name is too long for a tar", name);
+    TRY(file_out_write(&p->out, header, n, p->err));
+    TRY(file_out_write(&p->out, bytes, size, p->err));
+    TRY(file_out_write(&p->out, zeros, pad, p->err));
+    p->written += n + size + pad;
+    return XC_OK;
+}
+
+static xc_status close_file(struct packing *p)
+{
+    if (!p->open) return XC_OK;
+    TRY(file_out_write(&p->out, zeros, sizeof zeros, p->err));
+    TRY(file_out_commit(&p->out, p->err));
+    p->open = false;
+    p->files++;
+    return XC_OK;
+}
+
+static xc_status open_file(struct packing *p, xc_split split, uint32_t shard)
+{
+    char *path = NULL;
+    if (!p->opts->shard_bytes)
+        path = strdup(p->path);
+    else if (asprintf(&path, "%s/%s-%06u.tar", p->path, split_name(split), shard) < 0)
+        path = NULL;
+    if (!path) return fail_memory(p->err, 0);
+    xc_status status = file_out_open(path, &p->out, p->err);
+    p->open = status == XC_OK;
+    p->written = 0;
+    free(path);
+    return status;
+}
+
+/* The encoded picture into p->bytes, and how its name ends. */
+static xc_status encode(struct packing *p, size_t index, const char **ending)
+{
+    if (!p->d->raw.h) {
+        const char *name = p->d->sample[index].name, *dot = strrchr(name, '.');
+        TRY(dataset_read(p->d, index, &p->bytes, p->err));
+        bool jpeg = p->bytes.size > 2 && p->bytes.data[0] == 0xff && p->bytes.data[1] == 0xd8;
+        bool webp = p->bytes.size > 12 && !memcmp(p->bytes.data + 8, "WEBP", 4);
+        *ending = dot && strlen(dot) <= 6 && !strchr(dot, '/') ? dot
+                  : jpeg                                       ? ".jpg"
+                  : webp                                       ? ".webp"
+                                                               : ".png";
+        return XC_OK;
+    }
+    xc_image *image = NULL;
+    TRY(dataset_image(p->d, index, &p->bytes, NULL, &image, p->err));
+    uint8_t *png = NULL;
+    size_t size = 0;
+    xc_status status = png_encode(image, &png, &size, p->err);
+    image_free(image);
+    if (status != XC_OK) return status;
+    sample_bytes_free(&p->bytes);
+    p->bytes = (struct sample_bytes){png, size, size};
+    *ending = ".png";
+    return XC_OK;
+}
+
+/* The part of the name behind split and class folders, without its end. */
+static void stem_of(const struct dataset *d, const struct sample *s, char *out, size_t room)
+{
+    const char *name = s->name, *class_name = d->class_name[s->label];
+    const char *slash = strchr(name, '/');
+    uint8_t split;
+    if (slash && split_parse(name, (size_t)(slash - name), &split)) name = slash + 1;
+    size_t n = strlen(class_name);
+    if (!strncmp(name, class_name, n) && name[n] == '/') name += n + 1;
+    while (*name == '/') name++;
+    const char *dot = strrchr(name, '.');
+    bool ends = dot && !strchr(dot, '/') && strlen(dot) <= 6;
+    snprintf(out, room, "%.*s", ends ? (int)(dot - name) : (int)strlen(name), name);
+}
+
+static xc_status put_tree_sample(struct packing *p, size_t index)
+{
+    const struct sample *s = &p->d->sample[index];
+    char stem[TAR_MAX_NAME], name[TAR_MAX_NAME + 512];
+    const char *ending;
+    TRY(encode(p, index, &ending));
+    stem_of(p->d, s, stem, sizeof stem);
+    snprintf(name, sizeof name, "%s/%s/%s%s", split_name((xc_split)s->split),
+             p->d->class_name[s->label], stem, ending);
+    return put_member(p, name, p->bytes.data, p->bytes.size);
+}
+
+static xc_status put_shard_sample(struct packing *p, size_t index, uint32_t number)
+{
+    const struct sample *s = &p->d->sample[index];
+    char name[64];
+    const char *ending;
+    TRY(encode(p, index, &ending));
+    snprintf(name, sizeof name, "%08u%s", number, ending);
+    TRY(put_member(p, name, p->bytes.data, p->bytes.size));
+    snprintf(name, sizeof name, "%08u.json", number);
+    json_t *label = json_pack("{s:s,s:i}", "label", p->d->class_name[s->label], "index", s->label);
+    char *text = label ? json_dumps(label, JSON_COMPACT) : NULL;
+    xc_status status =
+        text ? put_member(p, name, text, strlen(text))
+             : fail(p->err, XC_ERR_FORMAT, "class %s is not UTF-8", p->d->class_name[s->label]);
+    free(text);
+    json_decref(label);
+    return status;
+}
+
+static xc_status pack_tree(struct packing *p)
+{
+    TRY(open_file(p, XC_SPLIT_TRAIN, 0));
+    for (size_t i = 0; i < p->d->samples; i++) TRY(put_tree_sample(p, i));
+    return close_file(p);
+}
+
+static xc_status pack_split(struct packing *p, xc_split split, const uint32_t *index, uint32_t n)
+{
+    uint32_t shard = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (p->open && p->written >= p->opts->shard_bytes) TRY(close_file(p));
+        if (!p->open) TRY(open_file(p, split, shard++));
+        TRY(put_shard_sample(p, index[order_at(p->opts->seed, 0, n, i)], i));
+    }
+    return close_file(p);
+}
+
+static xc_status pack_shards(struct packing *p)
+{
+    if (mkdir(p->path, 0777) != 0 && errno != EEXIST)
+        return fail_errno(p->err, p->path, "cannot make");
+    uint32_t *index = calloc(p->d->samples, sizeof *index);
+    xc_status status = index ? XC_OK : fail_memory(p->err, p->d->samples * sizeof *index);
+    for (int split = 0; split < XC_SPLITS && status == XC_OK; split++) {
+        uint32_t n = 0;
+        for (size_t i = 0; i < p->d->samples; i++)
+            if (p->d->sample[i].split == split) index[n++] = (uint32_t)i;
+        if (n > 0) status = pack_split(p, (xc_split)split, index, n);
+    }
+    free(index);
+    return status;
+}
+
+xc_status dataset_pack(const struct dataset *d, const char *path, const struct pack_opts *opts,
+                       uint32_t *files, struct error *err)
+{
+    struct packing p = {.d = d, .opts = opts, .path = path, .err = err};
+    *files = 0;
+    if (d->multi_label)
+        return fail(err, XC_ERR_UNSUPPORTED, "%s: samples with several labels cannot be packed",
+                    d->path);
+    xc_status status = opts->shard_bytes ? pack_shards(&p) : pack_tree(&p);
+    if (p.open) file_out_abort(&p.out);
+    sample_bytes_free(&p.bytes);
+    *files = p.files;
+    return status;
+}

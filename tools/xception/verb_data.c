@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * data: what is in a data set, and is it fit to train on? check and stats read every picture, split
+ * writes a list, pack writes tar files, sheet a picture of what the network sees.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emit.h"
+#include "engine.h"
+#include "say.h"
+#include "verbs.h"
+
+static const struct option options[] = {
+    {"output", 'o', "FILE", NULL, 0, 0, "what split, pack and sheet write (split: stdout)"},
+    {"val-split", 0, "PERCENT", NULL, 1, 99, "hold out this part of train, by class and group"},
+    {"seed", 0, "N", NULL, 0, UINT32_MAX, "of the split, the order and the augmentation (0)"},
+    {"shards", 0, "MIB", NULL, 1, 1 << 20, "pack: WebDataset shards of this size in a folder"},
+    {"split", 0, "NAME", "train|val|test", 0, 0, "sheet: which samples (train)"},
+    {"aug", 0, "SPEC", NULL, 0, 0, "sheet: light, standard, strong, small, or rrc,flip,..."},
+    {"size", 's', "SIZE", NULL, 0, 0, "sheet: the network's input, 299 or HxW (160)"},
+    {"grid", 0, "RxC", NULL, 0, 0, "sheet: rows and columns (6x8)"},
+    {"epoch", 0, "N", NULL, 0, UINT32_MAX, "sheet: what is seen in this epoch (0)"},
+    {"preprocess", 0, "NAME", NULL, 0, 0, "sheet: keras, keras-dataset, timm-legacy, ..."},
+    OPTIONS_END};
+
+static int open_set(const struct args *args, const char *path, xc_dataset **out)
+{
+    xc_dataset_opts opts = XC_DATASET_OPTS_INIT;
+    opts.val_split = arg_number(args, "val-split", 0) / 100.0;
+    opts.seed = arg_number(args, "seed", 0);
+    xc_status status = xc_dataset_open(path, &opts, out);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
+}
+
+static bool show_progress(void *user, uint64_t done, uint64_t all)
+{
+    bool *shown = user;
+    if (!isatty(STDERR_FILENO)) return true;
+    *shown = true;
+    fprintf(stderr, "\rreading %" PRIu64 "/%" PRIu64 "%s", done, all,
+            done == all ? "\r\033[K" : "");
+    return true;
+}
+
+static int scan_set(const struct args *args, const xc_dataset *set, xc_scan **out)
+{
+    xc_context *context = NULL;
+    bool shown = false;
+    int code = engine_open(args, &context);
+    if (code == EXIT_DONE) {
+        xc_progress_fn *progress = arg_on(args, "quiet") ? NULL : show_progress;
+        xc_status status = xc_dataset_scan(context, set, progress, &shown, out);
+        if (status != XC_OK) code = say_status(status, EXIT_DATA);
+    }
+    xc_context_free(context);
+    return code;
+}
+
+/* Samples of each class in each split, (classes, XC_SPLITS); free(). NULL: out of memory, said. */
+static uint64_t *count_classes(const xc_dataset *set)
+{
+    xc_dataset_info info;
+    xc_sample s;
+    xc_dataset_get_info(set, &info);
+    uint64_t *count = calloc(info.classes, XC_SPLITS * sizeof *count);
+    if (!count) say_error("out of memory for %u classes", info.classes);
+    for (uint64_t i = 0; count && i < info.samples; i++) {
+        if (xc_dataset_sample(set, i, &s) != XC_OK) continue;
+        count[(size_t)s.label * XC_SPLITS + s.split]++;
+        for (uint32_t k = 0; k < s.extra_count; k++)
+            count[(size_t)s.extra[k] * XC_SPLITS + s.split]++;
+    }
+    return count;
+}
+
+static const char *name_of(const xc_dataset *set, uint64_t index, xc_sample *s)
+{
+    return xc_dataset_sample(set, index, s) == XC_OK ? s->name : "?";
+}
+
+/* ---- check -------------------------------------------------------------------------------------
+ */
+
+static void print_findings(const xc_dataset *set, const xc_scan *scan, uint64_t samples)
+{
+    xc_scanned found;
+    xc_sample own, first;
+    for (uint64_t i = 0; i < samples; i++) {
+        if (xc_scan_sample(scan, i, &found) != XC_OK) continue;
+        const char *name = name_of(set, i, &own);
+        if (found.reason) {
+            printf("unreadable  ");
+            emit_plain(found.reason);
+            putchar('\n');
+        }
+        if (found.same_as == i) continue;
+        const char *other = name_of(set, found.same_as, &first);
+        printf("%s  ", own.split != first.split   ? "LEAK      "
+                       : own.label != first.label ? "CONFLICT  "
+                                                  : "same      ");
+        emit_plain(name);
+        printf(" = ");
+        emit_plain(other);
+        putchar('\n');
+    }
+}
+
+static void print_evenness(const xc_dataset *set)
+{
+    xc_dataset_info info;
+    uint64_t *count = count_classes(set);
+    uint32_t least = 0, most = 0;
+    xc_dataset_get_info(set, &info);
+    for (uint32_t c = 1; count && c < info.classes; c++) {
+        if (count[c * XC_SPLITS] < count[least * XC_SPLITS]) least = c;
+        if (count[c * XC_SPLITS] > count[most * XC_SPLITS]) most = c;
+    }
+    if (count)
+        printf("train       %s %" PRIu64 " .. %s %" PRIu64 "\n", xc_dataset_class(set, least),
+               count[least * XC_SPLITS], xc_dataset_class(set, most), count[most * XC_SPLITS]);
+    free(count);
+}
+
+static int check(const struct args *args, const xc_dataset *set)
+{
+    xc_dataset_info info;
+    xc_scan_info sum = {0};
+    xc_scan *scan = NULL;
+    xc_dataset_get_info(set, &info);
+    int code = scan_set(args, set, &scan);
+    if (code != EXIT_DONE) return code;
+    xc_scan_get_info(scan, &sum);
+    printf("%s  classes %u  train %" PRIu64 "  val %" PRIu64 "  test %" PRIu64
+           "  unreadable %" PRIu64 "\n",
+           info.kind, info.classes, info.split[XC_SPLIT_TRAIN], info.split[XC_SPLIT_VAL],
+           info.split[XC_SPLIT_TEST], sum.unreadable);
+    for (uint32_t i = 0; xc_dataset_note(set, i); i++) {
+        printf("note        ");
+        emit_plain(xc_dataset_note(set, i));
+        putchar('\n');
+    }
+    print_findings(set, scan, info.samples);
+    print_evenness(set);
+    printf("fingerprint %s\n", info.fingerprint);
+    xc_scan_free(scan);
+    if (xc_dataset_trainable(set) != XC_OK) {
+        say_error("%s", xc_error());
+        code = EXIT_SOME_FAILED;
+    }
+    return sum.unreadable + sum.leaks + sum.conflicts > 0 ? EXIT_SOME_FAILED : code;
+}
+
+/* ---- stats -------------------------------------------------------------------------------------
+ */
+
+enum { SIZES = 16 };
+
+static void print_sizes(const xc_scan *scan, uint64_t samples)
+{
+    uint64_t count[SIZES] = {0};
+    xc_scanned s;
+    for (uint64_t i = 0; i < samples; i++) {
+        if (xc_scan_sample(scan, i, &s) != XC_OK || s.reason) continue;
+        uint32_t side = s.width < s.height ? s.width : s.height, k = 0;
+        while (k + 1 < SIZES && side >> (k + 1)) k++;
+        count[k]++;
+    }
+    for (uint32_t k = 0; k < SIZES; k++)
+        if (count[k]) printf("side\t%u..%u\t%" PRIu64 "\n", 1u << k, (2u << k) - 1, count[k]);
+}
+
+static int stats(const struct args *args, const xc_dataset *set)
+{
+    static const char *const colours[3] = {"red", "green", "blue"};
+    xc_dataset_info info;
+    xc_scan_info sum = {0};
+    xc_scan *scan = NULL;
+    xc_dataset_get_info(set, &info);
+    int code = scan_set(args, set, &scan);
+    uint64_t *count = code == EXIT_DONE ? count_classes(set) : NULL;
+    if (!count) {
+        xc_scan_free(scan);
+        return code == EXIT_DONE ? EXIT_LIMIT : code;
+    }
+    xc_scan_get_info(scan, &sum);
+    printf("class\ttrain\tval\ttest\n");
+    for (uint32_t c = 0; c < info.classes; c++) {
+        emit_field(FORMAT_TSV, xc_dataset_class(set, c));
+        const uint64_t *n = count + (size_t)c * XC_SPLITS;
+        printf("\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", n[0], n[1], n[2]);
+    }
+    print_sizes(scan, info.samples);
+    for (int c = 0; c < 3; c++)
+        printf("%s\tmean %.3f\tstd %.3f\n", colours[c], sum.mean[c], sum.std[c]);
+    printf("unreadable\t%" PRIu64 "\n", sum.unreadable);
+    free(count);
+    xc_scan_free(scan);
+    return EXIT_DONE;
+}
+
+/* ---- split, pack, sheet ------------------------------------------------------------------------
+ */
+
+static void put_quoted(FILE *out, const char *text)
+{
+    bool plain = !strpbrk(text, ",\"\r\n");
+    if (!plain) fputc('"', out);
+    for (const char *p = text; *p; p++) {
+        if (*p == '"') fputc('"', out);
+        fputc(*p, out);
+    }
+    if (!plain) fputc('"', out);
+}
+
+static void put_row(FILE *out, const xc_dataset *set, const char *folder, const xc_sample *s)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", folder, s->name) < 0) return;
+    put_quoted(out, path);
+    fputc(',', out);
+    put_quoted(out, xc_dataset_class(set, s->label));
+    fprintf(out, ",%s\n", xc_split_name(s->split));
+    free(path);
+}
+
+static int split(const struct args *args, const xc_dataset *set, const char *path)
+{
+    xc_dataset_info info;
+    xc_sample s;
+    const char *target = arg_text(args, "output");
+    xc_dataset_get_info(set, &info);
+    if (strcmp(info.kind, "folder") != 0) {
+        say_error("%s: a list names files, and this is a %s", path, info.kind);
+        say_hint("'xception data pack' writes any data set");
+        return EXIT_USAGE;
+    }
+    char *folder = realpath(path, NULL);
+    FILE *out = target ? fopen(target, "we") : stdout;
+    if (!out) say_error("%s: %s", target, strerror(errno));
+    if (folder && out) {
+        fprintf(out, "path,label,split\n");
+        for (uint64_t i = 0; i < info.samples; i++)
+            if (xc_dataset_sample(set, i, &s) == XC_OK) put_row(out, set, folder, &s);
+    }
+    bool ok = folder && out;
+    if (ok && out != stdout && fclose(out) != 0) {
+        say_error("%s: %s", target, strerror(errno));
+        ok = false;
+    }
+    free(folder);
+    return ok ? EXIT_DONE : EXIT_LIMIT;
+}
+
+static const char *need_output(const struct args *args)
+{
+    const char *target = arg_text(args, "output");
+    if (!target) say_usage("-o FILE is needed");
+    return target;
+}
+
+static int pack(const struct args *args, const xc_dataset *set)
+{
+    xc_dataset_info info;
+    uint32_t files;
+    const char *target = need_output(args);
+    if (!target) return EXIT_USAGE;
+    xc_dataset_get_info(set, &info);
+    uint64_t bytes = (uint64_t)arg_number(args, "shards", 0) << 20;
+    xc_status status = xc_dataset_pack(set, target, bytes, arg_number(args, "seed", 0), &files);
+    if (status != XC_OK) return say_status(status, EXIT_DATA);
+    printf("%s: %" PRIu64 " samples in %u file%s\n", target, info.samples, files,
+           files == 1 ? "" : "s");
+    return EXIT_DONE;
+}
+
+/* "6x8" */
+static bool read_grid(const char *text, uint32_t *rows, uint32_t *columns)
+{
+    char word[16];
+    const char *x = text ? strchr(text, 'x') : NULL;
+    if (!text) return true;
+    if (x && (size_t)(x - text) < sizeof word) {
+        snprintf(word, sizeof word, "%.*s", (int)(x - text), text);
+        if (parse_number(word, 1, 1024, rows) && parse_number(x + 1, 1, 1024, columns)) return true;
+    }
+    say_usage("--grid takes RxC, as in 6x8, got '%s'", text);
+    return false;
+}
+
+static int sheet(const struct args *args, const xc_dataset *set)
+{
+    xc_sheet_opts opts = XC_SHEET_OPTS_INIT;
+    xc_preprocess preprocess;
+    const char *target = need_output(args), *word = arg_text(args, "split");
+    const char *recipe = arg_text(args, "preprocess");
+    if (!target || !arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
+    if (!read_grid(arg_text(args, "grid"), &opts.rows, &opts.columns)) return EXIT_USAGE;
+    for (int s = 0; word && s < XC_SPLITS; s++)
+        if (!strcmp(word, xc_split_name((xc_split)s))) opts.split = (xc_split)s;
+    xc_status status = recipe ? xc_preprocess_named(recipe, &preprocess) : XC_OK;
+    if (status != XC_OK) return say_status(status, EXIT_USAGE);
+    if (recipe) opts.preprocess = &preprocess;
+    opts.augment = arg_text(args, "aug");
+    opts.seed = arg_number(args, "seed", 0);
+    opts.epoch = arg_number(args, "epoch", 0);
+    status = xc_dataset_sheet(set, &opts, target);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
+}
+
+static int run_action(const struct args *args, const char *action, const char *path)
+{
+    xc_dataset *set = NULL;
+    int code = open_set(args, path, &set);
+    if (code != EXIT_DONE) return code;
+    if (!strcmp(action, "check"))
+        code = check(args, set);
+    else if (!strcmp(action, "stats"))
+        code = stats(args, set);
+    else if (!strcmp(action, "split"))
+        code = split(args, set, path);
+    else if (!strcmp(action, "pack"))
+        code = pack(args, set);
+    else
+        code = sheet(args, set);
+    xc_dataset_free(set);
+    return code;
+}
+
+static int run(const struct args *args)
+{
+    static const char *const actions[] = {"check", "stats", "split", "pack", "sheet", NULL};
+    if (args->operands != 2) {
+        say_usage("takes an action (check, stats, split, pack, sheet) and a data set, got %d words",
+                  args->operands);
+        return EXIT_USAGE;
+    }
+    for (int i = 0; actions[i]; i++)
+        if (!strcmp(args->operand[0], actions[i]))
+            return run_action(args, args->operand[0], args->operand[1]);
+    say_usage("'%s' is not one of check, stats, split, pack, sheet", args->operand[0]);
+    const char *near = nearest_word(args->operand[0], actions);
+    if (near) say_hint("did you mean 'xception data %s'?", near);
+    return EXIT_USAGE;
+}
+
+const struct verb verb_data = {
+    .name = "data",
+    .summary = "look at a data set, split it, pack it",
+    .operands = "check|stats|split|pack|sheet DATA",
+    .text = "DATA is a folder (train/CLASS/..., val/CLASS/..., or CLASS/...), the same in a .tar,\n"
+            "WebDataset shards, a .csv .tsv .jsonl list, or a folder of IDX or CIFAR files.\n"
+            "check reads every picture: what cannot be read, what is there twice, and in two\n"
+            "splits (exit 1 when there is a finding). stats counts classes, sizes and colours.\n"
+            "split writes a list with a held-out part, pack writes tar files, sheet a PNG of\n"
+            "what the network sees.",
+    .examples = "xception data check flowers\tbefore training\n"
+                "xception data split --val-split 10 -o flowers.csv flowers\thold out a tenth\n"
+                "xception data pack -o flowers.tar flowers\tone file instead of many\n"
+                "xception data sheet --aug standard -o sheet.png flowers\tlook at augmentation\n",
+    .options = options,
+    .run = run};
