@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The numbers of the network's input go back to bytes, so what shows is what came in, scaling
- * included. Every cell has its class below it, cut to the cell's width.
+ * included. Every cell has its class below it, cut to the cell's width; small inputs are enlarged
+ * by a whole number, so that their pixels show.
  */
 #include "data/sheet.h"
 
@@ -13,29 +14,35 @@
 #include "data/view.h"
 #include "image/draw.h"
 
-enum { GAP = 4, CAPTION = LETTER_H + 4, MOST_CELLS = 4096 };
+enum { GAP = 4, CAPTION = LETTER_H + 4, MOST_CELLS = 1024, LEAST_CELL = 64 };
 
 static const uint8_t paper[3] = {255, 255, 255}, ink[3] = {40, 40, 40}, red[3] = {200, 30, 30};
 
-static void put_cell(const struct viewing *v, const float *x, xc_image *out, int left, int top)
+/* Screen pixels a pixel of the input. */
+static int zoom_of(const struct sheet_opts *o)
 {
-    const xc_preprocess *p = v->preprocess;
-    for (int y = 0; y < v->h; y++) {
-        uint8_t *to = out->pixels + (top + y) * out->stride + left * 3;
-        for (int i = 0; i < v->w; i++, x += v->c, to += 3) {
-            for (int c = 0; c < 3; c++) {
-                int from = v->c == 1 ? 0 : p->colour == XC_COLOUR_BGR ? 2 - c : c;
-                float value = rintf((x[from] * p->std[from] + p->mean[from]) * p->divisor);
-                to[c] = (uint8_t)(value >= 0.0f ? fminf(value, 255.0f) : 0.0f);
-            }
-        }
-    }
+    return o->w < LEAST_CELL ? (LEAST_CELL + o->w - 1) / o->w : 1;
 }
 
 static void fill(xc_image *out, int left, int top, int w, int h, const uint8_t rgb[3])
 {
     for (int y = top; y < top + h; y++)
         for (int x = left; x < left + w; x++) memcpy(out->pixels + y * out->stride + x * 3, rgb, 3);
+}
+
+static void put_cell(const struct viewing *v, const float *x, int zoom, xc_image *out, int left,
+                     int top)
+{
+    const xc_preprocess *p = v->preprocess;
+    for (int i = 0; i < v->h * v->w; i++, x += v->c) {
+        uint8_t rgb[3];
+        for (int c = 0; c < 3; c++) {
+            int from = v->c == 1 ? 0 : p->colour == XC_COLOUR_BGR ? 2 - c : c;
+            float value = rintf((x[from] * p->std[from] + p->mean[from]) * p->divisor);
+            rgb[c] = (uint8_t)(value >= 0.0f ? fminf(value, 255.0f) : 0.0f);
+        }
+        fill(out, left + i % v->w * zoom, top + i / v->w * zoom, zoom, zoom, rgb);
+    }
 }
 
 static void put_caption(const char *text, xc_image *out, int left, int top, int w)
@@ -62,24 +69,26 @@ static void put_samples(const struct dataset *d, const struct sheet_opts *o, str
                         const struct viewing *v, const uint32_t *index, float *x, xc_image *out)
 {
     uint32_t samples = (uint32_t)d->count[o->split];
+    int zoom = zoom_of(o), w = o->w * zoom, h = o->h * zoom;
     for (int i = 0; i < o->rows * o->columns && (uint32_t)i < samples; i++) {
-        int left = GAP + i % o->columns * (o->w + GAP);
-        int top = GAP + i / o->columns * (o->h + CAPTION + GAP);
+        int left = GAP + i % o->columns * (w + GAP);
+        int top = GAP + i / o->columns * (h + CAPTION + GAP);
         struct view_key key = {o->seed, o->epoch,
                                index[order_at(o->seed, o->epoch, samples, (uint32_t)i)]};
         struct error quiet;
         if (viewer_make(viewer, &key, x, &quiet) == XC_OK)
-            put_cell(v, x, out, left, top);
+            put_cell(v, x, zoom, out, left, top);
         else
-            fill(out, left, top, o->w, o->h, red);
-        put_caption(d->class_name[d->sample[key.sample].label], out, left, top + o->h, o->w);
+            fill(out, left, top, w, h, red);
+        put_caption(d->class_name[d->sample[key.sample].label], out, left, top + h, w);
     }
 }
 
 static xc_status blank(const struct sheet_opts *o, xc_image **out, struct error *err)
 {
-    uint32_t w = (uint32_t)(GAP + o->columns * (o->w + GAP));
-    uint32_t h = (uint32_t)(GAP + o->rows * (o->h + CAPTION + GAP));
+    int zoom = zoom_of(o);
+    uint32_t w = (uint32_t)(GAP + o->columns * (o->w * zoom + GAP));
+    uint32_t h = (uint32_t)(GAP + o->rows * (o->h * zoom + CAPTION + GAP));
     TRY(image_blank(w, h, XC_RGB8, out, err));
     fill(*out, 0, 0, (int)w, (int)h, paper);
     return XC_OK;
