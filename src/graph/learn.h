@@ -54,12 +54,16 @@ struct learn_io {
     double *loss; /* (n), each times scale */
     double scale;
     struct draw draw; /* of dropout */
+    double *seconds;  /* by step, added to; or NULL */
 };
 
 /* arena: learn_arena_bytes bytes on a 64-byte line. Allocates nothing. cancel (may be NULL) is
  * looked at between steps: XC_ERR_CANCELLED, with the moving statistics and gradients half done. */
 xc_status learn_run(const struct learn *l, const struct learn_io *io, void *arena,
                     struct pool *pool, const atomic_bool *cancel);
+int learn_steps(const struct learn *l);
+/* The kernel of a step. */
+const char *learn_kernel(const struct learn *l, int step);
 /* The logits of the last run; data NULL: none. */
 struct view learn_logits(const struct learn *l, void *arena);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "graph/learn_int.h"
 
 struct work {
@@ -72,9 +73,21 @@ xc_status learn_run(const struct learn *l, const struct learn_io *io, void *aren
     find_bases(l, io, arena, base);
     for (int i = 0; i < l->steps; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
+        const double start = io->seconds ? clock_seconds() : 0;
         run_step(&l->step[i], base, pool);
+        if (io->seconds) io->seconds[i] += clock_seconds() - start;
     }
     return XC_OK;
+}
+
+int learn_steps(const struct learn *l)
+{
+    return l->steps;
+}
+
+const char *learn_kernel(const struct learn *l, int step)
+{
+    return kind_name[l->step[step].kind];
 }
 
 struct view learn_logits(const struct learn *l, void *arena)

@@ -6,6 +6,38 @@
 #include "kernel/training.h"
 
 #include "kernel/ref/ref.h"
+#ifdef KERNEL_X86
+#include "kernel/x86/train.h"
+#endif
+
+#ifdef KERNEL_X86
+static void init_avx2(struct training_kernels *k)
+{
+    k->conv_dw = conv_dw_avx2;
+    k->depthwise_grad = depthwise_grad_avx2;
+    k->norm_sums = norm_sums_avx2;
+    k->norm_dsums = norm_dsums_avx2;
+    k->norm_dx = norm_dx_avx2;
+    k->map_dx = map_dx_avx2;
+    k->pool_index = pool_index_avx2;
+    k->pool_max_dx = pool_max_dx_avx2;
+    k->conv_dw_grain = 6;
+    k->depthwise_grad_grain = 16;
+}
+
+static void init_avx512(struct training_kernels *k)
+{
+    k->conv_dw = conv_dw_avx512;
+    k->depthwise_grad = depthwise_grad_avx512;
+    k->norm_sums = norm_sums_avx512;
+    k->norm_dsums = norm_dsums_avx512;
+    k->norm_dx = norm_dx_avx512;
+    k->map_dx = map_dx_avx512;
+    k->pool_index = pool_index_avx512;
+    k->pool_max_dx = pool_max_dx_avx512;
+    k->conv_dw_grain = 14;
+}
+#endif
 
 static void init_f32(struct training_kernels *k, unsigned flags)
 {
@@ -13,9 +45,14 @@ static void init_f32(struct training_kernels *k, unsigned flags)
 #ifdef KERNEL_REF_FMA
     if (!(flags & CPU_FMA)) return;
     ref_training_f32_fma(k);
-#else
-    (void)flags;
 #endif
+#ifdef KERNEL_X86
+    if (!(flags & CPU_AVX2)) return;
+    init_avx2(k);
+    if (!(flags & CPU_AVX512)) return;
+    init_avx512(k);
+#endif
+    (void)flags;
 }
 
 static void init_f64(struct training_kernels *k, unsigned flags)

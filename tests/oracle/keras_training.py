@@ -60,7 +60,7 @@ def keras_run(lesson, dtype, steps, optimizer=None):
 
 
 def adamw():
-    optimizer = keras.optimizers.AdamW(1e-4, weight_decay=0.05, epsilon=1e-10)
+    optimizer = keras.optimizers.AdamW(1e-5, weight_decay=0.05, epsilon=1e-10)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "depthwise_kernel"])
     return optimizer
 
@@ -74,11 +74,11 @@ def main():
     check_exact("Keras float64 moving statistics", ours[2], moving)
     check_single("Keras float32", lesson.ours("f32", 1)[1], keras_run(lesson, "float32", 1)[1], theirs[1])
     for title, options, make in (
-            ("SGD", dict(kind="sgd", lr=0.02, momentum=0.9),
-             lambda: keras.optimizers.SGD(0.02, momentum=0.9)),
-            ("Nesterov", dict(kind="sgd", lr=0.02, momentum=0.9, nesterov=1),
-             lambda: keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True)),
-            ("AdamW", dict(kind="adamw", lr=1e-4, momentum=0.9, rho=0.999, epsilon=1e-10, decay=0.05),
+            ("SGD", dict(kind="sgd", lr=5e-4, momentum=0.9),
+             lambda: keras.optimizers.SGD(5e-4, momentum=0.9)),
+            ("Nesterov", dict(kind="sgd", lr=5e-4, momentum=0.9, nesterov=1),
+             lambda: keras.optimizers.SGD(5e-4, momentum=0.9, nesterov=True)),
+            ("AdamW", dict(kind="adamw", lr=1e-5, momentum=0.9, rho=0.999, epsilon=1e-10, decay=0.05),
              adamw)):
         keras.config.set_floatx("float64")
         expected = keras_run(lesson, "float64", 10, make())

@@ -2,6 +2,7 @@
 /*
  * learn_tool table ARCH            our parameters: name and dimensions, one line each
  * learn_tool run FOLDER ARCH BATCH TYPE STEPS KIND LR MOMENTUM RHO EPSILON NESTEROV DECAY
+ * learn_tool time ARCH BATCH THREADS STEPS    seconds of each kind of kernel, and of the step
  *
  * What an oracle in Python steers: STEPS steps of training from FOLDER/param, with batches of
  * FOLDER/input and rows of FOLDER/target (all float64). Prints the loss of each step; writes the
@@ -107,6 +108,65 @@ static int table(const char *arch)
     return 0;
 }
 
+/* ---- how long does a step take? ----------------------------------------------------------------
+ */
+
+static void print_times(const struct learn *l, const double *seconds, int steps)
+{
+    double all = 0;
+    for (int i = 0; i < learn_steps(l); i++) {
+        double sum = 0;
+        bool seen = false;
+        for (int j = 0; j < learn_steps(l); j++) {
+            const bool same = strcmp(learn_kernel(l, i), learn_kernel(l, j)) == 0;
+            seen |= same && j < i;
+            if (same) sum += seconds[j];
+        }
+        all += seconds[i];
+        if (!seen) printf("%-16s %8.1f ms\n", learn_kernel(l, i), sum / steps * 1e3);
+    }
+    printf("%-16s %8.1f ms\n", "step", all / steps * 1e3);
+}
+
+static int time_steps(char **word)
+{
+    struct graph *g = network(word[0]);
+    const int batch = atoi(word[1]), steps = atoi(word[3]);
+    const struct shape in = {batch, g->input.h, g->input.w, g->input.c};
+    const struct learn_opts opts = {.input = in};
+    const size_t pixels = (size_t)(batch * in.h * in.w) * (size_t)in.c;
+    struct kernels k;
+    struct training_kernels t;
+    struct learn *l;
+    struct pool *pool;
+    struct error err;
+    kernels_init(&k, DTYPE_F32, cpu_flags());
+    training_kernels_init(&t, DTYPE_F32, cpu_flags());
+    if (learn_new(g, &k, &t, &opts, &l, &err) != XC_OK) die(err.text);
+    if (pool_new(atoi(word[2]), &pool, &err) != XC_OK) die(err.text);
+    float *input = memory(pixels * sizeof *input), *param = memory(g->param.total * sizeof *param);
+    for (size_t i = 0; i < pixels; i++) input[i] = (float)(i % 251) / 125 - 1;
+    for (size_t i = 0; i < g->param.total; i++) param[i] = (float)(i % 13) / 13 - 0.45f;
+    struct learn_io io = {
+        .input = input,
+        .target = memory((size_t)(batch * g->node[g->output[0].node].out.c) * sizeof(float)),
+        .param = param,
+        .grad = memory(g->param.total * sizeof(float)),
+        .loss = memory((size_t)batch * sizeof(double)),
+        .scale = 1};
+    void *arena = memory(learn_arena_bytes(l));
+    if (learn_run(l, &io, arena, pool, NULL) != XC_OK) die("cannot run");
+    io.seconds = memory((size_t)learn_steps(l) * sizeof *io.seconds);
+    for (int i = 0; i < steps; i++)
+        if (learn_run(l, &io, arena, pool, NULL) != XC_OK) die("cannot run");
+    print_times(l, io.seconds, steps);
+    pool_free(pool);
+    return 0;
+}
+
+/* ---- lessons -----------------------------------------------------------------------------------
+ */
+
 static void open_optimizer(struct lesson *l, char **word)
 {
     static const char *const kinds[] = {"sgd", "rmsprop", "adamw"};
@@ -185,6 +245,7 @@ int main(int argc, char **argv)
     struct pool *pool;
     struct error err;
     if (argc == 3 && strcmp(argv[1], "table") == 0) return table(argv[2]);
+    if (argc == 6 && strcmp(argv[1], "time") == 0) return time_steps(argv + 2);
     if (argc != 14 || strcmp(argv[1], "run") != 0) die("see the head of its source");
     open_lesson(&l, argv + 2);
     if (pool_new(pool_default_threads(), &pool, &err) != XC_OK) die(err.text);

@@ -105,14 +105,14 @@ def main():
     check_single("timm float32", lesson.ours("f32", 1)[1], torch_run(lesson, torch.float32, 1)[1],
                  theirs[1])
     for title, options, make in (
-            ("SGD", dict(kind="sgd", lr=0.02, momentum=0.9, decay=1e-4),
-             lambda m: torch.optim.SGD(groups(m, 1e-4), lr=0.02, momentum=0.9)),
-            ("Nesterov", dict(kind="sgd", lr=0.02, momentum=0.9, nesterov=1, decay=1e-4),
-             lambda m: torch.optim.SGD(groups(m, 1e-4), lr=0.02, momentum=0.9, nesterov=True)),
-            ("AdamW", dict(kind="adamw", lr=1e-4, momentum=0.9, rho=0.999, epsilon=1e-8, decay=0.05),
-             lambda m: torch.optim.AdamW(groups(m, 0.05), lr=1e-4)),
-            ("RMSpropTF", dict(kind="rmsprop", lr=1e-3, momentum=0.9, rho=0.9, epsilon=1e-10, decay=1e-5),
-             lambda m: RMSpropTF(groups(m, 1e-5), lr=1e-3, momentum=0.9))):
+            ("SGD", dict(kind="sgd", lr=5e-4, momentum=0.9, decay=1e-4),
+             lambda m: torch.optim.SGD(groups(m, 1e-4), lr=5e-4, momentum=0.9)),
+            ("Nesterov", dict(kind="sgd", lr=5e-4, momentum=0.9, nesterov=1, decay=1e-4),
+             lambda m: torch.optim.SGD(groups(m, 1e-4), lr=5e-4, momentum=0.9, nesterov=True)),
+            ("AdamW", dict(kind="adamw", lr=1e-5, momentum=0.9, rho=0.999, epsilon=1e-8, decay=0.05),
+             lambda m: torch.optim.AdamW(groups(m, 0.05), lr=1e-5)),
+            ("RMSpropTF", dict(kind="rmsprop", lr=1e-4, momentum=0.9, rho=0.9, epsilon=1e-10, decay=1e-5),
+             lambda m: RMSpropTF(groups(m, 1e-5), lr=1e-4, momentum=0.9))):
         expected = torch_run(lesson, torch.float64, 10, make)
         check_losses(f"timm {title}", lesson.ours("f32", 10, **options)[0], expected[0])
     name = "block4_sepconv1/depthwise_kernel"

@@ -8,14 +8,20 @@
 
 #include "kernel/ref/real.h"
 
-/* Number (row, column) of the packed matrix, columns counted through the groups. */
-static real number(const struct pack_call *call, size_t row, size_t column)
+/* Column j of a panel, and where its first number comes from; the next row of the same tap lies
+ * `step` numbers on. Forward: rows are k, steps are rows of all columns. Backward: rows are o. */
+static void pack_column(const struct pack_call *call, size_t column, real *out, size_t stride)
 {
-    const size_t k = (size_t)call->k, o = (size_t)call->o, all = o * (size_t)call->groups;
+    const size_t k = (size_t)call->k, o = (size_t)call->o, taps = (size_t)call->taps;
+    const size_t all = o * (size_t)call->groups, rows = call->backward ? o : k;
+    const size_t step = call->backward ? 1 : all;
     const real *from = call->from; /* (taps, k, groups, o) */
-    if (!call->backward) return from[row * all + column];
-    const size_t tap = (size_t)call->taps - 1 - row / o, group = column / k;
-    return from[(tap * k + column % k) * all + group * o + row % o];
+    for (size_t tap = 0; tap < taps; tap++) {
+        const size_t turned = taps - 1 - tap;
+        const real *x = call->backward ? from + (turned * k + column % k) * all + column / k * o
+                                       : from + tap * k * all + column;
+        for (size_t row = 0; row < rows; row++, out += stride) *out = x[row * step];
+    }
 }
 
 void REF(pack)(const struct pack_call *call, size_t from, size_t to)
@@ -23,11 +29,10 @@ void REF(pack)(const struct pack_call *call, size_t from, size_t to)
     const struct matrix m = pack_matrix(call);
     for (size_t i = from; i < to; i++) {
         const struct panel p = packing_panel(call->packing, &m, i);
-        for (size_t row = 0; row < m.rows; row++) {
-            real *out = (real *)call->to + p.at + row * p.stride;
-            for (size_t j = 0; j < p.width; j++)
-                out[j] = j < p.columns ? number(call, row, p.first + j) : 0;
-        }
+        real *out = (real *)call->to + p.at;
+        for (size_t j = 0; j < p.columns; j++) pack_column(call, p.first + j, out + j, p.stride);
+        for (size_t j = p.columns; j < p.width; j++)
+            for (size_t row = 0; row < m.rows; row++) out[row * p.stride + j] = 0;
     }
 }
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of training by instruction set; training.c puts them into the table. */
+#ifndef XC_KERNEL_X86_TRAIN_H
+#define XC_KERNEL_X86_TRAIN_H
+
+#include "kernel/training.h"
+
+#define TRAINED(slot, call)                                                                        \
+    void slot##_avx2(const struct call##_call *, size_t, size_t);                                  \
+    void slot##_avx512(const struct call##_call *, size_t, size_t);                                \
+    void slot##_f32_fma(const struct call##_call *, size_t, size_t); /* where nothing is faster */
+TRAINING_KERNELS(TRAINED)
+#undef TRAINED
+
+#endif

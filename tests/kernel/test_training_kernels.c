@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Do the kernels of training give the plain kernels' bits on every level, however their units are
+ * cut, and write nothing else? Each trial is a function of its seed: the same call over the same
+ * memory by the plain kernel at once, and by another in two ranges; then all of the memory is
+ * compared.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "harness.h"
+#include "kernel/training.h"
+
+enum { TRIALS = 200, ROOM = 1 << 16, MAPS = 4, SPARE = 64 };
+
+struct table { /* what calls read and write: maps, then vectors of channels and weights */
+    float map[MAPS][ROOM], vector[8][ROOM / 16];
+    uint8_t index[ROOM];
+};
+
+struct trial {
+    struct table *t;
+    const struct training_kernels *k;
+    uint64_t seed;
+    uint32_t next;
+    bool cut;
+};
+
+static int draw(struct trial *s, int low, int high)
+{
+    const float u = rng_uniform(s->seed, RNG_TEST, 1, 0, s->next++);
+    return low + (int)(u * (float)(high - low + 1));
+}
+
+/* Numbers of one long row, begun elsewhere by each seed; zeros and equal numbers among them. */
+static float numbers[ROOM];
+
+static void make_numbers(void)
+{
+    for (size_t i = 0; i < ROOM; i++)
+        numbers[i] = i % 11 == 3 ? 0 : (float)rng_normal(1, RNG_TEST, 0, 1, (uint32_t)i);
+}
+
+static void fill(struct trial *s)
+{
+    float *at = &s->t->map[0][0];
+    const size_t count = offsetof(struct table, index) / sizeof *at;
+    for (size_t i = 0; i < count; i++) at[i] = numbers[(i + s->seed * 7919) % ROOM];
+    memset(s->t->index, 0, sizeof s->t->index);
+}
+
+/* A view into map m with gaps of its own. */
+static struct view view_of(struct trial *s, int m, struct shape shape)
+{
+    const ptrdiff_t number = sizeof(float);
+    struct view v = {
+        .data = s->t->map[m] + SPARE, .n = shape.n, .h = shape.h, .w = shape.w, .c = shape.c};
+    v.pixel = (shape.c + draw(s, 0, 2) * 3) * number;
+    v.row = v.pixel * shape.w + draw(s, 0, 1) * 5 * number;
+    v.image = v.row * shape.h + draw(s, 0, 1) * 7 * number;
+    return v;
+}
+
+static struct shape shape_of(struct trial *s)
+{
+    const int small = draw(s, 0, 2);
+    return (struct shape){draw(s, 1, 3), draw(s, 1, 9), draw(s, 1, 11),
+                          draw(s, 1, small ? 20 : 70)};
+}
+
+static struct prologue prologue_of(struct trial *s)
+{
+    static const struct activation act[] = {{ACT_NONE, 0, 0},  {ACT_RELU, 0, 0},
+                                            {ACT_ELU, 0.5, 0}, {ACT_SIGMOID, 0, 0},
+                                            {ACT_TANH, 0, 0},  {ACT_CLIP, -1, 0.5}};
+    struct prologue p = {.act = act[draw(s, 0, 5)]};
+    if (!draw(s, 0, 1)) return p;
+    p.scale = s->t->vector[0];
+    p.shift = s->t->vector[1];
+    return p;
+}
+
+/* A window and the shape that it makes of `in`; false: it does not fit. */
+static bool window_of(struct trial *s, struct shape in, struct window *w, struct shape *out)
+{
+    const bool usual = draw(s, 0, 1);
+    *w = (struct window){.kh = usual ? 3 : draw(s, 1, 3),
+                         .kw = usual ? 3 : draw(s, 1, 4),
+                         .sy = usual ? 1 : draw(s, 1, 2),
+                         .sx = usual ? 1 : draw(s, 1, 3),
+                         .dy = usual ? 1 : draw(s, 1, 2),
+                         .dx = usual ? 1 : draw(s, 1, 2),
+                         .pad_top = draw(s, 0, 2),
+                         .pad_left = draw(s, 0, 2)};
+    *out = in;
+    out->h = (in.h + w->pad_top + draw(s, 0, 2) - (w->kh - 1) * w->dy - 1) / w->sy + 1;
+    out->w = (in.w + w->pad_left + draw(s, 0, 2) - (w->kw - 1) * w->dx - 1) / w->sx + 1;
+    return in.h >= (w->kh - 1) * w->dy && in.w >= (w->kw - 1) * w->dx && out->h > 0 && out->w > 0;
+}
+
+static size_t pixels_of(const struct view *v)
+{
+    return (size_t)v->n * (size_t)v->h * (size_t)v->w;
+}
+
+/* All units, in two ranges when the trial is cut. */
+#define DO(s, name, call, units)                                                                   \
+    do {                                                                                           \
+        const size_t all = (units), part = (size_t)draw(s, 0, (int)all);                           \
+        const size_t at = (s)->cut ? part : all;                                                   \
+        (s)->k->name(call, 0, at);                                                                 \
+        if (at < all) (s)->k->name(call, at, all);                                                 \
+    } while (0)
+
+/* ---- trials ------------------------------------------------------------------------------------
+ */
+
+static void conv_dw(struct trial *s)
+{
+    struct shape in = shape_of(s), out;
+    struct conv_dw_call call = {.dw = s->t->map[2], .groups = draw(s, 1, 3)};
+    in.c = (in.c + call.groups - 1) / call.groups * call.groups;
+    if (!window_of(s, in, &call.window, &out)) return;
+    out.c = draw(s, 1, 14) * call.groups * draw(s, 1, 2);
+    call.in = view_of(s, 0, in);
+    call.dout = view_of(s, 1, out);
+    call.prologue = prologue_of(s);
+    const size_t rows = (size_t)(call.window.kh * call.window.kw * in.c / call.groups);
+    if (rows * (size_t)out.c <= ROOM) DO(s, conv_dw, &call, rows);
+}
+
+static void depthwise_grad(struct trial *s)
+{
+    struct shape in = shape_of(s), out;
+    struct depthwise_grad_call call = {.weight = s->t->vector[2], .add = draw(s, 0, 1)};
+    if (!window_of(s, in, &call.window, &out)) return;
+    call.in = view_of(s, 0, in);
+    call.dout = view_of(s, 1, out);
+    call.prologue = prologue_of(s);
+    if (draw(s, 0, 3)) call.dx = view_of(s, 2, in);
+    if (draw(s, 0, 3)) call.dw = s->t->vector[3];
+    DO(s, depthwise_grad, &call, (size_t)in.c);
+}
+
+static void pools(struct trial *s)
+{
+    struct shape in = shape_of(s), out;
+    struct pool_index_call call = {.index = s->t->index};
+    if (!window_of(s, in, &call.window, &out)) return;
+    call.in = view_of(s, 0, in);
+    call.out = view_of(s, 1, out);
+    call.prologue = prologue_of(s);
+    DO(s, pool_index, &call, pixels_of(&call.out));
+    struct pool_dx_call back = {.dout = view_of(s, 2, out),
+                                .dx = view_of(s, 3, in),
+                                .window = call.window,
+                                .index = s->t->index,
+                                .add = draw(s, 0, 1)};
+    DO(s, pool_max_dx, &back, pixels_of(&back.dx));
+}
+
+static void norms(struct trial *s)
+{
+    const struct shape shape = shape_of(s);
+    const struct view in = view_of(s, 0, shape), dout = view_of(s, 1, shape);
+    const struct prologue prologue = prologue_of(s);
+    const size_t chunks = sum_chunks(pixels_of(&in));
+    const struct norm_sums_call sums = {.in = in, .partial = s->t->map[2]};
+    DO(s, norm_sums, &sums, chunks);
+    const struct norm_dsums_call dsums = {.in = in,
+                                          .dout = dout,
+                                          .prologue = prologue,
+                                          .mean = s->t->vector[2],
+                                          .partial = s->t->map[3]};
+    DO(s, norm_dsums, &dsums, chunks);
+}
+
+static void maps(struct trial *s)
+{
+    const struct shape shape = shape_of(s);
+    const struct view in = view_of(s, 0, shape), dout = view_of(s, 1, shape);
+    const bool over = draw(s, 0, 1), add = draw(s, 0, 1);
+    const struct view dx = over ? dout : view_of(s, 2, shape);
+    const struct prologue prologue = prologue_of(s);
+    const struct norm_dx_call norm = {.in = in,
+                                      .dout = dout,
+                                      .dx = dx,
+                                      .prologue = prologue,
+                                      .mean = s->t->vector[2],
+                                      .a = s->t->vector[3],
+                                      .b = s->t->vector[4],
+                                      .k = s->t->vector[5],
+                                      .add = add};
+    DO(s, norm_dx, &norm, pixels_of(&in));
+    const struct map_dx_call map = {.in = in,
+                                    .dout = dout,
+                                    .dx = dx,
+                                    .prologue = prologue,
+                                    .factor = draw(s, 0, 1) ? s->t->vector[6] : NULL,
+                                    .add = add};
+    DO(s, map_dx, &map, pixels_of(&in));
+}
+
+/* ---- comparing ---------------------------------------------------------------------------------
+ */
+
+static struct table *table_new(void)
+{
+    struct table *t = aligned_new(sizeof *t);
+    assert_non_null(t);
+    return t;
+}
+
+static bool same(void (*trial)(struct trial *s), const struct training_kernels *plain,
+                 const struct training_kernels *other, uint64_t seed)
+{
+    struct trial a = {table_new(), plain, seed, 0, false}, b = {table_new(), other, seed, 0, true};
+    fill(&a);
+    fill(&b);
+    trial(&a);
+    trial(&b);
+    const bool equal = memcmp(a.t, b.t, sizeof *a.t) == 0;
+    free(a.t);
+    free(b.t);
+    return equal;
+}
+
+static void compare(void (*trial)(struct trial *s), const char *name)
+{
+    struct training_kernels plain, level;
+    make_numbers();
+    training_kernels_init(&plain, DTYPE_F32, CPU_FMA); /* the other plain ones run, too, below */
+    for (size_t i = 0; cpu_level(i); i++) {
+        unsigned allowed = 0;
+        assert_true(cpu_level_flags(cpu_level(i), &allowed));
+        training_kernels_init(&level, DTYPE_F32, cpu_flags() & allowed);
+        for (uint64_t seed = 0; seed < TRIALS; seed++) {
+            const bool equal = same(trial, &plain, &level, seed);
+            if (!equal)
+                print_error("%s: other bits on %s, seed %d\n", name, cpu_level(i), (int)seed);
+            assert_true(equal);
+        }
+    }
+}
+
+static void convolutions(void **state)
+{
+    (void)state;
+    compare(conv_dw, "conv_dw");
+    compare(depthwise_grad, "depthwise_grad");
+}
+
+static void others(void **state)
+{
+    (void)state;
+    compare(pools, "pools");
+    compare(norms, "norms");
+    compare(maps, "maps");
+}
+
+/* One number off in the last place, one unit left out. */
+static struct training_kernels honest;
+
+static void one_bit_off(const struct conv_dw_call *call, size_t from, size_t to)
+{
+    honest.conv_dw(call, from, to);
+    if (from < to) *(uint32_t *)call->dw += 1;
+}
+
+static void planted(void **state)
+{
+    (void)state;
+    make_numbers();
+    training_kernels_init(&honest, DTYPE_F32, CPU_FMA);
+    struct training_kernels wrong = honest;
+    wrong.conv_dw = one_bit_off;
+    int caught = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        assert_true(same(conv_dw, &honest, &honest, seed));
+        caught += !same(conv_dw, &honest, &wrong, seed);
+    }
+    assert_true(caught > 10);
+}
+
+RUN(cmocka_unit_test(convolutions), cmocka_unit_test(others), cmocka_unit_test(planted))
