@@ -65,14 +65,18 @@ def adamw():
     return optimizer
 
 
+def start(seed):
+    return Lesson("xception", 72, 79, 7, batch=6, steps=10, seed=seed)
+
+
 def main():
-    lesson = Lesson("xception", 72, 79, 7, batch=6, steps=10, seed=6)
+    lesson = start(6)
     ours, theirs = lesson.ours("f64", 1), keras_run(lesson, "float64", 1)
     check_losses("Keras float64", ours[0], theirs[0])
     check_exact("Keras float64 gradients", ours[1], theirs[1])
     moving = {n: v for n, v in theirs[2].items() if "/moving" in n}
     check_exact("Keras float64 moving statistics", ours[2], moving)
-    check_single("Keras float32", lesson.ours("f32", 1)[1], keras_run(lesson, "float32", 1)[1], theirs[1])
+    check_single("Keras float32", [start(seed) for seed in range(5, 10)], keras_run, "float32", "float64")
     for title, options, make in (
             ("SGD", dict(kind="sgd", lr=5e-4, momentum=0.9),
              lambda: keras.optimizers.SGD(5e-4, momentum=0.9)),
