@@ -461,6 +461,12 @@ typedef enum xc_precision {
     XC_PRECISION_F64 /* plain kernels in double: for checking, not for speed */
 } xc_precision;
 
+typedef enum xc_algo {
+    XC_ALGO_DIRECT,
+    XC_ALGO_FAST /* seven multiplications for eight in large pointwise layers (Strassen, Winograd):
+                    other last bits, still the same on every processor; more memory for weights */
+} xc_algo;
+
 typedef struct xc_session_opts {
     uint32_t size;
     uint32_t max_batch;     /* 1..1024; 0 = 1 */
@@ -469,10 +475,11 @@ typedef struct xc_session_opts {
     const xc_preprocess *preprocess; /* NULL = the model's own */
     const char *const *taps;         /* layers whose outputs xc_session_read gives after a run */
     uint32_t tap_count;
+    xc_algo algo;
 } xc_session_opts;
 #define XC_SESSION_OPTS_INIT                                                                       \
     {                                                                                              \
-        sizeof(xc_session_opts), 0, 0, 0, XC_PRECISION_F32, NULL, NULL, 0                          \
+        sizeof(xc_session_opts), 0, 0, 0, XC_PRECISION_F32, NULL, NULL, 0, XC_ALGO_DIRECT          \
     }
 
 /* One thread at a time. Holds a reference to the model; all memory is taken here. */

@@ -16,6 +16,8 @@ static xc_status check_opts(const xc_session_opts *o)
     if (o->precision != XC_PRECISION_F32 && o->precision != XC_PRECISION_F64)
         return fail(api_error(), XC_ERR_ARGUMENT, "precision: %d is not one of xc_precision",
                     (int)o->precision);
+    if (o->algo != XC_ALGO_DIRECT && o->algo != XC_ALGO_FAST)
+        return fail(api_error(), XC_ERR_ARGUMENT, "algo: %d is not one of xc_algo", (int)o->algo);
     if (o->tap_count > 0 && !o->taps) return refuse_null("taps");
     for (uint32_t i = 0; i < o->tap_count; i++)
         if (!o->taps[i]) return fail(api_error(), XC_ERR_ARGUMENT, "tap %u is NULL", i);

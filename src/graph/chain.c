@@ -219,6 +219,12 @@ static bool allocate(struct schedule *s, struct arena *a)
            s->chain;
 }
 
+bool schedule_is_fast(const struct schedule *s, int root)
+{
+    const struct node *n = &s->g->node[root];
+    return s->fast && op_conv_is_fast(n, s->shape[n->input[0]].c);
+}
+
 xc_status schedule_build(struct schedule *s, const struct plan_opts *opts, struct arena *a,
                          struct error *err)
 {

@@ -91,6 +91,13 @@ bool op_conv_is_pixelwise(const struct node *node)
     return is_pointwise(&node->conv) && node->conv.sy == 1 && node->conv.sx == 1;
 }
 
+bool op_conv_is_fast(const struct node *node, int c)
+{
+    if (node->kind != OP_CONV || !op_conv_is_pixelwise(node)) return false;
+    const struct matrix m = op_conv_matrix(node, c);
+    return winograd_takes(&m);
+}
+
 static void choose_kernel(const struct conv_attr *a, const struct kernels *k, struct step *step)
 {
     if (is_depthwise(a, step->call.conv.in.c)) {

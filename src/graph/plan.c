@@ -110,14 +110,42 @@ static struct chain front_of(const struct chain *c)
 static struct chain back_of(const struct chain *c)
 {
     struct chain back = *c;
+    if (c->depthwise < 0) return back;
     back.in = c->depthwise;
     back.load = -1;
     return back;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Makes a step fast. Its units are pairs of pixels, because pairs stay together; a block that
+ * begins and ends with one may be a pixel longer than its rows. */
+static void make_fast(struct building *b, struct step *step)
+{
+    const int root = step->chain.root;
+    const struct node *n = &b->emit.g->node[root];
+    const struct matrix m = op_conv_matrix(n, b->emit.shape[n->input[0]].c);
+    struct separable_call *call = &step->call.separable;
+    const struct view *between = &call->depthwise.out;
+    const size_t pixels = call->block_rows * (size_t)between->w + 1;
+    call->fast = b->emit.k;
+    call->pointwise.weight = b->emit.ready[root].fast;
+    call->scratch = pixels * (size_t)between->pixel;
+    b->plan->scratch =
+        larger(b->plan->scratch, call->scratch + winograd_scratch(&m, b->schedule.type, pixels));
+    step->per_image = (step->per_image + 1) / 2;
+    step->grain = 1;
+}
+
+/* The pointwise convolution at the end of a chain, in blocks, with a depthwise one in front when
+ * the chain has that. */
 static void add_separable(struct building *b, int chain)
 {
     struct step *step = new_step(b, chain), depthwise = {.call.io.type = b->schedule.type};
+    const bool separable = step->chain.depthwise >= 0;
     const struct chain front = front_of(&step->chain), back = back_of(&step->chain);
     struct separable_call *call = &step->call.separable;
     call->pointwise.in = scratch_view(b, b->emit.shape[back.in]);
@@ -125,14 +153,15 @@ static void add_separable(struct building *b, int chain)
     fill_step(b, &back, step);
     depthwise.call.io.in = place_view(&b->places, &b->schedule, front.in, &step->in);
     depthwise.call.io.out = call->pointwise.in;
-    fill_step(b, &front, &depthwise);
+    if (separable) fill_step(b, &front, &depthwise);
     call->depthwise = depthwise.call.conv;
     call->depthwise_kernel = depthwise.kernel.conv;
     call->pointwise.in = call->depthwise.in;
     call->block_rows = block_rows(call->depthwise.out);
+    call->scratch = call->block_rows * (size_t)call->depthwise.out.row;
     step->kind = CALL_SEPARABLE;
-    size_t scratch = call->block_rows * (size_t)call->depthwise.out.row;
-    if (b->plan->scratch < scratch) b->plan->scratch = scratch;
+    b->plan->scratch = larger(b->plan->scratch, call->scratch);
+    if (schedule_is_fast(&b->schedule, step->chain.root)) make_fast(b, step);
 }
 
 static void add_step(struct building *b, int chain)
@@ -179,7 +208,7 @@ static xc_status add_steps(struct building *b, struct error *err)
         if (root < 0) continue;
         if (op_of(&g->node[root])->traits & OP_PARTS)
             add_parts(b, i);
-        else if (b->schedule.chain[i].depthwise >= 0)
+        else if (b->schedule.chain[i].depthwise >= 0 || schedule_is_fast(&b->schedule, root))
             add_separable(b, i);
         else
             add_step(b, i);
@@ -227,7 +256,7 @@ static xc_status build(struct plan *p, const struct weights *w, const struct ker
                        const struct plan_opts *opts, struct arena *scratch, struct error *err)
 {
     size_t n = (size_t)p->g->nodes;
-    struct building b = {.plan = p, .schedule = {.g = p->g, .type = k->type}};
+    struct building b = {.plan = p, .schedule = {.g = p->g, .type = k->type, .fast = w && w->fast}};
     const struct ready *ready = w ? w->ready : arena_push(scratch, n, sizeof *ready);
     p->shape = arena_push(&p->arena, n, sizeof *p->shape);
     if (!p->shape || !ready) return fail_memory(err, n * sizeof *p->shape);

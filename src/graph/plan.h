@@ -37,6 +37,12 @@ XC_NODISCARD xc_status weights_new(const struct graph *g, const struct weights_s
 void weights_free(struct weights *w);
 size_t weights_bytes(const struct weights *w); /* memory of its own */
 
+/* The same weights, and those of the fast algorithm (one level of Strassen-Winograd) for the layers
+ * that it takes; a plan that is made with them uses it. direct must outlive them. */
+XC_NODISCARD xc_status weights_fast(const struct graph *g, const struct weights *direct,
+                                    const struct kernels *k, struct pool *pool,
+                                    struct weights **out, struct error *err);
+
 /* What weights consist of: arrays one behind the other, each a whole number of 64-byte lines (zeros
  * fill it up), in the order of the nodes. Of k only the type and the packings matter. */
 enum weights_role { WEIGHTS_KERNEL, WEIGHTS_BIAS, WEIGHTS_SCALE, WEIGHTS_SHIFT };

@@ -16,6 +16,7 @@
 
 #include "graph/op.h"
 #include "graph/plan.h"
+#include "graph/winograd.h"
 
 #define NOWHERE SIZE_MAX
 
@@ -24,6 +25,7 @@
 
 struct ready { /* of one node, in the plan's type; NULL where the operator has none */
     const void *weight, *bias, *scale, *shift;
+    const void *fast; /* the weight as winograd_conv wants it, where weights are fast */
 };
 
 struct weights {
@@ -32,6 +34,7 @@ struct weights {
     void *memory; /* what free() takes; NULL: the block is somebody else's */
     char *block;  /* everything that could not be used as it lies */
     size_t bytes; /* memory of its own */
+    bool fast;
 };
 
 /* Weights that are being made; data NULL: of numbers that were folded before. */
@@ -57,6 +60,8 @@ enum packing op_conv_packing(const struct node *node, int c, const struct kernel
 bool op_conv_is_depthwise(const struct node *node, int c);
 /* Does an output pixel read the input pixel at its own place, and nothing else? */
 bool op_conv_is_pixelwise(const struct node *node);
+/* Does the fast algorithm, where it is wanted, take this node (its input has c channels)? */
+bool op_conv_is_fast(const struct node *node, int c);
 
 /* norm_of[i]: the batch norm that goes into the weights of node i, or -1. */
 void fold_find(const struct graph *g, int *norm_of);
@@ -89,6 +94,7 @@ struct reach { /* row r of a group's result needs rows [step * r + low, step * r
 struct schedule {
     const struct graph *g;
     enum dtype type;
+    bool fast;                 /* the fast algorithm, where it is possible */
     const struct shape *shape; /* by node, with the batch */
     int *source;    /* the node that a node is another name of (dropout, flatten), or itself */
     bool *kept;     /* by source: an output or a tap */
@@ -103,6 +109,8 @@ struct schedule {
     struct reach *reach; /* by chain in a group: how it is read */
 };
 
+/* Is the chain of this root done by the fast algorithm? */
+bool schedule_is_fast(const struct schedule *s, int root);
 XC_NODISCARD xc_status schedule_build(struct schedule *s, const struct plan_opts *opts,
                                       struct arena *a, struct error *err);
 
@@ -156,13 +164,16 @@ enum call_kind {
     CALL_SOFTMAX
 };
 
-/* A depthwise convolution and the pointwise one that reads it, a block of rows at a time: what is
- * between them lies in a scratch, one a thread. */
+/* A pointwise convolution and what comes before it, a block of rows at a time: what is between them
+ * lies in a scratch, one a thread. Before it: a depthwise convolution, or, when the fast algorithm
+ * reads what is activated on load, that activation; or nothing. */
 struct separable_call {
-    struct conv_call pointwise; /* but for `in`, which is what the depthwise reads */
-    struct conv_call depthwise;
-    conv_fn *depthwise_kernel;
-    size_t block_rows; /* at most */
+    struct conv_call pointwise; /* but for `in`, which is what comes before reads */
+    struct conv_call depthwise; /* its output is the scratch in any case */
+    conv_fn *depthwise_kernel;  /* or NULL */
+    const struct kernels *fast; /* of the fast algorithm, or NULL */
+    size_t block_rows;          /* at most */
+    size_t scratch;             /* bytes between the two convolutions; behind is that of `fast` */
 };
 
 union call {

@@ -41,23 +41,57 @@ static struct view pixels_of(const struct view *v, int image, size_t first, size
 }
 
 /* Pixel `first` of the image is pixel x of the scratch, whose rows begin where the map's do. */
-static void run_block(const struct work *w, char *scratch, int image, size_t first, size_t count)
+static struct view run_depthwise(const struct separable_call *s, char *scratch, int image,
+                                 size_t first, size_t count)
 {
-    const struct separable_call *s = &w->call.separable;
-    struct conv_call depthwise = s->depthwise, pointwise = s->pointwise;
+    const struct view *in = &s->pointwise.in;
+    struct conv_call depthwise = s->depthwise;
     const size_t width = (size_t)depthwise.out.w, x = first % width;
-    depthwise.in = pointwise.in;
-    depthwise.in.data = (char *)pointwise.in.data + image * pointwise.in.image;
+    depthwise.in = *in;
+    depthwise.in.data = (char *)in->data + image * in->image;
     depthwise.in.n = 1;
     call_from_row(&depthwise.window, &depthwise.in, (int)(first / width));
     depthwise.out.data = scratch;
     depthwise.out.h = (int)((x + count + width - 1) / width);
     s->depthwise_kernel(&depthwise, x, x + count);
-    pointwise.in = pixels_of(&depthwise.out, 0, x, count);
-    pointwise.out = pixels_of(&s->pointwise.out, image, first, count);
-    if (pointwise.epilogue.add.data)
-        pointwise.epilogue.add = pixels_of(&s->pointwise.epilogue.add, image, first, count);
-    w->kernel.conv(&pointwise, 0, count);
+    return pixels_of(&depthwise.out, 0, x, count);
+}
+
+/* out = act(in), before the fast algorithm: it adds numbers up as they are. */
+static struct view activate_block(const struct separable_call *s, struct view in, char *scratch)
+{
+    struct map_call map = {.type = s->pointwise.type, .in = in, .out = in};
+    map.out.data = scratch;
+    map.out.pixel = s->depthwise.out.pixel;
+    map.prologue = s->pointwise.prologue;
+    s->fast->map(&map, 0, (size_t)in.w);
+    return map.out;
+}
+
+/* Pixels [first, first + count) of an image. */
+static void run_block(const struct work *w, char *scratch, int image, size_t first, size_t count)
+{
+    const struct separable_call *s = &w->call.separable;
+    struct conv_call call = s->pointwise;
+    if (s->depthwise_kernel)
+        call.in = run_depthwise(s, scratch, image, first, count);
+    else
+        call.in = pixels_of(&s->pointwise.in, image, first, count);
+    if (call.prologue.act.kind != ACT_NONE) call.in = activate_block(s, call.in, scratch);
+    call.prologue.act.kind = ACT_NONE;
+    call.out = pixels_of(&s->pointwise.out, image, first, count);
+    if (call.epilogue.add.data)
+        call.epilogue.add = pixels_of(&s->pointwise.epilogue.add, image, first, count);
+    if (s->fast)
+        winograd_conv(s->fast, &call, scratch + s->scratch);
+    else
+        w->kernel.conv(&call, 0, count);
+}
+
+/* The fast algorithm works on pairs. */
+static size_t unit_pixels(const struct separable_call *s)
+{
+    return s->fast ? 2 : 1;
 }
 
 /* Pixels of one image, in blocks of about equally many rows; threads may cut a row anywhere. */
@@ -69,6 +103,7 @@ static void run_blocks(const struct work *w, char *scratch, int image, size_t fr
     const size_t blocks = (rows + most - 1) / most, each = (rows + blocks - 1) / blocks;
     for (size_t end; from < to; from = end) {
         end = (from / width + each) * width;
+        end += end % unit_pixels(s);
         if (end > to) end = to;
         run_block(w, scratch, image, from, end - from);
     }
@@ -79,14 +114,16 @@ static void run_separable(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
     const struct view *out = &w->call.io.out;
-    const size_t per_image = (size_t)out->h * (size_t)out->w;
+    const size_t pixels = (size_t)out->h * (size_t)out->w, unit = unit_pixels(&w->call.separable);
+    const size_t per_image = (pixels + unit - 1) / unit;
     for (size_t lane = from; lane < to; lane++) {
         struct range r = range_part(w->units, w->grain, w->lanes, lane);
         for (size_t end; r.from < r.to; r.from = end) {
             const size_t image = r.from / per_image, before = image * per_image;
             end = before + per_image < r.to ? before + per_image : r.to;
-            run_blocks(w, w->scratch + lane * w->scratch_bytes, (int)image, r.from - before,
-                       end - before);
+            const size_t first = (r.from - before) * unit, behind = (end - before) * unit;
+            run_blocks(w, w->scratch + lane * w->scratch_bytes, (int)image, first,
+                       behind < pixels ? behind : pixels);
         }
     }
 }

@@ -20,6 +20,7 @@ static void init_avx2(struct kernels *k)
     k->global_max = global_max_avx2;
     k->global_average = global_average_avx2;
     k->map = map_avx2;
+    k->quarters = quarters_avx2;
     k->peak = peak_avx2;
     k->conv_packing = k->pointwise_packing = k->dense_packing = PACK_PANEL16;
 }
@@ -35,6 +36,7 @@ static void init_avx512(struct kernels *k)
     k->global_max = global_max_avx512;
     k->global_average = global_average_avx512;
     k->map = map_avx512;
+    k->quarters = quarters_avx512;
     k->peak = peak_avx512;
 }
 #endif

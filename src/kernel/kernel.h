@@ -119,6 +119,15 @@ struct map_call {
     struct epilogue epilogue; /* bias unused */
 };
 
+/* What the fast multiplication (Winograd) reads of a matrix in quarters, in = A11, A12, A21, A22:
+ * out[0] = A21 + A22, out[1] = out[0] - A11, out[2] = A11 - A21, out[3] = A12 - out[1]. All views
+ * are rows of as many pixels (n = h = 1) and channels; one of `in` may be one of `out`. Units:
+ * pixels. */
+struct quarters_call {
+    enum dtype type;
+    struct view in[4], out[4];
+};
+
 /* out[n][o] = bias[o] + sum_k in[n][k] * weight[k][o]; in is dense rows of k = c numbers.
  * Units: n * out.c (outputs). weight (c, out.c). */
 struct dense_call {
@@ -139,6 +148,7 @@ typedef void conv_fn(const struct conv_call *call, size_t from, size_t to);
 typedef void pool_kernel_fn(const struct pool_call *call, size_t from, size_t to);
 typedef void global_pool_fn(const struct global_pool_call *call, size_t from, size_t to);
 typedef void map_fn(const struct map_call *call, size_t from, size_t to);
+typedef void quarters_fn(const struct quarters_call *call, size_t from, size_t to);
 typedef void dense_fn(const struct dense_call *call, size_t from, size_t to);
 typedef void softmax_fn(const struct softmax_call *call, size_t from, size_t to);
 /* For measuring only: multiply-adds that wait for nothing, with the instructions that the kernels
@@ -158,6 +168,7 @@ struct kernels {
     pool_kernel_fn *pool_max, *pool_average;
     global_pool_fn *global_max, *global_average;
     map_fn *map;
+    quarters_fn *quarters;
     dense_fn *dense;
     softmax_fn *softmax;
     peak_fn *peak;

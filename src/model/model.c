@@ -225,7 +225,10 @@ void model_unref(xc_model *model)
 {
     if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (int i = 0; i < 2; i++) weights_free(model->ready[i]);
+    for (int i = 0; i < 2; i++) {
+        weights_free(model->fast[i]);
+        weights_free(model->ready[i]);
+    }
     free(model->block);
     file_release(&model->file);
     graph_free(model->graph);
@@ -254,17 +257,19 @@ xc_status model_need_original(const xc_model *model, const char *what, struct er
                 original[0] ? ")" : "");
 }
 
-xc_status model_weights(xc_model *model, xc_precision precision, const struct weights **out,
-                        struct error *err)
+xc_status model_weights(xc_model *model, xc_precision precision, xc_algo algo,
+                        const struct weights **out, struct error *err)
 {
     const struct kernels *k = machine_kernels(model->machine, precision);
-    struct weights **ready = &model->ready[precision];
+    struct weights **ready = &model->ready[precision], **fast = &model->fast[precision];
     xc_status status = XC_OK;
     if (!model->info.has_weights)
         return fail(err, XC_ERR_ARGUMENT, "the model was created without weights, it cannot run");
     pthread_mutex_lock(&model->lock);
     if (!*ready) status = make_weights(model, k, ready, err);
-    *out = *ready;
+    if (status == XC_OK && algo == XC_ALGO_FAST && !*fast)
+        status = weights_fast(model->graph, *ready, k, model->machine->pool, fast, err);
+    *out = algo == XC_ALGO_FAST ? *fast : *ready;
     pthread_mutex_unlock(&model->lock);
     return status;
 }

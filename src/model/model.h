@@ -49,8 +49,9 @@ struct xc_model {
     float *block;                 /* what data points into otherwise: the flat block */
     const float **data;           /* one a parameter; NULL when the model has none */
     struct weights_packed packed; /* the arrays of a packed file instead; block NULL: it is none */
-    pthread_mutex_t lock;         /* guards ready[] */
+    pthread_mutex_t lock;         /* guards ready[] and fast[] */
     struct weights *ready[2];     /* by xc_precision; made when first needed */
+    struct weights *fast[2];      /* the same for XC_ALGO_FAST */
 };
 
 /* ---- making one: model_new, then the numbers, then model_ready ------------------------------- */
@@ -80,8 +81,9 @@ XC_NODISCARD xc_status model_need_original(const xc_model *model, const char *wh
                                            struct error *err);
 xc_model *model_ref(xc_model *model);
 void model_unref(xc_model *model); /* frees with the last reference; NULL is allowed */
-/* The parameters made ready for one precision: at the first call, then shared by all sessions. */
-XC_NODISCARD xc_status model_weights(xc_model *model, xc_precision precision,
+/* The parameters made ready for one precision and algorithm: at the first call, then shared by all
+ * sessions. */
+XC_NODISCARD xc_status model_weights(xc_model *model, xc_precision precision, xc_algo algo,
                                      const struct weights **out, struct error *err);
 
 /* Indices of the k largest, best first; equal values in index order, NaN last. */

@@ -153,7 +153,7 @@ static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error
 {
     const struct weights *weights = NULL;
     if (opts->preprocess) TRY(check_preprocess(s, opts->preprocess, err));
-    TRY(model_weights(s->model, opts->precision, &weights, err));
+    TRY(model_weights(s->model, opts->precision, opts->algo, &weights, err));
     TRY(measure(s, err));
     TRY(choose_results(s, opts, err));
     TRY(make_plan(s, weights, err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What happens to each value by itself, and softmax.
+ * What happens to each value by itself, sums of quarters, and softmax.
  */
 #include <math.h>
 
@@ -31,6 +31,41 @@ static void run_map(const struct kernels *k, const struct trial *t, size_t from,
     k->map(&t->map, from, to);
 }
 
+/* The quarters are the images of one input and of one output. */
+static void draw_quarters(struct trial *t, struct dice *d)
+{
+    struct quarters_call *call = &t->quarters;
+    const int w = dice_int(d, 1, 20), c = dice_channels(d);
+    *call = (struct quarters_call){.type = t->type};
+    trial_input(t, d, &call->in[0], 4, 1, w, c);
+    trial_output(t, d, &call->out[0], 4, 1, w, c);
+    for (int i = 1; i < 4; i++) {
+        call->in[i] = call->in[0];
+        call->in[i].data = (char *)call->in[0].data + i * call->in[0].image;
+        call->out[i] = call->out[0];
+        call->out[i].data = (char *)call->out[0].data + i * call->out[0].image;
+    }
+    t->units = (size_t)w;
+}
+
+static struct want want_quarters(const struct trial *t, int n, int y, int x, int c)
+{
+    static const int sign[4][4] = {{0, 0, 1, 1}, {-1, 0, 1, 1}, {1, 0, -1, 0}, {1, 1, -1, -1}};
+    double sum = 0, magnitude = 0;
+    for (int i = 0; i < 4; i++) {
+        const double value = sign[n][i] * number_at(t, &t->quarters.in[i], 0, y, x, c);
+        if (sign[n][i] == 0) continue;
+        sum += value;
+        magnitude += fabs(value);
+    }
+    return want_sum(t, sum, magnitude, 4);
+}
+
+static void run_quarters(const struct kernels *k, const struct trial *t, size_t from, size_t to)
+{
+    k->quarters(&t->quarters, from, to);
+}
+
 static void draw_softmax(struct trial *t, struct dice *d)
 {
     struct softmax_call *call = &t->softmax;
@@ -59,4 +94,5 @@ static void run_softmax(const struct kernels *k, const struct trial *t, size_t f
 }
 
 const struct family map_family = {"map", draw_map, run_map, want_map};
+const struct family quarters_family = {"quarters", draw_quarters, run_quarters, want_quarters};
 const struct family softmax_family = {"softmax", draw_softmax, run_softmax, want_softmax};

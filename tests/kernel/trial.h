@@ -32,7 +32,7 @@ struct family {
 };
 extern const struct family conv_family, depthwise_family, depthwise_3x3_family, pointwise_family,
     dense_family, pool_max_family, pool_average_family, global_max_family, global_average_family,
-    map_family, softmax_family;
+    map_family, quarters_family, softmax_family;
 
 enum { TRIAL_BLOCKS = 8 };
 struct trial {
@@ -44,6 +44,7 @@ struct trial {
         struct pool_call pool;
         struct global_pool_call global;
         struct map_call map;
+        struct quarters_call quarters;
         struct dense_call dense;
         struct softmax_call softmax;
     };

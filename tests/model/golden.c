@@ -32,7 +32,8 @@ struct golden_run golden_run(const struct golden *g, struct golden_how how, xc_p
     struct golden_run r;
     r.context = make_context_at(how.threads, how.level);
     r.model = make_model(r.context, g->arch, g->side, XC_WEIGHTS_GOLDEN);
-    r.session = make_session(r.model, 1, precision, taps);
+    r.session =
+        how.fast ? make_fast_session(r.model, 1, taps) : make_session(r.model, 1, precision, taps);
     run_ramp(r.session, g->side, precision);
     return r;
 }
@@ -57,7 +58,7 @@ static double distance(const struct golden *g, const double *logit)
 void golden_check(const struct golden *g, const char *level, xc_precision precision, double bound)
 {
     double logit[CLASSES];
-    struct golden_run r = golden_run(g, (struct golden_how){2, level}, precision, NULL);
+    struct golden_run r = golden_run(g, (struct golden_how){2, level, false}, precision, NULL);
     CHECK(xc_session_read_f64(r.session, "logits", logit, CLASSES, NULL));
     double off = distance(g, logit);
     print_message("%s at %u, %s, %s: off by %.2g, bound %.2g\n", g->arch, g->side,

@@ -6,6 +6,8 @@
 #ifndef XC_TESTS_MODEL_GOLDEN_H
 #define XC_TESTS_MODEL_GOLDEN_H
 
+#include <stdbool.h>
+
 #include "model/setup.h"
 
 struct golden {
@@ -24,6 +26,7 @@ struct golden_run {
 struct golden_how {
     int threads;
     const char *level; /* of the processor; NULL: its best */
+    bool fast;         /* XC_ALGO_FAST; then float32 */
 };
 
 struct golden_run golden_run(const struct golden *g, struct golden_how how, xc_precision precision,

@@ -50,17 +50,30 @@ xc_model *make_model(xc_context *context, const char *arch, uint32_t side, xc_we
     return model;
 }
 
-xc_session *make_session(xc_model *model, uint32_t max_batch, xc_precision precision,
-                         const char *const *taps)
+static xc_session *open_session(xc_model *model, xc_session_opts opts, const char *const *taps)
 {
-    xc_session_opts opts = XC_SESSION_OPTS_INIT;
     xc_session *session = NULL;
-    opts.max_batch = max_batch;
-    opts.precision = precision;
     opts.taps = taps;
     while (taps && taps[opts.tap_count]) opts.tap_count++;
     CHECK(xc_session_new(model, &opts, &session));
     return session;
+}
+
+xc_session *make_session(xc_model *model, uint32_t max_batch, xc_precision precision,
+                         const char *const *taps)
+{
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    opts.max_batch = max_batch;
+    opts.precision = precision;
+    return open_session(model, opts, taps);
+}
+
+xc_session *make_fast_session(xc_model *model, uint32_t max_batch, const char *const *taps)
+{
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    opts.max_batch = max_batch;
+    opts.algo = XC_ALGO_FAST;
+    return open_session(model, opts, taps);
 }
 
 float *make_input(uint32_t n, uint32_t side, uint32_t channels)

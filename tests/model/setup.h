@@ -14,6 +14,7 @@ xc_model *make_model(xc_context *context, const char *arch, uint32_t side, xc_we
 /* taps: NULL-terminated, or NULL. */
 xc_session *make_session(xc_model *model, uint32_t max_batch, xc_precision precision,
                          const char *const *taps);
+xc_session *make_fast_session(xc_model *model, uint32_t max_batch, const char *const *taps);
 /* (n, side, side, channels): image i has pixel(y, x, c) = (3x + 5y + 7c + 11i) mod 256, / 127.5
  * - 1. Release with free(). */
 float *make_input(uint32_t n, uint32_t side, uint32_t channels);

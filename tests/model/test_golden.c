@@ -3,7 +3,8 @@
  * Does the whole network give the published numbers (docs/numerics.md: synthetic weights, both
  * flavours), and the same bits everywhere? The committed table hashes_71.txt has one hash for each
  * layer: compilers, build types, processor levels and threads must agree on all of them, and the
- * first layer that does not is named. `test_model_golden write` prints the table anew.
+ * first layer that does not is named. `test_model_golden write` prints the table anew,
+ * `write-fast` that of the fast algorithm.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -55,7 +56,8 @@ static void test_taps(void **state)
     (void)state;
     const char *name[TAP_COUNT + 1] = {NULL};
     for (int i = 0; i < TAP_COUNT; i++) name[i] = TAPS[i].layer;
-    struct golden_run r = golden_run(&KERAS, (struct golden_how){2, NULL}, XC_PRECISION_F64, name);
+    struct golden_run r =
+        golden_run(&KERAS, (struct golden_how){2, NULL, false}, XC_PRECISION_F64, name);
     for (int i = 0; i < TAP_COUNT; i++) {
         size_t count;
         CHECK(xc_session_read_f64(r.session, name[i], NULL, 0, &count));
@@ -132,7 +134,9 @@ static void check_hashes(struct golden_how how)
     uint64_t want;
     uint32_t count;
     struct golden_run r = run_visible(how, name, &count);
-    FILE *table = fopen(XC_SOURCE_DIR "/tests/model/hashes_71.txt", "r");
+    FILE *table = fopen(how.fast ? XC_SOURCE_DIR "/tests/model/hashes_71_fast.txt"
+                                 : XC_SOURCE_DIR "/tests/model/hashes_71.txt",
+                        "r");
     assert_non_null(table);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(fscanf(table, "%63s %" SCNx64, layer, &want), 2);
@@ -151,8 +155,8 @@ static void check_hashes(struct golden_how how)
 static void test_hashes(void **state)
 {
     (void)state;
-    for (size_t i = 0; cpu_level(i); i++) check_hashes((struct golden_how){1, cpu_level(i)});
-    check_hashes((struct golden_how){3, NULL});
+    for (size_t i = 0; cpu_level(i); i++) check_hashes((struct golden_how){1, cpu_level(i), false});
+    check_hashes((struct golden_how){3, NULL, false});
 }
 
 /* A level that the processor has is the one that runs: the hashes are not all of the best one. */
@@ -170,11 +174,75 @@ static void test_levels_are_used(void **state)
     }
 }
 
-static int write_table(void)
+static void test_fast_hashes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; cpu_level(i); i++) check_hashes((struct golden_how){1, cpu_level(i), true});
+    for (int threads = 2; threads <= 7; threads += threads == 2 ? 1 : 4)
+        check_hashes((struct golden_how){threads, NULL, true});
+}
+
+/* ---- the fast algorithm ---------------------------------------------------------------------- */
+
+enum { FAST_BATCH = 3, MOST_LOGITS = FAST_BATCH * 1000 };
+
+static void run_batch(xc_model *model, xc_session *session, float *logits)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    float *input = make_input(FAST_BATCH, info->height, info->channels);
+    CHECK(xc_run(session, input, FAST_BATCH));
+    CHECK(xc_session_read(session, "logits", logits, MOST_LOGITS, NULL));
+    free(input);
+    xc_session_free(session);
+}
+
+/* The largest difference, as a part of the largest logit. */
+static double off_by(const float *a, const float *b)
+{
+    double worst = 0, largest = 0;
+    for (int i = 0; i < MOST_LOGITS; i++) {
+        const double difference = fabs((double)a[i] - (double)b[i]);
+        if (!(difference <= worst)) worst = difference; /* NaN is the worst */
+        largest = fmax(largest, fabs((double)a[i]));
+    }
+    return worst / largest;
+}
+
+/* Near the direct one, but not the same; and the same bits for each picture alone. With pointwise
+ * convolutions in front of depthwise ones, and without any depthwise one, too. */
+static void test_fast(void **state)
+{
+    static const char *const arch[] = {"xception", "xception,order=pw-dw", "resnet50"};
+    static float direct[MOST_LOGITS], fast[MOST_LOGITS], alone[1000];
+    (void)state;
+    for (size_t i = 0; i < sizeof arch / sizeof *arch; i++) {
+        xc_context *context = make_context(2);
+        xc_model *model = make_model(context, arch[i], 75, XC_WEIGHTS_GOLDEN);
+        run_batch(model, make_session(model, FAST_BATCH, XC_PRECISION_F32, NULL), direct);
+        run_batch(model, make_fast_session(model, FAST_BATCH, NULL), fast);
+        const double off = off_by(direct, fast);
+        print_message("%s: fast is off by %.2g\n", arch[i], off);
+        assert_true(off > 0);
+        assert_true(off <= 1e-5);
+        float *input = make_input(FAST_BATCH, 75, 3);
+        xc_session *session = make_fast_session(model, 1, NULL);
+        for (size_t n = 0; n < FAST_BATCH; n++) {
+            CHECK(xc_run(session, input + n * 75 * 75 * 3, 1));
+            CHECK(xc_session_read(session, "logits", alone, 1000, NULL));
+            assert_memory_equal(alone, fast + n * 1000, sizeof alone);
+        }
+        free(input);
+        xc_session_free(session);
+        xc_model_unref(model);
+        xc_context_free(context);
+    }
+}
+
+static int write_table(bool fast)
 {
     const char *name[MAX_LAYERS];
     uint32_t count;
-    struct golden_run r = run_visible((struct golden_how){1, NULL}, name, &count);
+    struct golden_run r = run_visible((struct golden_how){1, NULL, fast}, name, &count);
     for (uint32_t i = 0; i < count; i++)
         printf("%s %016" PRIx64 "\n", name[i], layer_hash(r.session, name[i]));
     golden_end(&r);
@@ -183,9 +251,14 @@ static int write_table(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_float), cmocka_unit_test(test_double),
-                                       cmocka_unit_test(test_taps), cmocka_unit_test(test_hashes),
-                                       cmocka_unit_test(test_levels_are_used)};
-    if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table();
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_float),
+                                       cmocka_unit_test(test_double),
+                                       cmocka_unit_test(test_taps),
+                                       cmocka_unit_test(test_hashes),
+                                       cmocka_unit_test(test_levels_are_used),
+                                       cmocka_unit_test(test_fast_hashes),
+                                       cmocka_unit_test(test_fast)};
+    if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table(false);
+    if (argc == 2 && strcmp(argv[1], "write-fast") == 0) return write_table(true);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,7 +86,8 @@ static void test_used_where_it_lies(void **state)
         xc_model *model = NULL;
         opts.read_into_memory = copy;
         CHECK(xc_model_load(f->context, f->path, &opts, &model));
-        assert_int_equal(model_weights(model, XC_PRECISION_F32, &weights, NULL), XC_OK);
+        assert_int_equal(model_weights(model, XC_PRECISION_F32, XC_ALGO_DIRECT, &weights, NULL),
+                         XC_OK);
         assert_int_equal(weights_bytes(weights), 0);
         const uint8_t *at = weights->ready[graph_find(model->graph, "block1_conv1")].weight;
         assert_true(at > model->file.data && at < model->file.data + model->file.size);

@@ -55,6 +55,7 @@ static int open_session(const struct args *args, struct child *c)
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     opts.max_batch = c->batch;
     opts.precision = c->precision;
+    opts.algo = engine_algo(args);
     xc_status status = xc_session_new(c->model, &opts, &c->session);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_MODEL);
 }

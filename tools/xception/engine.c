@@ -36,6 +36,12 @@ const char *engine_precision(const char *word, xc_precision *out)
     return NULL;
 }
 
+xc_algo engine_algo(const struct args *args)
+{
+    const char *word = arg_text(args, "algo");
+    return word && strcmp(word, "fast") == 0 ? XC_ALGO_FAST : XC_ALGO_DIRECT;
+}
+
 bool engine_helper(char *text, size_t size)
 {
     static const char *const places[] = {"xception-import", "../libexec/xception/xception-import"};

@@ -15,6 +15,8 @@ int engine_model(xc_context *context, const char *path, const char *arch, xc_mod
 /* "f32", "f64", ...: a static copy of the word, or NULL when it is not one of PRECISION_WORDS. */
 #define PRECISION_WORDS "f32, f64"
 const char *engine_precision(const char *word, xc_precision *out);
+/* After --algo. */
+xc_algo engine_algo(const struct args *args);
 /* The path of xception-import, or false: the library then looks where it was installed. */
 bool engine_helper(char *text, size_t size);
 /* --labels FILE|imagenet: labels of the model's classes, to be freed with labels_free. Both 0 when
@@ -32,6 +34,11 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
 #define ENGINE_MODEL_OPTION                                                                        \
     {                                                                                              \
         "model", 'm', "MODEL", NULL, 0, 0, "model file: ours, or .keras .h5 .pth .safetensors"     \
+    }
+#define ENGINE_ALGO_OPTION                                                                         \
+    {                                                                                              \
+        "algo", 0, "ALGO", "direct|fast", 0, 0,                                                    \
+            "of large layers; fast: other last digits, more memory"                                \
     }
 #define ENGINE_PREPROCESS_OPTIONS                                                                  \
     {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},     \

@@ -32,6 +32,7 @@ static const struct option options[] = {
     {"threads", 0, "LIST", NULL, 0, 0, "cores to use, one row each (default: 1 and all)"},
     {"batch", 0, "LIST", NULL, 0, 0, "pictures at a time, one row each (default: 1,16)"},
     {"precision", 0, "LIST", NULL, 0, 0, PRECISION_WORDS "; one row each (default: f32)"},
+    ENGINE_ALGO_OPTION,
     {"layers", 0, NULL, NULL, 0, 0, "show the time of every step, too"},
     {"rounds", 0, "N", NULL, 1, MOST_ROUNDS, "processes for each row (default: 3)"},
     {"seconds", 0, "N", NULL, 0, 3600, "to measure for in each; 0: three runs (default: 3)"},

@@ -31,6 +31,7 @@ conv_fn REF(conv), REF(depthwise);
 pool_kernel_fn REF(pool_max), REF(pool_average);
 global_pool_fn REF(global_max), REF(global_average);
 map_fn REF(map);
+quarters_fn REF(quarters);
 dense_fn REF(dense);
 softmax_fn REF(softmax);
 peak_fn REF(peak);

@@ -24,6 +24,7 @@ void REF(ref_kernels)(struct kernels *k)
         .global_max = REF(global_max),
         .global_average = REF(global_average),
         .map = REF(map),
+        .quarters = REF(quarters),
         .dense = REF(dense),
         .softmax = REF(softmax),
         .peak = REF(peak),

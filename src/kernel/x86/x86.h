@@ -11,6 +11,7 @@ conv_fn depthwise_avx2, depthwise_avx512;
 pool_kernel_fn pool_max_avx2, pool_max_avx512, pool_average_avx2, pool_average_avx512;
 global_pool_fn global_max_avx2, global_max_avx512, global_average_avx2, global_average_avx512;
 map_fn map_avx2, map_avx512;
+quarters_fn quarters_avx2, quarters_avx512;
 peak_fn peak_avx2, peak_avx512;
 
 #endif

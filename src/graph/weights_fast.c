@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which weights does the fast algorithm read? Those of the direct one, shared, and a block of its
+ * own for the layers that it takes: 7/4 of theirs.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "graph/plan_int.h"
+
+enum { LINE = 64 };
+
+static bool describe(const struct graph *g, int i, const struct kernels *k,
+                     struct winograd_weights *out)
+{
+    const struct node *n = &g->node[i];
+    const int c = i > 0 ? g->node[n->input[0]].out.c : 0;
+    if (i == 0 || !op_conv_is_fast(n, c)) return false;
+    *out = (struct winograd_weights){
+        .matrix = op_conv_matrix(n, c), .packing = op_conv_packing(n, c, k), .type = k->type};
+    return true;
+}
+
+/* Where a layer's numbers begin in the block; *used grows by them. */
+static bool place(const struct winograd_weights *w, size_t *used, size_t *at)
+{
+    size_t bytes;
+    *at = *used;
+    return winograd_numbers(w, &bytes) && size_mul(bytes, dtype_size(w->type), &bytes) &&
+           size_align(bytes, LINE, &bytes) && size_add(*used, bytes, used);
+}
+
+static xc_status take(const struct graph *g, const struct kernels *k, struct weights *w,
+                      struct error *err)
+{
+    struct winograd_weights layer;
+    size_t at;
+    for (int i = 0; i < g->nodes; i++)
+        if (describe(g, i, k, &layer) && !place(&layer, &w->bytes, &at))
+            return fail(err, XC_ERR_LIMIT, "the parameters are too large");
+    w->block = aligned_large(w->bytes, &w->memory);
+    return w->block ? XC_OK : fail_memory(err, w->bytes);
+}
+
+static void fill(const struct graph *g, const struct kernels *k, struct weights *w,
+                 struct pool *pool)
+{
+    struct winograd_weights layer;
+    size_t used = 0, at;
+    for (int i = 0; i < g->nodes; i++) {
+        if (!describe(g, i, k, &layer) || !place(&layer, &used, &at)) continue;
+        layer.from = w->ready[i].weight;
+        layer.to = w->block + at;
+        winograd_fill(&layer, pool);
+        w->ready[i].fast = layer.to;
+    }
+}
+
+xc_status weights_fast(const struct graph *g, const struct weights *direct, const struct kernels *k,
+                       struct pool *pool, struct weights **out, struct error *err)
+{
+    const size_t nodes = (size_t)g->nodes;
+    struct weights *w = calloc(1, sizeof *w);
+    xc_status status = XC_OK;
+    *out = NULL;
+    if (w) w->ready = calloc(nodes, sizeof *w->ready);
+    if (!w || !w->ready) {
+        weights_free(w);
+        return fail_memory(err, nodes * sizeof *w->ready);
+    }
+    memcpy(w->ready, direct->ready, nodes * sizeof *w->ready);
+    w->type = direct->type;
+    w->fast = true;
+    status = take(g, k, w, err);
+    if (status == XC_OK)
+        fill(g, k, w, pool);
+    else
+        weights_free(w);
+    if (status == XC_OK) *out = w;
+    return status;
+}
