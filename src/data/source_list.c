@@ -206,13 +206,19 @@ static xc_status read_object(struct list *l, const json_t *object)
     return add_sample(l, value[PATH], value[LABEL], value[SPLIT], value[WEIGHT], value[GROUP]);
 }
 
+static bool is_blank(const char *text, size_t size)
+{
+    while (size > 0 && (*text == ' ' || *text == '\t' || *text == '\r')) text++, size--;
+    return size == 0;
+}
+
 static xc_status read_lines(struct list *l)
 {
     while (l->at < l->end) {
         const char *stop = memchr(l->at, '\n', (size_t)(l->end - l->at));
         size_t length = (size_t)((stop ? stop : l->end) - l->at);
         l->line++;
-        if (length > 0 && strspn(l->at, " \t\r") < length) {
+        if (!is_blank(l->at, length)) {
             if (length > MAX_FIELD * (size_t)COLUMNS) return refuse(l, "above 40960 bytes");
             json_error_t why;
             json_t *object = json_loadb(l->at, length, JSON_REJECT_DUPLICATES, &why);
