@@ -72,10 +72,30 @@ static void init_f64(struct kernels *k, unsigned flags)
 #endif
 }
 
+/* Dense layers and softmax are those of float32. */
+static void init_bf16(struct kernels *k, unsigned flags)
+{
+    struct kernels f32;
+    init_f32(&f32, flags);
+    ref_kernels_bf16(k);
+    k->level = "ref";
+#ifdef KERNEL_REF_FMA
+    if (flags & CPU_FMA) {
+        ref_kernels_bf16_fma(k);
+        k->level = "ref-fma";
+    }
+#endif
+    k->dense = f32.dense;
+    k->dense_packing = f32.dense_packing;
+    k->softmax = f32.softmax;
+}
+
 void kernels_init(struct kernels *k, enum dtype type, unsigned flags)
 {
     if (type == DTYPE_F64)
         init_f64(k, flags);
+    else if (type == DTYPE_BF16)
+        init_bf16(k, flags);
     else
         init_f32(k, flags);
 }

@@ -10,8 +10,21 @@
  * acc = fmaf(a, w, acc) with k ascending, k = (ky, kx, input channel); taps that fall on padding
  * read +0. Then v = acc + add, then v = act(v). ReLU is `0 > x ? 0 : x`, so NaN survives it.
  *
- * What is to come (bf16, int8, statistics, packed weights) is a new field value or a new variant,
- * never a new signature.
+ * bf16: weights of convolutions and what views of that type hold are bf16; sums, biases, scales and
+ * everything between loading and storing are float32; a result is rounded once, as it is stored
+ * (bf16_from_f32). A convolution's input is bf16, and rounded again after a prologue. Its sums go
+ * in pairs of products,
+ *
+ *     acc = dot(a[2j], w[2j], dot(a[2j+1], w[2j+1], acc)),
+ *
+ * where dot is a fused multiply-add that takes subnormal numbers for zero and gives none: what the
+ * instruction vdpbf16ps does. k and its pairs run through all taps; an odd number of them ends with
+ * a product of zeros. Depthwise: pairs are of kernel rows, within a kernel column, column after
+ * column. All other inputs and outputs are bf16 or float32, as their views say; dense layers and
+ * softmax have float32 only.
+ *
+ * What is to come (int8, statistics, packed weights) is a new field value or a new variant, never a
+ * new signature.
  */
 #ifndef XC_KERNEL_KERNEL_H
 #define XC_KERNEL_KERNEL_H
@@ -27,6 +40,7 @@ struct view {
     void *data;
     int n, h, w, c;
     ptrdiff_t image, row, pixel;
+    enum dtype type;
 };
 
 /* alpha, beta: ACT_ELU x < 0 ? alpha * (exp(x) - 1) : x, with all digits near 0; ACT_CLIP
@@ -52,9 +66,10 @@ struct epilogue {
 
 /* How a weight matrix lies in memory. PACK_PLAIN is Keras' layout, one row of all columns after the
  * other. PACK_PANEL16: panels of 16 columns of a group, one row of a panel after the other; the
- * last panel of a group is filled up with zeros. */
-enum packing { PACK_PLAIN, PACK_PANEL16 };
-const char *packing_name(enum packing packing); /* "plain", "panel16" */
+ * last panel of a group is filled up with zeros. PACK_PAIRS16: the same panels, but two rows at a
+ * time, number by number in turn; zeros stand for the last row's partner if it has none. */
+enum packing { PACK_PLAIN, PACK_PANEL16, PACK_PAIRS16 };
+const char *packing_name(enum packing packing); /* "plain", "panel16", "pairs16" */
 bool packing_parse(const char *name, enum packing *out);
 
 /* A row for each k of a sum, a column for each output. */
@@ -62,11 +77,16 @@ struct matrix {
     size_t rows, columns, groups; /* columns: of one group */
 };
 
-/* A run of columns that lie side by side. Number (row, j) of it is the (at + row * stride + j)th of
- * the packed matrix: column first + j for j < columns, zero for columns <= j < width. */
+/* A run of columns that lie side by side, `depth` rows interleaved: column first + j for j <
+ * columns, zero for columns <= j < width. panel_at: which number of the packed matrix is (row, j)?
+ */
 struct panel {
-    size_t first, columns, width, at, stride;
+    size_t first, columns, width, at, stride, depth;
 };
+static inline size_t panel_at(const struct panel *p, size_t row, size_t j)
+{
+    return p->at + row / p->depth * p->stride + j * p->depth + row % p->depth;
+}
 size_t packing_panels(enum packing packing, const struct matrix *m);
 struct panel packing_panel(enum packing packing, const struct matrix *m, size_t i);
 /* How many numbers are stored; false when size_t cannot say. */
@@ -191,7 +211,7 @@ const char *cpu_level(size_t i);
 /* The flags that a level allows; false for an unknown word. */
 bool cpu_level_flags(const char *level, unsigned *allowed);
 
-/* Fills k with the plain kernels for type (F32 or F64), then lets each level that flags allow
+/* Fills k with the plain kernels for type (F32, F64 or BF16), then lets each level that flags allow
  * overwrite what it improves. Plain fp32 comes in two objects of one source: with hardware fma, and
  * without (the same bits, slowly). */
 void kernels_init(struct kernels *k, enum dtype type, unsigned flags);

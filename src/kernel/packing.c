@@ -8,7 +8,8 @@
 #include "base/checked.h"
 #include "kernel/kernel.h"
 
-static const char *const NAMES[] = {[PACK_PLAIN] = "plain", [PACK_PANEL16] = "panel16"};
+static const char *const NAMES[] = {
+    [PACK_PLAIN] = "plain", [PACK_PANEL16] = "panel16", [PACK_PAIRS16] = "pairs16"};
 
 enum { PLAIN_RUN = 64 };
 
@@ -28,7 +29,13 @@ bool packing_parse(const char *name, enum packing *out)
 
 static size_t run_of(enum packing packing)
 {
-    return packing == PACK_PANEL16 ? 16 : PLAIN_RUN;
+    return packing == PACK_PLAIN ? PLAIN_RUN : 16;
+}
+
+/* Rows that are interleaved. */
+static size_t depth_of(enum packing packing)
+{
+    return packing == PACK_PAIRS16 ? 2 : 1;
 }
 
 /* Plain columns are counted through all groups. */
@@ -47,7 +54,8 @@ size_t packing_panels(enum packing packing, const struct matrix *m)
 bool packing_numbers(enum packing packing, const struct matrix *m, size_t *numbers)
 {
     if (packing == PACK_PLAIN) return size_mul(m->rows, m->columns * m->groups, numbers);
-    return size_mul(m->rows, run_of(packing), numbers) &&
+    return size_align(m->rows, depth_of(packing), numbers) &&
+           size_mul(*numbers, run_of(packing), numbers) &&
            size_mul(*numbers, packing_panels(packing, m), numbers);
 }
 
@@ -55,11 +63,12 @@ struct panel packing_panel(enum packing packing, const struct matrix *m, size_t 
 {
     const size_t run = run_of(packing), columns = columns_of(packing, m);
     const size_t in_group = columns / run + (columns % run != 0);
-    const size_t first = i % in_group * run;
-    struct panel p = {.columns = columns - first < run ? columns - first : run};
+    const size_t first = i % in_group * run, depth = depth_of(packing);
+    const size_t steps = m->rows / depth + (m->rows % depth != 0);
+    struct panel p = {.columns = columns - first < run ? columns - first : run, .depth = depth};
     p.first = i / in_group * columns + first;
     p.width = packing == PACK_PLAIN ? p.columns : run;
-    p.at = packing == PACK_PLAIN ? first : i * m->rows * run;
-    p.stride = packing == PACK_PLAIN ? columns : run;
+    p.at = packing == PACK_PLAIN ? first : i * steps * depth * run;
+    p.stride = packing == PACK_PLAIN ? columns : depth * run;
     return p;
 }

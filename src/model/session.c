@@ -239,7 +239,8 @@ static void gather(const struct view *from, enum dtype type, uint32_t n, char *t
 static bool view_of(const xc_session *s, const struct result *r, struct view *out)
 {
     ptrdiff_t pixel = (ptrdiff_t)(s->classes * dtype_size(s->kernels->type));
-    *out = (struct view){s->probs, s->input.n, 1, 1, (int)s->classes, pixel, pixel, pixel};
+    *out =
+        (struct view){s->probs, s->input.n, 1, 1, (int)s->classes, pixel, pixel, pixel, DTYPE_F32};
     return r->softmax || plan_view(s->plan, r->node, s->arena, out);
 }
 

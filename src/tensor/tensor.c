@@ -57,8 +57,3 @@ float f32_from_f16(uint16_t bits)
     float tiny = (float)fraction * 0x1p-24f; /* subnormal or zero: exact in float */
     return sign ? -tiny : tiny;
 }
-
-float f32_from_bf16(uint16_t bits)
-{
-    return float_of((uint32_t)bits << 16);
-}

@@ -31,6 +31,27 @@ bool shape_equal(struct shape a, struct shape b);
 
 /* Half and brain floats to float, exactly. */
 float f32_from_f16(uint16_t bits);
-float f32_from_bf16(uint16_t bits);
+static inline float f32_from_bf16(uint16_t bits)
+{
+    const union {
+        uint32_t bits;
+        float value;
+    } wide = {(uint32_t)bits << 16};
+    return wide.value;
+}
+
+/* To the nearest brain float, of two the even one. Like the processors that have an instruction for
+ * it: what is subnormal becomes a zero with its sign, NaN stays NaN. */
+static inline uint16_t bf16_from_f32(float x)
+{
+    const union {
+        float value;
+        uint32_t bits;
+    } wide = {x};
+    const uint32_t bits = wide.bits, magnitude = bits & 0x7FFFFFFF;
+    const uint32_t nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    const uint32_t flushed = magnitude < 0x00800000 ? bits >> 16 & 0x8000 : nearest;
+    return (uint16_t)(magnitude > 0x7F800000 ? bits >> 16 | 0x40 : flushed);
+}
 
 #endif

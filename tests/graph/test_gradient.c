@@ -266,7 +266,7 @@ static void known_losses(void **state)
     training_kernels_init(&k, DTYPE_F64, cpu_flags());
     double in[3] = {0, 0.69314718055994530942, 1.6094379124341003746}, din[3], loss;
     const double target[3] = {0, 1, 0}, scale = 0.5;
-    const struct view v = {in, 1, 1, 1, 3, 24, 24, 24};
+    const struct view v = {in, 1, 1, 1, 3, 24, 24, 24, DTYPE_F64};
     struct loss_call call = {
         .type = DTYPE_F64, .in = v, .din = v, .target = target, .scale = &scale, .loss = &loss};
     call.din.data = din;

@@ -91,7 +91,8 @@ static struct view square(float *data, int side, int c)
 {
     const ptrdiff_t bytes = c * (ptrdiff_t)sizeof(float);
     const ptrdiff_t pixel = 2 * bytes < LINE ? bytes : (bytes + LINE - 1) / LINE * LINE;
-    return (struct view){data, 1, side, side, c, side * side * pixel, side * pixel, pixel};
+    return (struct view){data,         1,     side,     side, c, side * side * pixel,
+                         side * pixel, pixel, DTYPE_F32};
 }
 
 /* Units [from, to) of v as they lie in a scratch whose rows are an odd number of lines apart. */

@@ -12,16 +12,16 @@ static void draw_map(struct trial *t, struct dice *d)
     const int n = dice_int(d, 1, 3), h = dice_int(d, 1, 6), w = dice_int(d, 1, 6);
     const int c = dice_channels(d);
     *call = (struct map_call){.type = t->type};
-    trial_input(t, d, &call->in, n, h, w, c);
-    trial_output(t, d, &call->out, n, h, w, c);
+    trial_input(t, d, &call->in, (struct shape){n, h, w, c}, dice_type(t, d));
+    trial_output(t, d, &call->out, (struct shape){n, h, w, c}, dice_type(t, d));
     call->prologue = dice_prologue(t, d, c);
-    call->epilogue = dice_epilogue(t, d, &call->out, false);
+    call->epilogue = dice_epilogue(t, d, &call->out, false, dice_type(t, d));
     t->units = (size_t)n * (size_t)h * (size_t)w;
 }
 
 static struct want want_map(const struct trial *t, int n, int y, int x, int c)
 {
-    const double in = number_at(t, &t->map.in, n, y, x, c);
+    const double in = number_at(&t->map.in, n, y, x, c);
     return want_epilogue(t, &t->map.epilogue, want_prologue(t, &t->map.prologue, in, c), n, y, x,
                          c);
 }
@@ -72,8 +72,8 @@ static void draw_softmax(struct trial *t, struct dice *d)
     const int n = dice_int(d, 1, 5), h = dice_int(d, 1, 3), w = dice_int(d, 1, 3);
     const int c = dice_channels(d);
     *call = (struct softmax_call){.type = t->type};
-    trial_input(t, d, &call->in, n, h, w, c);
-    trial_output(t, d, &call->out, n, h, w, c);
+    trial_input(t, d, &call->in, (struct shape){n, h, w, c}, t->exact);
+    trial_output(t, d, &call->out, (struct shape){n, h, w, c}, t->exact);
     t->units = (size_t)n * (size_t)h * (size_t)w;
 }
 
@@ -81,10 +81,10 @@ static struct want want_softmax(const struct trial *t, int n, int y, int x, int 
 {
     double top = -INFINITY, sum = 0;
     for (int j = 0; j < t->softmax.in.c; j++)
-        top = fmax(top, number_at(t, &t->softmax.in, n, y, x, j));
+        top = fmax(top, number_at(&t->softmax.in, n, y, x, j));
     for (int j = 0; j < t->softmax.in.c; j++)
-        sum += exp(number_at(t, &t->softmax.in, n, y, x, j) - top);
-    const double value = exp(number_at(t, &t->softmax.in, n, y, x, c) - top) / sum;
+        sum += exp(number_at(&t->softmax.in, n, y, x, j) - top);
+    const double value = exp(number_at(&t->softmax.in, n, y, x, c) - top) / sum;
     return want_sum(t, value, value, t->softmax.in.c + 8);
 }
 

@@ -14,9 +14,9 @@ static void draw_pool(struct trial *t, struct dice *d)
     int oh, ow;
     *call = (struct pool_call){.type = t->type, .count_pad = dice_int(d, 0, 1)};
     call->window = dice_window(d, h, w, &oh, &ow);
-    trial_input(t, d, &call->in, n, h, w, c);
-    trial_output(t, d, &call->out, n, oh, ow, c);
-    call->epilogue = dice_epilogue(t, d, &call->out, false);
+    trial_input(t, d, &call->in, (struct shape){n, h, w, c}, dice_type(t, d));
+    trial_output(t, d, &call->out, (struct shape){n, oh, ow, c}, dice_type(t, d));
+    call->epilogue = dice_epilogue(t, d, &call->out, false, dice_type(t, d));
     t->units = (size_t)n * (size_t)oh * (size_t)ow;
 }
 
@@ -38,7 +38,7 @@ static struct taps taps_of(const struct trial *t, int n, int y, int x, int c)
         const int iy = y * win->sy + i / win->kw * win->dy - win->pad_top;
         const int ix = x * win->sx + i % win->kw * win->dx - win->pad_left;
         if (iy < 0 || iy >= t->pool.in.h || ix < 0 || ix >= t->pool.in.w) continue;
-        const double value = number_at(t, &t->pool.in, n, iy, ix, c);
+        const double value = number_at(&t->pool.in, n, iy, ix, c);
         taps.sum += value;
         taps.magnitude += fabs(value);
         taps.top = larger(taps.top, value);
@@ -67,8 +67,8 @@ static void draw_global(struct trial *t, struct dice *d)
     const int n = dice_int(d, 1, 3), h = dice_int(d, 1, 30), w = dice_int(d, 1, 30);
     const int c = dice_channels(d);
     *call = (struct global_pool_call){.type = t->type};
-    trial_input(t, d, &call->in, n, h, w, c);
-    trial_output(t, d, &call->out, n, 1, 1, c);
+    trial_input(t, d, &call->in, (struct shape){n, h, w, c}, dice_type(t, d));
+    trial_output(t, d, &call->out, (struct shape){n, 1, 1, c}, dice_type(t, d));
     t->units = (size_t)n * (size_t)c;
 }
 
@@ -77,8 +77,7 @@ static struct want want_global_max(const struct trial *t, int n, int y, int x, i
     double top = -INFINITY;
     (void)y, (void)x;
     for (int p = 0; p < t->global.in.h * t->global.in.w; p++)
-        top =
-            larger(top, number_at(t, &t->global.in, n, p / t->global.in.w, p % t->global.in.w, c));
+        top = larger(top, number_at(&t->global.in, n, p / t->global.in.w, p % t->global.in.w, c));
     return (struct want){top, 0};
 }
 
@@ -88,7 +87,7 @@ static struct want want_global_average(const struct trial *t, int n, int y, int 
     double sum = 0, magnitude = 0;
     (void)y, (void)x;
     for (int p = 0; p < pixels; p++) {
-        const double v = number_at(t, &t->global.in, n, p / t->global.in.w, p % t->global.in.w, c);
+        const double v = number_at(&t->global.in, n, p / t->global.in.w, p % t->global.in.w, c);
         sum += v;
         magnitude += fabs(v);
     }

@@ -12,12 +12,12 @@ static void draw_views(struct trial *t, struct dice *d, struct view in, int oh, 
 {
     struct conv_call *call = &t->conv;
     const struct window *win = &call->window;
-    trial_input(t, d, &call->in, in.n, in.h, in.w, in.c);
-    trial_output(t, d, &call->out, in.n, oh, ow, oc);
+    trial_input(t, d, &call->in, (struct shape){in.n, in.h, in.w, in.c}, t->type);
+    trial_output(t, d, &call->out, (struct shape){in.n, oh, ow, oc}, dice_type(t, d));
     const size_t taps = (size_t)(win->kh * win->kw);
-    call->weight = trial_numbers(t, d, taps * (size_t)(in.c / call->groups) * (size_t)oc);
+    call->weight = trial_numbers(t, d, t->type, taps * (size_t)(in.c / call->groups) * (size_t)oc);
     call->prologue = dice_prologue(t, d, in.c);
-    call->epilogue = dice_epilogue(t, d, &call->out, true);
+    call->epilogue = dice_epilogue(t, d, &call->out, true, dice_type(t, d));
     t->units = (size_t)in.n * (size_t)oh * (size_t)ow;
 }
 
@@ -79,7 +79,7 @@ static struct want want_conv(const struct trial *t, int n, int y, int x, int o)
     const struct conv_call *call = &t->conv;
     const struct window *win = &call->window;
     const int kc = call->in.c / call->groups, first = o / (call->out.c / call->groups) * kc;
-    double sum = call->epilogue.bias ? number_of(t, call->epilogue.bias, o) : 0;
+    double sum = call->epilogue.bias ? number_of(t->exact, call->epilogue.bias, o) : 0;
     double magnitude = fabs(sum), slack = 0;
     int terms = 1;
     for (int i = 0; i < win->kh * win->kw * kc; i++) {
@@ -87,9 +87,9 @@ static struct want want_conv(const struct trial *t, int n, int y, int x, int o)
         const int iy = y * win->sy + ky * win->dy - win->pad_top;
         const int ix = x * win->sx + kx * win->dx - win->pad_left;
         if (iy < 0 || iy >= call->in.h || ix < 0 || ix >= call->in.w) continue;
-        const double value = number_at(t, &call->in, n, iy, ix, k);
-        const struct want v = want_prologue(t, &call->prologue, value, k);
-        const double w = number_of(t, call->weight, (ptrdiff_t)i * call->out.c + o);
+        const double value = number_at(&call->in, n, iy, ix, k);
+        const struct want v = want_operand(t, &call->prologue, value, k);
+        const double w = number_of(t->type, call->weight, (ptrdiff_t)i * call->out.c + o);
         sum += v.value * w;
         magnitude += fabs(v.value * w);
         slack += v.bound * fabs(w);
@@ -105,15 +105,15 @@ static struct want want_depthwise(const struct trial *t, int n, int y, int x, in
 {
     const struct conv_call *call = &t->conv;
     const struct window *win = &call->window;
-    double sum = call->epilogue.bias ? number_of(t, call->epilogue.bias, c) : 0;
+    double sum = call->epilogue.bias ? number_of(t->exact, call->epilogue.bias, c) : 0;
     double magnitude = fabs(sum), slack = 0;
     for (int tap = 0; tap < win->kh * win->kw; tap++) {
         const int iy = y * win->sy + tap / win->kw * win->dy - win->pad_top;
         const int ix = x * win->sx + tap % win->kw * win->dx - win->pad_left;
         if (iy < 0 || iy >= call->in.h || ix < 0 || ix >= call->in.w) continue;
-        const double value = number_at(t, &call->in, n, iy, ix, c);
-        const struct want v = want_prologue(t, &call->prologue, value, c);
-        const double w = number_of(t, call->weight, (ptrdiff_t)tap * call->in.c + c);
+        const double value = number_at(&call->in, n, iy, ix, c);
+        const struct want v = want_operand(t, &call->prologue, value, c);
+        const double w = number_of(t->type, call->weight, (ptrdiff_t)tap * call->in.c + c);
         sum += v.value * w;
         magnitude += fabs(v.value * w);
         slack += v.bound * fabs(w);
@@ -129,22 +129,22 @@ static void draw_dense(struct trial *t, struct dice *d)
     const int n = dice_int(d, 1, 5), c = dice_channels(d) * dice_int(d, 1, 4);
     const int oc = dice_channels(d);
     *call = (struct dense_call){.type = t->type, .packing = PACK_PLAIN};
-    trial_input(t, d, &call->in, n, 1, 1, c);
-    trial_output(t, d, &call->out, n, 1, 1, oc);
-    call->weight = trial_numbers(t, d, (size_t)c * (size_t)oc);
-    call->epilogue = dice_epilogue(t, d, &call->out, true);
+    trial_input(t, d, &call->in, (struct shape){n, 1, 1, c}, t->exact);
+    trial_output(t, d, &call->out, (struct shape){n, 1, 1, oc}, t->exact);
+    call->weight = trial_numbers(t, d, t->exact, (size_t)c * (size_t)oc);
+    call->epilogue = dice_epilogue(t, d, &call->out, true, t->exact);
     t->units = (size_t)n * (size_t)oc;
 }
 
 static struct want want_dense(const struct trial *t, int n, int y, int x, int o)
 {
     const struct dense_call *call = &t->dense;
-    double sum = call->epilogue.bias ? number_of(t, call->epilogue.bias, o) : 0;
+    double sum = call->epilogue.bias ? number_of(t->exact, call->epilogue.bias, o) : 0;
     double magnitude = fabs(sum);
     for (int k = 0; k < call->in.c; k++) {
-        const double w = number_of(t, call->weight, (ptrdiff_t)k * call->out.c + o);
-        sum += number_at(t, &call->in, n, 0, 0, k) * w;
-        magnitude += fabs(number_at(t, &call->in, n, 0, 0, k) * w);
+        const double w = number_of(t->exact, call->weight, (ptrdiff_t)k * call->out.c + o);
+        sum += number_at(&call->in, n, 0, 0, k) * w;
+        magnitude += fabs(number_at(&call->in, n, 0, 0, k) * w);
     }
     const struct want v = want_sum(t, sum, magnitude, call->in.c + 1);
     return want_epilogue(t, &call->epilogue, v, n, y, x, o);
@@ -183,7 +183,7 @@ static void run_dense(const struct kernels *k, const struct trial *t, size_t fro
 {
     struct dense_call call = t->dense;
     const struct matrix m = {(size_t)call.in.c, (size_t)call.out.c, 1};
-    struct guarded weight = packed_copy(t->type, k->dense_packing, &m, call.weight);
+    struct guarded weight = packed_copy(t->exact, k->dense_packing, &m, call.weight);
     call.weight = weight.first;
     call.packing = k->dense_packing;
     k->dense(&call, from, to);

@@ -27,7 +27,7 @@ static int setup(void **state)
 static struct view view_of(float *data, int n, int h, int w, int c)
 {
     const ptrdiff_t pixel = c * (ptrdiff_t)sizeof(float);
-    return (struct view){data, n, h, w, c, h * w * pixel, w * pixel, pixel};
+    return (struct view){data, n, h, w, c, h * w * pixel, w * pixel, pixel, DTYPE_F32};
 }
 
 /* Numbers whose products and sums all round. */

@@ -63,6 +63,7 @@ static void every_level_follows_the_formulas(void **state)
     for (int i = 0; i < FAMILIES; i++) {
         check_family(families[i], DTYPE_F32);
         check_family(families[i], DTYPE_F64);
+        check_family(families[i], DTYPE_BF16);
     }
 }
 
@@ -89,12 +90,13 @@ static void every_build_has_the_same_bits(void **state)
 static void no_slot_is_empty(void **state)
 {
     (void)state;
-    for (int type = DTYPE_F32; type <= DTYPE_F64; type++) {
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_F64, DTYPE_BF16};
+    for (size_t j = 0; j < sizeof types / sizeof *types; j++) {
         struct kernels table[LEVELS];
-        const int levels = all_levels((enum dtype)type, table);
+        const int levels = all_levels(types[j], table);
         for (int i = 0; i < levels; i++) {
             const struct kernels *k = &table[i];
-            assert_int_equal(k->type, type);
+            assert_int_equal(k->type, types[j]);
             assert_non_null(k->level);
             assert_true(k->conv && k->depthwise && k->pointwise && k->dense);
             assert_true(k->pool_max && k->pool_average && k->global_max && k->global_average);

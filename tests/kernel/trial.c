@@ -11,11 +11,6 @@
 
 enum { CANARY = 0xc5 };
 
-static size_t number_size(const struct trial *t)
-{
-    return t->type == DTYPE_F64 ? sizeof(double) : sizeof(float);
-}
-
 /* splitmix64 (Steele, Lea, Flood 2014) */
 static uint64_t dice_word(struct dice *d)
 {
@@ -36,23 +31,33 @@ double dice_number(struct dice *d)
     return dice_int(d, 0, 30) ? x : copysign(0, x);
 }
 
-double number_of(const struct trial *t, const void *array, ptrdiff_t i)
+double number_of(enum dtype type, const void *array, ptrdiff_t i)
 {
-    return t->type == DTYPE_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+    if (type == DTYPE_F64) return ((const double *)array)[i];
+    if (type == DTYPE_F32) return (double)((const float *)array)[i];
+    return (double)f32_from_bf16(((const uint16_t *)array)[i]);
 }
 
-double number_at(const struct trial *t, const struct view *v, int n, int y, int x, int c)
+double number_at(const struct view *v, int n, int y, int x, int c)
 {
     const char *pixel = (const char *)v->data + n * v->image + y * v->row + x * v->pixel;
-    return number_of(t, pixel, c);
+    return number_of(v->type, pixel, c);
 }
 
-static void set_number(const struct trial *t, void *array, size_t i, double value)
+static void set_number(enum dtype type, void *array, size_t i, double value)
 {
-    if (t->type == DTYPE_F64)
+    if (type == DTYPE_F64)
         ((double *)array)[i] = value;
-    else
+    else if (type == DTYPE_F32)
         ((float *)array)[i] = (float)value;
+    else
+        ((uint16_t *)array)[i] = bf16_from_f32((float)value);
+}
+
+enum dtype dice_type(const struct trial *t, struct dice *d)
+{
+    if (t->type != DTYPE_BF16) return t->type;
+    return dice_int(d, 0, 2) ? DTYPE_BF16 : DTYPE_F32;
 }
 
 /* Reading too far is more likely than reading too early. */
@@ -69,17 +74,17 @@ static struct guarded *keep(struct trial *t, size_t bytes, bool at_end)
     return block;
 }
 
-const void *trial_numbers(struct trial *t, struct dice *d, size_t count)
+const void *trial_numbers(struct trial *t, struct dice *d, enum dtype type, size_t count)
 {
-    void *array = keep(t, count * number_size(t), is_at_end(dice_word(d)))->first;
-    for (size_t i = 0; i < count; i++) set_number(t, array, i, dice_number(d));
+    void *array = keep(t, count * dtype_size(type), is_at_end(dice_word(d)))->first;
+    for (size_t i = 0; i < count; i++) set_number(type, array, i, dice_number(d));
     return array;
 }
 
 /* Strides with gaps; returns the bytes from the first number to behind the last. */
-static size_t draw_strides(struct trial *t, struct dice *d, struct view *v)
+static size_t draw_strides(struct dice *d, struct view *v)
 {
-    const int size = (int)number_size(t);
+    const int size = (int)dtype_size(v->type);
     v->pixel = (v->c + (dice_int(d, 0, 1) ? dice_int(d, 0, 20) : 0)) * size;
     v->row = v->w * v->pixel + dice_int(d, 0, 3) * size;
     v->image = v->h * v->row + dice_int(d, 0, 3) * size;
@@ -87,26 +92,27 @@ static size_t draw_strides(struct trial *t, struct dice *d, struct view *v)
                     v->c * size);
 }
 
-void trial_input(struct trial *t, struct dice *d, struct view *v, int n, int h, int w, int c)
+void trial_input(struct trial *t, struct dice *d, struct view *v, struct shape s, enum dtype type)
 {
-    *v = (struct view){.n = n, .h = h, .w = w, .c = c};
-    const size_t bytes = draw_strides(t, d, v);
+    *v = (struct view){.n = s.n, .h = s.h, .w = s.w, .c = s.c, .type = type};
+    const size_t bytes = draw_strides(d, v);
     unsigned char *memory = keep(t, bytes, is_at_end(dice_word(d)))->first;
     memset(memory, 0xff, bytes);
     v->data = memory;
-    const int poison = dice_int(d, 0, 19) ? -1 : dice_int(d, 0, n * h * w - 1);
-    for (int p = 0; p < n * h * w; p++) {
+    const int pixels = s.n * s.h * s.w;
+    const int poison = dice_int(d, 0, 19) ? -1 : dice_int(d, 0, pixels - 1);
+    for (int p = 0; p < pixels; p++) {
         unsigned char *pixel =
-            memory + p / w / h * v->image + p / w % h * v->row + p % w * v->pixel;
-        for (int i = 0; i < c; i++)
-            set_number(t, pixel, (size_t)i, p == poison && i == c / 2 ? NAN : dice_number(d));
+            memory + p / s.w / s.h * v->image + p / s.w % s.h * v->row + p % s.w * v->pixel;
+        for (int i = 0; i < s.c; i++)
+            set_number(type, pixel, (size_t)i, p == poison && i == s.c / 2 ? NAN : dice_number(d));
     }
 }
 
-void trial_output(struct trial *t, struct dice *d, struct view *v, int n, int h, int w, int c)
+void trial_output(struct trial *t, struct dice *d, struct view *v, struct shape s, enum dtype type)
 {
-    *v = (struct view){.n = n, .h = h, .w = w, .c = c};
-    const size_t bytes = draw_strides(t, d, v);
+    *v = (struct view){.n = s.n, .h = s.h, .w = s.w, .c = s.c, .type = type};
+    const size_t bytes = draw_strides(d, v);
     const struct guarded *block = keep(t, bytes, is_at_end(dice_word(d)));
     t->output = block->room;
     t->output_bytes = block->room_bytes;
@@ -117,16 +123,17 @@ void trial_output(struct trial *t, struct dice *d, struct view *v, int n, int h,
 struct guarded packed_copy(enum dtype type, enum packing packing, const struct matrix *m,
                            const void *plain)
 {
-    const size_t size = type == DTYPE_F64 ? sizeof(double) : sizeof(float);
+    const size_t size = dtype_size(type);
     size_t numbers;
     if (!packing_numbers(packing, m, &numbers)) abort();
     const struct guarded copy = guarded_new(numbers * size, true);
     for (size_t i = 0; i < packing_panels(packing, m); i++) {
         const struct panel p = packing_panel(packing, m, i);
         for (size_t row = 0; row < m->rows; row++)
-            memcpy(copy.first + (p.at + row * p.stride) * size,
-                   (const char *)plain + (row * m->columns * m->groups + p.first) * size,
-                   p.columns * size);
+            for (size_t j = 0; j < p.columns; j++)
+                memcpy(copy.first + panel_at(&p, row, j) * size,
+                       (const char *)plain + (row * m->columns * m->groups + p.first + j) * size,
+                       size);
     }
     return copy;
 }
@@ -151,18 +158,20 @@ struct prologue dice_prologue(struct trial *t, struct dice *d, int c)
 {
     struct prologue p = {0};
     if (dice_int(d, 0, 1)) {
-        p.scale = trial_numbers(t, d, (size_t)c);
-        p.shift = trial_numbers(t, d, (size_t)c);
+        p.scale = trial_numbers(t, d, t->exact, (size_t)c);
+        p.shift = trial_numbers(t, d, t->exact, (size_t)c);
     }
     if (dice_int(d, 0, 1)) p.act = dice_activation(d);
     return p;
 }
 
-struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view *out, bool bias)
+struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view *out, bool bias,
+                              enum dtype add)
 {
     struct epilogue e = {0};
-    if (bias && dice_int(d, 0, 1)) e.bias = trial_numbers(t, d, (size_t)out->c);
-    if (dice_int(d, 0, 1)) trial_input(t, d, &e.add, out->n, out->h, out->w, out->c);
+    const struct shape shape = {out->n, out->h, out->w, out->c};
+    if (bias && dice_int(d, 0, 1)) e.bias = trial_numbers(t, d, t->exact, (size_t)out->c);
+    if (dice_int(d, 0, 1)) trial_input(t, d, &e.add, shape, add);
     e.act = dice_activation(d);
     return e;
 }
@@ -225,17 +234,31 @@ struct want want_prologue(const struct trial *t, const struct prologue *p, doubl
 {
     struct want v = {x, 0};
     if (p->scale) {
-        const double scaled = number_of(t, p->scale, c) * x, shift = number_of(t, p->shift, c);
+        const double scaled = number_of(t->exact, p->scale, c) * x;
+        const double shift = number_of(t->exact, p->shift, c);
         v = want_sum(t, scaled + shift, fabs(scaled) + fabs(shift), 1);
     }
     return want_activation(t, p->act, v);
+}
+
+/* Half of a brain float's last digit is the most that rounding changes. */
+static struct want rounded(struct want v)
+{
+    v.bound += 0x1p-8 * (fabs(v.value) + v.bound);
+    return v;
+}
+
+struct want want_operand(const struct trial *t, const struct prologue *p, double x, int c)
+{
+    const struct want v = want_prologue(t, p, x, c);
+    return t->type == DTYPE_BF16 ? rounded(v) : v;
 }
 
 struct want want_epilogue(const struct trial *t, const struct epilogue *e, struct want v, int n,
                           int y, int x, int c)
 {
     if (e->add.data) {
-        const double add = number_at(t, &e->add, n, y, x, c);
+        const double add = number_at(&e->add, n, y, x, c);
         v.value += add;
         v.bound += t->epsilon * (fabs(v.value) + fabs(add));
     }
@@ -248,6 +271,7 @@ struct trial *trial_new(const struct family *family, enum dtype type, uint64_t s
     if (!t) return NULL;
     t->family = family;
     t->type = type;
+    t->exact = type == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     t->epsilon = type == DTYPE_F64 ? 0x1p-52 : 0x1p-23;
     struct dice d = {seed};
     family->draw(t, &d);
@@ -284,8 +308,9 @@ static const char *each_output(struct trial *t, visit_fn *visit, void *ctx)
 static const char *check_value(struct trial *t, int n, int y, int x, int c, void *ctx)
 {
     (void)ctx;
-    const struct want want = t->family->want(t, n, y, x, c);
-    const double got = number_at(t, &t->out, n, y, x, c);
+    struct want want = t->family->want(t, n, y, x, c);
+    if (t->out.type == DTYPE_BF16) want = rounded(want);
+    const double got = number_at(&t->out, n, y, x, c);
     if (isnan(want.value) && isnan(got)) return NULL;
     if (got == want.value || fabs(got - want.value) <= want.bound) return NULL;
     char what[128];
@@ -297,15 +322,16 @@ static const char *check_value(struct trial *t, int n, int y, int x, int c, void
 /* ctx: memory like t->output, with other results. */
 static const char *check_bits(struct trial *t, int n, int y, int x, int c, void *ctx)
 {
-    const size_t size = number_size(t);
-    const double mine = number_at(t, &t->out, n, y, x, c);
+    const enum dtype type = t->out.type;
+    const size_t size = dtype_size(type);
+    const double mine = number_at(&t->out, n, y, x, c);
     const ptrdiff_t offset = (const unsigned char *)t->out.data - t->output + n * t->out.image +
                              y * t->out.row + x * t->out.pixel + c * (ptrdiff_t)size;
     const unsigned char *other = ctx;
     if (memcmp(t->output + offset, other + offset, size) == 0) return NULL;
-    if (isnan(mine) && isnan(number_of(t, other + offset, 0))) return NULL;
+    if (isnan(mine) && isnan(number_of(type, other + offset, 0))) return NULL;
     char what[64];
-    snprintf(what, sizeof what, "%.17g has other bits, %.17g", number_of(t, other + offset, 0),
+    snprintf(what, sizeof what, "%.17g has other bits, %.17g", number_of(type, other + offset, 0),
              mine);
     return refuse(t, what, n, y, x, c);
 }
@@ -315,8 +341,8 @@ static const char *spoil(struct trial *t, int n, int y, int x, int c, void *ctx)
     (void)ctx;
     unsigned char *pixel = t->out.data;
     memset(pixel + n * t->out.image + y * t->out.row + x * t->out.pixel +
-               c * (ptrdiff_t)number_size(t),
-           CANARY, number_size(t));
+               c * (ptrdiff_t)dtype_size(t->out.type),
+           CANARY, dtype_size(t->out.type));
     return NULL;
 }
 
@@ -413,7 +439,7 @@ const char *trial_check(struct trial *t, const struct kernels *k, uint64_t seed)
 static const char *hash_number(struct trial *t, int n, int y, int x, int c, void *ctx)
 {
     uint64_t *hash = ctx, bits;
-    const double value = number_at(t, &t->out, n, y, x, c);
+    const double value = number_at(&t->out, n, y, x, c);
     memcpy(&bits, &value, sizeof bits);
     if (isnan(value)) bits = 0x7ff8000000000000u;
     for (int i = 0; i < 64; i += 8) *hash = (*hash ^ (bits >> i & 0xff)) * 0x100000001b3u; /* FNV */

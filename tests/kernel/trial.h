@@ -18,7 +18,7 @@ struct dice {
 int dice_int(struct dice *d, int low, int high); /* low and high may both come up */
 double dice_number(struct dice *d);              /* in [-2, 2), exact in float */
 
-/* What the formula says, in double, and how far a sum in the call's type may be from it. */
+/* What the formula says, in double, and how far a sum in the call's arithmetic may be from it. */
 struct want {
     double value, bound;
 };
@@ -37,8 +37,9 @@ extern const struct family conv_family, depthwise_family, depthwise_3x3_family, 
 enum { TRIAL_BLOCKS = 8 };
 struct trial {
     const struct family *family;
-    enum dtype type;
-    double epsilon;
+    enum dtype type;  /* of the table; views have their own */
+    enum dtype exact; /* of sums, biases, scales: type, or float32 for brain floats */
+    double epsilon;   /* of exact */
     union {
         struct conv_call conv;
         struct pool_call pool;
@@ -57,7 +58,8 @@ struct trial {
     char reason[256];
 };
 
-/* NULL when out of memory. The same seed gives the same call and numbers for both types. */
+/* NULL when out of memory. The same seed gives the same call and numbers for float32 and float64.
+ */
 struct trial *trial_new(const struct family *family, enum dtype type, uint64_t seed);
 void trial_free(struct trial *t);
 
@@ -69,13 +71,16 @@ uint64_t trial_hash(const struct trial *t, uint64_t hash);
 
 /* For draw: memory that holds random numbers and nothing else, up to the page that must not be
  * touched. An input has NaN in the gaps between pixels. */
-void trial_input(struct trial *t, struct dice *d, struct view *v, int n, int h, int w, int c);
-void trial_output(struct trial *t, struct dice *d, struct view *v, int n, int h, int w, int c);
-const void *trial_numbers(struct trial *t, struct dice *d, size_t count);
+void trial_input(struct trial *t, struct dice *d, struct view *v, struct shape s, enum dtype type);
+void trial_output(struct trial *t, struct dice *d, struct view *v, struct shape s, enum dtype type);
+const void *trial_numbers(struct trial *t, struct dice *d, enum dtype type, size_t count);
+/* For a view that may have either type, where the table has brain floats. */
+enum dtype dice_type(const struct trial *t, struct dice *d);
 int dice_channels(struct dice *d);
 struct activation dice_activation(struct dice *d);
 struct prologue dice_prologue(struct trial *t, struct dice *d, int c);
-struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view *out, bool bias);
+struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view *out, bool bias,
+                              enum dtype add);
 /* A window over (h, w) and the output's size. */
 struct window dice_window(struct dice *d, int h, int w, int *oh, int *ow);
 
@@ -84,12 +89,14 @@ struct guarded packed_copy(enum dtype type, enum packing packing, const struct m
                            const void *plain);
 
 /* For want: the numbers of a view or an array, and the parts that families share. */
-double number_of(const struct trial *t, const void *array, ptrdiff_t i);
-double number_at(const struct trial *t, const struct view *v, int n, int y, int x, int c);
+double number_of(enum dtype type, const void *array, ptrdiff_t i);
+double number_at(const struct view *v, int n, int y, int x, int c);
 struct want want_activation(const struct trial *t, struct activation a, struct want v);
 /* magnitude: the sum of the absolute values of all terms, of which there are so many. */
 struct want want_sum(const struct trial *t, double value, double magnitude, int terms);
 struct want want_prologue(const struct trial *t, const struct prologue *p, double x, int c);
+/* After the prologue of a convolution. */
+struct want want_operand(const struct trial *t, const struct prologue *p, double x, int c);
 struct want want_epilogue(const struct trial *t, const struct epilogue *e, struct want v, int n,
                           int y, int x, int c);
 

@@ -29,14 +29,52 @@ static inline real *pixel_at(const struct view *v, struct place at) /* (c) */
     return pixel;
 }
 
-/* The input pixel under tap (ky, kx) of the window that makes output pixel `at`; NULL: padding. */
-static inline const real *tap_at(const struct view *in, const struct window *win, struct place at,
-                                 int ky, int kx)
+/* The input pixel under tap (ky, kx) of the window that makes output pixel `at`; false: padding. */
+static inline bool find_tap(const struct view *in, const struct window *win, struct place at,
+                            int ky, int kx, struct place *tap)
 {
     const int y = at.y * win->sy - win->pad_top + ky * win->dy;
     const int x = at.x * win->sx - win->pad_left + kx * win->dx;
-    if (y < 0 || y >= in->h || x < 0 || x >= in->w) return NULL;
-    return pixel_at(in, (struct place){at.n, y, x});
+    *tap = (struct place){at.n, y, x};
+    return y >= 0 && y < in->h && x >= 0 && x < in->w;
+}
+
+static inline const real *tap_at(const struct view *in, const struct window *win, struct place at,
+                                 int ky, int kx) /* NULL: padding */
+{
+    struct place tap;
+    return find_tap(in, win, at, ky, kx, &tap) ? pixel_at(in, tap) : NULL;
+}
+
+/* Channels [first, first + width) of a pixel; in room if they have to be widened. */
+static inline const real *numbers_at(const struct view *v, struct place at, int first, int width,
+                                     real *room)
+{
+    const void *pixel = pixel_at(v, at);
+#ifdef REF_BF16
+    if (v->type == DTYPE_BF16) {
+        const uint16_t *x = pixel;
+        for (int j = 0; j < width; j++) room[j] = f32_from_bf16(x[first + j]);
+        return room;
+    }
+#endif
+    (void)width, (void)room;
+    return (const real *)pixel + first;
+}
+
+static inline void put_numbers(const struct view *v, struct place at, int first, int width,
+                               const real *numbers)
+{
+    void *pixel = pixel_at(v, at);
+#ifdef REF_BF16
+    if (v->type == DTYPE_BF16) {
+        uint16_t *to = pixel;
+        for (int j = 0; j < width; j++) to[first + j] = bf16_from_f32(numbers[j]);
+        return;
+    }
+#endif
+    real *to = pixel;
+    for (int j = 0; j < width; j++) to[first + j] = numbers[j];
 }
 
 static inline int block_width(int first, int end)
@@ -45,22 +83,22 @@ static inline int block_width(int first, int end)
 }
 
 /* acc[j] += x w[j] */
-static inline void add_scaled(real *restrict acc, real x, const real *restrict w, int width)
+static inline void add_scaled(real *restrict acc, real x, const operand *restrict w, int width)
 {
     int j = 0;
     for (; j + LANES <= width; j += LANES)
-        for (int i = j; i < j + LANES; i++) acc[i] = real_fma(x, w[i], acc[i]);
-    for (; j < width; j++) acc[j] = real_fma(x, w[j], acc[j]);
+        for (int i = j; i < j + LANES; i++) acc[i] = real_dot(x, w[i], acc[i]);
+    for (; j < width; j++) acc[j] = real_dot(x, w[j], acc[j]);
 }
 
 /* acc[j] += x[j] w[j] */
-static inline void add_products(real *restrict acc, const real *restrict x, const real *restrict w,
-                                int width)
+static inline void add_products(real *restrict acc, const real *restrict x,
+                                const operand *restrict w, int width)
 {
     int j = 0;
     for (; j + LANES <= width; j += LANES)
-        for (int i = j; i < j + LANES; i++) acc[i] = real_fma(x[i], w[i], acc[i]);
-    for (; j < width; j++) acc[j] = real_fma(x[j], w[j], acc[j]);
+        for (int i = j; i < j + LANES; i++) acc[i] = real_dot(x[i], w[i], acc[i]);
+    for (; j < width; j++) acc[j] = real_dot(x[j], w[j], acc[j]);
 }
 
 /* acc[j] += x[j] */
@@ -122,13 +160,12 @@ static inline void activate(const struct activation *act, real *v, int width)
     }
 }
 
-/* Channels [first, first + width) of a pixel as the kernel sees them: x + first itself, or, when
- * the prologue changes something, its results in room. */
-static inline const real *load_block(const struct prologue *p, const real *x, int first, int width,
-                                     real *room)
+/* x[0 .. width), which belong to the channels from first on, as the kernel sees them: x itself,
+ * or, when the prologue changes something, its results in room. */
+static inline const real *apply_prologue(const struct prologue *p, const real *x, int first,
+                                         int width, real *room)
 {
     const real *scale = p->scale, *shift = p->shift;
-    x += first;
     if (!scale && p->act.kind == ACT_NONE) return x;
     if (scale) {
         for (int j = 0; j < width; j++)
@@ -138,6 +175,26 @@ static inline const real *load_block(const struct prologue *p, const real *x, in
     }
     activate(&p->act, room, width);
     return room;
+}
+
+/* The same for channels [first, first + width) of the pixel x. */
+static inline const real *load_block(const struct prologue *p, const real *x, int first, int width,
+                                     real *room)
+{
+    return apply_prologue(p, x + first, first, width, room);
+}
+
+/* What a convolution multiplies: brain floats, where that is its precision. */
+static inline const real *load_operands(const struct conv_call *call, struct place at, int first,
+                                        int width, real *room)
+{
+    const real *x = numbers_at(&call->in, at, first, width, room);
+    x = apply_prologue(&call->prologue, x, first, width, room);
+#ifdef REF_BF16
+    for (int j = 0; j < width; j++) room[j] = f32_from_bf16(bf16_from_f32(x[j]));
+    x = room;
+#endif
+    return x;
 }
 
 static inline void start_block(real *acc, const real *bias, int first, int width)
@@ -153,10 +210,10 @@ static inline void start_block(real *acc, const real *bias, int first, int width
 static inline void store_block(const struct epilogue *e, const struct view *out, struct place at,
                                int first, int width, real *acc)
 {
-    if (e->add.data) add_values(acc, pixel_at(&e->add, at) + first, width);
+    real room[BLOCK];
+    if (e->add.data) add_values(acc, numbers_at(&e->add, at, first, width, room), width);
     activate(&e->act, acc, width);
-    real *to = pixel_at(out, at) + first;
-    for (int j = 0; j < width; j++) to[j] = acc[j];
+    put_numbers(out, at, first, width, acc);
 }
 
 #endif

@@ -12,17 +12,43 @@
 #include "kernel/ref/block.h"
 
 static const real zeros[BLOCK]; /* what a tap on padding reads */
+static const operand zero_weights[BLOCK];
 
-/* acc[j] += sum over k of x[k] w[k][j]; x is (k of the group) or NULL, w (k, oc) at the block's
- * column. */
-static void add_tap(const struct conv_call *call, const real *x, int k_first, int k_count,
-                    const real *w, real *acc, int width)
+struct sums { /* of a block of outputs */
+    real acc[BLOCK];
+    int width;
+    real x; /* a product that waits for its partner, with the weights w; NULL: none does */
+    const operand *w;
+};
+
+/* acc[j] += x w[j]. Brain floats go in pairs, the second one first. */
+static void add_number(struct sums *s, real x, const operand *w)
 {
+#ifdef REF_BF16
+    if (!s->w) {
+        s->x = x;
+        s->w = w;
+        return;
+    }
+    add_scaled(s->acc, x, w, s->width);
+    x = s->x;
+    w = s->w;
+    s->w = NULL;
+#endif
+    add_scaled(s->acc, x, w, s->width);
+}
+
+/* acc[j] += sum over k of x[k] w[k][j]; at: the tap's pixel, or NULL; w: (k, oc) at the block's
+ * column. */
+static void add_tap(const struct conv_call *call, const struct place *at, int group,
+                    const operand *w, struct sums *s)
+{
+    const int k_count = call->in.c / call->groups;
     real room[BLOCK];
     for (int k = 0; k < k_count; k += BLOCK) {
         const int n = block_width(k, k_count);
-        const real *v = x ? load_block(&call->prologue, x, k_first + k, n, room) : zeros;
-        for (int i = 0; i < n; i++, w += call->out.c) add_scaled(acc, v[i], w, width);
+        const real *v = at ? load_operands(call, *at, group * k_count + k, n, room) : zeros;
+        for (int i = 0; i < n; i++, w += call->out.c) add_number(s, v[i], w);
     }
 }
 
@@ -30,19 +56,20 @@ static void conv_block(const struct conv_call *call, struct place at, int group,
                        int width)
 {
     const struct window *win = &call->window;
-    const int k_count = call->in.c / call->groups;
-    const ptrdiff_t tap_size = (ptrdiff_t)k_count * call->out.c;
-    real acc[BLOCK];
-    start_block(acc, call->epilogue.bias, first, width);
+    const ptrdiff_t tap_size = (ptrdiff_t)(call->in.c / call->groups) * call->out.c;
+    struct sums s = {.width = width};
+    start_block(s.acc, call->epilogue.bias, first, width);
     for (int ky = 0; ky < win->kh; ky++) {
         for (int kx = 0; kx < win->kw; kx++) {
-            const real *x = tap_at(&call->in, win, at, ky, kx);
-            const real *w = call->weight;
+            struct place tap;
+            const bool inside = find_tap(&call->in, win, at, ky, kx, &tap);
+            const operand *w = call->weight;
             w += (ky * win->kw + kx) * tap_size + first;
-            add_tap(call, x, group * k_count, k_count, w, acc, width);
+            add_tap(call, inside ? &tap : NULL, group, w, &s);
         }
     }
-    store_block(&call->epilogue, &call->out, at, first, width, acc);
+    if (s.w) add_number(&s, 0, zero_weights);
+    store_block(&call->epilogue, &call->out, at, first, width, s.acc);
 }
 
 void REF(conv)(const struct conv_call *call, size_t from, size_t to)
@@ -56,21 +83,40 @@ void REF(conv)(const struct conv_call *call, size_t from, size_t to)
     }
 }
 
+/* acc[j] += x[j] w[j] for the numbers under a tap; beyond the last kernel row both are zeros. */
+static void add_depthwise_tap(const struct conv_call *call, struct place at, int ky, int kx,
+                              int first, struct sums *s)
+{
+    const struct window *win = &call->window;
+    const operand *w = call->weight; /* (kh, kw, c) */
+    real room[BLOCK];
+    struct place tap;
+    const bool inside = find_tap(&call->in, win, at, ky, kx, &tap);
+    w += (ptrdiff_t)(ky * win->kw + kx) * call->in.c + first;
+    if (ky >= win->kh)
+        add_products(s->acc, zeros, zero_weights, s->width);
+    else
+        add_products(s->acc, inside ? load_operands(call, tap, first, s->width, room) : zeros, w,
+                     s->width);
+}
+
 static void depthwise_block(const struct conv_call *call, struct place at, int first, int width)
 {
     const struct window *win = &call->window;
-    real acc[BLOCK], room[BLOCK];
-    start_block(acc, call->epilogue.bias, first, width);
-    for (int ky = 0; ky < win->kh; ky++) {
-        for (int kx = 0; kx < win->kw; kx++) {
-            const real *x = tap_at(&call->in, win, at, ky, kx);
-            const real *w = call->weight; /* (kh, kw, c) */
-            w += (ptrdiff_t)(ky * win->kw + kx) * call->in.c + first;
-            const real *v = x ? load_block(&call->prologue, x, first, width, room) : zeros;
-            add_products(acc, v, w, width);
+    struct sums s = {.width = width};
+    start_block(s.acc, call->epilogue.bias, first, width);
+#ifdef REF_BF16
+    for (int kx = 0; kx < win->kw; kx++) {
+        for (int ky = 0; ky < win->kh; ky += 2) {
+            add_depthwise_tap(call, at, ky + 1, kx, first, &s);
+            add_depthwise_tap(call, at, ky, kx, first, &s);
         }
     }
-    store_block(&call->epilogue, &call->out, at, first, width, acc);
+#else
+    for (int ky = 0; ky < win->kh; ky++)
+        for (int kx = 0; kx < win->kw; kx++) add_depthwise_tap(call, at, ky, kx, first, &s);
+#endif
+    store_block(&call->epilogue, &call->out, at, first, width, s.acc);
 }
 
 void REF(depthwise)(const struct conv_call *call, size_t from, size_t to)

@@ -5,27 +5,29 @@
  */
 #include "kernel/ref/block.h"
 
-static const real *pixel_number(const struct view *in, int image, int p)
+static struct place pixel_number(const struct view *in, int image, int p)
 {
-    return pixel_at(in, (struct place){image, p / in->w, p % in->w});
+    return (struct place){image, p / in->w, p % in->w};
 }
 
 static void max_channels(const struct view *in, int image, int first, int width, real *acc)
 {
+    real room[BLOCK];
     for (int j = 0; j < width; j++) acc[j] = -(real)INFINITY;
     for (int p = 0; p < in->h * in->w; p++)
-        keep_larger(acc, pixel_number(in, image, p) + first, width);
+        keep_larger(acc, numbers_at(in, pixel_number(in, image, p), first, width, room), width);
 }
 
 static void average_channels(const struct view *in, int image, int first, int width, real *acc)
 {
     const int pixels = in->h * in->w;
+    real room[BLOCK];
     for (int j = 0; j < width; j++) acc[j] = 0;
     for (int chunk = 0; chunk < pixels; chunk += REDUCE_CHUNK) {
         const int end = pixels - chunk < REDUCE_CHUNK ? pixels : chunk + REDUCE_CHUNK;
         real sum[BLOCK] = {0};
         for (int p = chunk; p < end; p++)
-            add_values(sum, pixel_number(in, image, p) + first, width);
+            add_values(sum, numbers_at(in, pixel_number(in, image, p), first, width, room), width);
         add_values(acc, sum, width);
     }
     divide_values(acc, (real)pixels, width);
@@ -43,8 +45,7 @@ static void reduce(const struct global_pool_call *call, size_t from, size_t to, 
         const int width = block_width(first, end);
         real acc[BLOCK];
         channels(&call->in, image, first, width, acc);
-        real *out = pixel_at(&call->out, (struct place){image, 0, 0}) + first;
-        for (int j = 0; j < width; j++) out[j] = acc[j];
+        put_numbers(&call->out, (struct place){image, 0, 0}, first, width, acc);
         unit += (size_t)width;
     }
 }

@@ -10,7 +10,8 @@
 static void map_block(const struct map_call *call, struct place at, int first, int width)
 {
     real acc[BLOCK];
-    const real *v = load_block(&call->prologue, pixel_at(&call->in, at), first, width, acc);
+    const real *x = numbers_at(&call->in, at, first, width, acc);
+    const real *v = apply_prologue(&call->prologue, x, first, width, acc);
     if (v != acc) memcpy(acc, v, (size_t)width * sizeof *acc);
     store_block(&call->epilogue, &call->out, at, first, width, acc);
 }

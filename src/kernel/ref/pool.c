@@ -8,12 +8,13 @@
 static void max_block(const struct pool_call *call, struct place at, int first, int width)
 {
     const struct window *win = &call->window;
-    real acc[BLOCK];
+    real acc[BLOCK], room[BLOCK];
+    struct place tap;
     for (int j = 0; j < width; j++) acc[j] = -(real)INFINITY;
     for (int ky = 0; ky < win->kh; ky++) {
         for (int kx = 0; kx < win->kw; kx++) {
-            const real *x = tap_at(&call->in, win, at, ky, kx);
-            if (x) keep_larger(acc, x + first, width);
+            if (find_tap(&call->in, win, at, ky, kx, &tap))
+                keep_larger(acc, numbers_at(&call->in, tap, first, width, room), width);
         }
     }
     store_block(&call->epilogue, &call->out, at, first, width, acc);
@@ -22,13 +23,13 @@ static void max_block(const struct pool_call *call, struct place at, int first, 
 static void average_block(const struct pool_call *call, struct place at, int first, int width)
 {
     const struct window *win = &call->window;
-    real acc[BLOCK] = {0};
+    real acc[BLOCK] = {0}, room[BLOCK];
+    struct place tap;
     int taps = 0;
     for (int ky = 0; ky < win->kh; ky++) {
         for (int kx = 0; kx < win->kw; kx++) {
-            const real *x = tap_at(&call->in, win, at, ky, kx);
-            if (!x) continue;
-            add_values(acc, x + first, width);
+            if (!find_tap(&call->in, win, at, ky, kx, &tap)) continue;
+            add_values(acc, numbers_at(&call->in, tap, first, width, room), width);
             taps++;
         }
     }

@@ -2,7 +2,8 @@
 /*
  * Which numbers do the plain kernels compute with? Each file of this folder is compiled several
  * times, as named in CMakeLists.txt: REF_SUFFIX tells the objects apart, REF_DOUBLE makes `real`
- * double. What has linkage is called REF(name), so conv.c holds conv_f32, conv_f32_fma, conv_f64...
+ * double, REF_BF16 makes the weights of convolutions, `operand`, brain floats. What has linkage is
+ * called REF(name), so conv.c holds conv_f32, conv_f32_fma, conv_f64...
  *
  * The surprise is real_fma: a processor without the instruction gets the same bits from double.
  */
@@ -13,10 +14,16 @@
 
 #include "kernel/training.h"
 
-#ifdef REF_DOUBLE
-typedef double real;
-#else
+#if defined(REF_DOUBLE)
+#define REF_TYPE DTYPE_F64
+typedef double real, operand;
+#elif defined(REF_BF16)
+#define REF_TYPE DTYPE_BF16
 typedef float real;
+typedef uint16_t operand;
+#else
+#define REF_TYPE DTYPE_F32
+typedef float real, operand;
 #endif
 
 #ifndef REF_SUFFIX
@@ -67,6 +74,30 @@ static inline real real_fma(real a, real b, real c)
     odd.bits = (sum.bits - ((sum.bits ^ error.bits) >> 63)) | 1;
     const bool inexact = (error.value < 0) | (error.value > 0); /* false for infinity and NaN */
     return (real)(inexact ? odd.value : sum.value);
+}
+#endif
+
+/* acc + x w, as the sums of a convolution take it. */
+#ifdef REF_BF16
+static inline float flush(float x) /* subnormal: zero */
+{
+    return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x;
+}
+
+/* The surprise is a result that becomes 0x1p-126 only because there are no finer numbers below:
+ * with more room for its exponent it is smaller, and flushed. */
+static inline real real_dot(real x, operand weight, real acc)
+{
+    const float w = flush(f32_from_bf16(weight));
+    x = flush(x), acc = flush(acc);
+    const float sum = real_fma(x, w, acc), roomy = real_fma(x * 0x1p40f, w, acc * 0x1p40f);
+    const float low = fabsf(roomy) < 0x1p-86f ? copysignf(0, sum) : sum;
+    return fabsf(sum) > 0x1p-126f ? sum : low;
+}
+#else
+static inline real real_dot(real x, operand w, real acc)
+{
+    return real_fma(x, w, acc);
 }
 #endif
 

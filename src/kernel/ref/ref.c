@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which plain kernels exist? One for each slot of the table, in the numbers of this object set.
+ * Which plain kernels exist? One for each slot of the table, in the numbers of this object set; but
+ * dense layers and softmax have no brain floats.
  */
 #include "kernel/ref/ref.h"
 
@@ -9,7 +10,7 @@
 void REF(ref_kernels)(struct kernels *k)
 {
     *k = (struct kernels){
-        .type = sizeof(real) == sizeof(double) ? DTYPE_F64 : DTYPE_F32,
+        .type = REF_TYPE,
         .conv = REF(conv),
         .depthwise = REF(depthwise),
         .pointwise = REF(conv),
@@ -24,13 +25,16 @@ void REF(ref_kernels)(struct kernels *k)
         .global_max = REF(global_max),
         .global_average = REF(global_average),
         .map = REF(map),
+#ifndef REF_BF16
         .quarters = REF(quarters),
         .dense = REF(dense),
         .softmax = REF(softmax),
+#endif
         .peak = REF(peak),
     };
 }
 
+#ifndef REF_BF16
 void REF(ref_training)(struct training_kernels *k)
 {
     *k = (struct training_kernels){
@@ -41,3 +45,4 @@ void REF(ref_training)(struct training_kernels *k)
         .depthwise_grad_grain = 1,
     };
 }
+#endif
