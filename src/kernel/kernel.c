@@ -72,22 +72,60 @@ static void init_f64(struct kernels *k, unsigned flags)
 #endif
 }
 
-/* Dense layers and softmax are those of float32. */
+#ifdef KERNEL_X86
+#define INIT_BF16(name)                                                                            \
+    static void init_bf16_##name(struct kernels *k)                                                \
+    {                                                                                              \
+        k->level = #name;                                                                          \
+        k->conv = k->pointwise = conv_bf16_##name;                                                 \
+        k->depthwise = depthwise_bf16_##name;                                                      \
+        k->pool_max = pool_max_bf16_##name;                                                        \
+        k->pool_average = pool_average_bf16_##name;                                                \
+        k->global_max = global_max_bf16_##name;                                                    \
+        k->global_average = global_average_bf16_##name;                                            \
+        k->map = map_bf16_##name;                                                                  \
+        k->conv_packing = k->pointwise_packing = PACK_PAIRS16;                                     \
+    }
+INIT_BF16(avx2)
+INIT_BF16(avx512)
+INIT_BF16(avx512bf16)
+#endif
+
+static void init_bf16_levels(struct kernels *k, unsigned flags)
+{
+    ref_kernels_bf16(k);
+    k->level = "ref";
+#ifdef KERNEL_REF_FMA
+    if (!(flags & CPU_FMA)) return;
+    ref_kernels_bf16_fma(k);
+    k->level = "ref-fma";
+#endif
+#ifdef KERNEL_X86
+    if (!(flags & CPU_AVX2)) return;
+    init_bf16_avx2(k);
+    if (!(flags & CPU_AVX512)) return;
+    init_bf16_avx512(k);
+    if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
+    init_bf16_avx512bf16(k);
+#endif
+    (void)flags;
+}
+
+/* Dense layers, softmax and quarters are those of float32, and so is the speed where pairs are made
+ * of its multiply-adds. */
 static void init_bf16(struct kernels *k, unsigned flags)
 {
     struct kernels f32;
     init_f32(&f32, flags);
-    ref_kernels_bf16(k);
-    k->level = "ref";
-#ifdef KERNEL_REF_FMA
-    if (flags & CPU_FMA) {
-        ref_kernels_bf16_fma(k);
-        k->level = "ref-fma";
-    }
-#endif
+    init_bf16_levels(k, flags);
     k->dense = f32.dense;
+    k->quarters = f32.quarters;
     k->dense_packing = f32.dense_packing;
     k->softmax = f32.softmax;
+    k->peak = f32.peak;
+#ifdef KERNEL_X86
+    if (k->conv == conv_bf16_avx512bf16) k->peak = peak_bf16_avx512bf16;
+#endif
 }
 
 void kernels_init(struct kernels *k, enum dtype type, unsigned flags)

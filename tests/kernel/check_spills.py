@@ -57,6 +57,10 @@ def innermost_loops(body):
             yield [text for _, text in body[first:last + 1]]
 
 
+def is_sum(text):
+    return "vfmadd" in text or "vdpbf16ps" in text
+
+
 def is_on_stack(text, body):
     """rbp is one more register, unless it holds the frame."""
     framed = any(re.match(r"mov\s+%rsp,%rbp", instruction) for _, instruction in body)
@@ -69,12 +73,12 @@ def faults(path, tiles):
     for name, body in functions(path):
         if name not in tiles:
             continue
-        loops = [x for x in innermost_loops(body) if any("vfmadd" in text for text in x)]
+        loops = [x for x in innermost_loops(body) if any(is_sum(text) for text in x)]
         if not loops:
             yield f"{name}: no loop multiplies and adds"
         for loop in loops:
             seen.add(name)
-            count = sum("vfmadd" in text for text in loop)
+            count = sum(is_sum(text) for text in loop)
             if count % tiles[name][0] and count % tiles[name][-1]:
                 yield f"{name}: {count} multiply-adds in a loop, expected {tiles[name]}"
             for text in loop:

@@ -37,8 +37,8 @@ static void draw_quarters(struct trial *t, struct dice *d)
     struct quarters_call *call = &t->quarters;
     const int w = dice_int(d, 1, 20), c = dice_channels(d);
     *call = (struct quarters_call){.type = t->type};
-    trial_input(t, d, &call->in[0], 4, 1, w, c);
-    trial_output(t, d, &call->out[0], 4, 1, w, c);
+    trial_input(t, d, &call->in[0], (struct shape){4, 1, w, c}, t->exact);
+    trial_output(t, d, &call->out[0], (struct shape){4, 1, w, c}, t->exact);
     for (int i = 1; i < 4; i++) {
         call->in[i] = call->in[0];
         call->in[i].data = (char *)call->in[0].data + i * call->in[0].image;
@@ -53,7 +53,7 @@ static struct want want_quarters(const struct trial *t, int n, int y, int x, int
     static const int sign[4][4] = {{0, 0, 1, 1}, {-1, 0, 1, 1}, {1, 0, -1, 0}, {1, 1, -1, -1}};
     double sum = 0, magnitude = 0;
     for (int i = 0; i < 4; i++) {
-        const double value = sign[n][i] * number_at(t, &t->quarters.in[i], 0, y, x, c);
+        const double value = sign[n][i] * number_at(&t->quarters.in[i], 0, y, x, c);
         if (sign[n][i] == 0) continue;
         sum += value;
         magnitude += fabs(value);

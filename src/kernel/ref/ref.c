@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which plain kernels exist? One for each slot of the table, in the numbers of this object set; but
- * dense layers and softmax have no brain floats.
+ * dense layers, softmax and quarters have no brain floats.
  */
 #include "kernel/ref/ref.h"
 

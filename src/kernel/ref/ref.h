@@ -9,7 +9,7 @@ void ref_kernels_f32(struct kernels *k);
 void ref_kernels_f32_fma(struct kernels *k);
 void ref_kernels_f64(struct kernels *k);
 void ref_kernels_f64_fma(struct kernels *k);
-void ref_kernels_bf16(struct kernels *k); /* but for dense layers and softmax */
+void ref_kernels_bf16(struct kernels *k); /* but for what has no brain floats */
 void ref_kernels_bf16_fma(struct kernels *k);
 void ref_training_f32(struct training_kernels *k);
 void ref_training_f32_fma(struct training_kernels *k);

@@ -14,4 +14,17 @@ map_fn map_avx2, map_avx512;
 quarters_fn quarters_avx2, quarters_avx512;
 peak_fn peak_avx2, peak_avx512;
 
+/* Brain floats: convolutions have PACK_PAIRS16. */
+#define BF16_LEVEL(level)                                                                          \
+    conv_fn conv_bf16_##level, depthwise_bf16_##level;                                             \
+    pool_kernel_fn pool_max_bf16_##level, pool_average_bf16_##level;                               \
+    global_pool_fn global_max_bf16_##level, global_average_bf16_##level;                           \
+    map_fn map_bf16_##level;
+BF16_LEVEL(avx2)
+BF16_LEVEL(avx512)
+BF16_LEVEL(avx512bf16)
+#undef BF16_LEVEL
+peak_fn peak_bf16_avx512bf16;
+bool bf16_check_avx512bf16(void); /* the instruction is the plain kernels' dot */
+
 #endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The largest value, or the mean, under a window or over a whole image, one vector of channels
+ * after the other.
+ */
+#include "kernel/ref/block.h"
+#include "kernel/x86/act.h"
+#include "kernel/x86/bf16.h"
+#include "kernel/x86/x86.h"
+
+/* ---- windows -----------------------------------------------------------------------------------
+ */
+
+/* The rows or columns of a window that are not padding: places at, at + step, ... */
+struct span {
+    int at, count;
+};
+
+static struct span clip_span(int at, int count, int step, int end)
+{
+    const int before = at < 0 ? (step - 1 - at) / step : 0;
+    const int reach = at < end ? (end - 1 - at) / step + 1 : 0;
+    const int inside = (reach < count ? reach : count) - before;
+    return (struct span){at + before * step, inside > 0 ? inside : 0};
+}
+
+struct taps { /* of an output pixel */
+    struct span y, x;
+};
+
+static struct taps taps_of(const struct pool_call *call, struct place at)
+{
+    const struct window *win = &call->window;
+    return (struct taps){
+        clip_span(at.y * win->sy - win->pad_top, win->kh, win->dy, call->in.h),
+        clip_span(at.x * win->sx - win->pad_left, win->kw, win->dx, call->in.w),
+    };
+}
+
+INLINE vec pool_vec(const struct pool_call *call, const struct taps *t, int n, int c,
+                    const bool average)
+{
+    const struct window *win = &call->window;
+    const struct view *in = &call->in;
+    vec acc = average ? zero() : splat(-INFINITY);
+    for (int i = 0; i < t->y.count; i++) {
+        const struct place first = {n, t->y.at + i * win->dy, t->x.at};
+        const char *tap = (const char *)pixel_at(in, first);
+        for (int j = 0; j < t->x.count; j++, tap += win->dx * in->pixel) {
+            const vec v = load_typed(in->type, tap, c, in->c);
+            acc = average ? add(acc, v) : larger_of(acc, v);
+        }
+    }
+    return acc;
+}
+
+/* out = act(v + add) */
+INLINE void finish(const struct pool_call *call, struct place at, int c, vec v)
+{
+    const struct epilogue *e = &call->epilogue;
+    const int end = call->out.c;
+    if (e->add.data) v = add(v, load_typed(e->add.type, pixel_at(&e->add, at), c, end));
+    store_typed(call->out.type, pixel_at(&call->out, at), c, end, activate_vec(&e->act, v));
+}
+
+void BF16(pool_max)(const struct pool_call *call, size_t from, size_t to)
+{
+    for (; from < to; from++) {
+        const struct place at = place_of(&call->out, from);
+        const struct taps t = taps_of(call, at);
+        for (int c = 0; c < call->out.c; c += VL)
+            finish(call, at, c, pool_vec(call, &t, at.n, c, false));
+    }
+}
+
+void BF16(pool_average)(const struct pool_call *call, size_t from, size_t to)
+{
+    const int all = call->window.kh * call->window.kw;
+    for (; from < to; from++) {
+        const struct place at = place_of(&call->out, from);
+        const struct taps t = taps_of(call, at);
+        const vec divisor = splat((float)(call->count_pad ? all : t.y.count * t.x.count));
+        for (int c = 0; c < call->out.c; c += VL)
+            finish(call, at, c, quotient(pool_vec(call, &t, at.n, c, true), divisor));
+    }
+}
+
+/* ---- whole images ------------------------------------------------------------------------------
+ */
+
+INLINE vec pixel_vec(const struct view *in, int image, int p, int c, int end)
+{
+    const struct place at = {image, p / in->w, p % in->w};
+    return load_typed(in->type, pixel_at(in, at), c, end);
+}
+
+INLINE vec max_vec(const struct view *in, int image, int c, int end)
+{
+    vec acc = splat(-INFINITY);
+    for (int p = 0; p < in->h * in->w; p++) acc = larger_of(acc, pixel_vec(in, image, p, c, end));
+    return acc;
+}
+
+INLINE vec average_vec(const struct view *in, int image, int c, int end)
+{
+    const int pixels = in->h * in->w;
+    vec acc = zero();
+    for (int chunk = 0; chunk < pixels; chunk += REDUCE_CHUNK) {
+        const int last = pixels - chunk < REDUCE_CHUNK ? pixels : chunk + REDUCE_CHUNK;
+        vec sum = zero();
+        for (int p = chunk; p < last; p++) sum = add(sum, pixel_vec(in, image, p, c, end));
+        acc = add(acc, sum);
+    }
+    return quotient(acc, splat((float)pixels));
+}
+
+/* Units are image * c + channel: a run of them within each image. */
+INLINE void reduce(const struct global_pool_call *call, size_t from, size_t to, const bool average)
+{
+    const size_t channels = (size_t)call->in.c;
+    for (size_t count; from < to; from += count) {
+        const int image = (int)(from / channels), first = (int)(from % channels);
+        count = to - from < channels - from % channels ? to - from : channels - from % channels;
+        const int end = first + (int)count;
+        void *out = pixel_at(&call->out, (struct place){image, 0, 0});
+        for (int c = first; c < end; c += VL) {
+            const vec v =
+                average ? average_vec(&call->in, image, c, end) : max_vec(&call->in, image, c, end);
+            store_typed(call->out.type, out, c, end, v);
+        }
+    }
+}
+
+void BF16(global_max)(const struct global_pool_call *call, size_t from, size_t to)
+{
+    reduce(call, from, to, false);
+}
+
+void BF16(global_average)(const struct global_pool_call *call, size_t from, size_t to)
+{
+    reduce(call, from, to, true);
+}

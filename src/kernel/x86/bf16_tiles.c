@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tiles of a matrix product of brain floats: those of float32 with a pair of numbers where one was.
+ * A word of A is two neighbours in a row, a word of B two numbers of a column, and a multiply-add
+ * takes both products, the second one first.
+ *
+ * Without the instruction a pair is widened into two vectors, which need registers: lower tiles.
+ */
+#include "kernel/x86/bf16.h"
+#include "kernel/x86/bf16_tiles.h"
+
+#ifdef __AVX512F__
+#define VECTOR __m512
+#define BITS(v) _mm512_castps_si512(v)
+#define FLOATS(v) _mm512_castsi512_ps(v)
+#define SECOND(v)                                                                                  \
+    FLOATS(_mm512_maskz_mov_epi16(0xaaaaaaaa, BITS(v))) /* the first one is below it */
+#define FIRST(v) FLOATS(_mm512_slli_epi32(BITS(v), 16))
+#define MASKS(mask) const __mmask16 mask_0 = (__mmask16)(mask), mask_1 = (__mmask16)((mask) >> 16);
+#define LOAD_SOME(j, p)                                                                            \
+    _mm512_maskz_loadu_ps(mask_##j, (const float *)(const void *)(p) + (j)*PANEL)
+#define STORE_SOME(j, p, v) _mm512_storeu_ps((float *)(void *)(p) + (j)*PANEL, v)
+#define B_AT(j) (b + (j)*s->panel)
+#else
+#define VECTOR __m256
+#define BITS(v) _mm256_castps_si256(v)
+#define FLOATS(v) _mm256_castsi256_ps(v)
+#define SECOND(v) FLOATS(_mm256_blend_epi16(BITS(v), _mm256_setzero_si256(), 0x55))
+#define FIRST(v) FLOATS(_mm256_slli_epi32(BITS(v), 16))
+#define MASKS(mask) const __m256i lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> VL);
+#define LOAD_SOME(j, p) _mm256_maskload_ps((const float *)(const void *)(p) + (j)*VL, lanes_##j)
+#define STORE_SOME(j, p, v) _mm256_storeu_ps((float *)(void *)(p) + (j)*VL, v)
+#define B_AT(j) (b + (j)*VL)
+
+/* Lane i is in the mask when bit i is set. */
+INLINE __m256i lanes_of(uint32_t mask)
+{
+    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)mask), bits), bits);
+}
+#endif
+
+/* Compilers spill the accumulators of the intrinsic. */
+INLINE VECTOR dot(VECTOR a, VECTOR b, VECTOR acc)
+{
+#ifdef __AVX512BF16__
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+#else
+    return fused(FIRST(a), FIRST(b), fused(SECOND(a), SECOND(b), acc));
+#endif
+}
+
+#define LOAD(p) load(p)
+#define SPREAD(p) splat(*(const float *)(const void *)(p))
+#define FMA(a, b, c) dot(a, b, c)
+#define ADD(a, b) PS(add)(a, b)
+#define LOW(a, b) max_of(a, b)
+#define HIGH(a, b) min_of(a, b)
+#define FETCH(p) (void)(p)
+#ifdef __AVX512F__
+#define FETCH_NEXT(b)                                                                              \
+    _mm_prefetch((const char *)(b), _MM_HINT_T1);                                                  \
+    if (VECTORS > 1) _mm_prefetch((const char *)((b) + s->panel), _MM_HINT_T1);
+#else
+#define FETCH_NEXT(b)
+#endif
+
+#include "kernel/x86/strip.h"
+
+#define VECTORS 2
+STRIP(pairs_wide_1, 1)
+STRIP(pairs_wide_2, 2)
+STRIP(pairs_wide_3, 3)
+STRIP(pairs_wide_4, 4)
+#ifdef __AVX512F__
+STRIP(pairs_wide_5, 5)
+STRIP(pairs_wide_6, 6)
+STRIP(pairs_wide_7, 7)
+STRIP(pairs_wide_8, 8)
+STRIP(pairs_wide_9, 9)
+STRIP(pairs_wide_10, 10)
+STRIP(pairs_wide_11, 11)
+STRIP(pairs_wide_12, 12)
+#endif
+#ifdef __AVX512BF16__
+STRIP(pairs_wide_13, 13)
+STRIP(pairs_wide_14, 14)
+#endif
+#undef VECTORS
+
+#ifdef __AVX512F__
+#define VECTORS 1
+STRIP(pairs_narrow_1, 1)
+STRIP(pairs_narrow_2, 2)
+STRIP(pairs_narrow_3, 3)
+STRIP(pairs_narrow_4, 4)
+STRIP(pairs_narrow_5, 5)
+STRIP(pairs_narrow_6, 6)
+STRIP(pairs_narrow_7, 7)
+STRIP(pairs_narrow_8, 8)
+STRIP(pairs_narrow_9, 9)
+STRIP(pairs_narrow_10, 10)
+STRIP(pairs_narrow_11, 11)
+STRIP(pairs_narrow_12, 12)
+#endif
+#ifdef __AVX512BF16__
+STRIP(pairs_narrow_13, 13)
+STRIP(pairs_narrow_14, 14)
+#endif
+
+static strip_fn *const wide[] = {
+    pairs_wide_1,  pairs_wide_2,  pairs_wide_3,  pairs_wide_4,
+#ifdef __AVX512F__
+    pairs_wide_5,  pairs_wide_6,  pairs_wide_7,  pairs_wide_8,
+    pairs_wide_9,  pairs_wide_10, pairs_wide_11, pairs_wide_12,
+#endif
+#ifdef __AVX512BF16__
+    pairs_wide_13, pairs_wide_14,
+#endif
+};
+#ifdef __AVX512F__
+static strip_fn *const narrow[] = {
+    pairs_narrow_1,  pairs_narrow_2,  pairs_narrow_3,  pairs_narrow_4,
+    pairs_narrow_5,  pairs_narrow_6,  pairs_narrow_7,  pairs_narrow_8,
+    pairs_narrow_9,  pairs_narrow_10, pairs_narrow_11, pairs_narrow_12,
+#ifdef __AVX512BF16__
+    pairs_narrow_13, pairs_narrow_14,
+#endif
+};
+#endif
+
+enum { TILE_ROWS = sizeof wide / sizeof *wide };
+#ifdef __AVX512F__
+const struct gemm BF16(tiles) = {TILE_ROWS, narrow, wide};
+#else /* two vectors are one panel */
+const struct gemm BF16(tiles) = {TILE_ROWS, wide, NULL};
+#endif

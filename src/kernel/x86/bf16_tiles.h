@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tiles of bf16_tiles.c; k counts pairs, and what they store are sums in float32. */
+#ifndef XC_KERNEL_X86_BF16_TILES_H
+#define XC_KERNEL_X86_BF16_TILES_H
+
+#include "kernel/x86/bf16.h"
+#include "kernel/x86/gemm.h"
+
+extern const struct gemm BF16(tiles);
+
+#endif
