@@ -130,7 +130,8 @@ static void shared_inputs(void **state)
             check(l, "shared inputs");
         }
     struct lane l = open_lane(5, 7, 6);
-    const struct conv_attr half = {.oc = 4, .kh = 1, .kw = 1, .sy = 2, .sx = 2, .pad = {PAD_SAME}};
+    const struct conv_attr half = {
+        .oc = 4, .kh = 1, .kw = 1, .sy = 2, .sx = 2, .pad = {.kind = PAD_SAME}};
     const int y = graph_conv(l.g, "one", l.x, half), z = graph_conv(l.g, "two", l.x, half);
     l.x = graph_add(l.g, "add", y, z);
     check(l, "two strided readers");

@@ -27,7 +27,7 @@ static inline void through_act(const struct activation *act, const real *y, cons
         for (int j = 0; j < width; j++) d[j] = dy[j] * (y[j] * (1 - y[j]));
         break;
     case ACT_CLIP:
-        for (int j = 0; j < width; j++) d[j] = (y[j] > alpha) & (y[j] < beta) ? dy[j] : 0;
+        for (int j = 0; j < width; j++) d[j] = ((y[j] > alpha) & (y[j] < beta)) ? dy[j] : 0;
         break;
     case ACT_TANH:
         for (int j = 0; j < width; j++) d[j] = dy[j] * real_fma(-y[j], y[j], 1);
