@@ -329,17 +329,21 @@ struct graph *net_random(uint64_t seed)
 struct graph *net_tower(uint64_t seed)
 {
     struct maker m = {.seed = seed};
-    struct graph *g = m.g = graph_new(draw(&m, 1, 61), draw(&m, 3, 23), 3);
+    const int h = draw(&m, 1, 61),
+              w = draw(&m, 3, 23); /* a statement each: arguments have no order */
+    struct graph *g = m.g = graph_new(h, w, 3);
     int x = 0, floors = draw(&m, 2, 6);
     for (int i = 0; i < floors; i++) {
-        const int c = draw(&m, 2, 20), stride = draw(&m, 1, 2);
-        struct conv_attr a = attr_conv(c, draw(&m, 1, 5), stride, PAD_SAME);
+        const int c = draw(&m, 2, 20), stride = draw(&m, 1, 2), side = draw(&m, 1, 5);
+        struct conv_attr a = attr_conv(c, side, stride, PAD_SAME);
         a.dy = draw(&m, 1, 2);
         const struct pool_attr pool = {POOL_MAX, draw(&m, 1, 3),     3,    stride,
                                        stride,   {.kind = PAD_SAME}, false};
         int y = graph_sepconv(g, next_name(&m), x, attr_conv(c, 3, 1, PAD_SAME));
-        y = graph_pool(g, next_name(&m), graph_relu(g, next_name(&m), y), pool);
-        x = graph_add(g, next_name(&m), y, graph_conv(g, next_name(&m), x, a));
+        y = graph_relu(g, next_name(&m), y);
+        y = graph_pool(g, next_name(&m), y, pool);
+        x = graph_conv(g, next_name(&m), x, a);
+        x = graph_add(g, next_name(&m), y, x);
     }
     graph_output(g, "y", x);
     return g;
