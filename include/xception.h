@@ -469,7 +469,7 @@ typedef enum xc_algo {
 
 typedef struct xc_session_opts {
     uint32_t size;
-    uint32_t max_batch;     /* 1..1024; 0 = 1 */
+    uint32_t max_batch;     /* 1..1024; 0 = 1; with room for as many results */
     uint32_t height, width; /* 0 = the model's own */
     xc_precision precision;
     const xc_preprocess *preprocess; /* NULL = the model's own */
@@ -482,7 +482,10 @@ typedef struct xc_session_opts {
         sizeof(xc_session_opts), 0, 0, 0, XC_PRECISION_F32, NULL, NULL, 0, XC_ALGO_DIRECT          \
     }
 
-/* One thread at a time. Holds a reference to the model; all memory is taken here. */
+/* One thread at a time. Holds a reference to the model; all memory is taken here. A batch runs
+ * image by image, on all threads of the context: with max_batch at least their number each thread
+ * takes whole images (most throughput), else all work on one (least memory). Beyond that,
+ * activations take no more memory for a larger batch. */
 XC_API XC_NODISCARD xc_status xc_session_new(xc_model *model, const xc_session_opts *opts,
                                              xc_session **out);
 XC_API void xc_session_free(xc_session *session);
@@ -490,6 +493,7 @@ XC_API void xc_session_free(xc_session *session);
 XC_API void xc_session_cancel(xc_session *session);
 XC_API void xc_session_size(const xc_session *session, uint32_t *height, uint32_t *width,
                             uint32_t *channels);
+/* Memory for activations. */
 XC_API uint64_t xc_session_arena_bytes(const xc_session *session);
 
 /* Image to network input: (height, width, channels) float32 into out. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does one running thread own? A plan for one input size and the largest batch, the arena it
- * runs in, and little else: fewer images are the first of the batch, and what is read after a run
- * still lies in the arena. All memory is taken by session_new.
+ * What does one running thread own? A plan for one image of one size, the arenas it runs in, and
+ * room for what is read after a run. All memory is taken by session_new.
+ *
+ * Batches run image by image, in lanes: each thread takes a part of the batch through the whole
+ * network in an arena of its own, so no thread ever waits for another before the end. What is left
+ * over (and all of a batch that has fewer images than there are threads) runs in the first lane,
+ * whose steps are then divided over the threads.
  */
 #include "model/session.h"
 
@@ -16,6 +20,16 @@ struct result {
     const char *name;
     int node;
     bool softmax; /* of the node's values: the network itself has none */
+    bool shared;  /* an earlier one has the same data, under another name */
+    size_t count; /* numbers an image */
+    char *data;   /* (max_batch, count), in the session's precision */
+};
+
+struct lane {
+    void *arena;
+    float *staging; /* (h, w, c): a prepared picture */
+    xc_status status;
+    struct error err;
 };
 
 struct xc_session {
@@ -24,14 +38,13 @@ struct xc_session {
     struct shape input; /* n = max_batch */
     size_t input_count; /* numbers an image */
     xc_preprocess preprocess;
-    struct plan *plan;
-    void *arena;
-    struct arena words;
+    struct plan *plan; /* n = 1 */
+    struct lane *lane; /* one, or as many as there are threads */
+    uint32_t lanes;
+    struct arena memory; /* everything but the plan and the arenas of the lanes */
     struct result *result;
     int results;
-    float *staging; /* (max_batch, h, w, c): prepared pictures */
     size_t classes; /* 0: the network does not classify */
-    void *probs;    /* (max_batch, classes), where the network has no softmax */
     float *score;   /* probabilities of one image, and the classes in their order */
     uint32_t *rank;
     uint32_t ran; /* images of the last run that succeeded */
@@ -47,8 +60,8 @@ static bool ends_in_probs(const struct node *n)
 
 static bool add_result(xc_session *s, const char *name, int node, bool softmax)
 {
-    const char *copy = arena_strdup(&s->words, name);
-    s->result[s->results++] = (struct result){copy, node, softmax};
+    const char *copy = arena_strdup(&s->memory, name);
+    s->result[s->results++] = (struct result){.name = copy, .node = node, .softmax = softmax};
     return copy != NULL;
 }
 
@@ -73,7 +86,7 @@ static xc_status choose_results(xc_session *s, const xc_session_opts *opts, stru
     int last = g->output[0].node;
     bool probs = ends_in_probs(&g->node[last]);
     size_t room = 2 + GRAPH_MAX_OUTPUTS + (size_t)opts->tap_count;
-    s->result = arena_push(&s->words, room, sizeof *s->result);
+    s->result = arena_push(&s->memory, room, sizeof *s->result);
     if (!s->result) return fail_memory(err, room * sizeof *s->result);
     bool named = add_result(s, "logits", probs ? g->node[last].input[0] : last, false);
     if (s->classes) named = add_result(s, "probs", last, !probs) && named;
@@ -100,7 +113,7 @@ static xc_status measure(xc_session *s, struct error *err)
         return fail(err, XC_ERR_SHAPE, "an input of %dx%d is too small, sides are at least %d",
                     one.h, one.w, least);
     one.n = 1;
-    struct shape *shapes = arena_push(&s->words, (size_t)g->nodes, sizeof *shapes);
+    struct shape *shapes = arena_push(&s->memory, (size_t)g->nodes, sizeof *shapes);
     if (!shapes) return fail_memory(err, sizeof *shapes);
     TRY(graph_shapes(g, one, shapes, err));
     struct shape last = shapes[g->output[0].node];
@@ -111,31 +124,56 @@ static xc_status measure(xc_session *s, struct error *err)
 
 static xc_status make_plan(xc_session *s, const struct weights *weights, struct error *err)
 {
-    int *tap = arena_push(&s->words, (size_t)s->results, sizeof *tap);
+    int *tap = arena_push(&s->memory, (size_t)s->results, sizeof *tap);
     if (!tap) return fail_memory(err, sizeof *tap);
     for (int i = 0; i < s->results; i++) tap[i] = s->result[i].node;
     struct plan_opts opts = {.input = s->input, .tap = tap, .taps = s->results};
+    opts.input.n = 1;
     return plan_new(s->model->graph, weights, s->kernels, &opts, &s->plan, err);
 }
 
-/* NULL when out of memory or when the product overflows; a count of 0 is memory too. */
-static void *take(size_t images, size_t count, size_t size)
+static xc_status take_lanes(xc_session *s, struct error *err)
 {
-    size_t numbers, bytes;
-    if (!size_mul(images, count, &numbers) || !size_mul(numbers, size, &bytes)) return NULL;
-    return aligned_new(bytes ? bytes : 1);
+    const int threads = pool_threads(s->model->machine->pool);
+    const uint32_t lanes = s->input.n >= threads ? (uint32_t)threads : 1;
+    s->lane = arena_push(&s->memory, lanes, sizeof *s->lane);
+    if (!s->lane) return fail_memory(err, lanes * sizeof *s->lane);
+    s->lanes = lanes;
+    for (uint32_t i = 0; i < lanes; i++) {
+        struct lane *lane = &s->lane[i];
+        const size_t bytes = plan_arena_bytes(s->plan, i == 0 ? threads : 1);
+        lane->arena = aligned_new(bytes);
+        lane->staging = arena_push(&s->memory, s->input_count, sizeof *lane->staging);
+        if (!lane->arena || !lane->staging) return fail_memory(err, bytes);
+    }
+    return XC_OK;
 }
 
-static xc_status take_memory(xc_session *s, struct error *err)
+static const struct result *find_same(const xc_session *s, const struct result *r)
 {
-    size_t images = (size_t)s->input.n, arena = session_arena_bytes(s);
-    s->arena = take(1, arena, 1);
-    s->staging = take(images, s->input_count, sizeof *s->staging);
-    s->probs = take(images, s->classes, dtype_size(s->kernels->type));
-    s->score = take(1, s->classes, sizeof *s->score);
-    s->rank = take(1, s->classes, sizeof *s->rank);
-    if (s->arena && s->staging && s->probs && s->score && s->rank) return XC_OK;
-    return fail_memory(err, arena);
+    for (const struct result *q = s->result; q < r; q++)
+        if (q->node == r->node && q->softmax == r->softmax) return q;
+    return NULL;
+}
+
+static xc_status take_results(xc_session *s, struct error *err)
+{
+    const size_t images = (size_t)s->input.n;
+    for (struct result *r = s->result; r < s->result + s->results; r++) {
+        const struct result *same = find_same(s, r);
+        struct view view;
+        if (!plan_view(s->plan, r->node, NULL, &view))
+            return fail(err, XC_ERR_INTERNAL, "%s: the plan does not keep it", r->name);
+        size_t bytes = dtype_size(s->kernels->type);
+        r->shared = same != NULL;
+        r->count = (size_t)view.h * (size_t)view.w * (size_t)view.c;
+        if (!size_mul(r->count, bytes, &bytes)) return fail_memory(err, SIZE_MAX);
+        r->data = same ? same->data : arena_push(&s->memory, images, bytes);
+        if (!r->data) return fail_memory(err, bytes);
+    }
+    s->score = arena_push(&s->memory, s->classes, sizeof *s->score);
+    s->rank = arena_push(&s->memory, s->classes, sizeof *s->rank);
+    return s->score && s->rank ? XC_OK : fail_memory(err, s->classes * sizeof *s->score);
 }
 
 /* A picture gives one channel or three; other networks take their input ready made (session_run).
@@ -157,7 +195,8 @@ static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error
     TRY(measure(s, err));
     TRY(choose_results(s, opts, err));
     TRY(make_plan(s, weights, err));
-    return take_memory(s, err);
+    TRY(take_lanes(s, err));
+    return take_results(s, err);
 }
 
 xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session **out,
@@ -185,23 +224,14 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
 void session_free(xc_session *s)
 {
     if (!s) return;
-    free(s->rank);
-    free(s->score);
-    free(s->probs);
-    free(s->staging);
-    free(s->arena);
+    for (uint32_t i = 0; i < s->lanes; i++) free(s->lane[i].arena);
     plan_free(s->plan);
-    arena_free(&s->words);
+    arena_free(&s->memory);
     model_unref(s->model);
     free(s);
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
-
-static void *pixel_of(const struct view *v, int n, int y, int x)
-{
-    return (char *)v->data + n * v->image + y * v->row + x * v->pixel;
-}
 
 static void convert(const void *from, enum dtype type, size_t count, void *to, enum dtype wanted)
 {
@@ -213,70 +243,118 @@ static void convert(const void *from, enum dtype type, size_t count, void *to, e
         for (size_t i = 0; i < count; i++) ((double *)to)[i] = (double)((const float *)from)[i];
 }
 
-/* Dense numbers into the places of a view, for its first n images. */
-static void scatter(const char *from, enum dtype type, const struct view *to, enum dtype wanted,
-                    uint32_t n)
+/* Dense numbers into the places of a view of one image. */
+static void scatter(const char *from, enum dtype type, const struct view *to, enum dtype wanted)
 {
-    size_t bytes = (size_t)to->c * dtype_size(type);
-    for (int i = 0; i < (int)n; i++)
-        for (int y = 0; y < to->h; y++)
-            for (int x = 0; x < to->w; x++, from += bytes)
-                convert(from, type, (size_t)to->c, pixel_of(to, i, y, x), wanted);
+    const size_t bytes = (size_t)to->c * dtype_size(type);
+    for (int y = 0; y < to->h; y++) {
+        char *pixel = (char *)to->data + y * to->row;
+        for (int x = 0; x < to->w; x++, from += bytes, pixel += to->pixel)
+            convert(from, type, (size_t)to->c, pixel, wanted);
+    }
 }
 
-/* And back: the numbers of the first n images of a view, without its gaps. */
-static void gather(const struct view *from, enum dtype type, uint32_t n, char *to,
-                   enum dtype wanted)
+/* And back: without the gaps between pixels. */
+static void gather(const struct view *from, enum dtype type, char *to)
 {
-    size_t bytes = (size_t)from->c * dtype_size(wanted);
-    for (int i = 0; i < (int)n; i++)
-        for (int y = 0; y < from->h; y++)
-            for (int x = 0; x < from->w; x++, to += bytes)
-                convert(pixel_of(from, i, y, x), type, (size_t)from->c, to, wanted);
+    const size_t bytes = (size_t)from->c * dtype_size(type);
+    for (int y = 0; y < from->h; y++) {
+        const char *pixel = (const char *)from->data + y * from->row;
+        for (int x = 0; x < from->w; x++, to += bytes, pixel += from->pixel)
+            memcpy(to, pixel, bytes);
+    }
 }
 
-/* What a result has after a run; false: the plan does not keep it. */
-static bool view_of(const xc_session *s, const struct result *r, struct view *out)
+/* What can be read of an image: the next one in this lane overwrites it. */
+static void keep_results(const xc_session *s, void *arena, uint32_t image)
 {
-    ptrdiff_t pixel = (ptrdiff_t)(s->classes * dtype_size(s->kernels->type));
-    *out =
-        (struct view){s->probs, s->input.n, 1, 1, (int)s->classes, pixel, pixel, pixel, DTYPE_F32};
-    return r->softmax || plan_view(s->plan, r->node, s->arena, out);
+    const enum dtype type = s->kernels->type;
+    for (const struct result *r = s->result; r < s->result + s->results; r++) {
+        char *to = r->data + image * r->count * dtype_size(type);
+        struct softmax_call call = {.type = type};
+        if (r->shared || !plan_view(s->plan, r->node, arena, &call.in)) continue;
+        if (!r->softmax) {
+            gather(&call.in, type, to);
+            continue;
+        }
+        call.out = call.in;
+        call.out.data = to; /* of one pixel */
+        s->kernels->softmax(&call, 0, 1);
+    }
 }
 
-static xc_status apply_softmax(xc_session *s, uint32_t n, struct error *err)
-{
-    const struct result *probs = find_result(s, "probs");
-    struct softmax_call call = {.type = s->kernels->type};
-    if (!probs || !probs->softmax) return XC_OK;
-    if (!plan_view(s->plan, probs->node, s->arena, &call.in) || !view_of(s, probs, &call.out))
-        return fail(err, XC_ERR_INTERNAL, "the plan does not keep the logits");
-    s->kernels->softmax(&call, 0, n);
-    return XC_OK;
-}
+/* What one call runs on: numbers, or pictures that each lane prepares for itself. */
+struct batch {
+    xc_session *session;
+    const char *input; /* (n, h, w, c) of this type; NULL: pictures */
+    enum dtype type;
+    const xc_image *const *picture;
+    uint32_t n, each; /* images; of these, in each lane */
+    double *seconds;  /* of the steps, or NULL */
+};
 
-static xc_status run(xc_session *s, const void *input, enum dtype type, uint32_t n, double *seconds,
-                     struct error *err)
+static xc_status run_image(const struct batch *b, struct lane *lane, uint32_t i, struct pool *pool)
 {
-    struct pool *pool = s->model->machine->pool;
+    xc_session *s = b->session;
+    const char *input = (const char *)lane->staging;
     struct view view;
-    s->ran = 0;
-    if (!plan_view(s->plan, 0, s->arena, &view))
-        return fail(err, XC_ERR_INTERNAL, "the plan does not keep its input");
-    scatter(input, type, &view, s->kernels->type, n);
-    xc_status status = plan_run_images(s->plan, (int)n, s->arena, pool, &s->cancel, seconds);
-    if (status != XC_OK) return fail(err, status, "the run was %s", xc_status_text(status));
-    TRY(apply_softmax(s, n, err));
-    s->ran = n;
+    if (b->input)
+        input = b->input + i * s->input_count * dtype_size(b->type);
+    else
+        TRY(session_prepare(s, b->picture[i], lane->staging, &lane->err));
+    if (!plan_view(s->plan, 0, lane->arena, &view))
+        return fail(&lane->err, XC_ERR_INTERNAL, "the plan does not keep its input");
+    scatter(input, b->type, &view, s->kernels->type);
+    xc_status status = plan_run_images(s->plan, 1, lane->arena, pool, &s->cancel, b->seconds);
+    if (status != XC_OK) return fail(&lane->err, status, "the run was %s", xc_status_text(status));
+    keep_results(s, lane->arena, i);
     return XC_OK;
+}
+
+/* Images [i, end) in one lane, up to the first that fails. */
+static void run_lane(const struct batch *b, struct lane *lane, uint32_t i, uint32_t end,
+                     struct pool *pool)
+{
+    for (; i < end && lane->status == XC_OK; i++) lane->status = run_image(b, lane, i, pool);
+}
+
+static void run_lanes(void *ctx, size_t from, size_t to)
+{
+    const struct batch *b = ctx;
+    for (uint32_t i = (uint32_t)from; i < to; i++)
+        run_lane(b, &b->session->lane[i], i * b->each, (i + 1) * b->each, NULL);
+}
+
+/* Of the first image that failed: lanes have theirs in order. */
+static const struct lane *find_failure(const xc_session *s)
+{
+    for (const struct lane *lane = s->lane; lane < s->lane + s->lanes; lane++)
+        if (lane->status != XC_OK) return lane;
+    return NULL;
+}
+
+static xc_status run(struct batch *b, struct error *err)
+{
+    xc_session *s = b->session;
+    struct pool *pool = s->model->machine->pool;
+    s->ran = 0;
+    atomic_store(&s->cancel, false);
+    for (uint32_t i = 0; i < s->lanes; i++) s->lane[i].status = XC_OK;
+    b->each = s->lanes > 1 && !b->seconds ? b->n / s->lanes : 0; /* steps are timed one by one */
+    if (b->each) pool_for(pool, s->lanes, 1, run_lanes, b);
+    if (!find_failure(s)) run_lane(b, s->lane, b->each * s->lanes, b->n, pool);
+    const struct lane *failed = find_failure(s);
+    if (!failed) s->ran = b->n;
+    if (failed && err) *err = failed->err;
+    return failed ? failed->status : XC_OK;
 }
 
 xc_status session_run(xc_session *s, const void *input, enum dtype type, uint32_t n,
                       double *seconds, struct error *err)
 {
+    struct batch b = {.session = s, .input = input, .type = type, .n = n, .seconds = seconds};
     for (int i = 0; seconds && i < plan_steps(s->plan); i++) seconds[i] = 0;
-    atomic_store(&s->cancel, false);
-    return run(s, input, type, n, seconds, err);
+    return run(&b, err);
 }
 
 void session_cancel(xc_session *s)
@@ -291,7 +369,8 @@ struct shape session_input(const xc_session *s)
 
 size_t session_arena_bytes(const xc_session *s)
 {
-    return plan_arena_bytes(s->plan, pool_threads(s->model->machine->pool));
+    const int threads = pool_threads(s->model->machine->pool);
+    return plan_arena_bytes(s->plan, threads) + (s->lanes - 1) * plan_arena_bytes(s->plan, 1);
 }
 
 int session_steps(const xc_session *s)
@@ -310,19 +389,16 @@ xc_status session_read(const xc_session *s, const char *name, enum dtype type, v
                        size_t count, size_t *written, struct error *err)
 {
     const struct result *r = find_result(s, name);
-    struct view view;
     if (!r)
         return fail(err, XC_ERR_ARGUMENT,
                     "%s: neither an output nor a tapped layer of this session", name);
     if (s->ran == 0) return fail(err, XC_ERR_ARGUMENT, "%s: nothing has run yet", name);
-    if (!view_of(s, r, &view))
-        return fail(err, XC_ERR_INTERNAL, "%s: the plan does not keep it", name);
-    size_t numbers = (size_t)s->ran * (size_t)view.h * (size_t)view.w * (size_t)view.c;
+    const size_t numbers = s->ran * r->count;
     *written = numbers;
     if (!out) return XC_OK;
     if (count < numbers)
         return fail(err, XC_ERR_ARGUMENT, "%s: %zu numbers, room for %zu", name, numbers, count);
-    gather(&view, s->kernels->type, s->ran, out, type);
+    convert(r->data, s->kernels->type, numbers, out, type);
     return XC_OK;
 }
 
@@ -331,11 +407,13 @@ xc_status session_prepare(xc_session *s, const xc_image *image, float *out, stru
     return image_prepare(image, &s->preprocess, s->input.h, s->input.w, s->input.c, out, err);
 }
 
-static void answer(xc_session *s, const struct view *probs, uint32_t at, uint32_t k, xc_answer *out)
+static void answer(xc_session *s, const struct result *probs, uint32_t at, uint32_t k,
+                   xc_answer *out)
 {
     const char *const *label = s->model->meta.labels;
-    uint32_t classes = (uint32_t)s->classes, found = k < classes ? k : classes;
-    convert(pixel_of(probs, (int)at, 0, 0), s->kernels->type, classes, s->score, DTYPE_F32);
+    const enum dtype type = s->kernels->type;
+    const uint32_t classes = (uint32_t)s->classes, found = k < classes ? k : classes;
+    convert(probs->data + at * probs->count * dtype_size(type), type, classes, s->score, DTYPE_F32);
     topk(s->score, classes, found, s->rank);
     for (uint32_t i = 0; i < found; i++)
         out[i] = (xc_answer){.index = s->rank[i],
@@ -348,15 +426,10 @@ xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_
                            xc_answer *answers, struct error *err)
 {
     const struct result *probs = find_result(s, "probs");
-    struct view view;
+    struct batch b = {.session = s, .picture = images, .type = DTYPE_F32, .n = n};
     if (!probs)
         return fail(err, XC_ERR_ARGUMENT, "this network gives features, it does not classify");
-    atomic_store(&s->cancel, false);
-    for (uint32_t i = 0; i < n; i++)
-        TRY(session_prepare(s, images[i], s->staging + i * s->input_count, err));
-    TRY(run(s, s->staging, DTYPE_F32, n, NULL, err));
-    if (!view_of(s, probs, &view))
-        return fail(err, XC_ERR_INTERNAL, "the plan does not keep the probabilities");
-    for (uint32_t i = 0; i < n; i++) answer(s, &view, i, k, answers + (size_t)i * k);
+    TRY(run(&b, err));
+    for (uint32_t i = 0; i < n; i++) answer(s, probs, i, k, answers + (size_t)i * k);
     return XC_OK;
 }

@@ -131,9 +131,8 @@ static void test_threads_and_batches(void **state)
     for (size_t t = 0; t < 4; t++) {
         xc_context *context = make_context(threads[t]);
         xc_model *model = small_model(context);
-        uint32_t most = threads[t] == 2 ? 4 : MOST; /* halves of 4 and of 5 */
-        xc_session *session = make_session(model, most, XC_PRECISION_F32, TAPS);
-        for (uint32_t n = 1; n <= most; n++)
+        xc_session *session = make_session(model, MOST, XC_PRECISION_F32, TAPS);
+        for (uint32_t n = 1; n <= MOST; n++)
             for (uint32_t first = 0; first + n <= MOST; first += 2) {
                 CHECK(xc_run(session, input + first * image, n));
                 struct results got = read_all(session);
@@ -163,7 +162,7 @@ static void test_neighbours(void **state)
     same_image(&got, 0, 3, &want, 0, MOST);
     same_image(&got, 2, 3, &want, 2, MOST);
     assert_true(isnan(got.data[0][got.count[0] / 3]));
-    CHECK(xc_run(session, input + 2 * SIDE * SIDE * 3, 1)); /* another plan in the same arena */
+    CHECK(xc_run(session, input + 2 * SIDE * SIDE * 3, 1)); /* in the first lane */
     struct results alone = read_all(session);
     same_image(&alone, 0, 1, &want, 2, MOST);
     free_all(&alone);
@@ -249,6 +248,26 @@ static void test_runs_without_memory(void **state)
     free_all(&want);
     free(input);
     xc_session_free(session);
+    xc_model_unref(model);
+    xc_context_free(context);
+}
+
+/* Activations of a larger batch take no more memory; a lane a thread, from as many images on. */
+static void test_memory_of_batches(void **state)
+{
+    (void)state;
+    static const uint32_t batch[] = {1, 2, 3, 4, 1024};
+    uint64_t bytes[5];
+    xc_context *context = make_context(3);
+    xc_model *model = small_model(context);
+    for (size_t i = 0; i < 5; i++) {
+        xc_session *session = make_session(model, batch[i], XC_PRECISION_F32, NULL);
+        bytes[i] = xc_session_arena_bytes(session);
+        xc_session_free(session);
+    }
+    assert_true(bytes[0] == bytes[1]);
+    assert_true(bytes[1] < bytes[2] && bytes[2] < 3 * bytes[1]);
+    assert_true(bytes[2] == bytes[3] && bytes[3] == bytes[4]);
     xc_model_unref(model);
     xc_context_free(context);
 }
@@ -463,6 +482,64 @@ static void test_classify(void **state)
     xc_context_free(context);
 }
 
+/* Pictures are prepared in the lanes where they run. The caller hears of the first that cannot be,
+ * and gets the answers that each picture gets alone. */
+
+enum { PICTURES = 7, CLASSES = 10, TALL = 12000 };
+
+static void wrap_pictures(uint8_t *pixels, const uint32_t *height, xc_image **image)
+{
+    for (uint32_t i = 0; i < PICTURES; i++)
+        CHECK(xc_image_wrap(pixels + i * 300, height[i] ? 1 : 90, height[i] ? height[i] : 80,
+                            height[i] ? 3 : 270, XC_RGB8, &image[i]));
+}
+
+static void same_answers_alone(xc_session *alone, xc_image **image, const xc_answer *want)
+{
+    xc_answer got[CLASSES];
+    for (uint32_t i = 0; i < PICTURES; i++, want += CLASSES) {
+        CHECK(xc_classify(alone, (const xc_image *const *)&image[i], 1, CLASSES, got));
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            assert_int_equal(got[k].index, want[k].index);
+            assert_true(got[k].prob == want[k].prob);
+        }
+    }
+}
+
+static void test_pictures_in_lanes(void **state)
+{
+    (void)state;
+    static uint8_t pixels[TALL * 3];
+    static const uint32_t usual[PICTURES] = {0}, odd[PICTURES] = {0, 0, 0, TALL - 1, 0, TALL, 0};
+    xc_context *context = make_context(3);
+    xc_model *model = small_model(context);
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    xc_preprocess crop = xc_model_get_info(model)->preprocess;
+    xc_session *session = NULL, *alone = NULL;
+    xc_image *good[PICTURES], *bad[PICTURES];
+    xc_answer answer[PICTURES * CLASSES];
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 270);
+    wrap_pictures(pixels, usual, good);
+    wrap_pictures(pixels, odd, bad);
+    crop.fit = XC_FIT_CROP;
+    crop.crop = 0.01;
+    opts.preprocess = &crop;
+    CHECK(xc_session_new(model, &opts, &alone));
+    opts.max_batch = PICTURES;
+    CHECK(xc_session_new(model, &opts, &session));
+    REFUSED(xc_classify(session, (const xc_image *const *)bad, PICTURES, CLASSES, answer),
+            XC_ERR_LIMIT, "a picture of 1x11999 is too narrow");
+    REFUSED(xc_session_read(session, "logits", NULL, 0, NULL), XC_ERR_ARGUMENT, "nothing has run");
+    CHECK(xc_classify(session, (const xc_image *const *)good, PICTURES, CLASSES, answer));
+    same_answers_alone(alone, good, answer);
+    for (int i = 0; i < PICTURES; i++) xc_image_free(good[i]);
+    for (int i = 0; i < PICTURES; i++) xc_image_free(bad[i]);
+    xc_session_free(alone);
+    xc_session_free(session);
+    xc_model_unref(model);
+    xc_context_free(context);
+}
+
 static void *cancel_soon(void *ctx)
 {
     for (int i = 0; i < 200; i++) {
@@ -473,10 +550,9 @@ static void *cancel_soon(void *ctx)
     return NULL;
 }
 
-static void test_cancel(void **state)
+static void cancel_run(int threads)
 {
-    (void)state;
-    xc_context *context = make_context(1);
+    xc_context *context = make_context(threads);
     xc_model *model = small_model(context);
     xc_session *session = make_session(model, 64, XC_PRECISION_F32, NULL);
     float *input = make_input(64, SIDE, 3);
@@ -493,6 +569,13 @@ static void test_cancel(void **state)
     xc_session_free(session);
     xc_model_unref(model);
     xc_context_free(context);
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    cancel_run(1);
+    cancel_run(3);
 }
 
 /* ---- what is refused ------------------------------------------------------------------------- */
@@ -524,7 +607,8 @@ static void test_refused(void **state)
 
 RUN(cmocka_unit_test(test_threads_and_batches), cmocka_unit_test(test_neighbours),
     cmocka_unit_test(test_sessions_share_a_model), cmocka_unit_test(test_runs_without_memory),
-    cmocka_unit_test(test_every_allocation_may_fail),
+    cmocka_unit_test(test_memory_of_batches), cmocka_unit_test(test_every_allocation_may_fail),
     cmocka_unit_test(test_every_allocation_of_a_load_may_fail), cmocka_unit_test(test_read),
     cmocka_unit_test(test_probs_without_softmax), cmocka_unit_test(test_map_at_the_end),
-    cmocka_unit_test(test_classify), cmocka_unit_test(test_cancel), cmocka_unit_test(test_refused))
+    cmocka_unit_test(test_classify), cmocka_unit_test(test_pictures_in_lanes),
+    cmocka_unit_test(test_cancel), cmocka_unit_test(test_refused))
