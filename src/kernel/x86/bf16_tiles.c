@@ -40,6 +40,14 @@ INLINE __m256i lanes_of(uint32_t mask)
 }
 #endif
 
+/* A pair, which may lie at any even address. */
+INLINE float word_at(const void *p)
+{
+    float word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
 /* Compilers spill the accumulators of the intrinsic. */
 INLINE VECTOR dot(VECTOR a, VECTOR b, VECTOR acc)
 {
@@ -52,7 +60,7 @@ INLINE VECTOR dot(VECTOR a, VECTOR b, VECTOR acc)
 }
 
 #define LOAD(p) load(p)
-#define SPREAD(p) splat(*(const float *)(const void *)(p))
+#define SPREAD(p) splat(word_at(p))
 #define FMA(a, b, c) dot(a, b, c)
 #define ADD(a, b) PS(add)(a, b)
 #define LOW(a, b) max_of(a, b)
