@@ -107,9 +107,9 @@ bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
 /* All steps in order. arena: plan_arena_bytes for the pool's threads, zeroed once, 64-byte aligned.
  * Allocates nothing. cancel (may be NULL) is looked at between steps: XC_ERR_CANCELLED. */
 xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel);
-/* The same for the first images of the batch only. seconds (may be NULL): plan_steps numbers, to
- * each of which the time that its step took is added. */
-xc_status plan_run_images(const struct plan *p, int images, void *arena, struct pool *pool,
-                          const atomic_bool *cancel, double *seconds);
+/* The same; to each of seconds (plan_steps of them, or NULL) the time that its step took is added.
+ */
+xc_status plan_run_timed(const struct plan *p, void *arena, struct pool *pool,
+                         const atomic_bool *cancel, double *seconds);
 
 #endif

@@ -3,10 +3,7 @@
  * How does a plan run? A loop over its slices. The call of a slice's step is copied to the stack,
  * its views get the arena's address and the slice's rows, and the pool hands ranges of its units to
  * the kernel: so one plan serves any number of threads, each with an arena, and nothing is
- * allocated or locked here.
- *
- * Units are counted image by image, so the first images of a batch are the first units of every
- * step.
+ * allocated or locked here. Units are counted image by image.
  */
 #include <string.h>
 
@@ -175,13 +172,13 @@ static void keep_rows(const struct step *step, const struct slice *slice, int im
         memmove(arena + slice->kept_to, arena + slice->kept_from, slice->kept_bytes);
 }
 
-static void run_slice(const struct plan *p, const struct slice *slice, int images, char *arena,
+static void run_slice(const struct plan *p, const struct slice *slice, char *arena,
                       struct pool *pool)
 {
     const struct step *step = &p->step[slice->step];
     struct work w = {.kernel = step->kernel,
                      .call = step->call,
-                     .units = (size_t)images * slice->per_image,
+                     .units = (size_t)p->batch * slice->per_image,
                      .grain = step->grain,
                      .lanes = (size_t)pool_threads(pool),
                      .scratch = arena + p->bytes,
@@ -197,22 +194,22 @@ static void run_slice(const struct plan *p, const struct slice *slice, int image
         epilogue->add.data = arena + slice->add;
         epilogue->add.h = slice->rows;
     }
-    if (slice->kept_bytes) keep_rows(step, slice, images, arena);
+    if (slice->kept_bytes) keep_rows(step, slice, p->batch, arena);
     if (step->kind == CALL_SEPARABLE)
         pool_for(pool, w.units ? w.lanes : 0, 1, run_separable, &w);
     else
         pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);
 }
 
-xc_status plan_run_images(const struct plan *p, int images, void *arena, struct pool *pool,
-                          const atomic_bool *cancel, double *seconds)
+xc_status plan_run_timed(const struct plan *p, void *arena, struct pool *pool,
+                         const atomic_bool *cancel, double *seconds)
 {
-    if (!p->runs || images < 1 || images > p->batch) return XC_ERR_ARGUMENT;
+    if (!p->runs) return XC_ERR_ARGUMENT;
     for (int i = 0; i < p->slices; i++) {
         const struct slice *slice = &p->slice[i];
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
         const double start = seconds ? clock_seconds() : 0;
-        run_slice(p, slice, images, arena, pool);
+        run_slice(p, slice, arena, pool);
         if (seconds) seconds[slice->step] += clock_seconds() - start;
     }
     return XC_OK;
@@ -220,5 +217,5 @@ xc_status plan_run_images(const struct plan *p, int images, void *arena, struct 
 
 xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel)
 {
-    return plan_run_images(p, p->batch, arena, pool, cancel, NULL);
+    return plan_run_timed(p, arena, pool, cancel, NULL);
 }

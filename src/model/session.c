@@ -305,7 +305,7 @@ static xc_status run_image(const struct batch *b, struct lane *lane, uint32_t i,
     if (!plan_view(s->plan, 0, lane->arena, &view))
         return fail(&lane->err, XC_ERR_INTERNAL, "the plan does not keep its input");
     scatter(input, b->type, &view, s->kernels->type);
-    xc_status status = plan_run_images(s->plan, 1, lane->arena, pool, &s->cancel, b->seconds);
+    xc_status status = plan_run_timed(s->plan, lane->arena, pool, &s->cancel, b->seconds);
     if (status != XC_OK) return fail(&lane->err, status, "the run was %s", xc_status_text(status));
     keep_results(s, lane->arena, i);
     return XC_OK;

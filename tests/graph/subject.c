@@ -73,7 +73,7 @@ void trial_run(struct trial *t, const struct subject *s, int images, int first_i
     struct view in;
     assert_true(plan_view(t->plan, 0, t->arena, &in));
     for (int i = 0; i < images; i++) write_image(&in, s, i, first_image + i);
-    assert_int_equal(plan_run_images(t->plan, images, t->arena, pool, NULL, NULL), XC_OK);
+    assert_int_equal(plan_run(t->plan, t->arena, pool, NULL), XC_OK);
 }
 
 void *trial_read(const struct trial *t, const struct subject *s, int node, int image, size_t *bytes)

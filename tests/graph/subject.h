@@ -29,7 +29,7 @@ struct trial {
     void *arena;
 };
 void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, int taps);
-/* Image i of the arena gets image first_image + i of the input of this seed, then runs. */
+/* Image i of the batch gets image first_image + i of the input of this seed, then all run. */
 void trial_run(struct trial *t, const struct subject *s, int images, int first_image,
                struct pool *pool);
 void trial_free(struct trial *t);
