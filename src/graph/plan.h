@@ -111,5 +111,10 @@ xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const a
  */
 xc_status plan_run_timed(const struct plan *p, void *arena, struct pool *pool,
                          const atomic_bool *cancel, double *seconds);
+/* The plan's images in each of several arenas (of plan_arena_bytes for one thread), a thread an
+ * arena. All of them take a step before any takes the next, so that its weights come from memory
+ * once. */
+xc_status plan_run_lanes(const struct plan *p, void *const *arena, size_t lanes, struct pool *pool,
+                         const atomic_bool *cancel);
 
 #endif

@@ -219,3 +219,31 @@ xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const a
 {
     return plan_run_timed(p, arena, pool, cancel, NULL);
 }
+
+/* ---- several images, a thread each -------------------------------------------------------------
+ */
+
+struct lanes {
+    const struct plan *plan;
+    const struct slice *slice;
+    void *const *arena;
+};
+
+static void run_lanes(void *ctx, size_t from, size_t to)
+{
+    const struct lanes *l = ctx;
+    for (size_t i = from; i < to; i++) run_slice(l->plan, l->slice, l->arena[i], NULL);
+}
+
+xc_status plan_run_lanes(const struct plan *p, void *const *arena, size_t lanes, struct pool *pool,
+                         const atomic_bool *cancel)
+{
+    struct lanes l = {.plan = p, .arena = arena};
+    if (!p->runs) return XC_ERR_ARGUMENT;
+    for (int i = 0; i < p->slices; i++) {
+        l.slice = &p->slice[i];
+        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
+        pool_for(pool, lanes, 1, run_lanes, &l);
+    }
+    return XC_OK;
+}

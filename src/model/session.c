@@ -3,10 +3,10 @@
  * What does one running thread own? A plan for one image of one size, the arenas it runs in, and
  * room for what is read after a run. All memory is taken by session_new.
  *
- * Batches run image by image, in lanes: each thread takes a part of the batch through the whole
- * network in an arena of its own, so no thread ever waits for another before the end. What is left
- * over (and all of a batch that has fewer images than there are threads) runs in the first lane,
- * whose steps are then divided over the threads.
+ * Batches run a few images at a time, in lanes: each thread takes one image in an arena of its own,
+ * and all of them take a step before any takes the next, so that they share its weights. What is
+ * left over (and all of a batch that has fewer images than there are threads) runs in the first
+ * lane, whose steps are then divided over the threads.
  */
 #include "model/session.h"
 
@@ -26,7 +26,6 @@ struct result {
 };
 
 struct lane {
-    void *arena;
     float *staging; /* (h, w, c): a prepared picture */
     xc_status status;
     struct error err;
@@ -40,6 +39,7 @@ struct xc_session {
     xc_preprocess preprocess;
     struct plan *plan; /* n = 1 */
     struct lane *lane; /* one, or as many as there are threads */
+    void **arena;      /* a lane each */
     uint32_t lanes;
     struct arena memory; /* everything but the plan and the arenas of the lanes */
     struct result *result;
@@ -137,14 +137,14 @@ static xc_status take_lanes(xc_session *s, struct error *err)
     const int threads = pool_threads(s->model->machine->pool);
     const uint32_t lanes = s->input.n >= threads ? (uint32_t)threads : 1;
     s->lane = arena_push(&s->memory, lanes, sizeof *s->lane);
-    if (!s->lane) return fail_memory(err, lanes * sizeof *s->lane);
+    s->arena = arena_push(&s->memory, lanes, sizeof *s->arena);
+    if (!s->lane || !s->arena) return fail_memory(err, lanes * sizeof *s->lane);
     s->lanes = lanes;
     for (uint32_t i = 0; i < lanes; i++) {
-        struct lane *lane = &s->lane[i];
         const size_t bytes = plan_arena_bytes(s->plan, i == 0 ? threads : 1);
-        lane->arena = aligned_new(bytes);
-        lane->staging = arena_push(&s->memory, s->input_count, sizeof *lane->staging);
-        if (!lane->arena || !lane->staging) return fail_memory(err, bytes);
+        s->arena[i] = aligned_new(bytes);
+        s->lane[i].staging = arena_push(&s->memory, s->input_count, sizeof(float));
+        if (!s->arena[i] || !s->lane[i].staging) return fail_memory(err, bytes);
     }
     return XC_OK;
 }
@@ -224,7 +224,7 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
 void session_free(xc_session *s)
 {
     if (!s) return;
-    for (uint32_t i = 0; i < s->lanes; i++) free(s->lane[i].arena);
+    for (uint32_t i = 0; i < s->lanes; i++) free(s->arena[i]);
     plan_free(s->plan);
     arena_free(&s->memory);
     model_unref(s->model);
@@ -289,64 +289,86 @@ struct batch {
     const char *input; /* (n, h, w, c) of this type; NULL: pictures */
     enum dtype type;
     const xc_image *const *picture;
-    uint32_t n, each; /* images; of these, in each lane */
+    uint32_t n, done; /* images */
     double *seconds;  /* of the steps, or NULL */
 };
 
-static xc_status run_image(const struct batch *b, struct lane *lane, uint32_t i, struct pool *pool)
+/* Image i of the batch into a lane. */
+static xc_status load_image(const struct batch *b, uint32_t i, uint32_t at)
 {
     xc_session *s = b->session;
+    struct lane *lane = &s->lane[at];
     const char *input = (const char *)lane->staging;
     struct view view;
     if (b->input)
         input = b->input + i * s->input_count * dtype_size(b->type);
     else
         TRY(session_prepare(s, b->picture[i], lane->staging, &lane->err));
-    if (!plan_view(s->plan, 0, lane->arena, &view))
+    if (!plan_view(s->plan, 0, s->arena[at], &view))
         return fail(&lane->err, XC_ERR_INTERNAL, "the plan does not keep its input");
     scatter(input, b->type, &view, s->kernels->type);
-    xc_status status = plan_run_timed(s->plan, lane->arena, pool, &s->cancel, b->seconds);
-    if (status != XC_OK) return fail(&lane->err, status, "the run was %s", xc_status_text(status));
-    keep_results(s, lane->arena, i);
     return XC_OK;
 }
 
-/* Images [i, end) in one lane, up to the first that fails. */
-static void run_lane(const struct batch *b, struct lane *lane, uint32_t i, uint32_t end,
-                     struct pool *pool)
+static xc_status stopped(xc_status status, struct error *err)
 {
-    for (; i < end && lane->status == XC_OK; i++) lane->status = run_image(b, lane, i, pool);
+    return status == XC_OK ? XC_OK : fail(err, status, "the run was %s", xc_status_text(status));
 }
 
-static void run_lanes(void *ctx, size_t from, size_t to)
+/* One image in the first lane, its steps divided over the threads. */
+static xc_status run_image(const struct batch *b, struct pool *pool)
+{
+    xc_session *s = b->session;
+    struct error *err = &s->lane[0].err;
+    TRY(load_image(b, b->done, 0));
+    TRY(stopped(plan_run_timed(s->plan, s->arena[0], pool, &s->cancel, b->seconds), err));
+    keep_results(s, s->arena[0], b->done);
+    return XC_OK;
+}
+
+static void load_lanes(void *ctx, size_t from, size_t to)
 {
     const struct batch *b = ctx;
     for (uint32_t i = (uint32_t)from; i < to; i++)
-        run_lane(b, &b->session->lane[i], i * b->each, (i + 1) * b->each, NULL);
+        b->session->lane[i].status = load_image(b, b->done + i, i);
 }
 
-/* Of the first image that failed: lanes have theirs in order. */
-static const struct lane *find_failure(const xc_session *s)
+static void keep_lanes(void *ctx, size_t from, size_t to)
 {
-    for (const struct lane *lane = s->lane; lane < s->lane + s->lanes; lane++)
-        if (lane->status != XC_OK) return lane;
-    return NULL;
+    const struct batch *b = ctx;
+    for (uint32_t i = (uint32_t)from; i < to; i++)
+        keep_results(b->session, b->session->arena[i], b->done + i);
+}
+
+/* An image in every lane. The sentence is that of the first image that failed. */
+static xc_status run_round(struct batch *b, struct pool *pool, struct error *err)
+{
+    xc_session *s = b->session;
+    pool_for(pool, s->lanes, 1, load_lanes, b);
+    for (const struct lane *lane = s->lane; lane < s->lane + s->lanes; lane++) {
+        if (lane->status != XC_OK && err) *err = lane->err;
+        TRY(lane->status);
+    }
+    TRY(stopped(plan_run_lanes(s->plan, s->arena, s->lanes, pool, &s->cancel), err));
+    pool_for(pool, s->lanes, 1, keep_lanes, b);
+    return XC_OK;
 }
 
 static xc_status run(struct batch *b, struct error *err)
 {
     xc_session *s = b->session;
     struct pool *pool = s->model->machine->pool;
+    const bool rounds = s->lanes > 1 && !b->seconds; /* steps are timed one by one */
     s->ran = 0;
     atomic_store(&s->cancel, false);
-    for (uint32_t i = 0; i < s->lanes; i++) s->lane[i].status = XC_OK;
-    b->each = s->lanes > 1 && !b->seconds ? b->n / s->lanes : 0; /* steps are timed one by one */
-    if (b->each) pool_for(pool, s->lanes, 1, run_lanes, b);
-    if (!find_failure(s)) run_lane(b, s->lane, b->each * s->lanes, b->n, pool);
-    const struct lane *failed = find_failure(s);
-    if (!failed) s->ran = b->n;
-    if (failed && err) *err = failed->err;
-    return failed ? failed->status : XC_OK;
+    for (; rounds && b->n - b->done >= s->lanes; b->done += s->lanes) TRY(run_round(b, pool, err));
+    for (; b->done < b->n; b->done++) {
+        xc_status status = run_image(b, pool);
+        if (status != XC_OK && err) *err = s->lane[0].err;
+        TRY(status);
+    }
+    s->ran = b->n;
+    return XC_OK;
 }
 
 xc_status session_run(xc_session *s, const void *input, enum dtype type, uint32_t n,
