@@ -524,6 +524,103 @@ typedef struct xc_answer {
 XC_API XC_NODISCARD xc_status xc_classify(xc_session *session, const xc_image *const *images,
                                           uint32_t n, uint32_t k, xc_answer *answers);
 
+/* ---- training ----------------------------------------------------------------------------------
+ */
+
+typedef enum xc_train_event {
+    XC_TRAIN_FEATURES, /* pictures go through the frozen layers, once: done of all */
+    XC_TRAIN_STEP,     /* a step is done */
+    XC_TRAIN_EVALUATE, /* validation pictures: done of all */
+    XC_TRAIN_EPOCH,    /* an epoch is done, and evaluated: val_..., is_best */
+    XC_TRAIN_SAVED,    /* everything is on disk: a killed run goes on from here */
+    XC_TRAIN_NOTE      /* note: something that a person should know, the run goes on */
+} xc_train_event;
+
+typedef struct xc_train_progress {
+    xc_train_event event;
+    const char *folder, *note; /* valid during the call */
+    uint32_t epoch, epochs;    /* epoch counts from 1 */
+    uint32_t step, steps;      /* of this epoch */
+    uint64_t done, all;
+    double lr, loss, top1; /* means of this epoch, of what the network saw; top1 is a fraction */
+    double seconds;        /* trained so far, earlier processes included */
+    double images_per_second;
+    double val_loss, val_top1, val_top5;
+    bool is_best;
+    double best_top1; /* of an epoch's validation; -1: none yet */
+    uint32_t best_epoch;
+} xc_train_progress;
+/* From the calling thread, after every step; false: save and stop, with XC_ERR_CANCELLED. */
+typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
+
+/* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it. */
+typedef struct xc_train_opts {
+    uint32_t size;
+    const char *folder;     /* the run folder; must not exist, its parent must */
+    const char *arch;       /* a fresh network, or */
+    const xc_model *from;   /* a start model; its head is replaced when the classes are others */
+    uint32_t height, width; /* of the input; 0 = the network's own */
+    const char *preprocess; /* a named recipe of pixels; NULL = the model's or architecture's */
+    const char *recipe;     /* "finetune" (usual with from), "scratch" (without), "cifar" */
+    const char *freeze;     /* none, stem, entry, middle, all-but-head, or a block: up to there */
+    const char *augment;    /* as in xc_sheet_opts */
+    const char *optimizer;  /* sgd, rmsprop, adamw */
+    const char *schedule;   /* constant, step, cosine, one-cycle */
+    uint32_t epochs, batch;
+    uint32_t views; /* all-but-head: views of each picture to cache; 1 = no augmentation */
+    double lr, least_lr, warmup; /* warm-up in epochs */
+    double momentum, weight_decay, smoothing, clip;
+    double ema;         /* decay of the averaged weights, which then count; 0 = none */
+    double bn_momentum; /* part of batch norm's old statistics that stays; 0 = the network's */
+    double dropout;     /* before the last layer of a fresh head; -1 = the architecture's */
+    uint64_t seed;
+    uint32_t decode_threads; /* 0 = 2; never changes a bit */
+    double save_seconds;     /* between two checkpoints; 0 = after every step */
+    const char *command;     /* for args.json: what the user typed */
+    xc_train_fn *progress;   /* NULL = nobody */
+    void *user;
+} xc_train_opts;
+#define XC_TRAIN_OPTS_INIT                                                                         \
+    {                                                                                              \
+        sizeof(xc_train_opts), NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
+            0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 600, NULL, NULL, NULL                 \
+    }
+
+/* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder
+ * best.safetensors and last.safetensors (models), state.safetensors, metrics.csv, curves.svg,
+ * batch-train.png, args.json, log.txt. The same arguments give the same bits, whatever the number
+ * of threads. XC_ERR_CANCELLED: stopped, and saved. XC_ERR_NUMBER: a number went bad; the sentence
+ * names the first layer, the files are of the last save. */
+XC_API XC_NODISCARD xc_status xc_train(xc_context *context, const xc_dataset *dataset,
+                                       const xc_train_opts *opts);
+/* Goes on with a run that was stopped or killed, with the bits of one that was not. Of the options
+ * folder, decode_threads, save_seconds, progress and user are read. dataset NULL: opened where the
+ * run had it; refused when it has changed. */
+XC_API XC_NODISCARD xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset,
+                                              const xc_train_opts *opts);
+
+typedef struct xc_evaluate_opts {
+    uint32_t size;
+    xc_split split;
+    uint32_t batch;                  /* 0 = 16 */
+    uint32_t height, width;          /* 0 = the model's own */
+    uint32_t decode_threads;         /* 0 = 2 */
+    const xc_preprocess *preprocess; /* NULL = the model's own */
+    xc_progress_fn *progress;
+    void *user;
+} xc_evaluate_opts;
+#define XC_EVALUATE_OPTS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(xc_evaluate_opts), XC_SPLIT_VAL, 0, 0, 0, 0, NULL, NULL, NULL                       \
+    }
+typedef struct xc_evaluation {
+    uint64_t images, unreadable; /* what cannot be read is not counted in images */
+    double top1, top5, loss;     /* fractions; mean cross-entropy */
+} xc_evaluation;
+/* Classes are compared by index: open the data with the model's labels as its classes. */
+XC_API XC_NODISCARD xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset,
+                                          const xc_evaluate_opts *opts, xc_evaluation *out);
+
 /* ---- measuring ---------------------------------------------------------------------------------
  */
 

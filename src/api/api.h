@@ -7,6 +7,7 @@
 #ifndef XC_API_API_H
 #define XC_API_API_H
 
+#include "data/dataset.h"
 #include "model/model.h"
 
 struct xc_context {
@@ -14,6 +15,10 @@ struct xc_context {
     char features[96];
     xc_log_fn *log;
     void *log_user;
+};
+
+struct xc_dataset {
+    struct dataset *d;
 };
 
 /* Where this thread's sentences go; xc_error() shows it. */

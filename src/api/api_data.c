@@ -11,10 +11,6 @@
 #include "data/sheet.h"
 #include "image/draw.h"
 
-struct xc_dataset {
-    struct dataset *d;
-};
-
 struct xc_scan {
     struct scan s;
 };

@@ -42,11 +42,11 @@ struct view_key {
     uint64_t seed;
     uint32_t epoch, sample;
 };
-enum draw { DRAW_CROP = 1, DRAW_PAD, DRAW_FLIP, DRAW_JITTER, DRAW_RAND, DRAW_ERASE, DRAW_MIX };
+enum draw_kind { DRAW_CROP = 1, DRAW_PAD, DRAW_FLIP, DRAW_JITTER, DRAW_RAND, DRAW_ERASE, DRAW_MIX };
 /* Number n of this purpose, uniform in [0, 1). */
-double augment_draw(const struct view_key *k, enum draw purpose, uint32_t n);
+double augment_draw(const struct view_key *k, enum draw_kind purpose, uint32_t n);
 /* Uniform in 0 .. n - 1. */
-int augment_draw_int(const struct view_key *k, enum draw purpose, uint32_t n, int range);
+int augment_draw_int(const struct view_key *k, enum draw_kind purpose, uint32_t n, int range);
 
 /* The part of a w x h picture that RandomResizedCrop takes. */
 struct box augment_crop(const struct augment *a, const struct view_key *k, int w, int h);

@@ -10,13 +10,13 @@
 
 #include "base/rng.h"
 
-double augment_draw(const struct view_key *k, enum draw purpose, uint32_t n)
+double augment_draw(const struct view_key *k, enum draw_kind purpose, uint32_t n)
 {
     return (double)rng_uniform(k->seed, RNG_AUGMENT, k->epoch, k->sample,
                                (uint32_t)purpose << 24 | n);
 }
 
-int augment_draw_int(const struct view_key *k, enum draw purpose, uint32_t n, int range)
+int augment_draw_int(const struct view_key *k, enum draw_kind purpose, uint32_t n, int range)
 {
     return (int)(augment_draw(k, purpose, n) * range);
 }

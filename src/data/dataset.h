@@ -68,6 +68,8 @@ struct dataset {
     const char **note; /* what was left out, one sentence each */
     size_t notes;
     char fingerprint[65]; /* SHA-256 of names, sizes and labels */
+    double val_split;     /* what dataset_split did; 0: nothing */
+    uint64_t split_seed;
 };
 
 struct dataset_opts {

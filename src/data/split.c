@@ -98,6 +98,8 @@ xc_status dataset_split(struct dataset *d, double part, uint64_t seed, struct er
                     "has a validation split of %zu samples already: nothing to "
                     "hold out",
                     d->count[XC_SPLIT_VAL]);
+    d->val_split = part;
+    d->split_seed = seed;
     size_t groups = most_groups(d) + 1;
     size_t *unit_of = calloc(groups, sizeof *unit_of);
     uint8_t *taken = calloc(groups, 1);

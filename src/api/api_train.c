@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training and evaluation of the public interface: options become settings. */
+#include <stdio.h>
+
+#include "api/api.h"
+#include "train/run.h"
+#include "train/trainer.h"
+
+enum { DECODE_THREADS = 2, DECODE_MOST = 64, EVALUATE_BATCH = 16, EVALUATE_MOST = 1024 };
+
+static void set_count(uint32_t given, int *to)
+{
+    if (given) *to = given > INT32_MAX ? INT32_MAX : (int)given;
+}
+
+/* -1 is "not given"; any other negative number, and NaN, will be refused by settings_check. */
+static void set_real(double given, double *to)
+{
+    if (given != -1) *to = given;
+}
+
+static xc_status set_text(const char *what, const char *given, char *to, size_t room)
+{
+    const int n = given ? snprintf(to, room, "%s", given) : 0;
+    if (n >= 0 && (size_t)n < room) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "%s: \"%.40s..\" is too long", what, given);
+}
+
+static xc_status settings_of(const xc_train_opts *o, struct settings *s)
+{
+    const char *recipe = o->recipe ? o->recipe : o->from ? "finetune" : "scratch";
+    TRY(settings_recipe(recipe, s, api_error()));
+    TRY(set_text("freeze", o->freeze, s->freeze, sizeof s->freeze));
+    TRY(set_text("augment", o->augment, s->augment, sizeof s->augment));
+    if (o->optimizer) TRY(settings_optimizer(o->optimizer, s, api_error()));
+    if (o->schedule) TRY(settings_schedule(o->schedule, s, api_error()));
+    set_count(o->epochs, &s->epochs);
+    set_count(o->batch, &s->batch);
+    set_count(o->views, &s->views);
+    set_real(o->lr, &s->lr);
+    set_real(o->least_lr, &s->least);
+    set_real(o->warmup, &s->warmup);
+    set_real(o->momentum, &s->optimizer.momentum);
+    set_real(o->weight_decay, &s->optimizer.decay);
+    set_real(o->smoothing, &s->smoothing);
+    set_real(o->clip, &s->optimizer.clip);
+    set_real(o->ema, &s->ema);
+    set_real(o->bn_momentum, &s->bn_momentum);
+    s->seed = o->seed;
+    return settings_check(s, api_error());
+}
+
+static xc_status decoders(uint32_t given, int *out)
+{
+    *out = given ? (int)given : DECODE_THREADS;
+    if (given <= DECODE_MOST) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "decode_threads: %u, expected 1..%d, or 0", given,
+                DECODE_MOST);
+}
+
+static xc_status read_opts(const xc_context *context, const xc_train_opts *from, xc_train_opts *o,
+                           struct run_opts *run)
+{
+    *o = (xc_train_opts)XC_TRAIN_OPTS_INIT;
+    if (!context) return refuse_null("context");
+    if (!from) return refuse_null("opts");
+    TRY(options_read(o, sizeof *o, from, "xc_train_opts"));
+    if (!o->folder) return refuse_null("opts->folder");
+    if (!(o->save_seconds >= 0))
+        return fail(api_error(), XC_ERR_ARGUMENT, "save_seconds: %g, expected 0 or more",
+                    o->save_seconds);
+    *run = (struct run_opts){.machine = &context->machine,
+                             .folder = o->folder,
+                             .save_seconds = o->save_seconds,
+                             .progress = o->progress,
+                             .user = o->user};
+    return decoders(o->decode_threads, &run->threads);
+}
+
+xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_train_opts *opts)
+{
+    xc_train_opts o;
+    struct run_opts run;
+    struct run_start start = {0};
+    TRY(read_opts(context, opts, &o, &run));
+    if (!dataset) return refuse_null("dataset");
+    if (!o.arch == !o.from)
+        return fail(api_error(), XC_ERR_ARGUMENT, "one of arch and from is needed, not %s",
+                    o.arch ? "both" : "none");
+    if (o.height > INT16_MAX || o.width > INT16_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u", o.height, o.width);
+    if (!(o.dropout == -1 || (o.dropout >= 0 && o.dropout < 1)))
+        return fail(api_error(), XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1", o.dropout);
+    TRY(settings_of(&o, &start.settings));
+    start.data = dataset->d;
+    start.command = o.command;
+    start.start = (struct start){.arch = o.arch,
+                                 .from = o.from,
+                                 .h = (int)o.height,
+                                 .w = (int)o.width,
+                                 .class_name = dataset->d->class_name,
+                                 .classes = dataset->d->classes,
+                                 .seed = o.seed,
+                                 .dropout = o.dropout,
+                                 .preprocess = o.preprocess};
+    return run_new(&run, &start, api_error());
+}
+
+xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset, const xc_train_opts *opts)
+{
+    xc_train_opts o;
+    struct run_opts run;
+    TRY(read_opts(context, opts, &o, &run));
+    return run_resume(&run, dataset ? dataset->d : NULL, api_error());
+}
+
+xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evaluate_opts *opts,
+                      xc_evaluation *out)
+{
+    xc_evaluate_opts o = XC_EVALUATE_OPTS_INIT;
+    struct model_evaluation e = {0};
+    struct score score;
+    if (!model) return refuse_null("model");
+    if (!dataset) return refuse_null("dataset");
+    if (!out) return refuse_null("out");
+    TRY(options_read(&o, sizeof o, opts, "xc_evaluate_opts"));
+    if (o.batch > EVALUATE_MOST || o.height > INT16_MAX || o.width > INT16_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "a batch of %u inputs of %ux%u", o.batch,
+                    o.height, o.width);
+    if ((int)o.split < 0 || (int)o.split >= XC_SPLITS || !dataset->d->count[o.split])
+        return fail(api_error(), XC_ERR_ARGUMENT, "%s: no samples of this split", dataset->d->path);
+    TRY(decoders(o.decode_threads, &e.threads));
+    e.data = dataset->d;
+    e.split = (uint8_t)o.split;
+    e.batch = o.batch ? (int)o.batch : EVALUATE_BATCH;
+    e.h = (int)o.height;
+    e.w = (int)o.width;
+    e.preprocess = o.preprocess;
+    e.tick = o.progress;
+    e.user = o.user;
+    TRY(evaluate_model(model, &e, &score, api_error()));
+    *out = (xc_evaluation){.images = score.rows,
+                           .unreadable = dataset->d->count[o.split] - score.rows,
+                           .top1 = score_top1(&score),
+                           .top5 = score_top5(&score),
+                           .loss = score_loss(&score)};
+    return XC_OK;
+}

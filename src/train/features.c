@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What does a frozen trunk say about each picture? */
+#include "train/features.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+struct features {
+    uint32_t rows;
+    size_t width, classes;
+    int views;
+    float *x;       /* (views, rows, width) */
+    float *weight;  /* (views, rows) */
+    float *target;  /* (rows, classes), or NULL */
+    int32_t *label; /* (rows) */
+    uint32_t *sample;
+    char **bad;
+    size_t bads;
+};
+
+static void *many(size_t a, size_t b, size_t size)
+{
+    size_t count, bytes;
+    if (!size_mul(a, b, &count) || !size_mul(count, size, &bytes)) return NULL;
+    return malloc(bytes ? bytes : 1);
+}
+
+static xc_status take_memory(struct features *f, bool soft, struct error *err)
+{
+    const size_t all = (size_t)f->rows * (size_t)f->views;
+    f->x = many(all, f->width, sizeof *f->x);
+    f->weight = many(all, 1, sizeof *f->weight);
+    f->label = many(f->rows, 1, sizeof *f->label);
+    f->sample = many(f->rows, 1, sizeof *f->sample);
+    if (soft) f->target = many(f->rows, f->classes, sizeof *f->target);
+    if (f->x && f->weight && f->label && f->sample && (!soft || f->target)) return XC_OK;
+    return fail_memory(err, all * f->width * sizeof *f->x);
+}
+
+static xc_status fill_batch(struct features *f, const struct features_opts *o, int view,
+                            const struct batch *b, struct error *err)
+{
+    const size_t at = (size_t)view * f->rows + b->position, n = (size_t)b->n;
+    if (!f->x) TRY(take_memory(f, b->target != NULL, err));
+    TRY(runner_run(o->trunk, b->x, b->n, f->x + at * f->width, err));
+    memcpy(f->weight + at, b->weight, n * sizeof *f->weight);
+    memcpy(f->label + b->position, b->label, n * sizeof *f->label);
+    memcpy(f->sample + b->position, b->sample, n * sizeof *f->sample);
+    if (f->target)
+        memcpy(f->target + b->position * f->classes, b->target, n * f->classes * sizeof *f->target);
+    const uint64_t done = (uint64_t)at + n, all = (uint64_t)f->rows * (uint64_t)f->views;
+    if (!o->tick || o->tick(o->user, done, all)) return XC_OK;
+    return fail(err, XC_ERR_CANCELLED, "stopped while the frozen layers were computed");
+}
+
+static xc_status fill(struct features *f, const struct features_opts *o, struct error *err)
+{
+    for (int view = 0; view < f->views; view++) {
+        const struct batch *b = NULL;
+        loader_begin(o->loader, 0, (uint32_t)view, 0);
+        TRY(loader_next(o->loader, &b, err));
+        while (b) {
+            TRY(fill_batch(f, o, view, b, err));
+            TRY(loader_next(o->loader, &b, err));
+        }
+    }
+    return XC_OK;
+}
+
+/* The loader goes away, its sentences stay. */
+static xc_status keep_bad(struct features *f, const struct loader *l, struct error *err)
+{
+    uint32_t sample;
+    size_t count = 0;
+    while (loader_bad(l, count, &sample)) count++;
+    f->bad = calloc(count + 1, sizeof *f->bad);
+    if (!f->bad) return fail_memory(err, count * sizeof *f->bad);
+    for (; f->bads < count; f->bads++)
+        if (!(f->bad[f->bads] = strdup(loader_bad(l, f->bads, &sample))))
+            return fail_memory(err, count);
+    return XC_OK;
+}
+
+xc_status features_new(const struct features_opts *opts, struct features **out, struct error *err)
+{
+    struct features *f = calloc(1, sizeof *f);
+    *out = NULL;
+    if (!f) return fail_memory(err, sizeof *f);
+    f->rows = loader_samples(opts->loader);
+    f->width = runner_width(opts->trunk);
+    f->classes = (size_t)opts->classes;
+    f->views = opts->views;
+    xc_status status = fill(f, opts, err);
+    if (status == XC_OK) status = keep_bad(f, opts->loader, err);
+    if (status == XC_OK)
+        *out = f;
+    else
+        features_free(f);
+    return status;
+}
+
+void features_free(struct features *f)
+{
+    if (!f) return;
+    free(f->x);
+    free(f->weight);
+    free(f->target);
+    free(f->label);
+    free(f->sample);
+    for (size_t i = 0; i < f->bads; i++) free(f->bad[i]);
+    free(f->bad);
+    free(f);
+}
+
+uint32_t features_rows(const struct features *f)
+{
+    return f->rows;
+}
+
+size_t features_width(const struct features *f)
+{
+    return f->width;
+}
+
+struct feature_row features_at(const struct features *f, int view, uint32_t place)
+{
+    const size_t at = (size_t)view * f->rows + place;
+    return (struct feature_row){.x = f->x + at * f->width,
+                                .target = f->target ? f->target + place * f->classes : NULL,
+                                .weight = f->weight[at],
+                                .label = f->label[place],
+                                .sample = f->sample[place]};
+}
+
+const char *features_bad(const struct features *f, size_t i)
+{
+    return i < f->bads ? f->bad[i] : NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What does a frozen trunk say about each picture? Computed once with the inference plan and kept
+ * in memory; then training the head costs no pictures. With views, view v of a picture is what
+ * augmentation makes of it in epoch v, and epoch e uses view e mod V.
+ */
+#ifndef XC_TRAIN_FEATURES_H
+#define XC_TRAIN_FEATURES_H
+
+#include "data/loader.h"
+#include "train/runner.h"
+
+struct features;
+
+/* trunk: gives rows for batches of the loader, which it does not own. tick (may be NULL) is told
+ * after each batch; false ends it with XC_ERR_CANCELLED. */
+struct features_opts {
+    struct loader *loader; /* in the order of names, nothing dropped */
+    struct runner *trunk;
+    int views, classes;
+    xc_progress_fn *tick;
+    void *user;
+};
+XC_NODISCARD xc_status features_new(const struct features_opts *opts, struct features **out,
+                                    struct error *err);
+void features_free(struct features *f);
+uint32_t features_rows(const struct features *f);
+
+/* Row `place` of a view: to x (width); its label, weight and targets (NULL when there are none). */
+struct feature_row {
+    const float *x, *target;
+    float weight;
+    int32_t label;
+    uint32_t sample;
+};
+struct feature_row features_at(const struct features *f, int view, uint32_t place);
+size_t features_width(const struct features *f);
+const char *features_bad(const struct features *f, size_t i); /* as loader_bad */
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What does the inference plan say for these rows, at this node? Evaluation asks for the logits,
+ * the cache of frozen layers for the features. A session (model/session.h) needs a model; this
+ * needs a graph and a block of numbers, which training has between two steps.
+ */
+#ifndef XC_TRAIN_RUNNER_H
+#define XC_TRAIN_RUNNER_H
+
+#include "model/model.h"
+
+struct runner;
+
+/* The node before the last softmax or sigmoid of output 0. */
+int runner_logits(const struct graph *g);
+
+/* block: the parameters, with the offsets of the graph's table; it must outlive the runner, as must
+ * g and machine. */
+XC_NODISCARD xc_status runner_new(const struct machine *m, const struct graph *g,
+                                  const float *block, struct shape input, int node,
+                                  struct runner **out, struct error *err);
+/* The same with weights that are ready; they must outlive the runner. */
+XC_NODISCARD xc_status runner_of(const struct machine *m, const struct graph *g,
+                                 const struct weights *w, struct shape input, int node,
+                                 struct runner **out, struct error *err);
+void runner_free(struct runner *r);
+size_t runner_width(const struct runner *r); /* numbers that a row of the result has */
+/* x: (n, h, w, c), n at most that of the input; out: (n, width). */
+XC_NODISCARD xc_status runner_run(struct runner *r, const float *x, int n, float *out,
+                                  struct error *err);
+
+#endif

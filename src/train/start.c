@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which network does a run begin with? The model of the new architecture is made from the seed
+ * first; then everything that the start model has is copied over it. So a new head is the same
+ * whatever stands before it.
+ */
+#include "train/start.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the architecture --------------------------------------------------------------------------
+ */
+
+static bool same_classes(const xc_model *m, const struct start *s)
+{
+    if (!m->meta.labels || m->info.classes != (uint32_t)s->classes) return false;
+    for (int i = 0; i < s->classes; i++)
+        if (strcmp(m->meta.labels[i], s->class_name[i]) != 0) return false;
+    return true;
+}
+
+/* Is this knob ("name=value") about the end of the network? */
+static bool of_the_head(const char *knob)
+{
+    static const char *const name[] = {"head=", "classes=", "fc=", "dropout=", "softmax="};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (strncmp(knob, name[i], strlen(name[i])) == 0) return true;
+    return false;
+}
+
+/* The string without its head: the network's own end comes instead. */
+static char *without_head(const char *arch, struct arena *a)
+{
+    char *text = arena_push(a, strlen(arch) + 1, 1);
+    size_t at = 0;
+    for (const char *p = arch; text && *p;) {
+        const size_t length = strcspn(p, ",");
+        if (p == arch || !of_the_head(p)) {
+            if (p != arch) text[at++] = ',';
+            memcpy(text + at, p, length);
+            at += length;
+        }
+        p += length + (p[length] == ',');
+    }
+    return text;
+}
+
+static char *with_dropout(const char *arch, double rate, struct arena *a)
+{
+    char given[16];
+    arch_knob(arch, "dropout", given, sizeof given);
+    if (rate < 0 || given[0]) return arena_strdup(a, arch);
+    return arena_printf(a, "%s,dropout=%.6g", arch, rate);
+}
+
+/* ---- the numbers -------------------------------------------------------------------------------
+ */
+
+static bool same_shape(const struct param *a, const struct param *b)
+{
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+static bool behind(const struct graph *g, int features, int param)
+{
+    for (int i = features + 1; i < g->nodes; i++)
+        for (int k = 0; k < g->node[i].params; k++)
+            if (g->node[i].param[k] == param) return true;
+    return false;
+}
+
+static xc_status copy_trunk(xc_model *to, const xc_model *from, bool head, struct error *err)
+{
+    const struct param_table *have = &from->graph->param, *want = &to->graph->param;
+    const int features = head_begin(to->graph);
+    for (int i = 0; i < want->count; i++) {
+        const struct param *p = &want->at[i];
+        const int there = param_find(have, p->name);
+        if (!head && features >= 0 && behind(to->graph, features, i)) continue;
+        if (there < 0 || !same_shape(p, &have->at[there]))
+            return fail(err, XC_ERR_SHAPE,
+                        "%s: the start model has %s, which the network to be trained needs",
+                        p->name, there < 0 ? "no such parameter" : "another shape of it");
+        memcpy(to->block + p->offset, from->data[there], p->count * sizeof *to->block);
+    }
+    return XC_OK;
+}
+
+/* ---- the model ---------------------------------------------------------------------------------
+ */
+
+static xc_status describe(xc_model *m, const struct start *s, struct error *err)
+{
+    const char **label = arena_push(&m->arena, (size_t)s->classes, sizeof *label);
+    if (!label) return fail_memory(err, (size_t)s->classes * sizeof *label);
+    for (int i = 0; i < s->classes; i++)
+        if (!(label[i] = arena_strdup(&m->arena, s->class_name[i])))
+            return fail_memory(err, strlen(s->class_name[i]));
+    m->meta.labels = label;
+    if (s->from) {
+        const struct model_meta *meta = &s->from->meta;
+        m->meta.preprocess = meta->preprocess;
+        m->meta.source = arena_strdup(&m->arena, meta->source);
+        m->meta.licence = arena_strdup(&m->arena, meta->licence);
+        if (!m->meta.source || !m->meta.licence) return fail_memory(err, 1);
+    }
+    if (s->preprocess) TRY(preprocess_named(s->preprocess, &m->meta.preprocess, err));
+    return model_ready(m, err);
+}
+
+static xc_status make(const struct machine *m, const struct start *s, struct arena *a,
+                      xc_model **out, struct error *err)
+{
+    const bool keeps = s->from && same_classes(s->from, s);
+    xc_create_opts opts = {.height = (uint32_t)s->h,
+                           .width = (uint32_t)s->w,
+                           .weights = XC_WEIGHTS_RANDOM,
+                           .seed = s->seed};
+    const char *arch = s->from ? s->from->arch : s->arch;
+    if (s->from && !keeps) arch = without_head(arch, a);
+    if (arch && !keeps) arch = with_dropout(arch, s->dropout, a);
+    if (!arch) return fail_memory(err, 1);
+    if (!keeps) opts.classes = (uint32_t)s->classes;
+    TRY(model_create(m, arch, &opts, out, err));
+    if (s->from) TRY(copy_trunk(*out, s->from, keeps, err));
+    return describe(*out, s, err);
+}
+
+xc_status start_model(const struct machine *m, const struct start *s, xc_model **out,
+                      struct error *err)
+{
+    struct arena scratch = {0};
+    *out = NULL;
+    if (s->from && !s->from->data) return model_need_original(s->from, "training", err);
+    const xc_status status = make(m, s, &scratch, out, err);
+    arena_free(&scratch);
+    if (status == XC_OK) return XC_OK;
+    model_unref(*out);
+    *out = NULL;
+    return status;
+}

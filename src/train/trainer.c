@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is one training run? Memory, the step, and what is asked between two steps. All memory is
+ * taken by trainer_new and trainer_begin.
+ */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/start.h"
+#include "train/target.h"
+
+/* ---- making one --------------------------------------------------------------------------------
+ */
+
+static struct shape input_of(const struct trainer *t)
+{
+    struct shape s = t->g->input;
+    s.n = t->s.batch;
+    return s;
+}
+
+/* Batch norm's part of the old statistics is a matter of the recipe, too. */
+static void set_momentum(struct graph *g, double keep)
+{
+    for (int i = 0; keep > 0 && i < g->nodes; i++) {
+        struct batch_norm_attr *norm = &g->node[i].norm;
+        if (g->node[i].kind == OP_BATCH_NORM)
+            norm->momentum = norm->torch_momentum ? 1 - keep : keep;
+    }
+}
+
+static xc_status choose_graph(struct trainer *t, bool **frozen, struct error *err)
+{
+    int last;
+    struct graph *g = t->model->graph;
+    t->g = g;
+    t->features = -1;
+    TRY(frozen_until(g, t->model->arch, t->s.freeze, &last, err));
+    set_momentum(g, t->s.bn_momentum);
+    if (last >= 0 && strcmp(t->s.freeze, "all-but-head") == 0) {
+        TRY(head_graph(g, last, &t->head, err));
+        t->g = t->head;
+        t->features = last;
+        return XC_OK;
+    }
+    *frozen = calloc((size_t)g->nodes, sizeof **frozen);
+    if (!*frozen) return fail_memory(err, (size_t)g->nodes);
+    for (int i = 0; i <= last; i++) (*frozen)[i] = true;
+    return XC_OK;
+}
+
+/* By parameter: has it a gradient? */
+static bool *trained_of(const struct trainer *t)
+{
+    bool *trained = calloc((size_t)t->g->param.count + 1, sizeof *trained);
+    for (int i = 0; trained && i < t->g->nodes; i++)
+        for (int k = 0; k < t->g->node[i].params; k++)
+            trained[t->g->node[i].param[k]] = learn_trains(t->learn, i);
+    return trained;
+}
+
+static xc_status make_plan(struct trainer *t, const bool *frozen, struct error *err)
+{
+    const enum loss_kind loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX;
+    const struct learn_opts opts = {.input = input_of(t), .frozen = frozen, .loss = loss};
+    training_kernels_init(&t->kernels, DTYPE_F32, t->m->flags);
+    TRY(learn_new(t->g, &t->m->f32, &t->kernels, &opts, &t->learn, err));
+    bool *trained = trained_of(t);
+    if (!trained) return fail_memory(err, (size_t)t->g->param.count);
+    const xc_status status =
+        optimizer_new(&t->s.optimizer, &t->g->param, trained, &t->optimizer, err);
+    free(trained);
+    return status;
+}
+
+static xc_status take_memory(struct trainer *t, struct error *err)
+{
+    const size_t n = t->g->param.total * sizeof(float), batch = (size_t)t->s.batch;
+    const size_t moments = optimizer_state_count(t->optimizer) * sizeof(float);
+    const size_t arena = learn_arena_bytes(t->learn);
+    t->weights = t->head ? aligned_new(n) : t->model->block;
+    t->grad = aligned_new(n + 64); /* whole lines are cleared */
+    t->moments = aligned_new(moments);
+    t->best = aligned_new(n);
+    if (t->s.ema > 0) t->average = aligned_new(n);
+    t->arena = aligned_new(arena);
+    t->target = calloc(batch * (size_t)t->classes, sizeof *t->target);
+    t->loss = calloc(batch, sizeof *t->loss);
+    if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) &&
+        t->arena && t->target && t->loss)
+        return XC_OK;
+    return fail(err, XC_ERR_MEMORY,
+                "out of memory: a step of batch %d takes %zu MiB and the weights %zu MiB",
+                t->s.batch, arena >> 20, (n * 4 + moments) >> 20);
+}
+
+/* The head's numbers from the whole model's block, or back into such a block. */
+static void move_head(const struct trainer *t, float *whole, float *head, bool back)
+{
+    const struct param_table *from = &t->model->graph->param, *to = &t->head->param;
+    for (int i = 0; i < to->count; i++) {
+        const struct param *p = &to->at[i];
+        float *there = whole + from->at[param_find(from, p->name)].offset;
+        float *here = head + p->offset;
+        memcpy(back ? there : here, back ? here : there, p->count * sizeof *there);
+    }
+}
+
+static xc_status check_data(const struct trainer *t, struct error *err)
+{
+    const struct dataset *d = t->data;
+    struct augment augment;
+    TRY(settings_check(&t->s, err));
+    TRY(augment_parse(t->s.augment, &augment, err));
+    if (t->classes != (int)t->model->info.classes)
+        return fail(err, XC_ERR_SHAPE, "the network has %u classes, the data %d",
+                    t->model->info.classes, t->classes);
+    if (!t->model->info.classifies)
+        return fail(err, XC_ERR_ARGUMENT, "the network gives features or maps, no classes");
+    if (d->count[XC_SPLIT_VAL] == 0)
+        return fail(err, XC_ERR_FORMAT, "%s: no validation samples (%zu train, %zu test)", d->path,
+                    d->count[XC_SPLIT_TRAIN], d->count[XC_SPLIT_TEST]);
+    if (t->features >= 0 && t->s.views > 1 && augment_has_mix(&augment))
+        return fail(err, XC_ERR_ARGUMENT, "mixup and cutmix mix pictures, and views are cached");
+    return dataset_trainable(d, err);
+}
+
+static xc_status set_up(struct trainer *t, struct error *err)
+{
+    bool *frozen = NULL;
+    const size_t rows = t->data->count[XC_SPLIT_TRAIN];
+    if ((size_t)t->s.batch > rows && rows > 0) t->s.batch = (int)rows;
+    xc_status status = choose_graph(t, &frozen, err);
+    if (status == XC_OK) status = check_data(t, err);
+    if (status == XC_OK) status = make_plan(t, frozen, err);
+    free(frozen);
+    TRY(status);
+    TRY(take_memory(t, err));
+    if (t->head) move_head(t, t->model->block, t->weights, false);
+    if (t->average) memcpy(t->average, t->weights, t->g->param.total * sizeof(float));
+    memcpy(t->best, t->weights, t->g->param.total * sizeof(float));
+    optimizer_start(t->optimizer, t->moments);
+    t->at.best_top1 = -1;
+    return XC_OK;
+}
+
+xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, struct error *err)
+{
+    struct trainer *t = calloc(1, sizeof *t);
+    *out = NULL;
+    if (!t) {
+        model_unref(opts->model);
+        return fail_memory(err, sizeof *t);
+    }
+    t->m = opts->machine;
+    t->data = opts->data;
+    t->model = opts->model;
+    t->s = opts->settings;
+    t->threads = opts->threads;
+    t->classes = opts->data->classes;
+    const xc_status status = set_up(t, err);
+    if (status == XC_OK)
+        *out = t;
+    else
+        trainer_free(t);
+    return status;
+}
+
+void trainer_free(struct trainer *t)
+{
+    if (!t) return;
+    feed_free(t->train);
+    feed_free(t->val);
+    learn_free(t->learn);
+    optimizer_free(t->optimizer);
+    if (t->head) free(t->weights);
+    free(t->grad);
+    free(t->moments);
+    free(t->average);
+    free(t->best);
+    free(t->arena);
+    free(t->target);
+    free(t->loss);
+    graph_free(t->head);
+    model_unref(t->model);
+    free(t);
+}
+
+/* ---- the data ----------------------------------------------------------------------------------
+ */
+
+static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augmented, bool ordered,
+                               struct loader **out, struct error *err)
+{
+    const struct graph *g = t->model->graph;
+    struct loader_opts o = {.split = split,
+                            .shuffle = !ordered,
+                            .drop_last = !ordered,
+                            .batch = t->s.batch,
+                            .h = g->input.h,
+                            .w = g->input.w,
+                            .c = g->input.c,
+                            .threads = t->threads,
+                            .seed = t->s.seed,
+                            .preprocess = &t->model->meta.preprocess};
+    if (augmented) TRY(augment_parse(t->s.augment, &o.augment, err));
+    return loader_new(t->data, &o, out, err);
+}
+
+static xc_status cache_split(struct trainer *t, struct runner *trunk, bool train,
+                             xc_progress_fn *tick, void *user, struct error *err)
+{
+    struct features *features;
+    struct features_opts o = {.trunk = trunk,
+                              .views = train ? t->s.views : 1,
+                              .classes = t->classes,
+                              .tick = tick,
+                              .user = user};
+    const struct feed_opts feed = {.batch = t->s.batch,
+                                   .classes = t->classes,
+                                   .views = o.views,
+                                   .shuffle = train,
+                                   .drop_last = train,
+                                   .seed = t->s.seed};
+    TRY(open_pictures(t, train ? XC_SPLIT_TRAIN : XC_SPLIT_VAL, train && t->s.views > 1, true,
+                      &o.loader, err));
+    const xc_status status = features_new(&o, &features, err);
+    loader_free(o.loader);
+    TRY(status);
+    return feed_features(features, &feed, train ? &t->train : &t->val, err);
+}
+
+static xc_status open_features(struct trainer *t, xc_progress_fn *tick, void *user,
+                               struct error *err)
+{
+    struct runner *trunk;
+    struct shape input = t->model->graph->input;
+    input.n = t->s.batch;
+    TRY(runner_new(t->m, t->model->graph, t->model->block, input, t->features, &trunk, err));
+    xc_status status = cache_split(t, trunk, true, tick, user, err);
+    if (status == XC_OK) status = cache_split(t, trunk, false, tick, user, err);
+    runner_free(trunk);
+    return status;
+}
+
+xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, void *user, struct error *err)
+{
+    struct loader *loader;
+    if (t->head) {
+        TRY(open_features(t, tick, user, err));
+    } else {
+        TRY(open_pictures(t, XC_SPLIT_TRAIN, true, false, &loader, err));
+        TRY(feed_pictures(loader, &t->train, err));
+        TRY(open_pictures(t, XC_SPLIT_VAL, false, true, &loader, err));
+        TRY(feed_pictures(loader, &t->val, err));
+    }
+    feed_begin(t->train, t->at.epoch, t->at.position);
+    return XC_OK;
+}
+
+/* ---- a step ------------------------------------------------------------------------------------
+ */
+
+static void set_targets(struct trainer *t, const struct batch *b)
+{
+    const int classes = t->classes;
+    memset(t->target, 0, (size_t)b->n * (size_t)classes * sizeof *t->target);
+    for (int i = 0; i < b->n; i++) {
+        float *row = t->target + (size_t)i * (size_t)classes;
+        const float *soft = b->target ? b->target + (size_t)i * (size_t)classes : NULL;
+        if (!soft) {
+            target_add_class(row, classes, b->label[i], 1, t->s.smoothing);
+        } else if (t->data->multi_label) {
+            memcpy(row, soft, (size_t)classes * sizeof *row);
+            target_smooth_labels(row, classes, t->s.smoothing);
+        } else {
+            for (int c = 0; c < classes; c++)
+                if (soft[c] > 0) target_add_class(row, classes, c, (double)soft[c], t->s.smoothing);
+        }
+    }
+}
+
+static int best_class(const float *logits, int classes)
+{
+    int best = 0;
+    for (int c = 1; c < classes; c++)
+        if (logits[c] > logits[best]) best = c;
+    return best;
+}
+
+static void add_sums(struct trainer *t, const struct batch *b)
+{
+    const struct view logits = learn_logits(t->learn, t->arena);
+    for (int i = 0; i < b->n; i++) {
+        const float *row = (const float *)(const void *)((char *)logits.data + i * logits.image);
+        t->at.sum.loss += t->loss[i] * b->n;
+        t->at.sum.rows++;
+        t->at.sum.top1 += best_class(row, t->classes) == b->label[i];
+    }
+}
+
+static bool all_finite(const float *x, size_t count)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++) all = all && isfinite(x[i]);
+    return all;
+}
+
+static const char *first_wrong(const struct trainer *t, const float *block)
+{
+    const struct param_table *table = &t->g->param;
+    for (int i = 0; i < table->count; i++)
+        if (!all_finite(block + table->at[i].offset, table->at[i].count)) return table->at[i].name;
+    return NULL;
+}
+
+/* Moving statistics come from what flows through the network, so the first layer whose statistics
+ * went bad is the first one that saw it. */
+static xc_status name_wrong(const struct trainer *t, double loss, struct error *err)
+{
+    const char *weight = first_wrong(t, t->weights), *slope = first_wrong(t, t->grad);
+    return fail(err, XC_ERR_NUMBER,
+                "step %ju (epoch %u): %s is not finite (loss %g, learning rate %g)",
+                (uintmax_t)t->at.step + 1, t->at.epoch + 1,
+                weight  ? weight
+                : slope ? slope
+                        : "the loss",
+                loss, trainer_lr(t));
+}
+
+static xc_status learn_batch(struct trainer *t, const struct batch *b, struct error *err)
+{
+    const struct learn_io io = {.input = b->x,
+                                .target = t->target,
+                                .row_weight = b->weight,
+                                .param = t->weights,
+                                .grad = t->grad,
+                                .loss = t->loss,
+                                .scale = 1.0 / b->n,
+                                .draw = {.seed = t->s.seed, .step = (uint32_t)t->at.step}};
+    double loss = 0;
+    set_targets(t, b);
+    memset(t->grad, 0, t->g->param.total * sizeof *t->grad);
+    TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
+    for (int i = 0; i < b->n; i++) loss += t->loss[i];
+    if (!isfinite(loss)) return name_wrong(t, loss, err);
+    const double norm = optimizer_step(t->optimizer, t->at.step + 1, trainer_lr(t), t->weights,
+                                       t->grad, t->moments, t->m->pool);
+    if (!isfinite(norm)) return name_wrong(t, loss, err);
+    if (t->average)
+        ema_update(&t->g->param, t->at.step + 1, t->s.ema, t->weights, t->average, t->m->pool);
+    return XC_OK;
+}
+
+xc_status trainer_step(struct trainer *t, bool *ended, struct error *err)
+{
+    const struct batch *b = NULL;
+    TRY(feed_next(t->train, &b, err));
+    if (!b) return fail(err, XC_ERR_INTERNAL, "the epoch has no further batch");
+    TRY(learn_batch(t, b, err));
+    add_sums(t, b);
+    t->at.step++;
+    t->at.position += (uint32_t)b->n;
+    *ended = t->at.position / (uint32_t)t->s.batch >= feed_batches(t->train);
+    if (*ended) {
+        t->at.epoch++;
+        t->at.position = 0;
+    }
+    return XC_OK;
+}
+
+void trainer_next_epoch(struct trainer *t)
+{
+    t->at.sum = (struct score){0};
+    feed_begin(t->train, t->at.epoch, 0);
+}
+
+double trainer_lr(const struct trainer *t)
+{
+    return settings_lr(&t->s, trainer_steps(t), t->at.step);
+}
+
+uint32_t trainer_steps(const struct trainer *t)
+{
+    return (uint32_t)(t->data->count[XC_SPLIT_TRAIN] / (size_t)t->s.batch);
+}
+
+/* ---- between two steps -------------------------------------------------------------------------
+ */
+
+static float *counting(const struct trainer *t)
+{
+    return t->average ? t->average : t->weights;
+}
+
+xc_status trainer_evaluate(struct trainer *t, xc_progress_fn *tick, void *user, struct score *out,
+                           struct error *err)
+{
+    struct evaluation e = {.feed = t->val,
+                           .classes = t->classes,
+                           .batch = t->s.batch,
+                           .multi_label = t->data->multi_label,
+                           .tick = tick,
+                           .user = user};
+    TRY(runner_new(t->m, t->g, counting(t), input_of(t), runner_logits(t->g), &e.runner, err));
+    const xc_status status = evaluate(&e, out, err);
+    runner_free(e.runner);
+    return status;
+}
+
+void trainer_keep_best(struct trainer *t)
+{
+    memcpy(t->best, counting(t), t->g->param.total * sizeof *t->best);
+}
+
+xc_status trainer_check(const struct trainer *t, struct error *err)
+{
+    const char *wrong = first_wrong(t, t->weights);
+    if (!wrong) return XC_OK;
+    return fail(err, XC_ERR_NUMBER, "step %ju: %s is not finite", (uintmax_t)t->at.step, wrong);
+}
+
+xc_status trainer_save(const struct trainer *t, bool best, const char *path, struct error *err)
+{
+    const xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    float *from = best ? t->best : counting(t);
+    xc_model *model = NULL;
+    TRY(model_new(t->m, t->model->arch, NULL, &model, err));
+    xc_status status = model_make_block(model, err);
+    if (status == XC_OK) {
+        const float *all = t->head ? t->model->block : from;
+        memcpy(model->block, all, model->graph->param.total * sizeof *all);
+        if (t->head) move_head(t, model->block, from, true);
+        model->meta = t->model->meta;
+        status = model_ready(model, err);
+    }
+    if (status == XC_OK) status = model_save(model, path, &opts, err);
+    model_unref(model);
+    return status;
+}
+
+int trainer_blocks(const struct trainer *t, struct trainer_block out[TRAINER_BLOCKS])
+{
+    const size_t n = t->g->param.total;
+    int count = 0;
+    out[count++] = (struct trainer_block){"weights", t->weights, n};
+    out[count++] =
+        (struct trainer_block){"moments", t->moments, optimizer_state_count(t->optimizer)};
+    out[count++] = (struct trainer_block){"best", t->best, n};
+    if (t->average) out[count++] = (struct trainer_block){"average", t->average, n};
+    if (t->head)
+        out[count++] =
+            (struct trainer_block){"trunk", t->model->block, t->model->graph->param.total};
+    return count;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What do the tests of runs share? Pictures made on the fly, a small network, and files compared.
+ */
+#ifndef XC_TESTS_TRAIN_RUNS_H
+#define XC_TESTS_TRAIN_RUNS_H
+
+#include <xception.h>
+
+#include "harness.h"
+
+#define RUNS_ARCH                                                                                  \
+    "xception,input=15x15x3,stem=4/8,entry=8/16,middle=1,exit=16/24/32,stem-stride=1,dropout=0.2"
+
+/* Three classes (red, green and blue noise), 48 pictures to train on and 18 to validate. `other`
+ * pictures have other sizes, so another fingerprint. */
+xc_dataset *runs_data(bool other);
+/* A new empty folder; runs_end removes it with what is in it. */
+char *runs_folder(void);
+void runs_end(char *folder);
+xc_context *runs_context(int threads);
+/* Options of a run of 3 epochs of 4 steps in folder/name. */
+xc_train_opts runs_opts(const char *folder, const char *name);
+void runs_opts_free(xc_train_opts *opts);
+/* The whole of folder/name/file; free(). */
+char *runs_read(const char *folder, const char *name, const char *file, size_t *size);
+/* Have two runs left the same best, last, and metrics but for the columns of time? */
+bool runs_same(const char *folder, const char *a, const char *b);
+
+#endif

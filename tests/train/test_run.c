@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole runs of a small network: it learns; the same bits for any number of threads; stopped and
+ * resumed it ends with the bytes of an unbroken one; what must be refused is.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/runs.h"
+
+struct watch { /* stops after so many steps; 0: never */
+    int stop_after, steps;
+    double first; /* validation loss of the first epoch */
+    xc_train_progress epoch;
+};
+
+static bool watch(void *user, const xc_train_progress *p)
+{
+    struct watch *w = user;
+    if (p->event == XC_TRAIN_EPOCH) w->epoch = *p;
+    if (p->event == XC_TRAIN_EPOCH && p->epoch == 1) w->first = p->val_loss;
+    if (p->event != XC_TRAIN_STEP) return true;
+    return ++w->steps != w->stop_after;
+}
+
+static void train_as(const xc_train_opts *opts, int threads, xc_status expected)
+{
+    xc_dataset *data = runs_data(false);
+    xc_context *context = runs_context(threads);
+    const xc_status status = xc_train(context, data, opts);
+    if (status != expected) print_error("%s\n", xc_error());
+    assert_int_equal(status, expected);
+    xc_context_free(context);
+    xc_dataset_free(data);
+}
+
+static void resume_as(const xc_train_opts *opts, bool other, xc_status expected)
+{
+    xc_dataset *data = runs_data(other);
+    xc_context *context = runs_context(2);
+    const xc_status status = xc_train_resume(context, data, opts);
+    if (status != expected) print_error("%s\n", xc_error());
+    assert_int_equal(status, expected);
+    xc_context_free(context);
+    xc_dataset_free(data);
+}
+
+static void learns(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    struct watch w = {0};
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.progress = watch;
+    opts.user = &w;
+    opts.epochs = 12;
+    train_as(&opts, 1, XC_OK);
+    print_message("loss %g, validation %g, top-1 %g\n", w.epoch.loss, w.epoch.val_loss,
+                  w.epoch.val_top1);
+    assert_int_equal(w.epoch.epoch, 12);
+    assert_true(w.epoch.loss < 0.8);
+    assert_true(w.epoch.val_top1 > 0.8);
+    runs_opts_free(&opts);
+
+    xc_context *context = runs_context(1);
+    xc_model *model = NULL;
+    xc_dataset *data = runs_data(false);
+    xc_evaluation e;
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/a/best.safetensors", folder) > 0);
+    assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
+    assert_string_equal(xc_model_label(model, 2), "red");
+    assert_int_equal(xc_evaluate(model, data, NULL, &e), XC_OK);
+    assert_int_equal(e.images, 18);
+    assert_true(e.top1 == w.epoch.best_top1);
+    free(path);
+    xc_model_unref(model);
+    xc_dataset_free(data);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+static void any_threads(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    static const char *const name[] = {"1", "2", "3"};
+    for (int i = 0; i < 3; i++) {
+        xc_train_opts opts = runs_opts(folder, name[i]);
+        opts.decode_threads = (uint32_t)(5 - 2 * i);
+        train_as(&opts, i + 1, XC_OK);
+        runs_opts_free(&opts);
+        assert_true(runs_same(folder, name[0], name[i]));
+    }
+    runs_end(folder);
+}
+
+/* At every step of the first two epochs, the last of an epoch among them. */
+static void stopped_and_resumed(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), name[8];
+    xc_train_opts opts = runs_opts(folder, "whole");
+    train_as(&opts, 1, XC_OK);
+    runs_opts_free(&opts);
+    for (int at = 1; at < 9; at++) {
+        struct watch w = {.stop_after = at};
+        snprintf(name, sizeof name, "%d", at);
+        opts = runs_opts(folder, name);
+        opts.progress = watch;
+        opts.user = &w;
+        train_as(&opts, 2, XC_ERR_CANCELLED);
+        opts.progress = NULL;
+        resume_as(&opts, false, XC_OK);
+        runs_opts_free(&opts);
+        assert_true(runs_same(folder, "whole", name));
+    }
+    runs_end(folder);
+}
+
+/* Are the values of a layer those of the start model? The same bytes give the same bits. */
+static void same_values(xc_context *context, xc_model *from, const char *folder, const char *name,
+                        const char *layer, bool expected)
+{
+    enum { ROOM = 8192 };
+    static float input[15 * 15 * 3], value[2][ROOM];
+    size_t count[2] = {0, 0};
+    char *path = NULL;
+    xc_model *model[2] = {from, NULL};
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    opts.taps = &layer;
+    opts.tap_count = 1;
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        input[i] = (float)((i * 37) % 101) / 50 - 1;
+    assert_true(asprintf(&path, "%s/%s/last.safetensors", folder, name) > 0);
+    assert_int_equal(xc_model_load(context, path, NULL, &model[1]), XC_OK);
+    for (int i = 0; i < 2; i++) {
+        xc_session *session = NULL;
+        assert_int_equal(xc_session_new(model[i], &opts, &session), XC_OK);
+        assert_int_equal(xc_run(session, input, 1), XC_OK);
+        assert_int_equal(xc_session_read(session, layer, value[i], ROOM, &count[i]), XC_OK);
+        xc_session_free(session);
+    }
+    assert_int_equal(count[0], count[1]);
+    assert_int_equal(memcmp(value[0], value[1], count[0] * sizeof(float)) == 0, expected);
+    xc_model_unref(model[1]);
+    free(path);
+}
+
+static void one_head(const char *folder, const char *name, const xc_model *from, struct watch *w,
+                     xc_status expected)
+{
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.arch = NULL;
+    opts.from = from;
+    opts.recipe = NULL;
+    opts.freeze = "all-but-head";
+    opts.epochs = 100;
+    opts.lr = 0.02;
+    opts.views = 2;
+    opts.progress = watch;
+    opts.user = w;
+    train_as(&opts, 2, expected);
+    if (expected == XC_ERR_CANCELLED) {
+        w->stop_after = 0;
+        resume_as(&opts, false, XC_OK);
+    }
+    runs_opts_free(&opts);
+}
+
+static void only_the_head(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_context *context = runs_context(1);
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_model *from = NULL;
+    struct watch whole = {0}, broken = {.stop_after = 7};
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.classes = 5;
+    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &from), XC_OK);
+    one_head(folder, "whole", from, &whole, XC_OK);
+    one_head(folder, "broken", from, &broken, XC_ERR_CANCELLED);
+    assert_true(runs_same(folder, "whole", "broken"));
+    print_message("validation %g, then %g\n", whole.first, whole.epoch.val_loss);
+    assert_true(whole.epoch.val_loss < 0.75 * whole.first);
+    same_values(context, from, folder, "whole", "avg_pool", true);
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+static void frozen_blocks(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_context *context = runs_context(1);
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_model *from = NULL;
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.classes = 3;
+    create.seed = 9;
+    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &from), XC_OK);
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.arch = NULL;
+    opts.from = from;
+    opts.freeze = "entry"; /* blocks 1 to 3 of this network */
+    opts.epochs = 1;
+    train_as(&opts, 2, XC_OK);
+    same_values(context, from, folder, "a", "block3_add", true);
+    same_values(context, from, folder, "a", "block4_add", false);
+    runs_opts_free(&opts);
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+static void change(const char *folder, const char *name, const char *file, size_t at, char with)
+{
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/%s/%s", folder, name, file) > 0);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    fseek(f, (long)at, SEEK_SET);
+    fputc(with, f);
+    fclose(f);
+    free(path);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    size_t size;
+    struct watch w = {.stop_after = 5};
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.progress = watch;
+    opts.user = &w;
+    train_as(&opts, 1, XC_ERR_CANCELLED);
+    opts.progress = NULL;
+    resume_as(&opts, true, XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), "have changed"));
+    train_as(&opts, 1, XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "exists already"));
+
+    char *args = runs_read(folder, "a", "args.json", &size);
+    const size_t middle = (size_t)(strstr(args, "middle=1") - args) + 7;
+    change(folder, "a", "args.json", middle, '2');
+    resume_as(&opts, false, XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), "architecture"));
+    change(folder, "a", "args.json", middle, '1');
+    free(args);
+
+    char *bytes = runs_read(folder, "a", "state.safetensors", &size);
+    for (size_t i = 0; i < 40; i++) {
+        const size_t at = i < 20 ? 8 + i * 97 : size - 1 - i * (size / 64);
+        const char flipped = (char)(bytes[at] ^ (1 << (i % 8)));
+        change(folder, "a", "state.safetensors", at, flipped);
+        xc_context *context = runs_context(1);
+        xc_dataset *data = runs_data(false);
+        const xc_status status = xc_train_resume(context, data, &opts);
+        if (status == XC_OK) print_error("bit %zu of byte %zu went unseen\n", i % 8, at);
+        assert_int_not_equal(status, XC_OK);
+        xc_dataset_free(data);
+        xc_context_free(context);
+        change(folder, "a", "state.safetensors", at, bytes[at]);
+    }
+    free(bytes);
+    resume_as(&opts, false, XC_OK);
+    runs_opts_free(&opts);
+
+    opts = runs_opts(folder, "b");
+    opts.lr = 1e6;
+    opts.recipe = "scratch";
+    train_as(&opts, 1, XC_ERR_NUMBER);
+    print_message("%s\n", xc_error());
+    assert_non_null(strstr(xc_error(), "not finite"));
+    opts.lr = 1.0 / 0.0;
+    train_as(&opts, 1, XC_ERR_ARGUMENT);
+    opts.lr = 0.1;
+    opts.freeze = "block99";
+    train_as(&opts, 1, XC_ERR_ARGUMENT);
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
+RUN(cmocka_unit_test(learns), cmocka_unit_test(any_threads), cmocka_unit_test(stopped_and_resumed),
+    cmocka_unit_test(only_the_head), cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
