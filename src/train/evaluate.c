@@ -59,7 +59,7 @@ xc_status evaluate_model(xc_model *model, const struct model_evaluation *o, stru
     if (o->data->classes > e.classes)
         return fail(err, XC_ERR_ARGUMENT, "%s: %d classes, the model has %d", o->data->path,
                     o->data->classes, e.classes);
-    TRY(model_weights(model, XC_PRECISION_F32, &weights, err));
+    TRY(model_weights(model, XC_PRECISION_F32, XC_ALGO_DIRECT, &weights, err));
     xc_status status = open_feed(model, o, input, &e.feed, err);
     if (status == XC_OK)
         status = runner_of(model->machine, model->graph, weights, input,
