@@ -44,7 +44,7 @@ static xc_status fill_batch(struct features *f, const struct features_opts *o, i
 {
     const size_t at = (size_t)view * f->rows + b->position, n = (size_t)b->n;
     if (!f->x) TRY(take_memory(f, b->target != NULL, err));
-    TRY(runner_run(o->trunk, b->x, b->n, f->x + at * f->width, err));
+    runner_run(o->trunk, b->x, b->n, f->x + at * f->width);
     memcpy(f->weight + at, b->weight, n * sizeof *f->weight);
     memcpy(f->label + b->position, b->label, n * sizeof *f->label);
     memcpy(f->sample + b->position, b->sample, n * sizeof *f->sample);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What does the inference plan say for these rows, at this node? */
+/*
+ * What does the inference plan say for these rows, at this node? The plan is of one row; each
+ * thread takes rows of its own, or, when there are fewer rows than threads, all work on one.
+ */
 #include "train/runner.h"
 
 #include <stdlib.h>
@@ -9,8 +12,9 @@ struct runner {
     const struct machine *m;
     struct weights *own;
     struct plan *plan;
-    void *arena;
-    struct view in, out;
+    int node, lanes;
+    void *arena[POOL_MAX_THREADS]; /* one a lane */
+    struct view out;               /* its shape */
 };
 
 int runner_logits(const struct graph *g)
@@ -24,13 +28,17 @@ int runner_logits(const struct graph *g)
 static xc_status set_up(struct runner *r, const struct graph *g, const struct weights *w,
                         struct shape input, int node, struct error *err)
 {
-    const struct plan_opts opts = {.input = input, .tap = &node, .taps = 1};
+    const int threads = pool_threads(r->m->pool);
+    const struct plan_opts opts = {
+        .input = {1, input.h, input.w, input.c}, .tap = &node, .taps = 1};
     TRY(plan_new(g, w, &r->m->f32, &opts, &r->plan, err));
-    const size_t bytes = plan_arena_bytes(r->plan, pool_threads(r->m->pool));
-    r->arena = aligned_new(bytes);
-    if (!r->arena) return fail_memory(err, bytes);
-    if (plan_view(r->plan, 0, r->arena, &r->in) && plan_view(r->plan, node, r->arena, &r->out))
-        return XC_OK;
+    r->node = node;
+    for (; r->lanes < threads && r->lanes < input.n; r->lanes++) {
+        const size_t bytes = plan_arena_bytes(r->plan, r->lanes ? 1 : threads);
+        r->arena[r->lanes] = aligned_new(bytes);
+        if (!r->arena[r->lanes]) return fail_memory(err, bytes);
+    }
+    if (plan_view(r->plan, node, NULL, &r->out)) return XC_OK;
     return fail(err, XC_ERR_INTERNAL, "the plan does not keep what is asked for");
 }
 
@@ -73,7 +81,7 @@ void runner_free(struct runner *r)
     if (!r) return;
     plan_free(r->plan);
     weights_free(r->own);
-    free(r->arena);
+    for (int i = 0; i < r->lanes; i++) free(r->arena[i]);
     free(r);
 }
 
@@ -82,33 +90,66 @@ size_t runner_width(const struct runner *r)
     return (size_t)r->out.h * (size_t)r->out.w * (size_t)r->out.c;
 }
 
-static char *pixel_at(const struct view *v, int n, int y, int x)
+static char *pixel_at(const struct view *v, int y, int x)
 {
-    return (char *)v->data + n * v->image + y * v->row + x * v->pixel;
+    return (char *)v->data + y * v->row + x * v->pixel;
 }
 
-static void put(const struct view *to, const float *x, int n)
+static void put(const struct view *to, const float *x)
 {
-    const size_t bytes = (size_t)to->c * sizeof *x;
-    for (int i = 0; i < n; i++)
-        for (int y = 0; y < to->h; y++)
-            for (int at = 0; at < to->w; at++, x += to->c) memcpy(pixel_at(to, i, y, at), x, bytes);
+    for (int y = 0; y < to->h; y++)
+        for (int at = 0; at < to->w; at++, x += to->c)
+            memcpy(pixel_at(to, y, at), x, (size_t)to->c * sizeof *x);
 }
 
-static void take(const struct view *from, int n, float *out)
+static void take(const struct view *from, float *out)
 {
-    const size_t bytes = (size_t)from->c * sizeof *out;
-    for (int i = 0; i < n; i++)
-        for (int y = 0; y < from->h; y++)
-            for (int at = 0; at < from->w; at++, out += from->c)
-                memcpy(out, pixel_at(from, i, y, at), bytes);
+    for (int y = 0; y < from->h; y++)
+        for (int at = 0; at < from->w; at++, out += from->c)
+            memcpy(out, pixel_at(from, y, at), (size_t)from->c * sizeof *out);
 }
 
-xc_status runner_run(struct runner *r, const float *x, int n, float *out, struct error *err)
+static void run_row(const struct runner *r, int lane, struct pool *pool, const float *x, float *out)
 {
-    put(&r->in, x, n);
-    const xc_status status = plan_run_images(r->plan, n, r->arena, r->m->pool, NULL, NULL);
-    if (status != XC_OK) return fail(err, status, "the run was %s", xc_status_text(status));
-    take(&r->out, n, out);
-    return XC_OK;
+    struct view in, result;
+    plan_view(r->plan, 0, r->arena[lane], &in);
+    plan_view(r->plan, r->node, r->arena[lane], &result);
+    put(&in, x);
+    plan_run(r->plan, r->arena[lane], pool, NULL); /* cannot fail: nothing cancels it */
+    take(&result, out);
+}
+
+struct rows {
+    const struct runner *r;
+    const float *x;
+    float *out;
+    size_t n, width_in, width_out;
+};
+
+static void run_lanes(void *ctx, size_t from, size_t to)
+{
+    const struct rows *w = ctx;
+    for (size_t lane = from; lane < to; lane++) {
+        const struct range part = range_part(w->n, 1, (size_t)w->r->lanes, lane);
+        for (size_t i = part.from; i < part.to; i++)
+            run_row(w->r, (int)lane, NULL, w->x + i * w->width_in, w->out + i * w->width_out);
+    }
+}
+
+void runner_run(const struct runner *r, const float *x, int n, float *out)
+{
+    struct view in;
+    plan_view(r->plan, 0, NULL, &in);
+    struct rows w = {.r = r,
+                     .x = x,
+                     .out = out,
+                     .n = (size_t)n,
+                     .width_in = (size_t)in.h * (size_t)in.w * (size_t)in.c,
+                     .width_out = runner_width(r)};
+    if (n >= r->lanes && r->lanes > 1) {
+        pool_for(r->m->pool, (size_t)r->lanes, 1, run_lanes, &w);
+        return;
+    }
+    for (size_t i = 0; i < w.n; i++)
+        run_row(r, 0, r->m->pool, x + i * w.width_in, out + i * w.width_out);
 }

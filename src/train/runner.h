@@ -26,7 +26,6 @@ XC_NODISCARD xc_status runner_of(const struct machine *m, const struct graph *g,
 void runner_free(struct runner *r);
 size_t runner_width(const struct runner *r); /* numbers that a row of the result has */
 /* x: (n, h, w, c), n at most that of the input; out: (n, width). */
-XC_NODISCARD xc_status runner_run(struct runner *r, const float *x, int n, float *out,
-                                  struct error *err);
+void runner_run(const struct runner *r, const float *x, int n, float *out);
 
 #endif
