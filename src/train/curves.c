@@ -4,20 +4,20 @@
  * for training and one for validation. Plain SVG without a script or a font of its own.
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "train/history.h"
 
 enum { PANEL_W = 400, PANEL_H = 260, LEFT = 52, TOP = 64, GAP = 76, TICKS = 5 };
 
 /* One decimal of a coordinate, without the locale's comma. */
-static void put_at(FILE *out, double v)
+static void put_at(struct text *out, double v)
 {
     const long tenths = lround(v * 10);
-    fprintf(out, "%s%ld.%ld", tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10);
+    text_add(out, "%s%ld.%ld", tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10);
 }
 
 struct panel {
@@ -66,99 +66,99 @@ static void find_range(const struct history *h, struct panel *p)
     p->high = ceil(p->high / step - 1e-9) * step;
 }
 
-static void put_number(FILE *out, double v, double step)
+static void put_number(struct text *out, double v, double step)
 {
     const int digits = step >= 1 ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 3;
     double unit = 1;
     for (int i = 0; i < digits; i++) unit *= 10;
     const long whole = lround(v * unit), part = lround(unit);
-    fprintf(out, "%s%ld", whole < 0 ? "-" : "", labs(whole) / part);
-    if (digits) fprintf(out, ".%0*ld", digits, labs(whole) % part);
+    text_add(out, "%s%ld", whole < 0 ? "-" : "", labs(whole) / part);
+    if (digits) text_add(out, ".%0*ld", digits, labs(whole) % part);
 }
 
-static void put_grid(FILE *out, const struct history *h, const struct panel *p)
+static void put_grid(struct text *out, const struct history *h, const struct panel *p)
 {
     const double step = tick_step(p->high - p->low);
     for (double v = p->low; v <= p->high + step / 2; v += step) {
-        fprintf(out, "<path class=\"grid\" d=\"M");
+        text_add(out, "<path class=\"grid\" d=\"M");
         put_at(out, p->x);
-        fputc(' ', out);
+        text_add(out, " ");
         put_at(out, y_of(p, v));
-        fprintf(out, "h%d\"/><text class=\"y\" x=\"", PANEL_W);
+        text_add(out, "h%d\"/><text class=\"y\" x=\"", PANEL_W);
         put_at(out, p->x - 8);
-        fprintf(out, "\" y=\"");
+        text_add(out, "\" y=\"");
         put_at(out, y_of(p, v) + 4);
-        fprintf(out, "\">");
+        text_add(out, "\">");
         put_number(out, v * p->scale, step * p->scale);
-        fprintf(out, "%s</text>\n", p->unit);
+        text_add(out, "%s</text>\n", p->unit);
     }
     const size_t every = (size_t)fmax(1, tick_step(fmax(1, (double)h->rows)));
     for (size_t e = every; e <= h->rows; e += every) {
-        fprintf(out, "<text class=\"x\" x=\"");
+        text_add(out, "<text class=\"x\" x=\"");
         put_at(out, x_of(h, p, e - 1));
-        fprintf(out, "\" y=\"%d\">%zu</text>\n", TOP + PANEL_H + 20, e);
+        text_add(out, "\" y=\"%d\">%zu</text>\n", TOP + PANEL_H + 20, e);
     }
 }
 
-static void put_line(FILE *out, const struct history *h, const struct panel *p, size_t column,
-                     const char *class)
+static void put_line(struct text *out, const struct history *h, const struct panel *p,
+                     size_t column, const char *class)
 {
-    fprintf(out, "<polyline class=\"%s\" points=\"", class);
+    text_add(out, "<polyline class=\"%s\" points=\"", class);
     for (size_t i = 0; i < h->rows; i++) {
-        if (i) fputc(' ', out);
+        if (i) text_add(out, " ");
         put_at(out, x_of(h, p, i));
-        fputc(',', out);
+        text_add(out, ",");
         put_at(out, y_of(p, value_at(h, i, column)));
     }
-    fprintf(out, "\"/>\n");
+    text_add(out, "\"/>\n");
     for (size_t i = 0; h->rows <= 30 && i < h->rows; i++) {
-        fprintf(out, "<circle class=\"%s dot\" r=\"2.4\" cx=\"", class);
+        text_add(out, "<circle class=\"%s dot\" r=\"2.4\" cx=\"", class);
         put_at(out, x_of(h, p, i));
-        fprintf(out, "\" cy=\"");
+        text_add(out, "\" cy=\"");
         put_at(out, y_of(p, value_at(h, i, column)));
-        fprintf(out, "\"/>\n");
+        text_add(out, "\"/>\n");
     }
 }
 
-static void put_panel(FILE *out, const struct history *h, struct panel *p)
+static void put_panel(struct text *out, const struct history *h, struct panel *p)
 {
     find_range(h, p);
-    fprintf(out, "<text class=\"name\" x=\"");
+    text_add(out, "<text class=\"name\" x=\"");
     put_at(out, p->x);
-    fprintf(out, "\" y=\"%d\">%s</text>\n", TOP - 14, p->title);
+    text_add(out, "\" y=\"%d\">%s</text>\n", TOP - 14, p->title);
     put_grid(out, h, p);
     put_line(out, h, p, p->train, "train");
     put_line(out, h, p, p->val, "val");
-    fprintf(out, "<text class=\"x\" x=\"");
+    text_add(out, "<text class=\"x\" x=\"");
     put_at(out, p->x + PANEL_W / 2.0);
-    fprintf(out, "\" y=\"%d\">epoch</text>\n", TOP + PANEL_H + 40);
+    text_add(out, "\" y=\"%d\">epoch</text>\n", TOP + PANEL_H + 40);
 }
 
-static void put_legend(FILE *out, int width)
+static void put_legend(struct text *out, int width)
 {
-    fprintf(out,
-            "<path class=\"train\" d=\"M%d 24h22\"/><text x=\"%d\" y=\"28\">training</text>"
-            "<path class=\"val\" d=\"M%d 24h22\"/><text x=\"%d\" y=\"28\">validation</text>\n",
-            width - 230, width - 202, width - 126, width - 98);
+    text_add(out,
+             "<path class=\"train\" d=\"M%d 24h22\"/><text x=\"%d\" y=\"28\">training</text>"
+             "<path class=\"val\" d=\"M%d 24h22\"/><text x=\"%d\" y=\"28\">validation</text>\n",
+             width - 230, width - 202, width - 126, width - 98);
 }
 
-static void put_title(FILE *out, const char *title)
+static void put_title(struct text *out, const char *title)
 {
-    fprintf(out, "<text class=\"title\" x=\"%d\" y=\"29\">", LEFT);
+    text_add(out, "<text class=\"title\" x=\"%d\" y=\"29\">", LEFT);
     for (const char *c = title; *c; c++) {
         if (*c == '<')
-            fputs("&lt;", out);
+            text_add(out, "&lt;");
         else if (*c == '&')
-            fputs("&amp;", out);
+            text_add(out, "&amp;");
         else if ((unsigned char)*c >= ' ')
-            fputc(*c, out);
+            text_add(out, "%c", *c);
     }
-    fprintf(out, "</text>\n");
+    text_add(out, "</text>\n");
 }
 
 #define COLUMN(name) (offsetof(struct history_row, name) / sizeof(double))
 
-static void draw(FILE *out, const struct history *h, const char *title)
+static void draw(struct text *out, const struct history *h, const char *title)
 {
     const int width = LEFT + 2 * PANEL_W + GAP + 28, height = TOP + PANEL_H + 56;
     struct panel loss = {.title = "loss",
@@ -173,42 +173,39 @@ static void draw(FILE *out, const struct history *h, const char *title)
                          .x = LEFT + PANEL_W + GAP,
                          .scale = 100,
                          .unit = " %"};
-    fprintf(out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
-            "height=\"%d\">\n<style>text{font:13px system-ui,sans-serif;fill:#444}"
-            ".title{font-size:15px;font-weight:600;fill:#111}.name{font-weight:600}"
-            ".x{text-anchor:middle}.y{text-anchor:end}.grid{stroke:#e3e3e3}"
-            "polyline,path{fill:none;stroke-width:2;stroke-linejoin:round}"
-            "path.grid{stroke-width:1}.train{stroke:#9aa5b1}.val{stroke:#0b6bcb}"
-            ".dot{stroke:none}.dot.train{fill:#9aa5b1}.dot.val{fill:#0b6bcb}</style>\n"
-            "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-            width, height, width, height);
+    text_add(out,
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
+             "height=\"%d\">\n<style>text{font:13px system-ui,sans-serif;fill:#444}"
+             ".title{font-size:15px;font-weight:600;fill:#111}.name{font-weight:600}"
+             ".x{text-anchor:middle}.y{text-anchor:end}.grid{stroke:#e3e3e3}"
+             "polyline,path{fill:none;stroke-width:2;stroke-linejoin:round}"
+             "path.grid{stroke-width:1}.train{stroke:#9aa5b1}.val{stroke:#0b6bcb}"
+             ".dot{stroke:none}.dot.train{fill:#9aa5b1}.dot.val{fill:#0b6bcb}</style>\n"
+             "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+             width, height, width, height);
     put_title(out, title);
     put_legend(out, width);
     put_panel(out, h, &loss);
     put_panel(out, h, &top1);
-    fprintf(out, "</svg>\n");
+    text_add(out, "</svg>\n");
 }
 
 xc_status history_svg(const struct history *h, const char *title, const char *path,
                       struct error *err)
 {
-    char *svg = NULL;
-    size_t size = 0;
+    struct text svg = {0};
     struct file_out file;
-    FILE *out = open_memstream(&svg, &size);
-    if (!out) return fail_memory(err, 1);
-    draw(out, h, title);
-    if (fclose(out) != 0) {
-        free(svg);
-        return fail_memory(err, size);
+    draw(&svg, h, title);
+    if (svg.failed) {
+        free(svg.at);
+        return fail_memory(err, svg.size);
     }
     xc_status status = file_out_open(path, &file, err);
     if (status == XC_OK) {
-        status = file_out_write(&file, svg, size, err);
+        status = file_out_write(&file, svg.at, svg.size, err);
         if (status == XC_OK) status = file_out_commit(&file, err);
         if (status != XC_OK) file_out_abort(&file);
     }
-    free(svg);
+    free(svg.at);
     return status;
 }

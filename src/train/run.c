@@ -6,14 +6,16 @@
  */
 #include "train/run.h"
 
-#include <stdarg.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "data/sheet.h"
 #include "image/draw.h"
 #include "train/run_args.h"
@@ -25,7 +27,7 @@ struct run {
     const struct run_opts *o;
     struct run_state s;
     char *args;
-    FILE *log;
+    int log;            /* descriptor of log.txt, or -1 */
     double since;       /* when this process began to train */
     double before;      /* seconds of earlier ones */
     double saved;       /* when the state was written */
@@ -45,21 +47,25 @@ static double seconds(const struct run *r)
     return r->before + clock_seconds() - r->since;
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct run *r, const char *format, ...)
+/* A line of the log. What cannot be logged is not worth a run. */
+static void note(struct run *r, const char *words)
 {
-    char when[32];
-    va_list list;
+    char line[ERROR_TEXT_SIZE + 64], when[32];
     struct tm tm;
     const time_t now = time(NULL);
-    if (!r->log) return;
     gmtime_r(&now, &tm);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    fprintf(r->log, "%s  ", when);
-    va_start(list, format);
-    vfprintf(r->log, format, list);
-    va_end(list);
-    fputc('\n', r->log);
-    fflush(r->log);
+    snprintf(line, sizeof line, "%s  %s\n", when, words);
+    if (r->log < 0 || write(r->log, line, strlen(line)) >= 0) return;
+    close(r->log);
+    r->log = -1;
+}
+
+static void note_step(struct run *r, const char *what)
+{
+    char words[64];
+    snprintf(words, sizeof words, "%s at step %ju", what, (uintmax_t)r->s.trainer->at.step);
+    note(r, words);
 }
 
 /* ---- progress ----------------------------------------------------------------------------------
@@ -113,7 +119,7 @@ static void tell_note(struct run *r, const char *text)
 {
     xc_train_progress p = progress_of(r, XC_TRAIN_NOTE);
     p.note = text;
-    note(r, "%s", text);
+    note(r, text);
     tell(r, &p);
 }
 
@@ -157,17 +163,15 @@ static xc_status write_sheet(const struct run *r, const char *path, struct error
 
 static xc_status write_bad(const struct run *r, const char *path, struct error *err)
 {
-    char *text = NULL;
-    size_t size = 0;
+    struct text text = {0};
     const struct feed *feed[] = {r->s.trainer->train, r->s.trainer->val};
-    FILE *out = open_memstream(&text, &size);
-    if (!out) return fail_memory(err, 1);
+    xc_status status = XC_OK;
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; feed[k] && feed_bad(feed[k], i); i++)
-            fprintf(out, "%s\n", feed_bad(feed[k], i));
-    xc_status status = fclose(out) == 0 ? XC_OK : fail_memory(err, size);
-    if (status == XC_OK && size > 0) status = write_file(path, text, size, err);
-    free(text);
+            text_add(&text, "%s\n", feed_bad(feed[k], i));
+    if (text.failed) status = fail_memory(err, text.size);
+    if (status == XC_OK && text.size > 0) status = write_file(path, text.at, text.size, err);
+    free(text.at);
     return status;
 }
 
@@ -217,7 +221,7 @@ static xc_status save(struct run *r, bool last, struct error *err)
     if (status == XC_OK) {
         xc_train_progress p = progress_of(r, XC_TRAIN_SAVED);
         r->failed = 0;
-        note(r, "saved at step %ju", (uintmax_t)r->s.trainer->at.step);
+        note_step(r, "saved");
         tell(r, &p);
         return XC_OK;
     }
@@ -229,6 +233,14 @@ static xc_status save(struct run *r, bool last, struct error *err)
 
 /* ---- the loop ----------------------------------------------------------------------------------
  */
+
+static void note_epoch(struct run *r, const xc_train_progress *p)
+{
+    char words[256];
+    snprintf(words, sizeof words, "epoch %u: loss %.4f top1 %.4f, validation loss %.4f top1 %.4f%s",
+             p->epoch, p->loss, p->top1, p->val_loss, p->val_top1, p->is_best ? ", best" : "");
+    note(r, words);
+}
 
 static xc_status end_epoch(struct run *r, struct error *err)
 {
@@ -259,8 +271,7 @@ static xc_status end_epoch(struct run *r, struct error *err)
     p.val_top5 = row.val_top5;
     p.best_top1 = t->at.best_top1;
     p.best_epoch = t->at.best_epoch;
-    note(r, "epoch %u: loss %.4f top1 %.4f, validation loss %.4f top1 %.4f%s", t->at.epoch, p.loss,
-         p.top1, p.val_loss, p.val_top1, p.is_best ? ", best" : "");
+    note_epoch(r, &p);
     r->epoch_began = clock_seconds();
     r->epoch_row = 0;
     if (tell(r, &p)) return XC_OK;
@@ -307,7 +318,7 @@ static xc_status go(struct run *r, struct error *err)
         const xc_status saving = whole ? save(r, true, &own) : XC_OK;
         if (saving != XC_OK) status = fail(err, saving, "%s", own.text);
     }
-    note(r, "%s", status == XC_OK ? "done" : err->text);
+    note(r, status == XC_OK ? "done" : err->text);
     return status;
 }
 
@@ -315,7 +326,7 @@ static void close_run(struct run *r)
 {
     trainer_free(r->s.trainer);
     history_free(&r->s.history);
-    if (r->log) fclose(r->log);
+    if (r->log >= 0) close(r->log);
     free(r->args);
 }
 
@@ -323,8 +334,8 @@ static xc_status open_log(struct run *r, struct error *err)
 {
     char *path = path_of(r, "log.txt");
     if (!path) return fail_memory(err, 1);
-    r->log = fopen(path, "ae");
-    const xc_status status = r->log ? XC_OK : fail_errno(err, path, "cannot open");
+    r->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    const xc_status status = r->log >= 0 ? XC_OK : fail_errno(err, path, "cannot open");
     free(path);
     return status;
 }
@@ -375,7 +386,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
 
 xc_status run_new(const struct run_opts *opts, const struct run_start *start, struct error *err)
 {
-    struct run r = {.o = opts};
+    struct run r = {.o = opts, .log = -1};
     xc_status status = prepare(&r, start, err);
     if (status == XC_OK) status = go(&r, err);
     close_run(&r);
@@ -412,7 +423,7 @@ static xc_status resume(struct run *r, const struct state_file *f, const struct 
     xc_status status = data ? XC_OK : args_open_data(state_args(f), &own, err);
     if (status == XC_OK) status = restore(r, f, data ? data : own, err);
     if (status == XC_OK) {
-        note(r, "resumed at step %ju", (uintmax_t)r->s.trainer->at.step);
+        note_step(r, "resumed");
         status = go(r, err);
     }
     close_run(r);
@@ -422,7 +433,7 @@ static xc_status resume(struct run *r, const struct state_file *f, const struct 
 
 xc_status run_resume(const struct run_opts *opts, const struct dataset *data, struct error *err)
 {
-    struct run r = {.o = opts};
+    struct run r = {.o = opts, .log = -1};
     struct state_file *f = NULL;
     char *path = path_of(&r, "state.safetensors");
     if (!path) return fail_memory(err, 1);

@@ -6,8 +6,9 @@
  */
 #include "train/start.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "base/decimal.h"
 
 /* ---- the architecture --------------------------------------------------------------------------
  */
@@ -48,10 +49,11 @@ static char *without_head(const char *arch, struct arena *a)
 
 static char *with_dropout(const char *arch, double rate, struct arena *a)
 {
-    char given[16];
+    char given[16], text[DECIMAL_SIZE];
     arch_knob(arch, "dropout", given, sizeof given);
     if (rate < 0 || given[0]) return arena_strdup(a, arch);
-    return arena_printf(a, "%s,dropout=%.6g", arch, rate);
+    decimal_write(rate, text);
+    return arena_printf(a, "%s,dropout=%s", arch, text);
 }
 
 /* ---- the numbers -------------------------------------------------------------------------------
