@@ -29,6 +29,9 @@ struct error *api_error(void);
  * Refused: a size of 0 (not initialised) or one of a newer header. */
 XC_NODISCARD xc_status options_read(void *to, size_t known, const void *from, const char *what);
 
+/* Is it one of xc_precision? */
+XC_NODISCARD xc_status check_precision(xc_precision precision);
+
 /* "NAME is NULL" as the sentence. */
 XC_NODISCARD xc_status refuse_null(const char *name);
 

@@ -66,3 +66,10 @@ xc_status refuse_null(const char *name)
 {
     return fail(api_error(), XC_ERR_ARGUMENT, "%s is NULL", name);
 }
+
+xc_status check_precision(xc_precision precision)
+{
+    if (precision >= XC_PRECISION_F32 && precision <= XC_PRECISION_AUTO) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "precision: %d is not one of xc_precision",
+                (int)precision);
+}

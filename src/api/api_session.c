@@ -13,9 +13,7 @@ static xc_status check_opts(const xc_session_opts *o)
     if (o->height > INT32_MAX || o->width > INT32_MAX)
         return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u is too large", o->height,
                     o->width);
-    if (o->precision != XC_PRECISION_F32 && o->precision != XC_PRECISION_F64)
-        return fail(api_error(), XC_ERR_ARGUMENT, "precision: %d is not one of xc_precision",
-                    (int)o->precision);
+    TRY(check_precision(o->precision));
     if (o->algo != XC_ALGO_DIRECT && o->algo != XC_ALGO_FAST)
         return fail(api_error(), XC_ERR_ARGUMENT, "algo: %d is not one of xc_algo", (int)o->algo);
     if (o->tap_count > 0 && !o->taps) return refuse_null("taps");

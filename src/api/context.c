@@ -28,10 +28,8 @@ static xc_status set_up(xc_context *c, const xc_context_opts *opts, struct error
         return fail(err, XC_ERR_ARGUMENT, "cpu: \"%s\" is not an instruction-set level", opts->cpu);
     c->log = opts->log;
     c->log_user = opts->log_user;
-    c->machine.flags = cpu_flags() & allowed;
     cpu_flags_text(cpu_flags(), c->features, sizeof c->features);
-    kernels_init(&c->machine.f32, DTYPE_F32, c->machine.flags);
-    kernels_init(&c->machine.f64, DTYPE_F64, c->machine.flags);
+    machine_init(&c->machine, cpu_flags() & allowed);
     int threads = opts->threads ? opts->threads : pool_default_threads();
     if (threads > POOL_MAX_THREADS) threads = POOL_MAX_THREADS;
     return threads > 1 ? pool_new(threads, &c->machine.pool, err) : XC_OK;
@@ -73,9 +71,7 @@ xc_status xc_context_peak(xc_context *context, xc_precision precision, double se
     if (!out) return refuse_null("out");
     if (!(seconds >= 0 && seconds <= 60))
         return fail(api_error(), XC_ERR_ARGUMENT, "seconds: %g, expected 0..60", seconds);
-    if (precision != XC_PRECISION_F32 && precision != XC_PRECISION_F64)
-        return fail(api_error(), XC_ERR_ARGUMENT, "precision: %d is not one of xc_precision",
-                    (int)precision);
+    TRY(check_precision(precision));
     *out = machine_peak(&context->machine, precision, seconds);
     return XC_OK;
 }

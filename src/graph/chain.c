@@ -22,8 +22,9 @@ static bool is_alias(const struct schedule *s, int i)
     const struct node *n = &s->g->node[i];
     struct shape in = s->shape[n->input[0]];
     if (!(op_of(n)->traits & OP_ALIAS)) return false;
-    if (n->kind != OP_FLATTEN || (in.h == 1 && in.w == 1)) return true;
-    return (size_t)in.c * dtype_size(s->type) % 64 == 0;
+    if (n->kind != OP_FLATTEN) return true;
+    if (s->type[i] != s->type[s->source[n->input[0]]]) return false;
+    return (in.h == 1 && in.w == 1) || (size_t)in.c * dtype_size(s->type[i]) % 64 == 0;
 }
 
 static void find_sources(struct schedule *s)
@@ -208,6 +209,7 @@ static void find_last_reads(struct schedule *s)
 static bool allocate(struct schedule *s, struct arena *a)
 {
     size_t n = (size_t)s->g->nodes;
+    s->type = arena_push(a, n, sizeof *s->type);
     s->source = arena_push(a, n, sizeof *s->source);
     s->kept = arena_push(a, n, sizeof *s->kept);
     s->readers = arena_push(a, n, sizeof *s->readers);
@@ -215,8 +217,8 @@ static bool allocate(struct schedule *s, struct arena *a)
     s->norm_of = arena_push(a, n, sizeof *s->norm_of);
     s->on_load = arena_push(a, n, sizeof *s->on_load);
     s->chain = arena_push(a, n, sizeof *s->chain);
-    return s->source && s->kept && s->readers && s->last_read && s->norm_of && s->on_load &&
-           s->chain;
+    return s->type && s->source && s->kept && s->readers && s->last_read && s->norm_of &&
+           s->on_load && s->chain;
 }
 
 bool schedule_is_fast(const struct schedule *s, int root)
@@ -225,12 +227,14 @@ bool schedule_is_fast(const struct schedule *s, int root)
     return s->fast && op_conv_is_fast(n, s->shape[n->input[0]].c);
 }
 
-xc_status schedule_build(struct schedule *s, const struct plan_opts *opts, struct arena *a,
-                         struct error *err)
+xc_status schedule_build(struct schedule *s, enum dtype type, const struct plan_opts *opts,
+                         struct arena *a, struct error *err)
 {
     if (!allocate(s, a)) return fail_memory(err, (size_t)s->g->nodes * sizeof *s->chain);
     fold_find(s->g, s->norm_of);
+    types_find(s->g, type, s->type);
     find_sources(s);
+    TRY(types_check(s, err));
     count_readers(s);
     TRY(keep(s, opts, err));
     for (int i = 0; i < s->g->nodes; i++) s->chain[i].root = -1;

@@ -8,6 +8,7 @@
  * exists; when the parameters lie in a mapped file, those of a layer leave memory as soon as the
  * layer is done, so that there are never two copies either.
  */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -107,6 +108,7 @@ struct linear { /* a node whose panels are being filled */
     enum packing packing;
     struct matrix matrix;
     struct statistics norm;
+    enum dtype type;
 };
 
 /* to[j] = from[j] * scale[j], rounded once. A whole panel is the usual width, and quick. */
@@ -119,12 +121,37 @@ static void fold_f32(float *restrict to, const float *restrict from, const doubl
         for (size_t j = 0; j < columns; j++) to[j] = (float)((double)from[j] * scale[j]);
 }
 
-static void fill_row(const struct weights *w, const void *weight, const struct panel *p, size_t row,
+/* Through a float whose last digit is odd when anything was lost: it lies on the same side of every
+ * tie between brain floats as x does, so x is rounded once. */
+static uint16_t bf16_from_f64(double x)
+{
+    const double inside = fmin(fmax(x, -(double)FLT_MAX), (double)FLT_MAX);
+    union {
+        float value;
+        uint32_t bits;
+    } odd = {(float)x};
+    if (!(fabs(x) <= (double)FLT_MAX) || (double)odd.value == inside)
+        return bf16_from_f32(odd.value);
+    if (fabs((double)odd.value) > fabs(x)) odd.bits--;
+    odd.bits |= 1;
+    return bf16_from_f32(odd.value);
+}
+
+static void fold_bf16(uint16_t *to, const struct panel *p, size_t row, const float *from,
+                      const double *scale)
+{
+    for (size_t j = 0; j < p->columns; j++)
+        to[panel_at(p, row, j)] = bf16_from_f64((double)from[j] * scale[j]);
+}
+
+static void fill_row(enum dtype type, const void *weight, const struct panel *p, size_t row,
                      const float *from, const double *scale)
 {
     size_t at = p->at + row * p->stride;
     double *wide = (double *)weight + at;
-    if (w->type == DTYPE_F32)
+    if (type == DTYPE_BF16)
+        fold_bf16((uint16_t *)weight, p, row, from, scale);
+    else if (type == DTYPE_F32)
         fold_f32((float *)weight + at, from, scale, p->columns);
     else
         for (size_t j = 0; j < p->columns; j++) wide[j] = (double)from[j] * scale[j];
@@ -148,7 +175,7 @@ static void fill_panels(void *ctx, size_t from, size_t to)
         }
         for (size_t row = 0; row < l->matrix.rows; row++)
             for (size_t i = 0; i < count; i++)
-                fill_row(l->f->w, weight, &panel[i], row, data + row * columns + panel[i].first,
+                fill_row(l->type, weight, &panel[i], row, data + row * columns + panel[i].first,
                          scale[i]);
     }
 }
@@ -156,8 +183,12 @@ static void fill_panels(void *ctx, size_t from, size_t to)
 static void fill_linear(const struct filling *f, int i, struct pool *pool)
 {
     const int kernel = weights_kernel(f, i);
-    struct linear l = {f, i, weights_packing(f, i), weights_matrix(f, i),
-                       statistics_of(f, f->norm_of[i])};
+    struct linear l = {f,
+                       i,
+                       weights_packing(f, i),
+                       weights_matrix(f, i),
+                       statistics_of(f, f->norm_of[i]),
+                       weights_type(f, i, WEIGHTS_KERNEL)};
     fill_bias(f, i);
     if (f->w->ready[i].weight == f->from->data[kernel]) return;
     pool_for(pool, packing_panels(l.packing, &l.matrix), 1, fill_panels, &l);

@@ -32,7 +32,7 @@ static void flatten_emit(const struct emit *e, const struct chain *chain, struct
     struct view *out = &step->call.map.out;
     const struct view *in = &step->call.map.in;
     out->h = in->h, out->w = in->w, out->c = in->c;
-    out->pixel = (ptrdiff_t)((size_t)in->c * dtype_size(e->k->type));
+    out->pixel = (ptrdiff_t)((size_t)in->c * dtype_size(out->type));
     out->row = out->pixel * in->w;
     emit_map(e, chain, step);
 }

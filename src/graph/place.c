@@ -48,9 +48,10 @@ static bool is_flattened(const struct schedule *s, int node)
 
 static xc_status new_value(struct places *p, const struct schedule *s, int node, struct error *err)
 {
-    struct value v = {.shape = s->shape[node], .parent = -1, .first = node, .last = node};
+    struct value v = {
+        .shape = s->shape[node], .type = s->type[node], .parent = -1, .first = node, .last = node};
     int rows = node > 0 ? band_rows_held(s, node) : v.shape.h;
-    if (!set_strides(&v, place_pixel(v.shape.c, s->type), rows))
+    if (!set_strides(&v, place_pixel(v.shape.c, v.type), rows))
         return fail(err, XC_ERR_LIMIT, "%s: a map of %dx%dx%dx%d is too large",
                     s->g->node[node].name, v.shape.n, v.shape.h, v.shape.w, v.shape.c);
     v.fixed = node == 0 || is_flattened(s, node);
@@ -66,7 +67,7 @@ static bool may_replace(const struct places *p, const struct schedule *s, int ov
     over = s->source[over];
     if (s->last_read[over] != out) return false;
     const struct value *v = &p->value[p->value_of[over]];
-    return v->parent < 0 && shape_equal(v->shape, s->shape[out]);
+    return v->parent < 0 && v->type == s->type[out] && shape_equal(v->shape, s->shape[out]);
 }
 
 static bool replace(struct places *p, const struct schedule *s, int out)
@@ -91,12 +92,13 @@ static void adopt_inputs(struct places *p, struct schedule *s, int concat)
     for (int j = 0; j < n->inputs; j++) {
         int x = s->source[n->input[j]];
         struct value *v = &p->value[p->value_of[x]];
-        if (v->parent < 0 && !v->fixed && shape_equal(v->shape, s->shape[x])) {
+        if (v->parent < 0 && !v->fixed && v->type == s->type[concat] &&
+            shape_equal(v->shape, s->shape[x])) {
             v->parent = p->value_of[concat];
             v->at = at;
             if (s->last_read[concat] < s->last_read[x]) s->last_read[concat] = s->last_read[x];
         }
-        at += (size_t)s->shape[x].c * dtype_size(s->type);
+        at += (size_t)s->shape[x].c * dtype_size(s->type[concat]);
     }
 }
 
@@ -231,5 +233,6 @@ struct view place_view(const struct places *p, const struct schedule *s, int nod
                          .c = shape.c,
                          .image = (ptrdiff_t)root->image,
                          .row = (ptrdiff_t)(flat ? root->image : root->row),
-                         .pixel = (ptrdiff_t)(flat ? root->image : root->pixel)};
+                         .pixel = (ptrdiff_t)(flat ? root->image : root->pixel),
+                         .type = v->type};
 }

@@ -65,7 +65,7 @@ static struct step *new_step(struct building *b, int chain)
     step->group = b->schedule.group_of[chain];
     step->grain = 1;
     step->add = NOWHERE;
-    step->call.io.type = b->schedule.type;
+    step->call.io.type = b->emit.k->type;
     return step;
 }
 
@@ -81,11 +81,12 @@ enum { LINE = 64, SCRATCH_BYTES = 320 << 10 };
 
 /* A map of shape s as it would lie in a scratch. Pixels are an odd number of cache lines apart, so
  * that the rows of a tile use different sets of the cache. */
-static struct view scratch_view(const struct building *b, struct shape s)
+static struct view scratch_view(struct shape s, enum dtype type)
 {
-    size_t lines = ((size_t)s.c * dtype_size(b->schedule.type) + LINE - 1) / LINE;
+    size_t lines = ((size_t)s.c * dtype_size(type) + LINE - 1) / LINE;
     ptrdiff_t pixel = (ptrdiff_t)((lines | 1) * LINE);
-    return (struct view){.n = 1, .h = s.h, .w = s.w, .c = s.c, .row = pixel * s.w, .pixel = pixel};
+    return (struct view){
+        .n = 1, .h = s.h, .w = s.w, .c = s.c, .row = pixel * s.w, .pixel = pixel, .type = type};
 }
 
 /* What stays in the second-level cache, in whole rows. */
@@ -135,7 +136,7 @@ static void make_fast(struct building *b, struct step *step)
     call->pointwise.weight = b->emit.ready[root].fast;
     call->scratch = pixels * (size_t)between->pixel;
     b->plan->scratch =
-        larger(b->plan->scratch, call->scratch + winograd_scratch(&m, b->schedule.type, pixels));
+        larger(b->plan->scratch, call->scratch + winograd_scratch(&m, b->emit.k->type, pixels));
     step->per_image = (step->per_image + 1) / 2;
     step->grain = 1;
 }
@@ -144,11 +145,11 @@ static void make_fast(struct building *b, struct step *step)
  * the chain has that. */
 static void add_separable(struct building *b, int chain)
 {
-    struct step *step = new_step(b, chain), depthwise = {.call.io.type = b->schedule.type};
+    struct step *step = new_step(b, chain), depthwise = {.call.io.type = b->emit.k->type};
     const bool separable = step->chain.depthwise >= 0;
     const struct chain front = front_of(&step->chain), back = back_of(&step->chain);
     struct separable_call *call = &step->call.separable;
-    call->pointwise.in = scratch_view(b, b->emit.shape[back.in]);
+    call->pointwise.in = scratch_view(b->emit.shape[back.in], b->schedule.type[back.in]);
     call->pointwise.out = place_view(&b->places, &b->schedule, chain, &step->out);
     fill_step(b, &back, step);
     depthwise.call.io.in = place_view(&b->places, &b->schedule, front.in, &step->in);
@@ -177,7 +178,7 @@ static void add_step(struct building *b, int chain)
 static void add_parts(struct building *b, int chain)
 {
     const struct node *n = &b->emit.g->node[b->schedule.chain[chain].root];
-    size_t channels = 0, element = dtype_size(b->schedule.type);
+    size_t channels = 0, element = dtype_size(b->schedule.type[chain]);
     for (int j = 0; j < n->inputs; j++) {
         size_t from, to;
         struct view in = place_view(&b->places, &b->schedule, n->input[j], &from);
@@ -256,14 +257,14 @@ static xc_status build(struct plan *p, const struct weights *w, const struct ker
                        const struct plan_opts *opts, struct arena *scratch, struct error *err)
 {
     size_t n = (size_t)p->g->nodes;
-    struct building b = {.plan = p, .schedule = {.g = p->g, .type = k->type, .fast = w && w->fast}};
+    struct building b = {.plan = p, .schedule = {.g = p->g, .fast = w && w->fast}};
     const struct ready *ready = w ? w->ready : arena_push(scratch, n, sizeof *ready);
     p->shape = arena_push(&p->arena, n, sizeof *p->shape);
     if (!p->shape || !ready) return fail_memory(err, n * sizeof *p->shape);
     TRY(graph_shapes(p->g, opts->input, p->shape, err));
     b.schedule.shape = p->shape;
     b.emit = (struct emit){.g = p->g, .k = k, .shape = p->shape, .ready = ready};
-    TRY(schedule_build(&b.schedule, opts, scratch, err));
+    TRY(schedule_build(&b.schedule, k->type, opts, scratch, err));
     TRY(bands_find(&b.schedule, opts, scratch, err));
     TRY(places_find(&b.places, &b.schedule, scratch, err));
     p->bytes = b.places.bytes;

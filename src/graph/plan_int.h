@@ -23,7 +23,9 @@
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
-struct ready { /* of one node, in the plan's type; NULL where the operator has none */
+/* Of one node; NULL where the operator has none. The weights of a convolution are in the plan's
+ * type; everything else is, too, but for float32 where that is bf16. */
+struct ready {
     const void *weight, *bias, *scale, *shift;
     const void *fast; /* the weight as winograd_conv wants it, where weights are fast */
 };
@@ -50,6 +52,7 @@ bool weights_linear(const struct node *n); /* has a weight matrix: a convolution
 struct matrix weights_matrix(const struct filling *f, int node);
 enum packing weights_packing(const struct filling *f, int node);
 int weights_kernel(const struct filling *f, int node); /* the parameter that is the matrix */
+enum dtype weights_type(const struct filling *f, int node, enum weights_role role);
 /* Computes every number that is not used as it lies. */
 void weights_fill(const struct filling *f, struct pool *pool);
 
@@ -93,7 +96,7 @@ struct reach { /* row r of a group's result needs rows [step * r + low, step * r
 
 struct schedule {
     const struct graph *g;
-    enum dtype type;
+    enum dtype *type;          /* by node */
     bool fast;                 /* the fast algorithm, where it is possible */
     const struct shape *shape; /* by node, with the batch */
     int *source;    /* the node that a node is another name of (dropout, flatten), or itself */
@@ -111,8 +114,18 @@ struct schedule {
 
 /* Is the chain of this root done by the fast algorithm? */
 bool schedule_is_fast(const struct schedule *s, int root);
-XC_NODISCARD xc_status schedule_build(struct schedule *s, const struct plan_opts *opts,
-                                      struct arena *a, struct error *err);
+/* g and shape are there already; type: the precision. */
+XC_NODISCARD xc_status schedule_build(struct schedule *s, enum dtype type,
+                                      const struct plan_opts *opts, struct arena *a,
+                                      struct error *err);
+
+/* ---- types -------------------------------------------------------------------------------------
+ */
+
+/* The type of each node's numbers in a plan of this precision. */
+void types_find(const struct graph *g, enum dtype type, enum dtype *of);
+/* Refuses what no kernel can do: a dense layer or softmax of bf16. */
+XC_NODISCARD xc_status types_check(const struct schedule *s, struct error *err);
 
 /* ---- groups ------------------------------------------------------------------------------------
  */
@@ -127,6 +140,7 @@ int band_rows_held(const struct schedule *s, int chain);
 
 struct value {
     struct shape shape;
+    enum dtype type;
     size_t pixel, row, image, bytes; /* strides */
     int parent;                      /* the value that this one is a range of channels of, or -1 */
     size_t at;                       /* byte offset inside the parent, or inside the arena */

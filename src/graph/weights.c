@@ -59,12 +59,20 @@ struct parts {
     size_t bytes;
 };
 
+/* Only the weights of convolutions are brain floats. */
+enum dtype weights_type(const struct filling *f, int node, enum weights_role role)
+{
+    const bool own = f->g->node[node].kind == OP_CONV && role == WEIGHTS_KERNEL;
+    return f->k->type == DTYPE_BF16 && !own ? DTYPE_F32 : f->k->type;
+}
+
 /* Sizes come from the architecture and are checked once, here. */
 static bool add_part(const struct filling *f, struct parts *p, int node, enum weights_role role,
                      size_t numbers)
 {
-    const size_t size = dtype_size(f->k->type);
-    struct weights_part part = {.node = node, .role = role, .type = f->k->type, .at = p->bytes};
+    struct weights_part part = {
+        .node = node, .role = role, .type = weights_type(f, node, role), .at = p->bytes};
+    const size_t size = dtype_size(part.type);
     if (!size_mul(numbers, size, &part.bytes) || !size_align(part.bytes, LINE, &part.bytes) ||
         !size_add(p->bytes, part.bytes, &p->bytes))
         return false;
@@ -140,7 +148,7 @@ const char *weights_role_name(enum weights_role role)
 static const float *as_it_lies(const struct filling *f, const struct weights_part *part)
 {
     const int i = part->node;
-    if (f->from->copy_all || f->w->type != DTYPE_F32 || f->norm_of[i] >= 0) return NULL;
+    if (f->from->copy_all || part->type != DTYPE_F32 || f->norm_of[i] >= 0) return NULL;
     if (part->role == WEIGHTS_BIAS)
         return f->from->data[node_param(f->g, &f->g->node[i], PARAM_BIAS)];
     if (part->role != WEIGHTS_KERNEL || weights_packing(f, i) != PACK_PLAIN) return NULL;

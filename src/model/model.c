@@ -225,7 +225,7 @@ void model_unref(xc_model *model)
 {
     if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < PRECISIONS; i++) {
         weights_free(model->fast[i]);
         weights_free(model->ready[i]);
     }

@@ -18,16 +18,25 @@
 struct machine {
     struct pool *pool; /* NULL = serial */
     unsigned flags;    /* CPU features in use */
-    struct kernels f32, f64;
+    struct kernels f32, f64, bf16;
 };
 
+void machine_init(struct machine *m, unsigned flags);
+/* What XC_PRECISION_AUTO is here: bf16 where instructions multiply such numbers, else float32. */
+xc_precision machine_precision(const struct machine *m, xc_precision wanted);
+
+/* precision: not XC_PRECISION_AUTO */
 static inline const struct kernels *machine_kernels(const struct machine *m, xc_precision precision)
 {
-    return precision == XC_PRECISION_F64 ? &m->f64 : &m->f32;
+    return precision == XC_PRECISION_F64    ? &m->f64
+           : precision == XC_PRECISION_BF16 ? &m->bf16
+                                            : &m->f32;
 }
 
 /* Multiply-adds a second that all threads reach together; takes about `seconds`. */
 double machine_peak(const struct machine *m, xc_precision precision, double seconds);
+
+enum { PRECISIONS = XC_PRECISION_BF16 + 1 };
 
 struct model_meta { /* strings live in the model's arena; "" when unknown */
     const char *source, *licence, *report;
@@ -50,8 +59,8 @@ struct xc_model {
     const float **data;           /* one a parameter; NULL when the model has none */
     struct weights_packed packed; /* the arrays of a packed file instead; block NULL: it is none */
     pthread_mutex_t lock;         /* guards ready[] and fast[] */
-    struct weights *ready[2];     /* by xc_precision; made when first needed */
-    struct weights *fast[2];      /* the same for XC_ALGO_FAST */
+    struct weights *ready[PRECISIONS]; /* by xc_precision; made when first needed */
+    struct weights *fast[PRECISIONS];  /* the same for XC_ALGO_FAST */
 };
 
 /* ---- making one: model_new, then the numbers, then model_ready ------------------------------- */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast is this machine at this minute? All threads do independent multiply-adds for a while;
- * clocks and neighbours change, so a measurement asks before and after.
+ * What does this machine compute with, and how fast is it at this minute? All threads do
+ * independent multiply-adds for a while; clocks and neighbours change, so a measurement asks before
+ * and after.
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "model/model.h"
@@ -26,10 +28,25 @@ static void probe_thread(void *ctx, size_t from, size_t to)
     atomic_fetch_add(&p->macs, macs);
 }
 
+void machine_init(struct machine *m, unsigned flags)
+{
+    m->flags = flags;
+    kernels_init(&m->f32, DTYPE_F32, flags);
+    kernels_init(&m->f64, DTYPE_F64, flags);
+    kernels_init(&m->bf16, DTYPE_BF16, flags);
+}
+
+xc_precision machine_precision(const struct machine *m, xc_precision wanted)
+{
+    if (wanted != XC_PRECISION_AUTO) return wanted;
+    return strcmp(m->bf16.level, "avx512bf16") == 0 ? XC_PRECISION_BF16 : XC_PRECISION_F32;
+}
+
 double machine_peak(const struct machine *m, xc_precision precision, double seconds)
 {
     const double start = clock_seconds();
-    struct probe p = {.peak = machine_kernels(m, precision)->peak, .end = start + seconds};
+    struct probe p = {.peak = machine_kernels(m, machine_precision(m, precision))->peak,
+                      .end = start + seconds};
     atomic_init(&p.macs, 0);
     pool_for(m->pool, (size_t)pool_threads(m->pool), 1, probe_thread, &p);
     return (double)atomic_load(&p.macs) / (clock_seconds() - start);

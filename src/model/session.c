@@ -33,6 +33,7 @@ struct lane {
 
 struct xc_session {
     xc_model *model;
+    xc_precision precision;
     const struct kernels *kernels;
     struct shape input; /* n = max_batch */
     size_t input_count; /* numbers an image */
@@ -156,6 +157,12 @@ static const struct result *find_same(const xc_session *s, const struct result *
     return NULL;
 }
 
+/* Of results: nothing is lost when brain floats are widened. */
+static enum dtype result_type(const xc_session *s)
+{
+    return s->kernels->type == DTYPE_BF16 ? DTYPE_F32 : s->kernels->type;
+}
+
 static xc_status take_results(xc_session *s, struct error *err)
 {
     const size_t images = (size_t)s->input.n;
@@ -164,7 +171,7 @@ static xc_status take_results(xc_session *s, struct error *err)
         struct view view;
         if (!plan_view(s->plan, r->node, NULL, &view))
             return fail(err, XC_ERR_INTERNAL, "%s: the plan does not keep it", r->name);
-        size_t bytes = dtype_size(s->kernels->type);
+        size_t bytes = dtype_size(result_type(s));
         r->shared = same != NULL;
         r->count = (size_t)view.h * (size_t)view.w * (size_t)view.c;
         if (!size_mul(r->count, bytes, &bytes)) return fail_memory(err, SIZE_MAX);
@@ -191,7 +198,9 @@ static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error
 {
     const struct weights *weights = NULL;
     if (opts->preprocess) TRY(check_preprocess(s, opts->preprocess, err));
-    TRY(model_weights(s->model, opts->precision, opts->algo, &weights, err));
+    if (opts->algo == XC_ALGO_FAST && s->kernels->type == DTYPE_BF16)
+        return fail(err, XC_ERR_UNSUPPORTED, "the fast algorithm does not know bf16");
+    TRY(model_weights(s->model, s->precision, opts->algo, &weights, err));
     TRY(measure(s, err));
     TRY(choose_results(s, opts, err));
     TRY(make_plan(s, weights, err));
@@ -206,7 +215,8 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
     xc_session *s = calloc(1, sizeof *s);
     if (!s) return fail_memory(err, sizeof *s);
     s->model = model_ref(model);
-    s->kernels = machine_kernels(m, opts->precision);
+    s->precision = machine_precision(m, opts->precision);
+    s->kernels = machine_kernels(m, s->precision);
     s->input = (struct shape){.n = opts->max_batch ? (int)opts->max_batch : 1,
                               .h = (int)(opts->height ? opts->height : model->info.height),
                               .w = (int)(opts->width ? opts->width : model->info.width),
@@ -233,52 +243,75 @@ void session_free(xc_session *s)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+static double number_of(const void *from, enum dtype type, size_t i)
+{
+    if (type == DTYPE_F64) return ((const double *)from)[i];
+    if (type == DTYPE_F32) return (double)((const float *)from)[i];
+    return (double)f32_from_bf16(((const uint16_t *)from)[i]);
+}
+
+static void round_numbers(const void *from, enum dtype type, size_t count, uint16_t *to)
+{
+    const float *floats = from;
+    if (type == DTYPE_F32)
+        for (size_t i = 0; i < count; i++) to[i] = bf16_from_f32(floats[i]);
+    else
+        for (size_t i = 0; i < count; i++) to[i] = bf16_from_f32((float)number_of(from, type, i));
+}
+
 static void convert(const void *from, enum dtype type, size_t count, void *to, enum dtype wanted)
 {
     if (type == wanted)
         memcpy(to, from, count * dtype_size(type));
     else if (wanted == DTYPE_F32)
-        for (size_t i = 0; i < count; i++) ((float *)to)[i] = (float)((const double *)from)[i];
+        for (size_t i = 0; i < count; i++) ((float *)to)[i] = (float)number_of(from, type, i);
+    else if (wanted == DTYPE_F64)
+        for (size_t i = 0; i < count; i++) ((double *)to)[i] = number_of(from, type, i);
     else
-        for (size_t i = 0; i < count; i++) ((double *)to)[i] = (double)((const float *)from)[i];
+        round_numbers(from, type, count, to);
+}
+
+/* Numbers that lie side by side in a view: those of a row, or of a pixel. */
+static int side_by_side(const struct view *v)
+{
+    return v->pixel == v->c * (ptrdiff_t)dtype_size(v->type) ? v->w : 1;
 }
 
 /* Dense numbers into the places of a view of one image. */
-static void scatter(const char *from, enum dtype type, const struct view *to, enum dtype wanted)
+static void scatter(const char *from, enum dtype type, const struct view *to)
 {
-    const size_t bytes = (size_t)to->c * dtype_size(type);
-    for (int y = 0; y < to->h; y++) {
-        char *pixel = (char *)to->data + y * to->row;
-        for (int x = 0; x < to->w; x++, from += bytes, pixel += to->pixel)
-            convert(from, type, (size_t)to->c, pixel, wanted);
-    }
+    const int pixels = side_by_side(to);
+    const size_t count = (size_t)pixels * (size_t)to->c, bytes = count * dtype_size(type);
+    for (int y = 0; y < to->h; y++)
+        for (int x = 0; x < to->w; x += pixels, from += bytes)
+            convert(from, type, count, (char *)to->data + y * to->row + x * to->pixel, to->type);
 }
 
 /* And back: without the gaps between pixels. */
-static void gather(const struct view *from, enum dtype type, char *to)
+static void gather(const struct view *from, char *to, enum dtype wanted)
 {
-    const size_t bytes = (size_t)from->c * dtype_size(type);
-    for (int y = 0; y < from->h; y++) {
-        const char *pixel = (const char *)from->data + y * from->row;
-        for (int x = 0; x < from->w; x++, to += bytes, pixel += from->pixel)
-            memcpy(to, pixel, bytes);
-    }
+    const int pixels = side_by_side(from);
+    const size_t count = (size_t)pixels * (size_t)from->c, bytes = count * dtype_size(wanted);
+    for (int y = 0; y < from->h; y++)
+        for (int x = 0; x < from->w; x += pixels, to += bytes)
+            convert((const char *)from->data + y * from->row + x * from->pixel, from->type, count,
+                    to, wanted);
 }
 
 /* What can be read of an image: the next one in this lane overwrites it. */
 static void keep_results(const xc_session *s, void *arena, uint32_t image)
 {
-    const enum dtype type = s->kernels->type;
+    const enum dtype type = result_type(s);
     for (const struct result *r = s->result; r < s->result + s->results; r++) {
         char *to = r->data + image * r->count * dtype_size(type);
         struct softmax_call call = {.type = type};
         if (r->shared || !plan_view(s->plan, r->node, arena, &call.in)) continue;
         if (!r->softmax) {
-            gather(&call.in, type, to);
+            gather(&call.in, to, type);
             continue;
         }
         call.out = call.in;
-        call.out.data = to; /* of one pixel */
+        call.out.data = to; /* of one pixel; its input is of this type, too: types.c */
         s->kernels->softmax(&call, 0, 1);
     }
 }
@@ -306,7 +339,7 @@ static xc_status load_image(const struct batch *b, uint32_t i, uint32_t at)
         TRY(session_prepare(s, b->picture[i], lane->staging, &lane->err));
     if (!plan_view(s->plan, 0, s->arena[at], &view))
         return fail(&lane->err, XC_ERR_INTERNAL, "the plan does not keep its input");
-    scatter(input, b->type, &view, s->kernels->type);
+    scatter(input, b->type, &view);
     return XC_OK;
 }
 
@@ -420,7 +453,7 @@ xc_status session_read(const xc_session *s, const char *name, enum dtype type, v
     if (!out) return XC_OK;
     if (count < numbers)
         return fail(err, XC_ERR_ARGUMENT, "%s: %zu numbers, room for %zu", name, numbers, count);
-    convert(r->data, s->kernels->type, numbers, out, type);
+    convert(r->data, result_type(s), numbers, out, type);
     return XC_OK;
 }
 
@@ -433,7 +466,7 @@ static void answer(xc_session *s, const struct result *probs, uint32_t at, uint3
                    xc_answer *out)
 {
     const char *const *label = s->model->meta.labels;
-    const enum dtype type = s->kernels->type;
+    const enum dtype type = result_type(s);
     const uint32_t classes = (uint32_t)s->classes, found = k < classes ? k : classes;
     convert(probs->data + at * probs->count * dtype_size(type), type, classes, s->score, DTYPE_F32);
     topk(s->score, classes, found, s->rank);

@@ -26,8 +26,7 @@ static struct machine machine;
 static int set_up(void **state)
 {
     (void)state;
-    kernels_init(&machine.f32, DTYPE_F32, cpu_flags());
-    kernels_init(&machine.f64, DTYPE_F64, cpu_flags());
+    machine_init(&machine, cpu_flags());
     return 0;
 }
 

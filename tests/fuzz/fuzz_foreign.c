@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     xc_model *model = NULL;
     struct error err;
     void *copy = malloc(size ? size : 1);
-    if (!machine.f32.conv) kernels_init(&machine.f32, DTYPE_F32, cpu_flags());
-    if (!machine.f64.conv) kernels_init(&machine.f64, DTYPE_F64, cpu_flags());
+    if (!machine.f32.conv) machine_init(&machine, cpu_flags());
     if (!copy) return 0;
     if (size) memcpy(copy, data, size);
     struct file_view view = {.data = copy, .size = size, .mapping = copy};

@@ -247,8 +247,8 @@ static void plan_places(const struct graph *g, size_t band_bytes, struct arena *
     struct plan_opts opts = {{2, g->input.h, g->input.w, g->input.c}, NULL, 0, band_bytes};
     struct shape *shapes = arena_push(a, (size_t)g->nodes, sizeof *shapes);
     assert_int_equal(graph_shapes(g, opts.input, shapes, &err), XC_OK);
-    *s = (struct schedule){.g = g, .type = DTYPE_F32, .shape = shapes};
-    assert_int_equal(schedule_build(s, &opts, a, &err), XC_OK);
+    *s = (struct schedule){.g = g, .shape = shapes};
+    assert_int_equal(schedule_build(s, DTYPE_F32, &opts, a, &err), XC_OK);
     assert_int_equal(bands_find(s, &opts, a, &err), XC_OK);
     assert_int_equal(places_find(p, s, a, &err), XC_OK);
 }

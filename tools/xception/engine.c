@@ -27,7 +27,10 @@ const char *engine_precision(const char *word, xc_precision *out)
     static const struct {
         const char *word;
         xc_precision precision;
-    } known[] = {{"f32", XC_PRECISION_F32}, {"f64", XC_PRECISION_F64}};
+    } known[] = {{"f32", XC_PRECISION_F32},
+                 {"bf16", XC_PRECISION_BF16},
+                 {"auto", XC_PRECISION_AUTO},
+                 {"f64", XC_PRECISION_F64}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].word, word) != 0) continue;
         *out = known[i].precision;

@@ -13,7 +13,7 @@ int engine_open(const struct args *args, xc_context **out);
  * is for files that hold weights only. */
 int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out);
 /* "f32", "f64", ...: a static copy of the word, or NULL when it is not one of PRECISION_WORDS. */
-#define PRECISION_WORDS "f32, f64"
+#define PRECISION_WORDS "f32, bf16, auto, f64"
 const char *engine_precision(const char *word, xc_precision *out);
 /* After --algo. */
 xc_algo engine_algo(const struct args *args);
