@@ -33,10 +33,10 @@ enum {
 static const float zeros[COLUMNS];
 static const ptrdiff_t one_segment[] = {0};
 
-/* Output pixels whose rows of A are equally far apart. */
+/* Output pixels that are equally far apart, like their rows of A and of the addend. */
 struct run {
-    const char *a;
-    size_t unit;
+    const char *a, *add;
+    char *c;
     int rows;
 };
 
@@ -46,6 +46,7 @@ struct product { /* of one group */
     size_t depth; /* numbers in a row of A */
     struct strip strip;
     const float *bias;
+    bool finished; /* tiles leave outputs, not sums */
     struct run run[RUNS];
     int runs;
     float room[ROOM]; /* (rows of the block, width) */
@@ -59,14 +60,38 @@ struct pass {
 /* ---- sums --------------------------------------------------------------------------------------
  */
 
+/* Can tiles do all that happens to a sum? */
+static bool tiles_finish(const struct conv_call *call)
+{
+    const struct epilogue *e = &call->epilogue;
+    const bool limits = e->act.kind <= ACT_RELU || e->act.kind == ACT_CLIP;
+    return VL == 16 && limits && call->out.type == DTYPE_BF16 &&
+           (!e->add.data || e->add.type == DTYPE_BF16);
+}
+
+static void limit(struct strip *s, const struct activation *act)
+{
+    if (act->kind == ACT_RELU) s->low = 0;
+    if (act->kind == ACT_CLIP) {
+        s->low = (float)act->alpha;
+        s->high = (float)act->beta;
+    }
+}
+
+static void advance(struct strip *s, int rows)
+{
+    s->a += rows * s->a_row;
+    s->c += rows * s->c_row;
+    if (s->add) s->add += rows * s->add_row;
+}
+
 /* As few tiles as possible, as equal as possible. */
 static void cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
 {
     const int tiles = (rows + most - 1) / most, low = rows / tiles, higher = rows % tiles;
     s->tiles = higher;
     if (higher) strip[low](s);
-    s->a += higher * (low + 1) * s->a_row;
-    s->c += higher * (low + 1) * s->c_row;
+    advance(s, higher * (low + 1));
     s->tiles = tiles - higher;
     strip[low - 1](s);
 }
@@ -76,7 +101,9 @@ static void multiply(struct product *p, struct pass pass)
     const struct gemm *g = &BF16(tiles);
     const unsigned before = dot_begin();
     struct strip common = p->strip;
-    common.c_row = pass.width * (ptrdiff_t)sizeof(float);
+    common.rounded = p->finished;
+    common.c_row = p->finished ? p->call->out.pixel : pass.width * (ptrdiff_t)sizeof(float);
+    if (p->finished) limit(&common, &p->call->epilogue.act);
     for (int column = pass.first, width; column < pass.end; column += width) {
         const int left = p->columns - column;
         const bool pair = g->wide && left > PANEL;
@@ -85,11 +112,12 @@ static void multiply(struct product *p, struct pass pass)
         common.b = p->strip.b + column / PANEL * common.panel;
         common.next = width / PANEL * common.panel;
         common.bias = p->bias ? p->bias + column : zeros;
-        common.mask = p->bias && left < width ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
+        common.mask = left < 2 * PANEL ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {
             struct strip s = common;
             s.a = run->a;
-            s.c = (char *)sums;
+            s.c = p->finished ? run->c + column * HALF : (char *)sums;
+            s.add = p->finished && run->add ? run->add + column * HALF : NULL;
             cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
             sums += run->rows * pass.width;
         }
@@ -98,28 +126,20 @@ static void multiply(struct product *p, struct pass pass)
 }
 
 /* out = act(sums + add) */
-INLINE void finish_pixel(const struct product *p, struct pass pass, struct place at,
-                         const float *sums)
-{
-    const struct conv_call *call = p->call;
-    const struct view *add_view = &call->epilogue.add;
-    const void *addend = add_view->data ? pixel_at(add_view, at) : NULL;
-    void *out = pixel_at(&call->out, at);
-    const int group = p->group * p->columns, end = group + p->columns;
-    for (int column = pass.first; column < pass.end && column < p->columns; column += VL) {
-        const int c = group + column;
-        vec v = load(sums + (column - pass.first));
-        if (addend) v = add(v, load_typed(add_view->type, addend, c, end));
-        store_typed(call->out.type, out, c, end, activate_vec(&call->epilogue.act, v));
-    }
-}
-
 static void finish(const struct product *p, struct pass pass)
 {
+    const struct epilogue *e = &p->call->epilogue;
+    const struct view *out = &p->call->out;
     const float *sums = p->room;
     for (const struct run *run = p->run; run < p->run + p->runs; run++)
         for (int i = 0; i < run->rows; i++, sums += pass.width)
-            finish_pixel(p, pass, place_of(&p->call->out, run->unit + (size_t)i), sums);
+            for (int c = pass.first; c < pass.end; c += VL) {
+                const char *add_row = run->add + i * e->add.pixel;
+                vec v = load(sums + (c - pass.first));
+                if (run->add) v = add(v, load_typed(e->add.type, add_row, c, p->columns));
+                v = activate_vec(&e->act, v);
+                store_typed(out->type, run->c + i * out->pixel, c, p->columns, v);
+            }
 }
 
 static struct pass next_pass(const struct product *p, int first, int width)
@@ -151,30 +171,49 @@ static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *
     return win->kh * in_row;
 }
 
-/* Are all pixels of the input, and of the output, equally far apart, and the same ones? */
-static bool is_flat(const struct conv_call *call)
+static bool is_flat(const struct view *v)
 {
-    const struct view *in = &call->in;
-    const struct window *win = &call->window;
-    return in->row == in->w * in->pixel && in->image == in->h * in->row && win->kh == 1 &&
-           win->kw == 1 && win->sy == 1 && win->sx == 1;
+    return v->row == v->w * v->pixel && v->image == v->h * v->row;
 }
 
-/* Runs of the units from .. to; returns where they end, sooner when there are too many. */
-static size_t make_runs(struct product *p, size_t from, size_t to)
+static bool outputs_are_flat(const struct conv_call *call)
+{
+    return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
+}
+
+/* May a run go on through all pixels? */
+static bool is_flat_throughout(const struct conv_call *call)
+{
+    const struct window *win = &call->window;
+    return outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
+           win->sy == 1 && win->sx == 1;
+}
+
+/* The first channel of the group. */
+static char *group_at(const struct view *v, struct place at, int first)
+{
+    return (char *)pixel_at(v, at) + first * (ptrdiff_t)dtype_size(v->type);
+}
+
+/* Runs of the units from .. to; returns where they end, sooner when there are too many. gathered: A
+ * of the first unit, or NULL where A is the input. */
+static size_t make_runs(struct product *p, const uint16_t *gathered, size_t from, size_t to)
 {
     const struct conv_call *call = p->call;
-    const bool flat = is_flat(call);
-    const ptrdiff_t first = p->group * (call->in.c / call->groups) * (ptrdiff_t)HALF;
+    const struct view *addend = &call->epilogue.add;
+    const bool flat = gathered ? outputs_are_flat(call) : is_flat_throughout(call);
+    const char *a = (const char *)gathered;
     for (p->runs = 0; from < to && p->runs < RUNS; p->runs++) {
         struct place at = place_of(&call->out, from);
         const size_t room = flat ? to - from : (size_t)(call->out.w - at.x);
         struct run *run = &p->run[p->runs];
+        run->rows = (int)(room < to - from ? room : to - from);
+        run->c = group_at(&call->out, at, p->group * p->columns);
+        run->add = addend->data ? group_at(addend, at, p->group * p->columns) : NULL;
         at.y *= call->window.sy;
         at.x *= call->window.sx;
-        run->a = (const char *)pixel_at(&call->in, at) + first;
-        run->unit = from;
-        run->rows = (int)(room < to - from ? room : to - from);
+        run->a = a ? a : group_at(&call->in, at, p->group * (call->in.c / call->groups));
+        if (a) a += run->rows * p->strip.a_row;
         from += (size_t)run->rows;
     }
     return from;
@@ -194,11 +233,11 @@ static void conv_direct(struct product *p, size_t from, size_t to)
     const size_t rows = block_rows(to - from, most);
     p->strip.a_row = p->call->window.sx * p->call->in.pixel;
     while (from < to) {
-        from = make_runs(p, from, to - from < rows ? to : from + rows);
+        from = make_runs(p, NULL, from, to - from < rows ? to : from + rows);
         for (int column = 0; column < p->columns; column += COLUMNS) {
             const struct pass pass = next_pass(p, column, COLUMNS);
             multiply(p, pass);
-            finish(p, pass);
+            if (!p->finished) finish(p, pass);
         }
     }
 }
@@ -206,10 +245,17 @@ static void conv_direct(struct product *p, size_t from, size_t to)
 /* ---- gathered rows -----------------------------------------------------------------------------
  */
 
-static void copy_halves(uint16_t *to, const uint16_t *from, int count)
+/* Eight numbers at a time, the last ones twice: quicker than masks. */
+INLINE void copy_halves(uint16_t *to, const uint16_t *from, int count)
 {
-    for (int i = 0; i < count; i += VL)
-        store_halves(to + i, count - i, load_halves(from + i, count - i));
+    enum { STEP = 8 };
+    for (int i = 0; i < count; i += STEP) {
+        const int at = i + STEP <= count ? i : count - STEP;
+        if (count < STEP)
+            to[i] = from[i], i -= STEP - 1;
+        else
+            _mm_storeu_si128((void *)(to + at), _mm_loadu_si128((const void *)(from + at)));
+    }
 }
 
 static void load_operands_into(const struct conv_call *call, struct place at, int c, int count,
@@ -231,16 +277,14 @@ static void load_operands_into(const struct conv_call *call, struct place at, in
     }
 }
 
-/* How many taps of a kernel row lie side by side, inside the input, for every output pixel of this
- * column. */
-static int joined_taps(const struct conv_call *call, struct place at)
+/* Do the taps of a kernel row lie side by side, as they are, inside the input? */
+static bool taps_are_joined(const struct conv_call *call, struct place at)
 {
     const struct window *win = &call->window;
     const int x = at.x * win->sx - win->pad_left;
     const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
-    const bool joined = raw && call->groups == 1 && win->dx == 1 &&
-                        call->in.pixel == call->in.c * HALF && x >= 0 && x + win->kw <= call->in.w;
-    return joined ? win->kw : 1;
+    return raw && call->groups == 1 && win->dx == 1 && call->in.pixel == call->in.c * HALF &&
+           x >= 0 && x + win->kw <= call->in.w;
 }
 
 /* Numbers k .. k + count of the row of A that makes an output pixel, and a zero behind. */
@@ -248,7 +292,7 @@ static void gather_row(const struct product *p, struct place at, size_t k, int c
 {
     const struct conv_call *call = p->call;
     const struct window *win = &call->window;
-    const int channels = call->in.c / call->groups, taps = joined_taps(call, at);
+    const int channels = call->in.c / call->groups, taps = taps_are_joined(call, at) ? win->kw : 1;
     const size_t length = (size_t)(taps * channels);
     for (int done = 0, n; done < count; done += n, k += (size_t)n) {
         const int tap = (int)(k / length) * taps, c = (int)(k % length);
@@ -262,6 +306,46 @@ static void gather_row(const struct product *p, struct place at, size_t k, int c
     to[count] = 0;
 }
 
+/* All of it: the usual case, without divisions. */
+static void gather_whole_row(const struct product *p, struct place at, uint16_t *to)
+{
+    const struct conv_call *call = p->call;
+    const struct window *win = &call->window;
+    const int channels = call->in.c / call->groups;
+    const bool joined = taps_are_joined(call, at);
+    const int taps = joined ? win->kw : 1, n = taps * channels;
+    for (int ky = 0; ky < win->kh; ky++)
+        for (int kx = 0; kx < win->kw; kx += taps, to += n) {
+            struct place from;
+            if (!find_tap(&call->in, win, at, ky, kx, &from))
+                memset(to, 0, (size_t)n * HALF);
+            else if (joined)
+                copy_halves(to, (const void *)pixel_at(&call->in, from), n);
+            else
+                load_operands_into(call, from, p->group * channels, n, to);
+        }
+    *to = 0;
+}
+
+/* Numbers k .. k + count of the rows that make output pixels from `unit` on. */
+static void gather(const struct product *p, size_t unit, size_t rows, size_t k, int count,
+                   uint16_t *to)
+{
+    const struct view *out = &p->call->out;
+    struct place at = place_of(out, unit);
+    for (size_t i = 0; i < rows; i++, to += DEPTH_STEP) {
+        if ((size_t)count == p->depth)
+            gather_whole_row(p, at, to);
+        else
+            gather_row(p, at, k, count, to);
+        if (++at.x < out->w) continue;
+        at.x = 0;
+        if (++at.y < out->h) continue;
+        at.y = 0;
+        at.n++;
+    }
+}
+
 static void conv_gathered(struct product *p, size_t from, size_t to)
 {
     _Alignas(64) uint16_t a[GATHERED_ROWS * DEPTH_STEP];
@@ -272,22 +356,20 @@ static void conv_gathered(struct product *p, size_t from, size_t to)
     p->strip.a_row = DEPTH_STEP * HALF;
     p->strip.segment = one_segment;
     p->strip.segments = 1;
-    p->runs = 1;
+    p->finished &= !deep;
     for (size_t rows; from < to; from += rows) {
-        rows = to - from < most ? to - from : most;
-        p->run[0] = (struct run){(const char *)a, from, (int)rows};
+        rows = make_runs(p, a, from, to - from < most ? to : from + most) - from;
         for (int column = 0; column < p->columns; column += columns) {
             const struct pass pass = next_pass(p, column, columns);
             for (size_t k = 0; k < p->depth; k += DEPTH) {
                 const int count = p->depth - k < DEPTH ? (int)(p->depth - k) : DEPTH;
-                for (size_t i = 0; i < rows && (deep || column == 0); i++)
-                    gather_row(p, place_of(&p->call->out, from + i), k, count, a + i * DEPTH_STEP);
+                if (deep || column == 0) gather(p, from, rows, k, count, a);
                 p->strip.b = b + k / 2 * PANEL;
                 p->strip.k = (count + 1) / 2;
                 p->strip.resume = k > 0;
                 multiply(p, pass);
             }
-            finish(p, pass);
+            if (!p->finished) finish(p, pass);
         }
     }
 }
@@ -314,13 +396,16 @@ void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
     struct strip strip = {.segment = segment,
                           .low = -INFINITY,
                           .high = INFINITY,
+                          .add_row = call->epilogue.add.pixel,
                           .panel = (ptrdiff_t)((p.depth + 1) / 2 * PANEL)};
     strip.segments = find_segments(call, segment, &strip.k);
+    p.finished = tiles_finish(call);
     for (p.group = 0; p.group < call->groups; p.group++) {
         p.strip = strip;
         p.strip.b = weight + p.group * ((columns + PANEL - 1) / PANEL) * strip.panel;
         p.bias = bias ? bias + p.group * columns : NULL;
-        if (strip.segments && (is_flat(call) || !is_short(call->out.w)))
+        if (strip.segments &&
+            (is_flat_throughout(call) || !outputs_are_flat(call) || !is_short(call->out.w)))
             conv_direct(&p, from, to);
         else
             conv_gathered(&p, from, to);

@@ -8,6 +8,9 @@
 #include "kernel/x86/bf16.h"
 #include "kernel/x86/x86.h"
 
+enum { VECTORS = 4 };
+#define EACH_VECTOR(X) X(0) X(1) X(2) X(3)
+
 /* ---- windows -----------------------------------------------------------------------------------
  */
 
@@ -37,23 +40,6 @@ static struct taps taps_of(const struct pool_call *call, struct place at)
     };
 }
 
-INLINE vec pool_vec(const struct pool_call *call, const struct taps *t, int n, int c,
-                    const bool average)
-{
-    const struct window *win = &call->window;
-    const struct view *in = &call->in;
-    vec acc = average ? zero() : splat(-INFINITY);
-    for (int i = 0; i < t->y.count; i++) {
-        const struct place first = {n, t->y.at + i * win->dy, t->x.at};
-        const char *tap = (const char *)pixel_at(in, first);
-        for (int j = 0; j < t->x.count; j++, tap += win->dx * in->pixel) {
-            const vec v = load_typed(in->type, tap, c, in->c);
-            acc = average ? add(acc, v) : larger_of(acc, v);
-        }
-    }
-    return acc;
-}
-
 /* out = act(v + add) */
 INLINE void finish(const struct pool_call *call, struct place at, int c, vec v)
 {
@@ -63,26 +49,54 @@ INLINE void finish(const struct pool_call *call, struct place at, int c, vec v)
     store_typed(call->out.type, pixel_at(&call->out, at), c, end, activate_vec(&e->act, v));
 }
 
+/* `vectors` vectors of channels from c on: enough of them hide the time that one waits. */
+INLINE void pool_vectors(const struct pool_call *call, const struct taps *t, struct place at, int c,
+                         const int vectors, const bool average, vec divisor)
+{
+    const struct window *win = &call->window;
+    const struct view *in = &call->in;
+    vec acc[VECTORS];
+#define START(i) acc[i] = average ? zero() : splat(-INFINITY);
+    EACH_VECTOR(START)
+#undef START
+    for (int i = 0; i < t->y.count; i++) {
+        const struct place first = {at.n, t->y.at + i * win->dy, t->x.at};
+        const char *tap = (const char *)pixel_at(in, first);
+        for (int j = 0; j < t->x.count; j++, tap += win->dx * in->pixel) {
+#define TAKE(i)                                                                                    \
+    if (i < vectors) {                                                                             \
+        const vec v = load_typed(in->type, tap, c + i * VL, in->c);                                \
+        acc[i] = average ? add(acc[i], v) : larger_of(acc[i], v);                                  \
+    }
+            EACH_VECTOR(TAKE)
+#undef TAKE
+        }
+    }
+#define GIVE(i)                                                                                    \
+    if (i < vectors) finish(call, at, c + i * VL, average ? quotient(acc[i], divisor) : acc[i]);
+    EACH_VECTOR(GIVE)
+#undef GIVE
+}
+
+INLINE void pool_pixel(const struct pool_call *call, struct place at, const bool average)
+{
+    const int end = call->out.c, all = call->window.kh * call->window.kw;
+    const struct taps t = taps_of(call, at);
+    const vec divisor = splat((float)(call->count_pad ? all : t.y.count * t.x.count));
+    int c = 0;
+    for (; c + VECTORS * VL <= end; c += VECTORS * VL)
+        pool_vectors(call, &t, at, c, VECTORS, average, divisor);
+    for (; c < end; c += VL) pool_vectors(call, &t, at, c, 1, average, divisor);
+}
+
 void BF16(pool_max)(const struct pool_call *call, size_t from, size_t to)
 {
-    for (; from < to; from++) {
-        const struct place at = place_of(&call->out, from);
-        const struct taps t = taps_of(call, at);
-        for (int c = 0; c < call->out.c; c += VL)
-            finish(call, at, c, pool_vec(call, &t, at.n, c, false));
-    }
+    for (; from < to; from++) pool_pixel(call, place_of(&call->out, from), false);
 }
 
 void BF16(pool_average)(const struct pool_call *call, size_t from, size_t to)
 {
-    const int all = call->window.kh * call->window.kw;
-    for (; from < to; from++) {
-        const struct place at = place_of(&call->out, from);
-        const struct taps t = taps_of(call, at);
-        const vec divisor = splat((float)(call->count_pad ? all : t.y.count * t.x.count));
-        for (int c = 0; c < call->out.c; c += VL)
-            finish(call, at, c, quotient(pool_vec(call, &t, at.n, c, true), divisor));
-    }
+    for (; from < to; from++) pool_pixel(call, place_of(&call->out, from), true);
 }
 
 /* ---- whole images ------------------------------------------------------------------------------

@@ -19,8 +19,25 @@
 #define MASKS(mask) const __mmask16 mask_0 = (__mmask16)(mask), mask_1 = (__mmask16)((mask) >> 16);
 #define LOAD_SOME(j, p)                                                                            \
     _mm512_maskz_loadu_ps(mask_##j, (const float *)(const void *)(p) + (j)*PANEL)
-#define STORE_SOME(j, p, v) _mm512_storeu_ps((float *)(void *)(p) + (j)*PANEL, v)
+#define LOAD_ADDEND(j, p) load_rounded(mask_##j, (const uint16_t *)(const void *)(p) + (j)*PANEL)
+#define STORE_SOME(j, p, v) store_some(s->rounded, mask_##j, p, (j)*PANEL, v)
 #define B_AT(j) (b + (j)*s->panel)
+
+INLINE __m512 load_rounded(__mmask16 mask, const uint16_t *p)
+{
+    return widened(_mm256_maskz_loadu_epi16(mask, p));
+}
+
+INLINE void store_some(bool rounded, __mmask16 mask, void *p, int first, __m512 v)
+{
+    uint16_t *halves_at = p;
+    float *floats_at = p;
+    if (rounded) /* a masked store is slow on some processors */
+        store_halves(halves_at + first, mask == 0xffff ? VL : __builtin_popcount(mask),
+                     narrowed(v));
+    else
+        store(floats_at + first, v);
+}
 #else
 #define VECTOR __m256
 #define BITS(v) _mm256_castps_si256(v)
@@ -29,7 +46,8 @@
 #define FIRST(v) FLOATS(_mm256_slli_epi32(BITS(v), 16))
 #define MASKS(mask) const __m256i lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> VL);
 #define LOAD_SOME(j, p) _mm256_maskload_ps((const float *)(const void *)(p) + (j)*VL, lanes_##j)
-#define STORE_SOME(j, p, v) _mm256_storeu_ps((float *)(void *)(p) + (j)*VL, v)
+#define LOAD_ADDEND LOAD_SOME
+#define STORE_SOME(j, p, v) store((float *)(void *)(p) + (j)*VL, v)
 #define B_AT(j) (b + (j)*VL)
 
 /* Lane i is in the mask when bit i is set. */
@@ -65,7 +83,7 @@ INLINE VECTOR dot(VECTOR a, VECTOR b, VECTOR acc)
 #define ADD(a, b) PS(add)(a, b)
 #define LOW(a, b) max_of(a, b)
 #define HIGH(a, b) min_of(a, b)
-#define FETCH(p) (void)(p)
+#define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
 #ifdef __AVX512F__
 #define FETCH_NEXT(b)                                                                              \
     _mm_prefetch((const char *)(b), _MM_HINT_T1);                                                  \

@@ -33,6 +33,7 @@ struct strip {
     const char *add;   /* or NULL */
     ptrdiff_t add_row;
     float low, high; /* min(max(sum, low), high), NaN stays */
+    bool rounded;    /* c and add are brain floats, where tiles know those; never with resume */
 };
 typedef void strip_fn(const struct strip *s);
 

@@ -37,6 +37,7 @@ static inline void store_some(void *p, __m256i lanes, bool all, __m256 v)
     const bool all = ((mask)&0xffff) == 0xffff;
 #define LOAD(p) _mm256_loadu_ps(p)
 #define LOAD_SOME(j, p) load_some((const float *)(const void *)(p) + (j)*LANES, lanes_##j)
+#define LOAD_ADDEND LOAD_SOME
 #define STORE_SOME(j, p, v) store_some((float *)(void *)(p) + (j)*LANES, lanes_##j, all, v)
 #define SPREAD(p) _mm256_broadcast_ss((const float *)(const void *)(p))
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)

@@ -20,6 +20,7 @@ static inline void fetch(const char *p, int lines)
 #define LOAD(p) _mm512_loadu_ps(p)
 #define LOAD_SOME(j, p)                                                                            \
     _mm512_maskz_loadu_ps(mask_##j, (const float *)(const void *)(p) + (j)*PANEL)
+#define LOAD_ADDEND LOAD_SOME
 #define STORE_SOME(j, p, v) _mm512_mask_storeu_ps((float *)(void *)(p) + (j)*PANEL, mask_##j, v)
 #define SPREAD(p) _mm512_set1_ps(*(const float *)(const void *)(p))
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)

@@ -3,7 +3,8 @@
  * The inner loops of a matrix product, written once for every vector type. The including file
  * defines
  *
- *   VECTOR, MASKS, LOAD, LOAD_SOME, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH, FETCH_NEXT
+ *   VECTOR, MASKS, LOAD, LOAD_SOME, LOAD_ADDEND, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH,
+ *   FETCH_NEXT
  *
  * and, before each use of STRIP(name, rows), VECTORS, the number of vectors in a row of the tile (1
  * or 2), and B_AT(j), where vector j of a row of B begins.
@@ -60,8 +61,8 @@
         if (VECTORS > 1) acc##r##_1 = FMA(v, b_1, acc##r##_1);                                     \
     }
 #define STRIP_ADD(r)                                                                               \
-    acc##r##_0 = ADD(acc##r##_0, LOAD_SOME(0, add + r * s->add_row));                              \
-    if (VECTORS > 1) acc##r##_1 = ADD(acc##r##_1, LOAD_SOME(1, add + r * s->add_row));
+    acc##r##_0 = ADD(acc##r##_0, LOAD_ADDEND(0, add + r * s->add_row));                            \
+    if (VECTORS > 1) acc##r##_1 = ADD(acc##r##_1, LOAD_ADDEND(1, add + r * s->add_row));
 #define STRIP_STORE(r)                                                                             \
     STORE_SOME(0, c + r * s->c_row, HIGH(high, LOW(low, acc##r##_0)));                             \
     if (VECTORS > 1) STORE_SOME(1, c + r * s->c_row, HIGH(high, LOW(low, acc##r##_1)));
