@@ -231,7 +231,7 @@ static void test_ranges(void **state)
     refused_image(64, 64, 192, 2, "format 2");
     refused_session(1025, 0, 0, 0, "max_batch: 1025");
     refused_session(1, 0x80000000u, 0, 0, "too large");
-    refused_session(1, 0, 2, 0, "precision: 2");
+    refused_session(1, 0, 4, 0, "precision: 4");
     refused_session(1, 0, 0, 1, "taps is NULL");
     xc_model *model = NULL;
     xc_create_opts create = XC_CREATE_OPTS_INIT;

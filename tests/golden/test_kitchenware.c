@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <glob.h>
 #include <jansson.h>
 #include <math.h>
 #include <xception.h>
@@ -66,20 +67,25 @@ static void need_data(const struct fixture *f)
     skip();
 }
 
-static void run_picture(xc_session *session, const char *name)
+static void run_path(xc_session *session, const char *path)
 {
-    char path[512];
     xc_image *image = NULL;
     uint32_t h, w, c;
     xc_session_size(session, &h, &w, &c);
     float *input = calloc((size_t)h * w * c, sizeof *input);
     assert_non_null(input);
-    snprintf(path, sizeof path, FOLDER "pictures/%s", name);
     must(xc_image_load(path, NULL, &image));
     must(xc_prepare(session, image, input));
     must(xc_run(session, input, 1));
     xc_image_free(image);
     free(input);
+}
+
+static void run_picture(xc_session *session, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, FOLDER "pictures/%s", name);
+    run_path(session, path);
 }
 
 static int order(const double *value, int rank)
@@ -168,11 +174,116 @@ static void features_are_keras(void **state)
     xc_session_free(session);
 }
 
+/* ---- bf16 ------------------------------------------------------------------------------------ */
+
+/* One picture through sessions of float32 and of bf16. */
+struct pair {
+    xc_session *session[2];
+    double error, largest, margin; /* margin: of the best class of float32 before the second */
+    bool agree;                    /* on the best class */
+};
+
+static void open_pair(struct pair *p, xc_model *model)
+{
+    static const xc_precision precision[] = {XC_PRECISION_F32, XC_PRECISION_BF16};
+    for (int i = 0; i < 2; i++) {
+        xc_session_opts opts = XC_SESSION_OPTS_INIT;
+        opts.precision = precision[i];
+        must(xc_session_new(model, &opts, &p->session[i]));
+    }
+}
+
+static void run_pair(struct pair *p, const char *path)
+{
+    double logit[2][CLASSES];
+    size_t written;
+    for (int i = 0; i < 2; i++) {
+        run_path(p->session[i], path);
+        must(xc_session_read_f64(p->session[i], "logits", logit[i], CLASSES, &written));
+    }
+    p->error = p->largest = 0;
+    for (int i = 0; i < CLASSES; i++) {
+        p->error = fmax(p->error, fabs(logit[0][i] - logit[1][i]));
+        p->largest = fmax(p->largest, fabs(logit[0][i]));
+    }
+    const int first = order(logit[0], 0), second = order(logit[0], 1);
+    p->margin = logit[0][first] - logit[0][second];
+    p->agree = first == order(logit[1], 0);
+}
+
+static void close_pair(struct pair *p)
+{
+    for (int i = 0; i < 2; i++) xc_session_free(p->session[i]);
+}
+
+static void bf16_is_near(void **state)
+{
+    struct fixture *f = *state;
+    struct pair p;
+    const char *name;
+    json_t *picture;
+    double error = 0, largest = 0;
+    need_data(f);
+    open_pair(&p, f->model);
+    json_object_foreach(json_object_get(f->golden, "pictures"), name, picture)
+    {
+        char path[512];
+        snprintf(path, sizeof path, FOLDER "pictures/%s", name);
+        run_pair(&p, path);
+        error = fmax(error, p.error);
+        largest = fmax(largest, p.largest);
+        print_message("%s %g of %g\n", name, p.error, p.largest);
+        assert_true(p.agree);
+    }
+    close_pair(&p);
+    print_message("largest difference of a logit: %.4f, the largest is %.3f\n", error, largest);
+    assert_true(error <= 2e-2 * largest);
+}
+
+/* Photographs of something else, some of them hard to tell: where float32 is sure by more than
+ * twice the largest error, bf16 says the same. */
+static void bf16_is_sure(void **state)
+{
+    struct fixture *f = *state;
+    enum { PICTURES = 300, STEP = 10 };
+    static double margin[PICTURES];
+    static bool agree[PICTURES];
+    struct pair p;
+    glob_t found = {0};
+    double error = 0;
+    int same = 0, sure = 0;
+    need_data(f);
+    glob(XC_SHARED_DIR "/data/clothing/train/*/*.jpg", 0, NULL, &found);
+    if (!getenv("XC_ALL_PICTURES") || found.gl_pathc < (size_t)PICTURES * STEP) {
+        globfree(&found);
+        print_message("skipped: XC_ALL_PICTURES is not set, or clothing is absent\n");
+        skip();
+    }
+    open_pair(&p, f->model);
+    for (int i = 0; i < PICTURES; i++) {
+        run_pair(&p, found.gl_pathv[(size_t)i * STEP]);
+        error = fmax(error, p.error);
+        margin[i] = p.margin;
+        agree[i] = p.agree;
+    }
+    close_pair(&p);
+    globfree(&found);
+    for (int i = 0; i < PICTURES; i++) {
+        same += agree[i];
+        sure += margin[i] > 2 * error;
+        assert_true(agree[i] || margin[i] <= 2 * error);
+    }
+    print_message("largest difference %.4f; of %d pictures %d agree, %d of them surely\n", error,
+                  PICTURES, same, sure);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_keras),
         cmocka_unit_test(features_are_keras),
+        cmocka_unit_test(bf16_is_near),
+        cmocka_unit_test(bf16_is_sure),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

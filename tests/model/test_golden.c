@@ -115,28 +115,34 @@ static uint64_t layer_hash(const xc_session *session, const char *layer)
 }
 
 /* A run with every visible layer tapped. names: of the model's layers. */
-static struct golden_run run_visible(struct golden_how how, const char **name, uint32_t *count)
+static struct golden_run run_visible(struct golden_how how, xc_precision precision,
+                                     const char **name, uint32_t *count)
 {
     xc_context *context = make_context(1);
     xc_model *model = make_model(context, KERAS.arch, KERAS.side, XC_WEIGHTS_NONE);
     *count = visible_layers(model, name);
-    struct golden_run r = golden_run(&KERAS, how, XC_PRECISION_F32, name);
+    struct golden_run r = golden_run(&KERAS, how, precision, name);
     xc_model_unref(model);
     xc_context_free(context);
     visible_layers(r.model, name);
     return r;
 }
 
-static void check_hashes(struct golden_how how)
+static const char *table_of(struct golden_how how, xc_precision precision)
+{
+    if (precision == XC_PRECISION_BF16) return XC_SOURCE_DIR "/tests/model/hashes_71_bf16.txt";
+    return how.fast ? XC_SOURCE_DIR "/tests/model/hashes_71_fast.txt"
+                    : XC_SOURCE_DIR "/tests/model/hashes_71.txt";
+}
+
+static void check_hashes(struct golden_how how, xc_precision precision)
 {
     const char *name[MAX_LAYERS];
     char layer[64];
     uint64_t want;
     uint32_t count;
-    struct golden_run r = run_visible(how, name, &count);
-    FILE *table = fopen(how.fast ? XC_SOURCE_DIR "/tests/model/hashes_71_fast.txt"
-                                 : XC_SOURCE_DIR "/tests/model/hashes_71.txt",
-                        "r");
+    struct golden_run r = run_visible(how, precision, name, &count);
+    FILE *table = fopen(table_of(how, precision), "r");
     assert_non_null(table);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(fscanf(table, "%63s %" SCNx64, layer, &want), 2);
@@ -155,8 +161,55 @@ static void check_hashes(struct golden_how how)
 static void test_hashes(void **state)
 {
     (void)state;
-    for (size_t i = 0; cpu_level(i); i++) check_hashes((struct golden_how){1, cpu_level(i), false});
-    check_hashes((struct golden_how){3, NULL, false});
+    for (size_t i = 0; cpu_level(i); i++)
+        check_hashes((struct golden_how){1, cpu_level(i), false}, XC_PRECISION_F32);
+    check_hashes((struct golden_how){3, NULL, false}, XC_PRECISION_F32);
+}
+
+static void test_bf16_hashes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; cpu_level(i); i++)
+        check_hashes((struct golden_how){1, cpu_level(i), false}, XC_PRECISION_BF16);
+    check_hashes((struct golden_how){3, NULL, false}, XC_PRECISION_BF16);
+}
+
+/* Every kind of head and body, whatever its weights: as near to float32 as eight bits allow. */
+static void test_bf16_is_near(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arch;
+        uint32_t side;
+    } nets[] = {{"xception", 71}, {"mini-xception", 64}, {"tiny-xception", 112}, {"xception41", 65},
+                {"resnet50", 64}, {"vgg16", 64},         {"inception-v3", 75},   {"googlenet", 64}};
+    xc_context *context = make_context(2);
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        xc_model *model = make_model(context, nets[i].arch, nets[i].side, XC_WEIGHTS_RANDOM);
+        float *input = make_input(1, nets[i].side, xc_model_get_info(model)->channels), *logit[2];
+        size_t count;
+        for (int j = 0; j < 2; j++) {
+            xc_session *session =
+                make_session(model, 1, j ? XC_PRECISION_BF16 : XC_PRECISION_F32, NULL);
+            CHECK(xc_run(session, input, 1));
+            logit[j] = read_result(session, "logits", &count);
+            xc_session_free(session);
+        }
+        float largest = 0, error = 0;
+        for (size_t j = 0; j < count; j++) {
+            largest = fmaxf(largest, fabsf(logit[0][j]));
+            error = fmaxf(error, fabsf(logit[0][j] - logit[1][j]));
+        }
+        if (!(error <= 2e-2f * largest) || error == 0) {
+            print_error("%s: %g of %g\n", nets[i].arch, (double)error, (double)largest);
+            _fail(__FILE__, __LINE__);
+        }
+        free(logit[0]);
+        free(logit[1]);
+        free(input);
+        xc_model_unref(model);
+    }
+    xc_context_free(context);
 }
 
 /* A level that the processor has is the one that runs: the hashes are not all of the best one. */
@@ -177,9 +230,10 @@ static void test_levels_are_used(void **state)
 static void test_fast_hashes(void **state)
 {
     (void)state;
-    for (size_t i = 0; cpu_level(i); i++) check_hashes((struct golden_how){1, cpu_level(i), true});
+    for (size_t i = 0; cpu_level(i); i++)
+        check_hashes((struct golden_how){1, cpu_level(i), true}, XC_PRECISION_F32);
     for (int threads = 2; threads <= 7; threads += threads == 2 ? 1 : 4)
-        check_hashes((struct golden_how){threads, NULL, true});
+        check_hashes((struct golden_how){threads, NULL, true}, XC_PRECISION_F32);
 }
 
 /* ---- the fast algorithm ---------------------------------------------------------------------- */
@@ -238,11 +292,11 @@ static void test_fast(void **state)
     }
 }
 
-static int write_table(bool fast)
+static int write_table(bool fast, xc_precision precision)
 {
     const char *name[MAX_LAYERS];
     uint32_t count;
-    struct golden_run r = run_visible((struct golden_how){1, NULL, fast}, name, &count);
+    struct golden_run r = run_visible((struct golden_how){1, NULL, fast}, precision, name, &count);
     for (uint32_t i = 0; i < count; i++)
         printf("%s %016" PRIx64 "\n", name[i], layer_hash(r.session, name[i]));
     golden_end(&r);
@@ -255,10 +309,14 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_double),
                                        cmocka_unit_test(test_taps),
                                        cmocka_unit_test(test_hashes),
+                                       cmocka_unit_test(test_bf16_hashes),
+                                       cmocka_unit_test(test_bf16_is_near),
                                        cmocka_unit_test(test_levels_are_used),
                                        cmocka_unit_test(test_fast_hashes),
                                        cmocka_unit_test(test_fast)};
-    if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table(false);
-    if (argc == 2 && strcmp(argv[1], "write-fast") == 0) return write_table(true);
+    if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table(false, XC_PRECISION_F32);
+    if (argc == 2 && strcmp(argv[1], "write-fast") == 0) return write_table(true, XC_PRECISION_F32);
+    if (argc == 2 && strcmp(argv[1], "write-bf16") == 0)
+        return write_table(false, XC_PRECISION_BF16);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,11 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
     {                                                                                              \
         "model", 'm', "MODEL", NULL, 0, 0, "model file: ours, or .keras .h5 .pth .safetensors"     \
     }
+#define ENGINE_PRECISION_OPTION                                                                    \
+    {                                                                                              \
+        "precision", 0, "PRECISION", "f32|bf16|auto|f64", 0, 0,                                    \
+            "of the numbers; bf16: half the memory, half the time where the processor has it"      \
+    }
 #define ENGINE_ALGO_OPTION                                                                         \
     {                                                                                              \
         "algo", 0, "ALGO", "direct|fast", 0, 0,                                                    \

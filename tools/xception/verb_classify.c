@@ -21,6 +21,7 @@ static const struct option options[] = {
     {"labels", 0, "FILE", NULL, 0, 0, "one label a line instead of the model's, or 'imagenet'"},
     {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the model's"},
     ENGINE_PREPROCESS_OPTIONS,
+    ENGINE_PRECISION_OPTION,
     ENGINE_ALGO_OPTION,
     {"format", 0, "FORMAT", FORMAT_CHOICES, 0, 0, "of the results"},
     {"raw-logits", 0, NULL, NULL, 0, 0, "scores before the softmax (json: all of them, too)"},
@@ -231,6 +232,8 @@ static int open_session(struct job *job, const struct args *args)
     if (code != EXIT_DONE) return code;
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     opts.preprocess = &preprocess;
+    const char *precision = arg_text(args, "precision");
+    if (precision) engine_precision(precision, &opts.precision);
     opts.algo = engine_algo(args);
     xc_status status = xc_session_new(job->model, &opts, &job->session);
     if (status != XC_OK) return say_status(status, opts.height ? EXIT_USAGE : EXIT_MODEL);
