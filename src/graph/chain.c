@@ -63,11 +63,18 @@ static int input_of(const struct schedule *s, int node, int j)
     return s->source[s->g->node[node].input[j]];
 }
 
+/* Dense layers have one type, all others any. */
+static bool suits(const struct schedule *s, int node, int root)
+{
+    return s->g->node[root].kind != OP_DENSE || s->type[s->source[node]] == s->type[root];
+}
+
 /* May node i, the only reader of x, become part of the chain that ends at x? */
 static bool joins(const struct schedule *s, int i, int x)
 {
     const struct chain *c = &s->chain[x];
-    return c->root >= 0 && (op_of(&s->g->node[c->root])->traits & OP_EPILOGUE) && c->act < 0 &&
+    return c->root >= 0 && suits(s, i, c->root) &&
+           (op_of(&s->g->node[c->root])->traits & OP_EPILOGUE) && c->act < 0 &&
            s->readers[x] == 1 && !s->kept[x] && shape_equal(s->shape[x], s->shape[i]);
 }
 
@@ -130,7 +137,8 @@ static void schedule_add(struct schedule *s, int i)
     const struct node *n = &s->g->node[i];
     int x = input_of(s, i, 0), y = input_of(s, i, 1);
     int late = x > y ? x : y, early = n->input[x > y];
-    if (x != y && joins(s, i, late) && s->chain[late].other < 0) {
+    if (x != y && joins(s, i, late) && s->chain[late].other < 0 &&
+        suits(s, early, s->chain[late].root)) {
         extend(s, late, i)->other = early;
         return;
     }
@@ -234,7 +242,6 @@ xc_status schedule_build(struct schedule *s, enum dtype type, const struct plan_
     fold_find(s->g, s->norm_of);
     types_find(s->g, type, s->type);
     find_sources(s);
-    TRY(types_check(s, err));
     count_readers(s);
     TRY(keep(s, opts, err));
     for (int i = 0; i < s->g->nodes; i++) s->chain[i].root = -1;

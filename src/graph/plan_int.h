@@ -124,8 +124,6 @@ XC_NODISCARD xc_status schedule_build(struct schedule *s, enum dtype type,
 
 /* The type of each node's numbers in a plan of this precision. */
 void types_find(const struct graph *g, enum dtype type, enum dtype *of);
-/* Refuses what no kernel can do: a dense layer or softmax of bf16. */
-XC_NODISCARD xc_status types_check(const struct schedule *s, struct error *err);
 
 /* ---- groups ------------------------------------------------------------------------------------
  */

@@ -12,8 +12,8 @@
  *
  * bf16: weights of convolutions and what views of that type hold are bf16; sums, biases, scales and
  * everything between loading and storing are float32; a result is rounded once, as it is stored
- * (bf16_from_f32). A convolution's input is bf16, and rounded again after a prologue. Its sums go
- * in pairs of products,
+ * (bf16_from_f32). A convolution multiplies bf16 only: it rounds what a prologue gives, or an
+ * input of float32. Its sums go in pairs of products,
  *
  *     acc = dot(a[2j], w[2j], dot(a[2j+1], w[2j+1], acc)),
  *

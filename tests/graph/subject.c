@@ -60,10 +60,12 @@ static void write_image(const struct view *v, const struct subject *s, int image
             for (int c = 0; c < v->c; c++) {
                 double value = net_input(s->seed, i++);
                 char *p = pixel(v, image, y, x);
-                if (s->k.type == DTYPE_F64)
+                if (v->type == DTYPE_F64)
                     ((double *)(void *)p)[c] = value;
-                else
+                else if (v->type == DTYPE_F32)
                     ((float *)(void *)p)[c] = (float)value;
+                else
+                    ((uint16_t *)(void *)p)[c] = bf16_from_f32((float)value);
             }
 }
 
@@ -76,16 +78,30 @@ void trial_run(struct trial *t, const struct subject *s, int images, int first_i
     assert_int_equal(plan_run(t->plan, t->arena, pool, NULL), XC_OK);
 }
 
+static enum dtype read_type(const struct subject *s)
+{
+    return s->k.type == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
+}
+
+static void copy_pixel(const struct view *v, const char *from, char *to, size_t bytes)
+{
+    if (v->type != DTYPE_BF16)
+        memcpy(to, from, bytes);
+    else
+        for (int c = 0; c < v->c; c++)
+            ((float *)(void *)to)[c] = f32_from_bf16(((const uint16_t *)(const void *)from)[c]);
+}
+
 void *trial_read(const struct trial *t, const struct subject *s, int node, int image, size_t *bytes)
 {
     struct view v;
     assert_true(plan_view(t->plan, node, t->arena, &v));
-    size_t row = (size_t)v.c * dtype_size(s->k.type);
+    size_t row = (size_t)v.c * dtype_size(read_type(s));
     *bytes = row * (size_t)v.h * (size_t)v.w;
     char *out = malloc(*bytes), *to = out;
     assert_non_null(out);
     for (int y = 0; y < v.h; y++)
-        for (int x = 0; x < v.w; x++, to += row) memcpy(to, pixel(&v, image, y, x), row);
+        for (int x = 0; x < v.w; x++, to += row) copy_pixel(&v, pixel(&v, image, y, x), to, row);
     return out;
 }
 
@@ -114,11 +130,11 @@ static double error_of(const struct trial *t, const struct subject *s, int node,
 {
     size_t bytes;
     void *got = trial_read(t, s, node, image, &bytes);
-    size_t count = bytes / dtype_size(s->k.type);
+    size_t count = bytes / dtype_size(read_type(s));
     double worst = 0, largest = 1;
     for (size_t i = 0; i < count; i++) {
         double expected = right[(size_t)image * count + i];
-        double difference = fabs(value_in(got, s->k.type, i) - expected);
+        double difference = fabs(value_in(got, read_type(s), i) - expected);
         if (!(difference <= worst)) worst = difference; /* NaN is the worst */
         largest = fmax(largest, fabs(expected));
     }

@@ -33,7 +33,7 @@ void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, i
 void trial_run(struct trial *t, const struct subject *s, int images, int first_image,
                struct pool *pool);
 void trial_free(struct trial *t);
-/* The values of one image of a node, dense, as bytes of the plan's type: free(). */
+/* The values of one image of a node, dense; brain floats as floats: free(). */
 void *trial_read(const struct trial *t, const struct subject *s, int node, int image,
                  size_t *bytes);
 

@@ -12,7 +12,7 @@ static void draw_views(struct trial *t, struct dice *d, struct view in, int oh, 
 {
     struct conv_call *call = &t->conv;
     const struct window *win = &call->window;
-    trial_input(t, d, &call->in, (struct shape){in.n, in.h, in.w, in.c}, t->type);
+    trial_input(t, d, &call->in, (struct shape){in.n, in.h, in.w, in.c}, dice_type(t, d));
     trial_output(t, d, &call->out, (struct shape){in.n, oh, ow, oc}, dice_type(t, d));
     const size_t taps = (size_t)(win->kh * win->kw);
     call->weight = trial_numbers(t, d, t->type, taps * (size_t)(in.c / call->groups) * (size_t)oc);

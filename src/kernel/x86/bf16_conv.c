@@ -163,7 +163,8 @@ static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *
     const bool joined = call->groups == 1 && win->dx == 1 && in->pixel == in->c * HALF;
     const int in_row = joined ? 1 : win->kw;
     const int numbers = joined ? win->kw * in->c : in->c / call->groups;
-    if (!raw || !inside || numbers % 2 || win->kh > SEGMENTS || win->kh * in_row > SEGMENTS)
+    if (in->type != DTYPE_BF16 || !raw || !inside || numbers % 2 || win->kh > SEGMENTS ||
+        win->kh * in_row > SEGMENTS)
         return 0;
     for (int i = 0; i < win->kh * in_row; i++)
         segment[i] = i / in_row * win->dy * in->row + i % in_row * win->dx * in->pixel;
@@ -262,15 +263,15 @@ static void load_operands_into(const struct conv_call *call, struct place at, in
                                uint16_t *to)
 {
     const struct prologue *p = &call->prologue;
-    const char *pixel = (const char *)pixel_at(&call->in, at);
-    const uint16_t *x = (const void *)pixel;
-    if (!p->scale && p->act.kind == ACT_NONE) {
+    const void *pixel = pixel_at(&call->in, at);
+    const uint16_t *x = pixel;
+    if (call->in.type == DTYPE_BF16 && !p->scale && p->act.kind == ACT_NONE) {
         copy_halves(to, x + c, count);
         return;
     }
     for (int i = 0; i < count; i += VL) {
         const int end = c + count;
-        vec v = load_typed(DTYPE_BF16, x, c + i, end);
+        vec v = load_typed(call->in.type, pixel, c + i, end);
         if (p->scale)
             v = fused(load_channels(p->scale, c + i, end), v, load_channels(p->shift, c + i, end));
         store_typed(DTYPE_BF16, to, i, count, activate_vec(&p->act, v));
@@ -283,8 +284,8 @@ static bool taps_are_joined(const struct conv_call *call, struct place at)
     const struct window *win = &call->window;
     const int x = at.x * win->sx - win->pad_left;
     const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
-    return raw && call->groups == 1 && win->dx == 1 && call->in.pixel == call->in.c * HALF &&
-           x >= 0 && x + win->kw <= call->in.w;
+    return raw && call->in.type == DTYPE_BF16 && call->groups == 1 && win->dx == 1 &&
+           call->in.pixel == call->in.c * HALF && x >= 0 && x + win->kw <= call->in.w;
 }
 
 /* Numbers k .. k + count of the row of A that makes an output pixel, and a zero behind. */

@@ -24,8 +24,8 @@ INLINE vec load_operand(const struct conv_call *call, struct place at, int ky, i
     const int end = call->in.c;
     struct place tap;
     if (!find_tap(&call->in, &call->window, at, ky, kx, &tap)) return zero();
-    vec v = load_typed(DTYPE_BF16, pixel_at(&call->in, tap), c, end);
-    if (!p->scale && p->act.kind == ACT_NONE) return v;
+    vec v = load_typed(call->in.type, pixel_at(&call->in, tap), c, end);
+    if (call->in.type == DTYPE_BF16 && !p->scale && p->act.kind == ACT_NONE) return v;
     if (p->scale) v = fused(load_channels(p->scale, c, end), v, load_channels(p->shift, c, end));
     return widened(narrowed(activate_vec(&p->act, v)));
 }
@@ -243,7 +243,7 @@ static bool has_tiles(const struct conv_call *call)
     const bool act = e->act.kind <= ACT_RELU || e->act.kind == ACT_CLIP;
     return win->kh == 3 && win->kw == 3 && win->dy == 1 && win->dx == 1 && win->sx <= 2 &&
            win->pad_left <= 1 && behind <= 1 && !p->scale && p->act.kind <= ACT_RELU && act &&
-           !e->add.data && call->out.type == DTYPE_BF16;
+           !e->add.data && call->in.type == DTYPE_BF16 && call->out.type == DTYPE_BF16;
 }
 
 static struct block make_block(const struct conv_call *call, int c)
