@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A run that is killed by SIGKILL at random moments, and started again each time, ends with the
+ * bytes of one that was not. The state is written after every step, so most kills hit a save.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "train/runs.h"
+
+enum { KILLS = 20, MOST_TRIES = 200 };
+
+/* The child: begins the run, or goes on with it. */
+static int child(const xc_train_opts *opts, bool begun)
+{
+    xc_context *context = runs_context(2);
+    xc_dataset *data = runs_data(false);
+    const xc_status status =
+        begun ? xc_train_resume(context, data, opts) : xc_train(context, data, opts);
+    if (status != XC_OK) fprintf(stderr, "%s\n", xc_error());
+    xc_dataset_free(data);
+    xc_context_free(context);
+    return status == XC_OK ? 0 : 1;
+}
+
+static bool there(const char *folder, const char *file)
+{
+    char *path = NULL;
+    struct stat info;
+    assert_true(asprintf(&path, "%s/%s", folder, file) > 0);
+    const bool found = stat(path, &info) == 0;
+    free(path);
+    return found;
+}
+
+/* Runs the child for so many seconds at most; its exit code, or -1 when it was killed. */
+static int run_for(const xc_train_opts *opts, double seconds)
+{
+    int status = 0;
+    const struct timespec nap = {.tv_nsec = 500000};
+    const double end = clock_seconds() + seconds;
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) _exit(child(opts, there(opts->folder, "state.safetensors")));
+    pid_t gone = 0;
+    while (gone == 0 && clock_seconds() < end) {
+        nanosleep(&nap, NULL);
+        gone = waitpid(pid, &status, WNOHANG);
+    }
+    if (gone == 0) {
+        kill(pid, SIGKILL);
+        gone = waitpid(pid, &status, 0);
+    }
+    assert_int_equal(gone, pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The first save is what makes a run: killed before it, the folder is taken away and begun anew. */
+static void clear_unborn(const xc_train_opts *opts)
+{
+    char *command = NULL;
+    if (there(opts->folder, "state.safetensors")) return;
+    assert_true(asprintf(&command, "rm -rf '%s'", opts->folder) > 0);
+    assert_int_equal(system(command), 0);
+    free(command);
+}
+
+static void killed(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    const uint64_t seed = (uint64_t)time(NULL);
+    int kills = 0, code = -1;
+    print_message("seed %ju\n", (uintmax_t)seed);
+    xc_train_opts whole = runs_opts(folder, "whole"), broken = runs_opts(folder, "broken");
+    whole.epochs = broken.epochs = 6;
+    broken.save_seconds = 0;
+    const double began = clock_seconds();
+    assert_int_equal(run_for(&whole, 120), 0);
+    const double length = clock_seconds() - began;
+    for (uint32_t i = 0; code != 0 && i < MOST_TRIES; i++) {
+        const double part = (double)rng_uniform(seed, RNG_TEST, 0, 0, i);
+        clear_unborn(&broken);
+        code = run_for(&broken, kills < KILLS ? 0.02 + part * 0.25 * length : 120);
+        kills += code == -1;
+        assert_true(code == 0 || code == -1);
+    }
+    print_message("%d kills\n", kills);
+    assert_int_equal(code, 0);
+    assert_true(runs_same(folder, "whole", "broken"));
+    runs_opts_free(&whole);
+    runs_opts_free(&broken);
+    runs_end(folder);
+}
+
+RUN(cmocka_unit_test(killed))
