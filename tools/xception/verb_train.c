@@ -93,7 +93,7 @@ static void show_step(struct show *s, const xc_train_progress *p)
 static void show_pictures(struct show *s, const xc_train_progress *p, const char *what)
 {
     char tail[64], left[BAR_TIME];
-    if (p->done <= s->done) {
+    if (s->since <= 0 || p->done <= s->done) {
         s->done = p->done;
         s->since = bar_now();
     }
@@ -108,7 +108,7 @@ static void show_epoch(struct show *s, const xc_train_progress *p)
 {
     char time[BAR_TIME];
     bar_clear(&s->bar);
-    s->done = 0;
+    s->since = 0;
     bar_time(p->seconds, time);
     if (!s->bar.quiet)
         fprintf(stderr,
