@@ -135,6 +135,15 @@ void file_release(struct file_view *view)
     *view = (struct file_view){0};
 }
 
+char *file_text(const struct file_view *view)
+{
+    char *text = malloc(view->size + 1);
+    if (!text) return NULL;
+    memcpy(text, view->data, view->size);
+    text[view->size] = '\0';
+    return text;
+}
+
 /* Where the bytes must end up: the file behind a symbolic link, else the path itself. */
 static xc_status resolve_target(const char *path, char **target, struct error *err)
 {

@@ -21,6 +21,8 @@ XC_NODISCARD xc_status file_map(const char *path, size_t max_bytes, struct file_
 XC_NODISCARD xc_status file_read(const char *path, size_t max_bytes, struct file_view *out,
                                  struct error *err);
 void file_release(struct file_view *view);
+/* The bytes as a string of their own, with a zero behind them: free(). NULL: out of memory. */
+char *file_text(const struct file_view *view);
 /* Of a mapped file; nothing for memory, or for a file that was read. These bytes will be read soon:
  * their pages come now. Or they will not for a while: their pages may leave memory, and come back
  * when they are read. */

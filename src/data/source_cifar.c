@@ -51,7 +51,7 @@ static xc_status read_names(const char *folder, const char *file, struct names *
     *out = (struct names){0};
     if (access(path, R_OK) == 0) {
         xc_status status = file_read(path, 1 << 16, &view, err);
-        out->text = status == XC_OK ? strndup((const char *)view.data, view.size) : NULL;
+        out->text = status == XC_OK ? file_text(&view) : NULL;
         file_release(&view);
         if (!out->text) {
             free(path);

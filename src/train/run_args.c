@@ -128,7 +128,7 @@ xc_status args_check_file(const char *text, const char *path, struct error *err)
 {
     struct file_view view;
     TRY(file_read(path, ARGS_MAX, &view, err));
-    char *file = strndup((const char *)view.data, view.size);
+    char *file = file_text(&view);
     const size_t length = strlen(text);
     xc_status status = file ? XC_OK : fail_memory(err, view.size);
     if (file && (view.size != length || memcmp(file, text, length) != 0))
