@@ -402,7 +402,10 @@ static void test_program(void **state)
 static void test_shared(void **state)
 {
     (void)state;
-    if (access(XC_SHARED_DIR "/data/clothing/train", R_OK) != 0) skip();
+    if (access(XC_SHARED_DIR "/data/clothing/train", R_OK) != 0) {
+        print_message("skipped: there is no " XC_SHARED_DIR "/data/clothing\n");
+        skip();
+    }
     struct dataset *d = open_or_fail(XC_SHARED_DIR "/data/clothing", "", NULL);
     assert_int_equal(d->count[XC_SPLIT_TRAIN], 3068);
     assert_int_equal(d->count[XC_SPLIT_VAL], 341);

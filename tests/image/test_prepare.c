@@ -102,7 +102,10 @@ static void orientations_turn(void **state)
 static void orientations_of_files_agree(void **state)
 {
     (void)state;
-    if (!corpus_readable("jpeg/")) skip();
+    if (!corpus_readable("jpeg/")) {
+        print_message("skipped: no JPEG in this build\n");
+        skip();
+    }
     xc_preprocess p = plain();
     p.apply_exif = true;
     float out[8][16 * 24 * 3];

@@ -164,7 +164,10 @@ static void limits_of_the_caller(void **state)
 static void half_a_jpeg(void **state)
 {
     (void)state;
-    if (!corpus_readable("jpeg/")) skip();
+    if (!corpus_readable("jpeg/")) {
+        print_message("skipped: no JPEG in this build\n");
+        skip();
+    }
     static const char *const names[] = {"jpeg/rgb420.jpg", "jpeg/progressive.jpg", "jpeg/cmyk.jpg"};
     for (int i = 0; i < 3; i++) {
         struct blob file = corpus_file(names[i]);
@@ -181,7 +184,10 @@ static void half_a_jpeg(void **state)
 static void jpeg_headers(void **state)
 {
     (void)state;
-    if (!corpus_readable("jpeg/")) skip();
+    if (!corpus_readable("jpeg/")) {
+        print_message("skipped: no JPEG in this build\n");
+        skip();
+    }
     static const char head[] = "\xff\xd8\xff";
     must_refuse("start only", head, 3, NULL, XC_ERR_FORMAT, "ends early");
     must_refuse("no frame", FILE_OF("\xff\xd8\xff\xd9"), NULL, XC_ERR_FORMAT, "no frame header");
@@ -204,7 +210,10 @@ static void jpeg_headers(void **state)
 static void png_chunks(void **state)
 {
     (void)state;
-    if (!corpus_readable("png/")) skip();
+    if (!corpus_readable("png/")) {
+        print_message("skipped: no PNG in this build\n");
+        skip();
+    }
     uint8_t png[64] = {0};
     static const char *const names[] = {"eXIf", "iCCP", "tEXt", "zTXt", "sPLT", "quIT"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

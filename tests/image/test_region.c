@@ -147,7 +147,10 @@ static void test_photo(void **state)
     free(path);
     path = NULL;
 #endif
-    if (!path) skip();
+    if (!path) {
+        print_message("skipped: no photographs in ../shared, or no JPEG in this build\n");
+        skip();
+    }
     assert_int_equal(file_read(path, 1 << 26, &view, &err), XC_OK);
     struct blob photo = {(uint8_t *)(uintptr_t)view.data, view.size};
     for (uint32_t i = 0; i < 40; i++) {
@@ -180,7 +183,10 @@ static void test_damage(void **state)
     struct region_reader *r = NULL;
     int w, h;
     static uint8_t out[32 * 32 * 3];
-    if (!path) skip();
+    if (!path) {
+        print_message("skipped: no photographs in ../shared, or no JPEG in this build\n");
+        skip();
+    }
     assert_int_equal(file_read(path, 1 << 26, &view, &err), XC_OK);
     assert_int_equal(region_new(&r, &err), XC_OK);
     for (size_t part = 1; part <= 2; part++) { /* the second time all of it */

@@ -78,24 +78,6 @@ static void limit(struct strip *s, const struct activation *act)
     }
 }
 
-static void advance(struct strip *s, int rows)
-{
-    s->a += rows * s->a_row;
-    s->c += rows * s->c_row;
-    if (s->add) s->add += rows * s->add_row;
-}
-
-/* As few tiles as possible, as equal as possible. */
-static void cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
-{
-    const int tiles = (rows + most - 1) / most, low = rows / tiles, higher = rows % tiles;
-    s->tiles = higher;
-    if (higher) strip[low](s);
-    advance(s, higher * (low + 1));
-    s->tiles = tiles - higher;
-    strip[low - 1](s);
-}
-
 static void multiply(struct product *p, struct pass pass)
 {
     const struct gemm *g = &BF16(tiles);
@@ -118,7 +100,7 @@ static void multiply(struct product *p, struct pass pass)
             s.a = run->a;
             s.c = p->finished ? run->c + column * HALF : (char *)sums;
             s.add = p->finished && run->add ? run->add + column * HALF : NULL;
-            cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+            gemm_cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
             sums += run->rows * pass.width;
         }
     }

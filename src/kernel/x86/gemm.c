@@ -70,8 +70,7 @@ static void advance(struct strip *s, int rows)
     if (s->add) s->add += rows * s->add_row;
 }
 
-/* As few tiles as possible, as equal as possible. */
-static void cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
+void gemm_cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
 {
     const int tiles = (rows + most - 1) / most, low = rows / tiles, higher = rows % tiles;
     s->tiles = higher;
@@ -106,7 +105,7 @@ static void multiply(const struct product *p)
             s.a = run->a;
             s.c = run->c + first;
             s.add = p->last && run->add ? run->add + first : NULL;
-            cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+            gemm_cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
         }
     }
 }

@@ -56,6 +56,9 @@ struct gather {
 };
 void gemm_gather(const struct gather *g, size_t unit, int rows);
 
+/* A run of rows in as few tiles as possible, as equal as possible; none higher than `most`. */
+void gemm_cut_run(struct strip *s, strip_fn *const *strip, int most, int rows);
+
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to);
 void gemm_dense(const struct gemm *g, const struct dense_call *call, size_t from, size_t to);
 
