@@ -3,8 +3,9 @@
  * Which steps make up one step of training? A loop up the graph, the loss, a loop down: each
  * operator's rule writes its kernel calls on the tape (learn_int.h).
  *
- * Nodes take part when the loss depends on them and they stand behind `from`. They want a gradient
- * when something that is trained stands before them, so a frozen trunk costs no backward pass.
+ * Where nodes are watched their values and gradients outlive the last step. Nodes take part when
+ * the loss depends on them and they stand behind `from`. They want a gradient when something that
+ * is trained stands before them, so a frozen trunk costs no backward pass.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static int find_logits(struct tape *t)
     const bool softmax = n->kind == OP_SOFTMAX;
     const bool sigmoid = n->kind == OP_ACT && n->act.kind == ACT_SIGMOID;
     if (!softmax && !sigmoid) return last;
-    if (softmax != (t->opts->loss == LOSS_SOFTMAX))
+    if (t->opts->loss != LOSS_GIVEN && softmax != (t->opts->loss == LOSS_SOFTMAX))
         tape_fail(t, XC_ERR_ARGUMENT, last,
                   softmax ? "the network ends in softmax, which does not go with a sigmoid loss"
                           : "the network ends in sigmoid, which does not go with a softmax loss");
@@ -54,6 +55,9 @@ static void mark_used(struct tape *t, int logits)
     for (int i = 0; i < t->opts->from; i++)
         if (t->used[i])
             tape_fail(t, XC_ERR_ARGUMENT, i, "is needed, too, by the layers that would be trained");
+    for (int i = 0; i < t->opts->watches; i++)
+        if (!t->used[t->opts->watch[i]])
+            tape_fail(t, XC_ERR_ARGUMENT, t->opts->watch[i], "no class depends on it");
 }
 
 static bool has_trainable(const struct graph *g, const struct node *n)
@@ -65,12 +69,12 @@ static bool has_trainable(const struct graph *g, const struct node *n)
 
 static void mark_needs(struct tape *t)
 {
+    t->needs[t->opts->from] = tape_watched(t, t->opts->from) >= 0;
     for (int i = t->opts->from + 1; i < t->g->nodes; i++) {
         const struct node *n = &t->g->node[i];
-        const bool frozen = t->opts->frozen && t->opts->frozen[i];
         if (!t->used[i]) continue;
-        t->learn->trains[i] = !frozen && has_trainable(t->g, n);
-        t->needs[i] = t->learn->trains[i];
+        t->learn->trains[i] = !tape_frozen(t, i) && has_trainable(t->g, n);
+        t->needs[i] = t->learn->trains[i] || tape_watched(t, i) >= 0;
         for (int j = 0; j < n->inputs; j++) t->needs[i] |= t->needs[n->input[j]];
     }
 }
@@ -124,7 +128,22 @@ static bool give_constants(struct tape *t)
 static void forward(struct tape *t, int logits)
 {
     for (int i = t->opts->from + 1; i <= logits && t->err.status == XC_OK; i++)
-        if (t->used[i]) rule_of(t, i)->forward(t, i);
+        if (t->used[i]) {
+            rule_of(t, i)->forward(t, i);
+            const int w = tape_watched(t, i);
+            if (w >= 0) t->watched[w] = tape_stored(t, i);
+        }
+}
+
+/* The gradient of the logits, as it is given. */
+static void given(struct tape *t, int logits)
+{
+    bool add;
+    const struct map din = tape_grad_into(t, logits, &add);
+    struct map target = {.ref = {.base = BASE_TARGET}, .view = din.view};
+    target.view.pixel = target.view.row = target.view.image = din.view.c * (ptrdiff_t)tape_size(t);
+    tape_stored(t, logits);
+    tape_copy(t, logits, &target, NULL, &din);
 }
 
 static void loss(struct tape *t, int logits)
@@ -144,22 +163,47 @@ static void loss(struct tape *t, int logits)
     LINK(t, s, loss.loss, ((struct ref){.base = BASE_LOSS}));
 }
 
+/* Has a node's gradient a reader? */
+static bool hands_on(const struct tape *t, int node)
+{
+    const struct node *n = &t->g->node[node];
+    bool on = t->learn->trains[node];
+    for (int j = 0; j < n->inputs; j++) on |= t->needs[n->input[j]];
+    return on;
+}
+
 static void backward(struct tape *t, int logits)
 {
     t->backward = true;
     for (int i = logits; i > t->opts->from && t->err.status == XC_OK; i--) {
         if (!t->needs[i]) continue;
-        rule_of(t, i)->backward(t, i);
+        if (tape_watched(t, i) >= 0) tape_grad_keep(t, i);
+        if (hands_on(t, i)) rule_of(t, i)->backward(t, i);
         tape_grad_release(t, i);
     }
 }
 
-/* The logits can be looked at after a run. */
-static void keep_logits(struct tape *t, int logits)
+/* What can be looked at after a run: its piece lives to the end. learn_place says where. */
+static void keep(const struct tape *t, const struct map *m, struct place *to)
 {
-    const struct map m = t->value[logits].stored;
-    t->piece[m.ref.piece].last = t->learn->steps - 1;
-    t->learn->logits = m.view;
+    if (m->ref.base != BASE_ARENA) return;
+    t->piece[m->ref.piece].last = t->learn->steps - 1;
+    to->view = m->view;
+}
+
+static void find(const struct tape *t, const struct map *m, struct place *to)
+{
+    if (m->ref.base == BASE_ARENA) to->at = m->ref.at + t->piece[m->ref.piece].at;
+}
+
+static void each_result(struct tape *t, int logits,
+                        void (*visit)(const struct tape *, const struct map *, struct place *))
+{
+    visit(t, &t->value[logits].stored, &t->learn->logits);
+    for (int i = 0; i < t->opts->watches; i++) {
+        visit(t, &t->watched[i], &t->learn->value[i]);
+        visit(t, &t->grad[t->opts->watch[i]], &t->learn->gradient[i]);
+    }
 }
 
 static xc_status write_tape(struct tape *t, struct error *err)
@@ -180,12 +224,12 @@ static xc_status write_tape(struct tape *t, struct error *err)
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
     give_input(t);
     forward(t, logits);
-    loss(t, logits);
+    (t->opts->loss == LOSS_GIVEN ? given : loss)(t, logits);
     backward(t, logits);
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
-    keep_logits(t, logits);
+    each_result(t, logits, keep);
     if (!learn_place(t)) return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
-    t->learn->logits_at = t->piece[t->value[logits].stored.ref.piece].at;
+    each_result(t, logits, find);
     return XC_OK;
 }
 

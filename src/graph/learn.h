@@ -21,7 +21,8 @@
 
 struct learn;
 
-enum loss_kind { LOSS_SOFTMAX, LOSS_SIGMOID };
+/* LOSS_GIVEN: the gradient of the logits is the target as it stands. */
+enum loss_kind { LOSS_SOFTMAX, LOSS_SIGMOID, LOSS_GIVEN };
 
 struct learn_opts {
     struct shape input; /* of the graph; n = batch */
@@ -29,9 +30,16 @@ struct learn_opts {
     const bool *frozen; /* by node, or NULL. Frozen: no gradient for its parameters, and a batch
                          * norm uses and keeps its moving statistics */
     enum loss_kind loss;
+    /* To explain, not to train: all is frozen, dropout lets all pass, and of the watched nodes
+     * values and gradients can be looked at after a run. */
+    bool inference;
+    const int *watch; /* node numbers, 0..4 of them, `from` may be one; no duplicates */
+    int watches;
 };
+#define LEARN_MAX_WATCHES 4
 
-/* The loss is taken from output 0, before its softmax (LOSS_SOFTMAX) or sigmoid (LOSS_SIGMOID).
+/* The loss is taken from output 0, before its softmax (LOSS_SOFTMAX) or sigmoid (LOSS_SIGMOID) or
+ * either (LOSS_GIVEN, which gives no loss and uses no weights).
  * g and both tables of kernels (of the same type) must outlive the result. */
 XC_NODISCARD xc_status learn_new(const struct graph *g, const struct kernels *k,
                                  const struct training_kernels *t, const struct learn_opts *opts,
@@ -66,5 +74,8 @@ int learn_steps(const struct learn *l);
 const char *learn_kernel(const struct learn *l, int step);
 /* The logits of the last run; data NULL: none. */
 struct view learn_logits(const struct learn *l, void *arena);
+/* Of watch[i], after a run. The value of `from` is where the caller has it: data NULL. */
+struct view learn_value(const struct learn *l, int i, void *arena);
+struct view learn_gradient(const struct learn *l, int i, void *arena);
 
 #endif

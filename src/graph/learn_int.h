@@ -106,6 +106,11 @@ struct piece {
     int holders;     /* gradients of nodes that lie in it */
 };
 
+struct place { /* of a result in the arena */
+    struct view view;
+    size_t at;
+};
+
 struct learn {
     struct arena arena;
     const struct graph *g;
@@ -114,8 +119,7 @@ struct learn {
     size_t bytes;
     void *constants;
     bool *trains; /* by node */
-    struct view logits;
-    size_t logits_at;
+    struct place logits, value[LEARN_MAX_WATCHES], gradient[LEARN_MAX_WATCHES];
 };
 
 /* ---- the tape ----------------------------------------------------------------------------------
@@ -151,6 +155,7 @@ struct tape {
     struct ref *extra;         /* by node: what its backward step needs besides */
     struct activation *gate;   /* by node: the gradient is that behind this activation */
     bool *again;               /* by node: computed once more for the backward pass */
+    struct map watched[LEARN_MAX_WATCHES]; /* values as the forward pass left them */
     bool backward;
     struct piece *piece;
     int pieces, piece_room, step_room;
@@ -175,6 +180,8 @@ xc_status tape_fail(struct tape *t, xc_status status, int node, const char *why)
 struct ref tape_param(const struct tape *t, int node, enum param_role role);
 struct ref tape_param_grad(const struct tape *t, int node, enum param_role role);
 bool tape_trains(const struct tape *t, int node); /* does it learn? */
+bool tape_frozen(const struct tape *t, int node);
+int tape_watched(const struct tape *t, int node); /* its number among the watched, or -1 */
 
 /* The value of a node: for readers with a prologue, and for others. */
 struct value tape_value(struct tape *t, int node);
@@ -192,6 +199,8 @@ struct map tape_grad_over(struct tape *t, int node, int own, bool *add);
 /* The gradient of a node is (plus) this one, which is not written to while others hold it. */
 void tape_grad_share(struct tape *t, int node, struct map map);
 void tape_grad_release(struct tape *t, int node);
+/* Nobody writes over the gradient of the node any more. */
+void tape_grad_keep(struct tape *t, int node);
 /* out = in [+ add] */
 void tape_copy(struct tape *t, int node, const struct map *in, const struct map *add,
                const struct map *out);

@@ -102,12 +102,13 @@ static void drop(struct tape *t, int node, const struct map *in, const struct ma
 {
     struct learn_step *s = tape_step(t, node, LEARN_dropout, map_pixels(out));
     s->fn.dropout = t->t->dropout;
-    s->call.dropout = (struct dropout_call){.type = t->k->type,
-                                            .in = in->view,
-                                            .out = out->view,
-                                            .rate = t->g->node[node].dropout,
-                                            .layer = (uint32_t)node,
-                                            .add = add};
+    s->call.dropout =
+        (struct dropout_call){.type = t->k->type,
+                              .in = in->view,
+                              .out = out->view,
+                              .rate = t->opts->inference ? 0 : t->g->node[node].dropout,
+                              .layer = (uint32_t)node,
+                              .add = add};
     LINK(t, s, dropout.in.data, in->ref);
     LINK(t, s, dropout.out.data, out->ref);
     LINK(t, s, dropout.draw, ((struct ref){.base = BASE_DRAW}));

@@ -4,7 +4,7 @@
  * norm sums up, and all three leave what they do to their readers.
  *
  * An activation that alone reads a batch norm hands it the gradient as it is, with a note (gate):
- * the batch norm looks up the slope while it sums.
+ * the batch norm looks up the slope while it sums. Not so where that gradient is watched.
  */
 #include "graph/learn_int.h"
 
@@ -18,15 +18,10 @@ static struct ref vector_of(const struct tape *t, struct ref first, int i, int c
 /* ---- batch norm --------------------------------------------------------------------------------
  */
 
-static bool is_frozen(const struct tape *t, int node)
-{
-    return t->opts->frozen && t->opts->frozen[node];
-}
-
 /* Per chunk of pixels; none when the statistics are not the batch's. */
 static struct ref sums(struct tape *t, int node, const struct map *x)
 {
-    if (is_frozen(t, node)) return (struct ref){0};
+    if (tape_frozen(t, node)) return (struct ref){0};
     const size_t chunks = sum_chunks(map_pixels(x));
     const struct ref partial = tape_vectors(t, chunks * 3, x->view.c);
     struct learn_step *s = tape_step(t, node, LEARN_norm_sums, chunks);
@@ -143,7 +138,7 @@ static void norm_backward(struct tape *t, int node)
     const int input = t->g->node[node].input[0], c = t->shape[node].c;
     struct value v = tape_value(t, node);
     v.act = t->gate[node];
-    if (is_frozen(t, node)) {
+    if (tape_frozen(t, node)) {
         slope_into(t, node, input, &v, v.scale);
         return;
     }
@@ -175,7 +170,8 @@ static void act_backward(struct tape *t, int node)
 {
     const int input = t->g->node[node].input[0];
     if (!t->needs[input]) return;
-    if (t->g->node[input].kind == OP_BATCH_NORM && t->readers[input] == 1) {
+    if (t->g->node[input].kind == OP_BATCH_NORM && t->readers[input] == 1 &&
+        tape_watched(t, input) < 0) {
         t->gate[input] = t->g->node[node].act;
         tape_grad_share(t, input, t->grad[node]);
         return;

@@ -90,11 +90,25 @@ const char *learn_kernel(const struct learn *l, int step)
     return kind_name[l->step[step].kind];
 }
 
+static struct view view_at(struct place p, void *arena)
+{
+    p.view.data = (char *)arena + p.at;
+    return p.view;
+}
+
 struct view learn_logits(const struct learn *l, void *arena)
 {
-    struct view v = l->logits;
-    v.data = (char *)arena + l->logits_at;
-    return v;
+    return view_at(l->logits, arena);
+}
+
+struct view learn_value(const struct learn *l, int i, void *arena)
+{
+    return l->value[i].view.c ? view_at(l->value[i], arena) : l->value[i].view;
+}
+
+struct view learn_gradient(const struct learn *l, int i, void *arena)
+{
+    return view_at(l->gradient[i], arena);
 }
 
 const char *learn_dump(const struct learn *l, struct arena *a)

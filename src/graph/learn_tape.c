@@ -181,6 +181,18 @@ bool tape_trains(const struct tape *t, int node)
     return t->learn->trains[node];
 }
 
+bool tape_frozen(const struct tape *t, int node)
+{
+    return t->opts->inference || (t->opts->frozen && t->opts->frozen[node]);
+}
+
+int tape_watched(const struct tape *t, int node)
+{
+    for (int i = 0; i < t->opts->watches; i++)
+        if (t->opts->watch[i] == node) return i;
+    return -1;
+}
+
 /* ---- values ------------------------------------------------------------------------------------
  */
 
@@ -254,6 +266,11 @@ static void hold(struct tape *t, int node, struct map map)
 void tape_grad_release(struct tape *t, int node)
 {
     if (has_grad(t, node)) t->piece[t->grad[node].ref.piece].holders--;
+}
+
+void tape_grad_keep(struct tape *t, int node)
+{
+    t->piece[t->grad[node].ref.piece].holders++;
 }
 
 static bool is_shared(const struct tape *t, int node)
