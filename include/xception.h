@@ -144,6 +144,30 @@ typedef enum xc_filter { /* Pillow's 8-bit resampling, byte for byte; the last i
                                                   (tf.image.resize) */
 } xc_filter;
 
+/* The same pixels turned upright by the EXIF orientation, which is then 1. *out is the caller's. */
+XC_API XC_NODISCARD xc_status xc_image_upright(const xc_image *image, xc_image **out);
+/* At another size, 1..16384 pixels a side; the orientation stays as it is. Each channel for itself,
+ * alpha as well. filter: not XC_FILTER_TF_BILINEAR. *out is the caller's. */
+XC_API XC_NODISCARD xc_status xc_image_resize(const xc_image *image, uint32_t width,
+                                              uint32_t height, xc_filter filter, xc_image **out);
+/* 5x7 pixel ASCII at (x, y) of a picture that owns its pixels and is RGB8; cut off at its border.
+ */
+XC_API XC_NODISCARD xc_status xc_image_text(xc_image *image, int32_t x, int32_t y, const char *text,
+                                            const uint8_t rgb[3]);
+/* A picture of one colour, to be written on. *out is the caller's; xc_image_pixels. */
+XC_API XC_NODISCARD xc_status xc_image_new(uint32_t width, uint32_t height, xc_pixel_format format,
+                                           xc_image **out);
+/* Row y of a picture that owns its pixels (not wrapped); NULL otherwise. */
+XC_API uint8_t *xc_image_pixels(xc_image *image, uint32_t y);
+
+typedef enum xc_codec { XC_CODEC_PNG, XC_CODEC_JPEG } xc_codec;
+/* The bytes of a PNG or JPEG file. quality: of JPEG, 1..100; alpha is left out there. The
+ * orientation is not written: turn the picture first. *bytes: xc_bytes_free. XC_ERR_UNSUPPORTED
+ * where the library was left out of the build. */
+XC_API XC_NODISCARD xc_status xc_image_encode(const xc_image *image, xc_codec codec,
+                                              int32_t quality, uint8_t **bytes, size_t *count);
+XC_API void xc_bytes_free(void *bytes);
+
 typedef enum xc_fit {
     XC_FIT_STRETCH, /* resize to the input size, whatever the aspect */
     XC_FIT_CROP, /* resize the shorter side to floor(input side / crop), then the centre (timm) */
@@ -444,6 +468,8 @@ XC_API XC_NODISCARD xc_status xc_model_save(const xc_model *model, const char *p
  * a model that was not imported. */
 XC_API const char *xc_model_import_report(const xc_model *model);
 
+/* Writes a file atomically: the old one stays until the new one is complete and synced. */
+XC_API XC_NODISCARD xc_status xc_file_write(const char *path, const void *bytes, size_t count);
 /* SHA-256 of a whole file, as 64 hex digits: what identifies a model. Reads all of it. */
 XC_API XC_NODISCARD xc_status xc_file_sha256(const char *path, char hex[65]);
 

@@ -96,3 +96,16 @@ struct canvas canvas_of(struct view view, const xc_preprocess *p, int w, int h, 
     pixel_put(p->pad, p->colour, canvas.pad);
     return canvas;
 }
+
+xc_status image_upright(const xc_image *image, xc_image **out, struct error *err)
+{
+    const struct view v = view_of(image, true);
+    TRY(image_blank((uint32_t)v.w, (uint32_t)v.h, image->info.format, out, err));
+    for (int y = 0; y < v.h; y++) {
+        const uint8_t *in = v.base + y * v.down;
+        uint8_t *to = (*out)->pixels + y * (*out)->stride;
+        for (int x = 0; x < v.w; x++, in += v.across, to += v.channels)
+            memcpy(to, in, (size_t)v.channels);
+    }
+    return XC_OK;
+}

@@ -53,6 +53,17 @@ static void draw_letter(xc_image *image, int x, int y, const uint8_t columns[5],
     }
 }
 
+#ifndef XC_JPEG
+xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t *size,
+                      struct error *err)
+{
+    (void)image, (void)quality;
+    *jpeg = NULL;
+    *size = 0;
+    return fail(err, XC_ERR_UNSUPPORTED, "JPEG support was left out of this build (XC_JPEG=OFF)");
+}
+#endif
+
 #ifndef XC_PNG
 xc_status png_encode(const xc_image *image, uint8_t **png, size_t *size, struct error *err)
 {

@@ -23,6 +23,12 @@ void image_free(xc_image *image);
 /* Black pixels to be filled in, in the library's own memory. */
 XC_NODISCARD xc_status image_blank(uint32_t width, uint32_t height, xc_pixel_format format,
                                    xc_image **out, struct error *err);
+/* The same pixels turned by the orientation, which is then 1. *out: image_free. */
+XC_NODISCARD xc_status image_upright(const xc_image *image, xc_image **out, struct error *err);
+/* JPEG bytes with chroma at full size; alpha is left out. quality 1..100. *jpeg: free().
+ * XC_ERR_UNSUPPORTED where libjpeg-turbo was left out of the build. */
+XC_NODISCARD xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t *size,
+                                   struct error *err);
 /* Does the name end like a picture that we read? Content decides later. */
 bool image_name(const char *path);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How do JPEG bytes become pixels? The segments in front of the first scan are walked here, for the
- * size and the EXIF block; libjpeg-turbo decodes, with its accurate inverse transform and smooth
- * chroma upsampling, which is what Pillow takes. The only file that includes turbojpeg.h.
+ * How do JPEG bytes become pixels, and pixels JPEG bytes? The segments in front of the first scan
+ * are walked here, for the size and the EXIF block; libjpeg-turbo decodes, with its accurate
+ * inverse transform and smooth chroma upsampling, which is what Pillow takes. The only file that
+ * includes turbojpeg.h.
  *
  * libjpeg fills a damaged scan with grey and warns. A warning refuses the picture here, but for
  * one: idle bytes between the last scan and the end marker, which cameras write and which cost no
@@ -10,6 +11,7 @@
  */
 #include "image/format.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <turbojpeg.h>
 
@@ -189,5 +191,39 @@ xc_status jpeg_decode(const uint8_t *bytes, size_t count, const xc_image_limits 
     if (layout->library_format == TJPF_CMYK) cmyk_to_rgb(image);
     if (h.orientation) image->info.orientation = h.orientation;
     *out = image;
+    return XC_OK;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t *size,
+                      struct error *err)
+{
+    const bool grey = image->info.format == XC_GREY8;
+    const int format = grey ? TJPF_GRAY : image->info.format == XC_RGB8 ? TJPF_RGB : TJPF_RGBA;
+    const int w = (int)image->info.width, h = (int)image->info.height;
+    const int chroma = grey ? TJSAMP_GRAY : TJSAMP_444;
+    unsigned long room = tjBufSize(w, h, chroma);
+    *jpeg = NULL;
+    *size = 0;
+    if (room == (unsigned long)-1)
+        return fail(err, XC_ERR_LIMIT, "JPEG: %dx%d pixels are too many", w, h);
+    if (image->stride < 0 || image->stride > INT32_MAX)
+        return fail(err, XC_ERR_ARGUMENT, "JPEG: rows %td bytes apart cannot be written",
+                    image->stride);
+    uint8_t *bytes = malloc(room);
+    tjhandle tj = bytes ? tjInitCompress() : NULL;
+    xc_status status = tj ? XC_OK : fail_memory(err, room);
+    if (tj && tjCompress2(tj, image->base, w, (int)image->stride, h, format, &bytes, &room, chroma,
+                          quality, TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT))
+        status = fail(err, XC_ERR_INTERNAL, "JPEG: %s", tjGetErrorStr2(tj));
+    if (tj) tjDestroy(tj);
+    if (status != XC_OK) {
+        free(bytes);
+        return status;
+    }
+    *jpeg = bytes;
+    *size = room;
     return XC_OK;
 }
