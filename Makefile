@@ -6,7 +6,7 @@ FUZZ_TARGETS ?=
 PEERS ?= onnxruntime openvino
 export FUZZ_SECONDS FUZZ_TARGETS PEERS
 
-.PHONY: build demo test test-oracles bench bench-peers fuzz coverage install clean help
+.PHONY: build demo test test-oracles test-web bench bench-peers fuzz coverage install clean help
 
 build: ## build the command and the library in build/release
 	@scripts/build release
@@ -24,6 +24,11 @@ test-oracles: ## compare with Keras and timm, in a private Python environment
 	@scripts/deps oracles
 	@scripts/build release -DXC_TESTS=ON
 	@scripts/test-oracles
+
+test-web: ## the pages that the command writes, in headless Chromium; screenshots in build/web
+	@scripts/deps web
+	@scripts/build release
+	@scripts/test-web
 
 bench: ## measure speed
 	@scripts/build release
