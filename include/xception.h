@@ -442,26 +442,37 @@ typedef struct xc_layer {
 } xc_layer;
 XC_API XC_NODISCARD xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out);
 
+typedef enum xc_precision {
+    XC_PRECISION_F32,
+    XC_PRECISION_F64, /* plain kernels in double: for checking, not for speed */
+    /* Maps and the weights of convolutions are brain floats, sums and what follows the last map
+     * float32: half the memory and, where the processor multiplies such numbers, half the time. */
+    XC_PRECISION_BF16,
+    XC_PRECISION_AUTO /* that of a packed file; else BF16 where the processor multiplies it, or F32
+                       */
+} xc_precision;
+
 typedef struct xc_save_opts {
     uint32_t size;
     const char *const *labels;       /* replaces the labels; NULL = keep */
     uint32_t label_count;            /* must equal the number of classes */
     const xc_preprocess *preprocess; /* replaces the preprocessing; NULL = keep */
     const char *licence;             /* replaces it; NULL = keep */
-    const char *pack;     /* "avx2", "": write a packed file for this level, for this machine's */
-    const char *original; /* of a packed file: SHA-256 of the model file; NULL = unknown */
+    const char *pack;       /* "avx2", "": write a packed file for this level, for this machine's */
+    const char *original;   /* of a packed file: SHA-256 of the model file; NULL = unknown */
+    xc_precision precision; /* of a packed file: F32, BF16, or AUTO for this machine's */
 } xc_save_opts;
 #define XC_SAVE_OPTS_INIT                                                                          \
     {                                                                                              \
-        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL                                      \
+        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL, XC_PRECISION_F32                    \
     }
 
 /* Writes safetensors, atomically: the old file stays until the new one is complete and synced.
  * The same model gives the same bytes. A packed file is for running: batch norm is folded and the
  * numbers lie as the kernels read them, so that xc_model_load maps the file and nothing is copied.
  * Levels may share a packing (xc_model_info.packing); one that packs otherwise runs it too, from a
- * copy. What needs the parameters (saving again, XC_PRECISION_F64) refuses a packed model with
- * XC_ERR_UNSUPPORTED. */
+ * copy. What needs the parameters (saving again, sessions of another precision) refuses a packed
+ * model with XC_ERR_UNSUPPORTED. */
 XC_API XC_NODISCARD xc_status xc_model_save(const xc_model *model, const char *path,
                                             const xc_save_opts *opts);
 /* What the import did with the foreign tensors, one line each ("mapped A -> B", "unused A"); "" for
@@ -481,15 +492,6 @@ XC_API const char *xc_imagenet_wnid(uint32_t index);
  */
 
 typedef struct xc_session xc_session;
-
-typedef enum xc_precision {
-    XC_PRECISION_F32,
-    XC_PRECISION_F64, /* plain kernels in double: for checking, not for speed */
-    /* Maps and the weights of convolutions are brain floats, sums and what follows the last map
-     * float32: half the memory and, where the processor multiplies such numbers, half the time. */
-    XC_PRECISION_BF16,
-    XC_PRECISION_AUTO /* BF16 where the processor multiplies such numbers, else F32 */
-} xc_precision;
 
 typedef enum xc_algo {
     XC_ALGO_DIRECT,

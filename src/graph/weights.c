@@ -187,25 +187,35 @@ static void point_into(const struct weights *w, const struct parts *p, const cha
     for (int i = 0; i < p->count; i++) *slot_of(w, &p->at[i]) = block + p->at[i].at;
 }
 
-/* Between a plain matrix and panels, either way. */
+/* From one packing to another. */
 struct repacking {
     struct matrix m;
     enum packing from, to;
     size_t size; /* of a number */
 };
 
-static void repack(const struct repacking *r, const char *from, char *to)
+/* Columns that are a panel on one side at least; a plain matrix has them side by side. */
+static struct panel panel_of(const struct repacking *r, enum packing packing, size_t i)
 {
     const enum packing packed = r->from == PACK_PLAIN ? r->to : r->from;
-    const size_t columns = r->m.columns * r->m.groups, panels = packing_panels(packed, &r->m);
+    struct panel p = packing_panel(packing == PACK_PLAIN ? packed : packing, &r->m, i);
+    if (packing != PACK_PLAIN) return p;
+    p.at = p.first;
+    p.stride = r->m.columns * r->m.groups;
+    p.depth = 1;
+    return p;
+}
+
+static void repack(const struct repacking *r, const char *from, char *to)
+{
+    const size_t panels = packing_panels(r->from == PACK_PLAIN ? r->to : r->from, &r->m);
     for (size_t i = 0; i < panels; i++) {
-        const struct panel p = packing_panel(packed, &r->m, i);
-        for (size_t row = 0; row < r->m.rows; row++) {
-            const size_t inside = p.at + row * p.stride, plain = row * columns + p.first;
-            const size_t x = r->from == PACK_PLAIN ? plain : inside;
-            const size_t y = r->from == PACK_PLAIN ? inside : plain;
-            memcpy(to + y * r->size, from + x * r->size, p.columns * r->size);
-        }
+        const struct panel x = panel_of(r, r->from, i), y = panel_of(r, r->to, i);
+        const size_t run = x.depth == 1 && y.depth == 1 ? x.columns : 1; /* side by side */
+        for (size_t row = 0; row < r->m.rows; row++)
+            for (size_t j = 0; j < x.columns; j += run)
+                memcpy(to + panel_at(&y, row, j) * r->size, from + panel_at(&x, row, j) * r->size,
+                       run * r->size);
     }
 }
 

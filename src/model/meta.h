@@ -22,8 +22,9 @@
  * NODE/shift, in the order of the nodes; each is a whole number of 64-byte lines, and so is what
  * stands before the first. Two more keys:
  *
- *   packing       "f32 panel16": type of the numbers, then how weight matrices lie (kernel.h), one
- *                 word for all or one each for convolutions, 1x1 convolutions and dense layers
+ *   packing       "f32 panel16": the precision that it runs in (f32 or bf16), then how weight
+ *                 matrices lie (kernel.h), one word for all or one each for convolutions, 1x1
+ *                 convolutions and dense layers; bf16: matrices of convolutions alone are BF16
  *   original      SHA-256 of the file that it was made from, which has the parameters; or absent
  *
  * No clock and no host name: the same model gives the same bytes. Numbers have 17 digits, so they

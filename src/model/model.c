@@ -248,6 +248,13 @@ static xc_status make_weights(const xc_model *model, const struct kernels *k, st
     return model_need_original(model, "other precisions", err);
 }
 
+xc_precision model_precision(const xc_model *model, xc_precision wanted)
+{
+    if (wanted != XC_PRECISION_AUTO || !model->packed.block)
+        return machine_precision(model->machine, wanted);
+    return model->packed.form.type == DTYPE_BF16 ? XC_PRECISION_BF16 : XC_PRECISION_F32;
+}
+
 xc_status model_need_original(const xc_model *model, const char *what, struct error *err)
 {
     const char *original = model->meta.original;

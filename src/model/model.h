@@ -85,6 +85,8 @@ XC_NODISCARD xc_status model_from_file(const struct machine *m, const char *name
 
 XC_NODISCARD xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,
                                   struct error *err);
+/* What XC_PRECISION_AUTO is for this model: what it was packed in, or machine_precision. */
+xc_precision model_precision(const xc_model *model, xc_precision wanted);
 /* The refusal of what a packed model cannot do; what: "saving, converting". */
 XC_NODISCARD xc_status model_need_original(const xc_model *model, const char *what,
                                            struct error *err);

@@ -14,15 +14,19 @@
 
 /* ---- forms ----------------------------------------------------------------------------------- */
 
-xc_status packed_form(const struct machine *m, const char *level, struct kernels *out,
-                      struct error *err)
+/* What this processor may not have is not tried: products of pairs need no packing of their own. */
+xc_status packed_form(const struct machine *m, const char *level, xc_precision precision,
+                      struct kernels *out, struct error *err)
 {
     unsigned flags;
-    *out = m->f32;
+    precision = machine_precision(m, precision);
+    if (precision == XC_PRECISION_F64)
+        return fail(err, XC_ERR_ARGUMENT, "precision: a packed file is float32 or bf16");
+    *out = *machine_kernels(m, precision);
     if (!level[0]) return XC_OK;
     if (!cpu_level_flags(level, &flags))
         return fail(err, XC_ERR_ARGUMENT, "pack: \"%s\" is not an instruction-set level", level);
-    kernels_init(out, DTYPE_F32, flags);
+    kernels_init(out, out->type, flags & ~(unsigned)CPU_BF16);
     return XC_OK;
 }
 
@@ -30,21 +34,23 @@ xc_status packed_form(const struct machine *m, const char *level, struct kernels
 const char *packed_form_text(const struct kernels *form, struct arena *a)
 {
     const enum packing conv = form->conv_packing, pointwise = form->pointwise_packing;
+    const char *type = form->type == DTYPE_BF16 ? "bf16" : "f32";
     if (pointwise == conv && form->dense_packing == conv)
-        return arena_printf(a, "f32 %s", packing_name(conv));
-    return arena_printf(a, "f32 %s %s %s", packing_name(conv), packing_name(pointwise),
+        return arena_printf(a, "%s %s", type, packing_name(conv));
+    return arena_printf(a, "%s %s %s %s", type, packing_name(conv), packing_name(pointwise),
                         packing_name(form->dense_packing));
 }
 
 static xc_status parse_form(const char *text, struct kernels *form, struct arena *a,
                             struct error *err)
 {
-    char word[3][16];
-    int words = sscanf(text, "f32 %15s %15s %15s", word[0], word[1], word[2]);
+    char type[8], word[3][16];
+    int words = sscanf(text, "%7s %15s %15s %15s", type, word[0], word[1], word[2]) - 1;
     enum packing *const packing[] = {&form->conv_packing, &form->pointwise_packing,
                                      &form->dense_packing};
     bool known = words == 1 || words == 3;
     *form = (struct kernels){.type = DTYPE_F32};
+    if (known && strcmp(type, "bf16") == 0) form->type = DTYPE_BF16;
     for (int i = 0; known && i < 3; i++)
         known = packing_parse(word[words == 1 ? 0 : i], packing[i]);
     const char *same = known ? packed_form_text(form, a) : "";

@@ -5,10 +5,10 @@
 
 #include "model/meta.h"
 
-/* The form that kernels of a level want ("": of this machine's); only type and packings are of use.
- */
-XC_NODISCARD xc_status packed_form(const struct machine *m, const char *level, struct kernels *out,
-                                   struct error *err);
+/* The form that kernels of a level ("": of this machine's) and precision want; only type and
+ * packings are of use. */
+XC_NODISCARD xc_status packed_form(const struct machine *m, const char *level,
+                                   xc_precision precision, struct kernels *out, struct error *err);
 /* "f32 panel16", as the metadata has it; NULL when out of memory. */
 const char *packed_form_text(const struct kernels *form, struct arena *a);
 

@@ -72,7 +72,7 @@ static xc_status list_arrays(struct saving *s, const xc_model *model, const xc_s
                              struct model_meta *meta, struct error *err)
 {
     struct kernels form;
-    TRY(packed_form(model->machine, opts->pack, &form, err));
+    TRY(packed_form(model->machine, opts->pack, opts->precision, &form, err));
     if (opts->original && !meta_is_sha256(opts->original))
         return fail(err, XC_ERR_ARGUMENT, "original: not a SHA-256 in 64 hex digits");
     if (opts->original) meta->original = opts->original;
@@ -96,6 +96,10 @@ xc_status model_save(const xc_model *model, const char *path, const xc_save_opts
 {
     struct saving s = {0};
     if (model->packed.block) return model_need_original(model, "saving and converting", err);
+    if (!opts->pack && opts->precision != XC_PRECISION_F32)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "precision: parameters are saved as float32, only a packed "
+                    "file may have another");
     if (!model->data)
         return fail(err, XC_ERR_ARGUMENT, "%s: the model has no weights to save", path);
     xc_status status = list(&s, model, opts, err);

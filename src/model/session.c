@@ -215,7 +215,7 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
     xc_session *s = calloc(1, sizeof *s);
     if (!s) return fail_memory(err, sizeof *s);
     s->model = model_ref(model);
-    s->precision = machine_precision(m, opts->precision);
+    s->precision = model_precision(model, opts->precision);
     s->kernels = machine_kernels(m, s->precision);
     s->input = (struct shape){.n = opts->max_batch ? (int)opts->max_batch : 1,
                               .h = (int)(opts->height ? opts->height : model->info.height),

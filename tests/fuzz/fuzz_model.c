@@ -22,9 +22,11 @@ static void look(const xc_model *model)
 static void answer(xc_model *model)
 {
     const xc_model_info *info = xc_model_get_info(model);
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
     xc_session *session = NULL;
+    opts.precision = XC_PRECISION_AUTO;
     if (!*info->packing || info->macs > MOST_MACS || info->activation_bytes > MOST_BYTES) return;
-    if (xc_session_new(model, NULL, &session) != XC_OK) return;
+    if (xc_session_new(model, &opts, &session) != XC_OK) return;
     float *input = calloc((size_t)info->height * info->width * info->channels + 1, sizeof *input);
     if (input && xc_run(session, input, 1) != XC_OK) abort();
     free(input);

@@ -1,12 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a file, lets the test change the list of tensors, writes it again. */
+/* Writes a file; reads one, lets the test change the list of tensors, writes it again. */
 #include "model/change.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "model/setup.h"
+
+int saved_new(void **state, const xc_save_opts *opts)
+{
+    struct saved *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    *state = f;
+    f->context = make_context(1);
+    f->model = make_model(f->context, SMALL_ARCH ",classes=5", SIDE, XC_WEIGHTS_RANDOM);
+    snprintf(f->path, sizeof f->path, "test_saved.%ld.safetensors", (long)getpid());
+    CHECK(xc_model_save(f->model, f->path, opts));
+    assert_int_equal(file_read(f->path, SIZE_MAX, &f->file, NULL), XC_OK);
+    return 0;
+}
+
+int saved_free(void **state)
+{
+    struct saved *f = *state;
+    unlink(f->path);
+    file_release(&f->file);
+    xc_model_unref(f->model);
+    xc_context_free(f->context);
+    free(f);
+    return 0;
+}
 
 static xc_status append(void *user, const void *data, size_t size, struct error *err)
 {
@@ -64,10 +90,10 @@ void drop_meta(struct weight_file *file, const char *key)
     file->metas = kept;
 }
 
-static float *answer_of(xc_model *model, uint32_t side, size_t *count)
+static float *answer_of(xc_model *model, xc_precision precision, size_t *count)
 {
-    xc_session *session = make_session(model, 1, XC_PRECISION_F32, NULL);
-    float *input = make_input(1, side, 3);
+    xc_session *session = make_session(model, 1, precision, NULL);
+    float *input = make_input(1, SIDE, 3);
     CHECK(xc_run(session, input, 1));
     float *out = read_result(session, "logits", count);
     free(input);
@@ -75,12 +101,17 @@ static float *answer_of(xc_model *model, uint32_t side, size_t *count)
     return out;
 }
 
-void same_answers(xc_model *a, xc_model *b, uint32_t side)
+void same_answers_in(xc_precision precision, xc_model *a, xc_model *b)
 {
     size_t na, nb;
-    float *x = answer_of(a, side, &na), *y = answer_of(b, side, &nb);
+    float *x = answer_of(a, precision, &na), *y = answer_of(b, precision, &nb);
     assert_int_equal(na, nb);
     assert_memory_equal(x, y, na * sizeof *x);
     free(x);
     free(y);
+}
+
+void same_answers(xc_model *a, xc_model *b)
+{
+    same_answers_in(XC_PRECISION_F32, a, b);
 }

@@ -14,79 +14,69 @@
 #include "model/change.h"
 #include "model/setup.h"
 
-#define SIDE 71
 #define ORIGINAL "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FIRST "block1_conv1/kernel"
 #define SECOND "block1_conv1/bias"
 
-struct fixture {
-    xc_context *context;
-    xc_model *model;
-    char path[64];
-    struct file_view file;
-};
-
-static void pack(const xc_model *model, const char *level, const char *path)
+static xc_save_opts packing(const char *level, xc_precision precision)
 {
     xc_save_opts opts = XC_SAVE_OPTS_INIT;
     opts.pack = level;
+    opts.precision = precision;
     opts.original = ORIGINAL;
-    CHECK(xc_model_save(model, path, &opts));
+    return opts;
+}
+
+static void pack(const struct saved *f, const char *level, xc_precision precision)
+{
+    const xc_save_opts opts = packing(level, precision);
+    CHECK(xc_model_save(f->model, f->path, &opts));
 }
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    *state = f;
-    f->context = make_context(1);
-    f->model = make_model(f->context, SMALL_ARCH ",classes=5", SIDE, XC_WEIGHTS_RANDOM);
-    snprintf(f->path, sizeof f->path, "test_packed.%ld.safetensors", (long)getpid());
-    pack(f->model, "", f->path);
-    assert_int_equal(file_read(f->path, SIZE_MAX, &f->file, NULL), XC_OK);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    unlink(f->path);
-    file_release(&f->file);
-    xc_model_unref(f->model);
-    xc_context_free(f->context);
-    free(f);
-    return 0;
+    const xc_save_opts opts = packing("", XC_PRECISION_F32);
+    return saved_new(state, &opts);
 }
 
 /* ---- the same answers ------------------------------------------------------------------------ */
 
-/* Packed for each level, run at each level. */
+static const xc_precision precisions[] = {XC_PRECISION_F32, XC_PRECISION_BF16};
+enum { PRECISIONS_PACKED = sizeof precisions / sizeof *precisions };
+
+/* Packed for one level, run at each. */
+static void run_at_all_levels(struct saved *f, xc_precision precision)
+{
+    for (size_t run = 0; cpu_level(run); run++) {
+        xc_context *context = make_context_at(1 + (int)(run % 3), cpu_level(run));
+        xc_model *model = NULL;
+        CHECK(xc_model_load(context, f->path, NULL, &model));
+        same_answers_in(precision, f->model, model);
+        xc_model_unref(model);
+        xc_context_free(context);
+    }
+}
+
 static void test_same_bits(void **state)
 {
-    struct fixture *f = *state;
-    for (size_t made = 0; cpu_level(made); made++) {
-        pack(f->model, cpu_level(made), f->path);
-        for (size_t run = 0; cpu_level(run); run++) {
-            xc_context *context = make_context_at(1 + (int)(run % 3), cpu_level(run));
-            xc_model *model = NULL;
-            CHECK(xc_model_load(context, f->path, NULL, &model));
-            same_answers(f->model, model, SIDE);
-            xc_model_unref(model);
-            xc_context_free(context);
+    for (size_t made = 0; cpu_level(made); made++)
+        for (int p = 0; p < PRECISIONS_PACKED; p++) {
+            pack(*state, cpu_level(made), precisions[p]);
+            run_at_all_levels(*state, precisions[p]);
         }
-    }
 }
 
 static void test_used_where_it_lies(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_load_opts opts = XC_LOAD_OPTS_INIT;
-    for (int copy = 0; copy < 2; copy++) {
+    for (int i = 0; i < 2 * PRECISIONS_PACKED; i++) {
         const struct weights *weights;
         xc_model *model = NULL;
-        opts.read_into_memory = copy;
+        pack(f, "", precisions[i / 2]);
+        opts.read_into_memory = i % 2;
         CHECK(xc_model_load(f->context, f->path, &opts, &model));
-        assert_int_equal(model_weights(model, XC_PRECISION_F32, XC_ALGO_DIRECT, &weights, NULL),
+        assert_int_equal(model_weights(model, precisions[i / 2], XC_ALGO_DIRECT, &weights, NULL),
                          XC_OK);
         assert_int_equal(weights_bytes(weights), 0);
         const uint8_t *at = weights->ready[graph_find(model->graph, "block1_conv1")].weight;
@@ -95,17 +85,40 @@ static void test_used_where_it_lies(void **state)
     }
 }
 
+/* Left to itself, a packed model runs in what it was packed in, wherever that is. */
+static void test_has_a_precision(void **state)
+{
+    struct saved *f = *state;
+    for (int p = 0; p < PRECISIONS_PACKED; p++)
+        for (size_t level = 0; cpu_level(level); level++) {
+            xc_context *context = make_context_at(1, cpu_level(level));
+            xc_session_opts other = XC_SESSION_OPTS_INIT;
+            xc_session *session = NULL;
+            xc_model *model = NULL;
+            pack(f, "", precisions[p]);
+            CHECK(xc_model_load(context, f->path, NULL, &model));
+            assert_int_equal(model_precision(model, XC_PRECISION_AUTO), precisions[p]);
+            session = make_session(model, 1, XC_PRECISION_AUTO, NULL);
+            xc_session_free(session);
+            other.precision = precisions[!p];
+            REFUSED(xc_session_new(model, &other, &session), XC_ERR_UNSUPPORTED,
+                    "other precisions need the parameters");
+            xc_model_unref(model);
+            xc_context_free(context);
+        }
+}
+
 /* A caller's bytes may lie anywhere. */
 static void test_unaligned_memory(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     uint8_t *memory = malloc(f->file.size + 64);
     assert_non_null(memory);
     for (size_t shift = 0; shift < 64; shift += 9) {
         xc_model *model = NULL;
         memcpy(memory + shift, f->file.data, f->file.size);
         CHECK(xc_model_load_memory(f->context, memory + shift, f->file.size, &model));
-        same_answers(f->model, model, SIDE);
+        same_answers(f->model, model);
         xc_model_unref(model);
     }
     free(memory);
@@ -113,20 +126,24 @@ static void test_unaligned_memory(void **state)
 
 static void test_says_what_it_is(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     struct kernels k;
-    char packing[64];
+    char text[64];
     kernels_init(&k, DTYPE_F32, cpu_flags());
-    snprintf(packing, sizeof packing, "f32 %s", packing_name(k.conv_packing));
+    snprintf(text, sizeof text, "f32 %s", packing_name(k.conv_packing));
     CHECK(xc_model_load(f->context, f->path, NULL, &model));
     const xc_model_info *info = xc_model_get_info(model), *from = xc_model_get_info(f->model);
-    assert_string_equal(info->packing, packing);
+    assert_string_equal(info->packing, text);
     assert_string_equal(info->original, ORIGINAL);
     assert_string_equal(info->arch, from->arch);
     assert_true(info->has_weights);
     assert_memory_equal(&info->preprocess, &from->preprocess, sizeof info->preprocess);
     assert_string_equal(from->packing, "");
+    xc_model_unref(model);
+    pack(f, "ref", XC_PRECISION_BF16);
+    CHECK(xc_model_load(f->context, f->path, NULL, &model));
+    assert_string_equal(xc_model_get_info(model)->packing, "bf16 plain");
     xc_model_unref(model);
 }
 
@@ -134,7 +151,7 @@ static void test_says_what_it_is(void **state)
 
 static void test_needs_the_original(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_session_opts wide = XC_SESSION_OPTS_INIT;
     xc_save_opts opts = XC_SAVE_OPTS_INIT;
     xc_session *session = NULL;
@@ -145,13 +162,19 @@ static void test_needs_the_original(void **state)
     REFUSED(xc_model_save(model, f->path, &opts), XC_ERR_UNSUPPORTED, "saving and converting");
     wide.precision = XC_PRECISION_F64;
     REFUSED(xc_session_new(model, &wide, &session), XC_ERR_UNSUPPORTED, "other precisions");
-    same_answers(f->model, model, SIDE);
+    same_answers(f->model, model);
     xc_model_unref(model);
     opts.pack = "sse9";
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "\"sse9\" is not");
     opts.pack = "";
     opts.original = "abc";
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "original: ");
+    opts.original = NULL;
+    opts.precision = XC_PRECISION_F64;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "float32 or bf16");
+    opts.pack = NULL;
+    opts.precision = XC_PRECISION_BF16;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "saved as float32");
 }
 
 static void change_nothing(struct weight_file *file)
@@ -236,6 +259,11 @@ static void unknown_type(struct weight_file *file)
     set_meta(file, "packing", "f8 plain");
 }
 
+static void other_type(struct weight_file *file)
+{
+    set_meta(file, "packing", "bf16 pairs16 pairs16 panel16");
+}
+
 static void words_behind(struct weight_file *file)
 {
     set_meta(file, "packing", "f32 plain plain");
@@ -274,6 +302,7 @@ static const struct wrong {
     {no_packing, XC_ERR_FORMAT, "no \"packing\""},
     {unknown_packing, XC_ERR_UNSUPPORTED, "packing \"f32 panel32\" is not known"},
     {unknown_type, XC_ERR_UNSUPPORTED, "packing \"f8 plain\" is not known"},
+    {other_type, XC_ERR_TENSOR, FIRST ": type F32, expected BF16"},
     {words_behind, XC_ERR_UNSUPPORTED, "packing \"f32 plain plain\" is not known"},
     {bad_hash, XC_ERR_FORMAT, "original: "},
     {later_format, XC_ERR_UNSUPPORTED, "\"xception-packed-2\" is not known"},
@@ -282,7 +311,7 @@ static const struct wrong {
 
 static void test_wrong_files(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
         struct buffer b = changed(f->file, WRONG[i].change);
@@ -293,7 +322,7 @@ static void test_wrong_files(void **state)
     }
     struct buffer b = changed(f->file, change_nothing);
     CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
-    same_answers(f->model, model, SIDE);
+    same_answers(f->model, model);
     xc_model_unref(model);
     free(b.data);
 }
@@ -301,7 +330,7 @@ static void test_wrong_files(void **state)
 /* Cut at the end of each array, a byte before, and a byte behind. */
 static void test_truncated(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     struct weight_file file;
     xc_model *model = NULL;
     assert_int_equal(safetensors_read(f->file.data, f->file.size, &file, NULL), XC_OK);
@@ -321,7 +350,7 @@ static void test_truncated(void **state)
 /* Two arrays that share bytes: the text of the header, changed in one digit. */
 static void test_overlap(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     uint8_t *copy = malloc(f->file.size);
     assert_non_null(copy);
@@ -334,8 +363,8 @@ static void test_overlap(void **state)
     free(copy);
 }
 
-#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, saved_free)
 
-RUN(WITH(test_same_bits), WITH(test_used_where_it_lies), WITH(test_unaligned_memory),
-    WITH(test_says_what_it_is), WITH(test_needs_the_original), WITH(test_wrong_files),
-    WITH(test_truncated), WITH(test_overlap))
+RUN(WITH(test_same_bits), WITH(test_used_where_it_lies), WITH(test_has_a_precision),
+    WITH(test_unaligned_memory), WITH(test_says_what_it_is), WITH(test_needs_the_original),
+    WITH(test_wrong_files), WITH(test_truncated), WITH(test_overlap))

@@ -13,46 +13,19 @@
 #include "model/change.h"
 #include "model/setup.h"
 
-#define SIDE 71
 #define KERNEL "block2_sepconv1/pointwise_kernel"
 #define VARIANCE "block1_conv1_bn/moving_variance"
 
-struct fixture {
-    xc_context *context;
-    xc_model *model;
-    char path[64];
-    struct file_view file;
-};
-
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    *state = f;
-    f->context = make_context(1);
-    f->model = make_model(f->context, SMALL_ARCH ",classes=5", SIDE, XC_WEIGHTS_RANDOM);
-    snprintf(f->path, sizeof f->path, "test_save.%ld.safetensors", (long)getpid());
-    CHECK(xc_model_save(f->model, f->path, NULL));
-    assert_int_equal(file_read(f->path, SIZE_MAX, &f->file, NULL), XC_OK);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    unlink(f->path);
-    file_release(&f->file);
-    xc_model_unref(f->model);
-    xc_context_free(f->context);
-    free(f);
-    return 0;
+    return saved_new(state, NULL);
 }
 
 /* ---- what comes back ------------------------------------------------------------------------- */
 
 static void test_comes_back(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_load_opts opts = XC_LOAD_OPTS_INIT;
     for (int copy = 0; copy < 2; copy++) {
         xc_model *model = NULL;
@@ -63,28 +36,28 @@ static void test_comes_back(void **state)
         assert_int_equal(b->params, a->params);
         assert_memory_equal(&a->preprocess, &b->preprocess, sizeof a->preprocess);
         assert_null(model->block); /* not copied twice */
-        same_answers(f->model, model, SIDE);
+        same_answers(f->model, model);
         xc_model_unref(model);
     }
 }
 
 static void test_unaligned_memory(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     uint8_t *bytes = malloc(f->file.size + 1);
     assert_non_null(bytes);
     memcpy(bytes + 1, f->file.data, f->file.size);
     CHECK(xc_model_load_memory(f->context, bytes + 1, f->file.size, &model));
     assert_non_null(model->block);
-    same_answers(f->model, model, SIDE);
+    same_answers(f->model, model);
     xc_model_unref(model);
     free(bytes);
 }
 
 static void test_same_model_same_bytes(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     struct file_view again;
     xc_model *model = NULL;
     CHECK(xc_model_load(f->context, f->path, NULL, &model));
@@ -98,7 +71,7 @@ static void test_same_model_same_bytes(void **state)
 
 static void test_words_are_replaced(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     const char *labels[] = {"rose", "peony \"white\"", "\xc3\xa9t\xc3\xa9", "", "tulip"};
     xc_save_opts opts = XC_SAVE_OPTS_INIT;
     xc_preprocess p;
@@ -310,7 +283,7 @@ static const struct wrong {
 
 static void test_wrong_files(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
         xc_model *model = NULL;
         struct buffer b = changed(f->file, WRONG[i].change);
@@ -323,18 +296,18 @@ static void test_wrong_files(void **state)
 
 static void test_right_file_through_the_same_hands(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     struct buffer b = changed(f->file, change_nothing);
     CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
-    same_answers(f->model, model, SIDE);
+    same_answers(f->model, model);
     xc_model_unref(model);
     free(b.data);
 }
 
 static void test_truncated(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     for (size_t cut = 0; cut < f->file.size; cut += cut < 64 ? 1 : 4099)
         REFUSED(xc_model_load_memory(f->context, f->file.data, cut, &model), XC_ERR_FORMAT,
@@ -383,11 +356,11 @@ static void halve(struct weight_file *file)
 
 static void test_other_types(void **state)
 {
-    struct fixture *f = *state;
+    struct saved *f = *state;
     xc_model *model = NULL;
     struct buffer b = changed(f->file, widen);
     CHECK(xc_model_load_memory(f->context, b.data, b.size, &model));
-    same_answers(f->model, model, SIDE);
+    same_answers(f->model, model);
     xc_model_unref(model);
     free(b.data);
 
@@ -403,7 +376,7 @@ static void test_other_types(void **state)
     wide_arena = (struct arena){0};
 }
 
-#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, saved_free)
 
 RUN(WITH(test_comes_back), WITH(test_unaligned_memory), WITH(test_same_model_same_bytes),
     WITH(test_words_are_replaced), WITH(test_wrong_files),

@@ -127,7 +127,10 @@ static int save_random(const struct args *args, const char *precision, const cha
     xc_status status = xc_context_new(&opts, &context);
     if (status == XC_OK)
         status = xc_model_create(context, arch ? arch : "xception", &create, &model);
-    if (strcmp(precision, "f32") == 0) save.pack = "";
+    if (strcmp(precision, "f64") != 0) {
+        save.pack = "";
+        engine_precision(precision, &save.precision);
+    }
     if (status == XC_OK) status = xc_model_save(model, path, &save);
     xc_model_unref(model);
     xc_context_free(context);

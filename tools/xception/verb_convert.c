@@ -17,6 +17,7 @@ static const struct option options[] = {
     ENGINE_PREPROCESS_OPTIONS,
     {"licence", 0, "TEXT", NULL, 0, 0, "licence of the weights, to store in the model"},
     {"pack", 0, "[=LEVEL]", NULL, 0, 0, "a packed file, ready to run on this CPU or on LEVEL"},
+    {"precision", 0, "PRECISION", "f32|bf16|auto", 0, 0, "of a packed file (default: f32)"},
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
     OPTIONS_END};
 
@@ -27,6 +28,8 @@ static int write_model(const struct args *args, const xc_model *model, const cha
     xc_status status = XC_OK;
     opts->licence = arg_text(args, "licence");
     opts->pack = arg_text(args, "pack");
+    if (arg_text(args, "precision"))
+        engine_precision(arg_text(args, "precision"), &opts->precision);
     if (opts->pack) {
         opts->original = original;
         status = xc_file_sha256(in, original);
@@ -89,7 +92,8 @@ const struct verb verb_convert = {
         "preprocessing and provenance inside. Prints which foreign tensor became which; a missing\n"
         "tensor is an error (exit 4) and nothing is written.\n"
         "With --pack the file is for running alone: it starts at once and needs half the memory,\n"
-        "but holds no parameters any more. Keep the original.",
+        "but holds no parameters any more. Keep the original. With --precision bf16 it runs in\n"
+        "bf16 and is half as large.",
     .examples = "xception convert model.keras model.safetensors\tkeep a Keras model\n"
                 "xception convert --labels names.txt xception.h5 flowers.safetensors\twith labels\n"
                 "xception convert --pack flowers.safetensors flowers.packed.safetensors\tready to "
