@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "diagram.h"
 #include "emit.h"
 #include "engine.h"
 #include "say.h"
@@ -17,6 +18,8 @@ static const struct option options[] = {
     {"arch", 'a', "SPEC", NULL, 0, 0, "architecture, e.g. xception,middle=4 or xception65"},
     {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
     {"format", 0, "FORMAT", "text|json", 0, 0, "of the result"},
+    {"svg", 0, "FILE", NULL, 0, 0, "draw it, as figure 5 of the paper draws Xception"},
+    {"html", 0, "FILE", NULL, 0, 0, "the drawing and the table as one page"},
     {"list", 0, NULL, NULL, 0, 0, "list the architectures"},
     OPTIONS_END};
 
@@ -226,6 +229,92 @@ static int open_models(const struct args *args, xc_context *context, xc_model **
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
 }
 
+/* ---- drawings ----------------------------------------------------------------------------------
+ */
+
+static int save(struct page *p, const char *path)
+{
+    xc_status status = page_save(p, path);
+    if (p->failed) say_error("%s: out of memory for the drawing", path);
+    const bool failed = p->failed;
+    page_free(p);
+    if (failed) return EXIT_LIMIT;
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
+}
+
+static void html_layers(struct page *p, const xc_model *model)
+{
+    char number[32];
+    xc_layer layer;
+    put(p, "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th>layer</th><th>operator"
+           "</th><th>reads</th><th>output</th><th class=\"num\">parameters</th><th class=\"num\">"
+           "multiply-adds</th></tr></thead><tbody>\n");
+    for (uint32_t i = 0; i < xc_model_get_info(model)->layers; i++) {
+        if (xc_model_layer(model, i, &layer) != XC_OK) break;
+        put(p, "<tr><td>");
+        put_text(p, layer.name);
+        put(p, "</td><td>");
+        put_text(p, layer.kind);
+        put(p, " ");
+        put_text(p, layer.detail);
+        put(p, "</td><td>");
+        for (const char *c = layer.inputs; *c; c++) put(p, *c == ',' ? ", " : "%c", *c);
+        put(p, "</td><td>%u×%u×%u</td>", layer.height, layer.width, layer.channels);
+        put(p, "<td class=\"num\" data-v=\"%" PRIu64 "\">%s</td>", layer.params,
+            grouped(layer.params, number));
+        put(p, "<td class=\"num\" data-v=\"%" PRIu64 "\">%s</td></tr>\n", layer.macs,
+            grouped(layer.macs, number));
+    }
+    put(p, "</tbody></table></div>\n");
+}
+
+static void html_page(struct page *p, const xc_model *model, const struct diagram *diagram)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    char number[32];
+    page_begin(p, info->arch, "A network, layer by layer");
+    put(p,
+        "<style>%s@media(max-width:60rem){.desk{display:none}}@media(min-width:60.01rem)"
+        "{.phone{display:none}}</style>\n<div class=\"cards\">\n",
+        diagram_style);
+    page_card(p, "parameters", "%s", grouped(info->params, number));
+    page_card(p, "multiply-adds", "%s", grouped(info->macs, number));
+    page_card(p, "input", "%u × %u × %u", info->height, info->width, info->channels);
+    page_card(p, "outputs", "%u", info->classes);
+    page_card(p, "bytes of activations", "%s", grouped(info->activation_bytes, number));
+    put(p, "</div>\n<figure class=\"desk\">\n");
+    diagram_write(diagram, 0, false, p);
+    put(p, "</figure>\n<figure class=\"phone\">\n");
+    diagram_write(diagram, 1, false, p);
+    put(p, "</figure>\n<h2>Layers</h2>\n");
+    html_layers(p, model);
+    page_end(p);
+}
+
+/* --svg and --html */
+static int draw(const struct args *args, const xc_model *model)
+{
+    const char *svg = arg_text(args, "svg"), *html = arg_text(args, "html");
+    struct page p = {0};
+    int code = EXIT_DONE;
+    if (!svg && !html) return EXIT_DONE;
+    struct diagram *diagram = diagram_new(model);
+    if (!diagram) {
+        say_error("out of memory for the drawing");
+        return EXIT_LIMIT;
+    }
+    if (svg) {
+        diagram_write(diagram, 0, true, &p);
+        code = save(&p, svg);
+    }
+    if (html && code == EXIT_DONE) {
+        html_page(&p, model, diagram);
+        code = save(&p, html);
+    }
+    diagram_free(diagram);
+    return code;
+}
+
 static int run(const struct args *args)
 {
     xc_context *context = NULL;
@@ -243,6 +332,7 @@ static int run(const struct args *args)
         xc_status status = xc_file_sha256(file, sha256);
         if (status != XC_OK) code = say_status(status, EXIT_MODEL);
     }
+    if (code == EXIT_DONE) code = draw(args, shaped);
     if (code == EXIT_DONE && format_of(arg_text(args, "format")) == FORMAT_JSON) {
         print_json(model, shaped, sha256);
     } else if (code == EXIT_DONE) {
@@ -265,6 +355,7 @@ const struct verb verb_summary = {
     .examples =
         "xception summary --arch xception\tthe network of the paper's figure 5\n"
         "xception summary --arch xception,middle=4 --size 150 --format json\ta smaller one\n"
+        "xception summary --arch resnet50 --svg resnet50.svg\ta drawing of it\n"
         "xception summary -m model.keras\twhat is in a file\n",
     .options = options,
     .run = run};
