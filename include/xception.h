@@ -461,18 +461,20 @@ typedef struct xc_save_opts {
     const char *pack;       /* "avx2", "": write a packed file for this level, for this machine's */
     const char *original;   /* of a packed file: SHA-256 of the model file; NULL = unknown */
     xc_precision precision; /* of a packed file: F32, BF16, or AUTO for this machine's */
+    const char *store; /* of an unpacked one: "f16", "bf16": how kernels are kept; NULL = "f32" */
 } xc_save_opts;
 #define XC_SAVE_OPTS_INIT                                                                          \
     {                                                                                              \
-        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL, XC_PRECISION_F32                    \
+        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL, XC_PRECISION_F32, NULL              \
     }
 
 /* Writes safetensors, atomically: the old file stays until the new one is complete and synced.
- * The same model gives the same bytes. A packed file is for running: batch norm is folded and the
- * numbers lie as the kernels read them, so that xc_model_load maps the file and nothing is copied.
- * Levels may share a packing (xc_model_info.packing); one that packs otherwise runs it too, from a
- * copy. What needs the parameters (saving again, sessions of another precision) refuses a packed
- * model with XC_ERR_UNSUPPORTED. */
+ * The same model gives the same bytes. Kernels kept in 16 bits take half the space and are rounded
+ * to the nearest number there is; biases and batch norm stay float32. A packed file is for running:
+ * batch norm is folded and the numbers lie as the kernels read them, so that xc_model_load maps the
+ * file and nothing is copied. Levels may share a packing (xc_model_info.packing); one that packs
+ * otherwise runs it too, from a copy. What needs the parameters (saving again, sessions of another
+ * precision) refuses a packed model with XC_ERR_UNSUPPORTED. */
 XC_API XC_NODISCARD xc_status xc_model_save(const xc_model *model, const char *path,
                                             const xc_save_opts *opts);
 /* What the import did with the foreign tensors, one line each ("mapped A -> B", "unused A"); "" for

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How does a model become a file? Every parameter as F32 under its own name, in the order of the
- * table, or the arrays of a packed file; and the metadata of meta.h. Through a temporary file, so
- * that a crash leaves the old file or the new one.
+ * How does a model become a file? Every parameter as F32 (kernels in 16 bits if asked for) under
+ * its own name, in the order of the table, or the arrays of a packed file; and the metadata of
+ * meta.h. Through a temporary file, so that a crash leaves the old file or the new one.
  */
 #include "model/packed.h"
+
+#include <math.h>
+#include <string.h>
 
 static xc_status write_piece(void *user, const void *data, size_t size, struct error *err)
 {
@@ -58,13 +61,52 @@ struct saving {
     struct weight_meta entry[META_KEYS];
 };
 
-static xc_status list_parameters(struct saving *s, const xc_model *model, struct error *err)
+static xc_status store_type(const char *word, enum dtype *out, struct error *err)
 {
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+    static const char *const words[] = {"f32", "f16", "bf16"};
+    *out = DTYPE_F32;
+    for (int i = 0; word && i < 3; i++) {
+        if (strcmp(word, words[i]) != 0) continue;
+        *out = types[i];
+        return XC_OK;
+    }
+    if (!word) return XC_OK;
+    return fail(err, XC_ERR_ARGUMENT, "store \"%.20s\" is not one of f32, f16, bf16", word);
+}
+
+static xc_status narrow(struct weight_tensor *t, enum dtype type, struct arena *a,
+                        struct error *err)
+{
+    const float *from = (const float *)t->data;
+    uint16_t *to = arena_push(a, t->count, sizeof *to);
+    if (!to) return fail_memory(err, t->count * sizeof *to);
+    for (size_t i = 0; i < t->count; i++) {
+        to[i] = type == DTYPE_F16 ? f16_from_f32(from[i]) : bf16_from_f32(from[i]);
+        if (type == DTYPE_F16 && isinf(f32_from_f16(to[i])))
+            return fail(err, XC_ERR_NUMBER, "%s: %g does not fit a half float, which ends at 65504",
+                        t->name, (double)from[i]);
+    }
+    t->type = type;
+    t->bytes = t->count * sizeof *to;
+    t->data = (const uint8_t *)to;
+    return XC_OK;
+}
+
+static xc_status list_parameters(struct saving *s, const xc_model *model, const char *store,
+                                 struct error *err)
+{
+    enum dtype type;
+    TRY(store_type(store, &type, err));
     const struct param_table *table = &model->graph->param;
     s->tensors = table->count;
     s->tensor = arena_push(&s->arena, (size_t)table->count, sizeof *s->tensor);
     if (!s->tensor) return fail_memory(err, (size_t)table->count * sizeof *s->tensor);
-    for (int i = 0; i < table->count; i++) s->tensor[i] = tensor_of(&table->at[i], model->data[i]);
+    for (int i = 0; i < table->count; i++) {
+        s->tensor[i] = tensor_of(&table->at[i], model->data[i]);
+        if (type != DTYPE_F32 && table->at[i].rank > 1)
+            TRY(narrow(&s->tensor[i], type, &s->arena, err));
+    }
     return XC_OK;
 }
 
@@ -86,7 +128,8 @@ static xc_status list(struct saving *s, const xc_model *model, const xc_save_opt
 {
     struct model_meta meta;
     TRY(replaced(model, opts, &meta, err));
-    TRY(opts->pack ? list_arrays(s, model, opts, &meta, err) : list_parameters(s, model, err));
+    TRY(opts->pack ? list_arrays(s, model, opts, &meta, err)
+                   : list_parameters(s, model, opts->store, err));
     return meta_write(model->arch, model->info.classes, &meta, &s->arena, s->entry, &s->entries,
                       err);
 }

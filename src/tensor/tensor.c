@@ -57,3 +57,23 @@ float f32_from_f16(uint16_t bits)
     float tiny = (float)fraction * 0x1p-24f; /* subnormal or zero: exact in float */
     return sign ? -tiny : tiny;
 }
+
+uint16_t f16_from_f32(float x)
+{
+    const union {
+        float value;
+        uint32_t bits;
+    } wide = {x};
+    const uint32_t sign = wide.bits >> 16 & 0x8000, magnitude = wide.bits & 0x7FFFFFFF;
+    if (magnitude > 0x7F800000) return (uint16_t)(sign | 0x7E00);
+    if (magnitude >= 0x477FF000) return (uint16_t)(sign | 0x7C00); /* 65520 and more */
+    if (magnitude < 0x38800000) { /* below 2^-14: whole multiples of 2^-24 */
+        const float scaled = (wide.bits & 0x80000000 ? -x : x) * 0x1p24f;
+        uint32_t whole = (uint32_t)scaled;
+        const float rest = scaled - (float)whole;
+        whole += rest > 0.5f || (rest == 0.5f && (whole & 1));
+        return (uint16_t)(sign | whole);
+    }
+    const uint32_t nearest = magnitude + 0xFFF + (magnitude >> 13 & 1);
+    return (uint16_t)(sign | ((nearest >> 13) - (112u << 10)));
+}

@@ -40,6 +40,9 @@ static inline float f32_from_bf16(uint16_t bits)
     return wide.value;
 }
 
+/* To the nearest half float, of two the even one; what is larger than any becomes infinite, NaN
+ * stays NaN. */
+uint16_t f16_from_f32(float x);
 /* To the nearest brain float, of two the even one. Like the processors that have an instruction for
  * it: what is subnormal becomes a zero with its sign, NaN stays NaN. */
 static inline uint16_t bf16_from_f32(float x)

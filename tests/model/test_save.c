@@ -41,6 +41,37 @@ static void test_comes_back(void **state)
     }
 }
 
+/* In 16 bits a kernel is the nearest number there is, and a second round changes nothing. */
+static void test_half(void **state)
+{
+    struct saved *f = *state;
+    static const char *const word[] = {"f16", "bf16"};
+    for (int i = 0; i < 2; i++) {
+        xc_save_opts opts = XC_SAVE_OPTS_INIT;
+        xc_model *model = NULL;
+        opts.store = word[i];
+        CHECK(xc_model_save(f->model, f->path, &opts));
+        CHECK(xc_model_load(f->context, f->path, NULL, &model));
+        const struct param_table *table = &model->graph->param;
+        for (int p = 0; p < table->count; p++)
+            for (size_t k = 0; k < table->at[p].count; k++) {
+                const float was = f->model->data[p][k];
+                const float want = table->at[p].rank < 2 ? was
+                                   : i == 0              ? f32_from_f16(f16_from_f32(was))
+                                                         : f32_from_bf16(bf16_from_f32(was));
+                assert_true(model->data[p][k] == want);
+            }
+        char first[65], second[65];
+        CHECK(xc_file_sha256(f->path, first));
+        CHECK(xc_model_save(model, f->path, &opts));
+        CHECK(xc_file_sha256(f->path, second));
+        assert_string_equal(first, second);
+        xc_model_unref(model);
+        opts.store = "f8";
+        REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "f32, f16, bf16");
+    }
+}
+
 static void test_unaligned_memory(void **state)
 {
     struct saved *f = *state;
@@ -378,6 +409,6 @@ static void test_other_types(void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, saved_free)
 
-RUN(WITH(test_comes_back), WITH(test_unaligned_memory), WITH(test_same_model_same_bytes),
-    WITH(test_words_are_replaced), WITH(test_wrong_files),
+RUN(WITH(test_comes_back), WITH(test_half), WITH(test_unaligned_memory),
+    WITH(test_same_model_same_bytes), WITH(test_words_are_replaced), WITH(test_wrong_files),
     WITH(test_right_file_through_the_same_hands), WITH(test_truncated), WITH(test_other_types))

@@ -68,5 +68,26 @@ static void test_every_brain_float(void **state)
     }
 }
 
+/* Every half comes back; between two neighbours the nearest is taken, in the middle the even one.
+ */
+static void test_narrowing(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 0; bits < 0x7C00; bits++) {
+        const float low = f32_from_f16((uint16_t)bits);
+        const float high = bits == 0x7BFF ? 65536 : f32_from_f16((uint16_t)(bits + 1));
+        const float middle = low + (high - low) / 2; /* exact */
+        const uint16_t even = (uint16_t)(bits & 1 ? bits + 1 : bits);
+        assert_int_equal(f16_from_f32(low), bits);
+        assert_int_equal(f16_from_f32(-low), bits | 0x8000);
+        assert_int_equal(f16_from_f32(middle), even);
+        assert_int_equal(f16_from_f32(nextafterf(middle, 0)), bits);
+        assert_int_equal(f16_from_f32(nextafterf(middle, INFINITY)), bits + 1);
+    }
+    assert_int_equal(f16_from_f32(INFINITY), 0x7C00);
+    assert_int_equal(f16_from_f32(-1e30f), 0xFC00);
+    assert_true(isnan(f32_from_f16(f16_from_f32(NAN))));
+}
+
 RUN(cmocka_unit_test(test_types), cmocka_unit_test(test_counts), cmocka_unit_test(test_every_half),
-    cmocka_unit_test(test_every_brain_float))
+    cmocka_unit_test(test_every_brain_float), cmocka_unit_test(test_narrowing))

@@ -16,6 +16,7 @@ static const struct option options[] = {
     {"labels", 0, "FILE", NULL, 0, 0, "one label a line, or 'imagenet', to store in the model"},
     ENGINE_PREPROCESS_OPTIONS,
     {"licence", 0, "TEXT", NULL, 0, 0, "licence of the weights, to store in the model"},
+    {"store", 0, "TYPE", "f32|f16|bf16", 0, 0, "how kernels are kept; 16 bits: half the space"},
     {"pack", 0, "[=LEVEL]", NULL, 0, 0, "a packed file, ready to run on this CPU or on LEVEL"},
     {"precision", 0, "PRECISION", "f32|bf16|auto", 0, 0, "of a packed file (default: f32)"},
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
@@ -30,6 +31,7 @@ static int write_model(const struct args *args, const xc_model *model, const cha
     opts->pack = arg_text(args, "pack");
     if (arg_text(args, "precision"))
         engine_precision(arg_text(args, "precision"), &opts->precision);
+    opts->store = arg_text(args, "store");
     if (opts->pack) {
         opts->original = original;
         status = xc_file_sha256(in, original);
@@ -67,6 +69,10 @@ static int run(const struct args *args)
         return EXIT_USAGE;
     }
     const char *in = args->operand[0], *out = args->operand[1];
+    if (arg_text(args, "store") && arg_text(args, "pack")) {
+        say_usage("--store is of a file to keep, --pack of one to run: give one of them");
+        return EXIT_USAGE;
+    }
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
     if (code == EXIT_DONE) code = save(args, model, in, out);
