@@ -12,6 +12,7 @@
  *                    segments as channels it is the extreme Inception (figure 4, g4)
  *   separable   g5   a depthwise 3x3, then a 1x1: TensorFlow's order
  *   regular     g6   one 3x3
+ *                    (the module alone takes kernel=, stride= and padding= for these two)
  *
  * budget=N takes the widest stages (each twice as wide as the one before) that N parameters pay
  * for.
@@ -33,6 +34,7 @@ struct spectrum {
     bool last_only; /* activation of a module's last convolutions alone */
     bool spatial_first;
     bool residual;
+    struct conv_attr spatial; /* window, stride and border of `separable` and `regular` */
 };
 
 /* ---- the boxes ---------------------------------------------------------------------------------
@@ -134,18 +136,27 @@ static int segments(const struct spectrum *s, const char *m, int x, int width)
     return s->spatial_first ? x : conv(s, name("%s_3x3", m), x, spatial);
 }
 
+static struct conv_attr spatial_attr(const struct spectrum *s, int width)
+{
+    struct conv_attr attr = s->spatial;
+    attr.oc = width;
+    return attr;
+}
+
 /* Nothing between the two, whatever act= says. */
 static int separable(const struct spectrum *s, const char *m, int x, int width)
 {
-    const struct conv_attr attr = {.oc = width, .kh = 3, .kw = 3, .pad = {.kind = PAD_SAME}};
-    x = graph_sepconv(s->g, name("%s_sepconv", m).text, x, attr);
+    x = graph_sepconv(s->g, name("%s_sepconv", m).text, x, spatial_attr(s, width));
     x = graph_batch_norm(s->g, name("%s_sepconv_bn", m).text, x, s->flavour.norm);
     return graph_relu(s->g, name("%s_sepconv_act", m).text, x);
 }
 
 static int regular(const struct spectrum *s, const char *m, int x, int width)
 {
-    return conv(s, name("%s_3x3", m), x, (struct filter){width, 3, 1, false});
+    const struct name n = name("%s_%dx%d", m, s->spatial.kh, s->spatial.kw);
+    x = graph_conv(s->g, n.text, x, spatial_attr(s, width));
+    x = graph_batch_norm(s->g, name("%s_bn", n.text).text, x, s->flavour.norm);
+    return graph_relu(s->g, name("%s_act", n.text).text, x);
 }
 
 typedef int module_fn(const struct spectrum *s, const char *m, int x, int width);
@@ -188,6 +199,17 @@ static void take_module(struct arch_opts *o, struct spectrum *s)
     s->spatial_first = opts_choice(o, "order", "pw-dw|dw-pw", 0) == 1;
     s->last_only = opts_choice(o, "act", "relu|none", 0) == 1;
     s->residual = opts_switch(o, "residual", false);
+    s->spatial = (struct conv_attr){.kh = 3, .kw = 3, .pad = {.kind = PAD_SAME}};
+}
+
+/* Of one module alone: another window than the figures'. */
+static void take_window(struct arch_opts *o, struct spectrum *s)
+{
+    if (s->kind != SEPARABLE && s->kind != REGULAR) return;
+    struct conv_attr *c = &s->spatial;
+    c->kh = c->kw = opts_int(o, "kernel", 3, 1, 31);
+    c->sy = c->sx = opts_int(o, "stride", 1, 1, 16);
+    if (opts_choice(o, "padding", "same|valid", 0) == 1) c->pad.kind = PAD_VALID;
 }
 
 /* ---- the classifier ----------------------------------------------------------------------------
@@ -307,6 +329,7 @@ static xc_status module_build(const struct arch *arch, struct arch_opts *o, stru
     struct head head;
     int x;
     take_module(o, &s);
+    take_window(o, &s);
     const int width = opts_int(o, "width", 96, 1, ARCH_MAX_CHANNELS);
     const int cut[] = {width, o->input.c};
     if (s.kind == SEGMENTS || s.kind == TOWERS || s.kind == CANONICAL)

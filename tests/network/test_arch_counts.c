@@ -481,36 +481,43 @@ static void spectrum_modules(void **state)
         const char *knobs;
         uint64_t params;
         int channels;
-    } row[] = {{"module=naive,input=28x28x192,width=256", 387072, 416},
-               {"module=reduced,input=28x28x192,width=256", 163328, 256},
-               {"module=canonical,width=128", 52224, 128},
-               {"module=towers,segments=3", 33792, 96},
-               {"segments=3", 33792, 96},
-               {"segments=all", 7008, 96},
-               {"module=separable", 6720, 96},
-               {"module=regular", 55296, 96},
-               {"segments=1", 89088, 96},
-               {"segments=2", 47616, 96},
-               {"segments=4", 26880, 96},
-               {"segments=6", 19968, 96},
-               {"segments=8", 16512, 96},
-               {"segments=12", 13056, 96},
-               {"segments=16", 11328, 96},
-               {"segments=24", 9600, 96},
-               {"segments=32", 8736, 96},
-               {"segments=48", 7872, 96},
-               {"segments=96", 7008, 96},
-               {"input=28x28x728,width=728,segments=1", 5299840, 728},
-               {"input=28x28x728,width=728,segments=8", 1126216, 728},
-               {"input=28x28x728,width=728,segments=91", 582400, 728},
-               {"input=28x28x728,width=728,segments=728", 536536, 728}};
+        uint64_t macs; /* 0: any */
+    } row[] = {
+        {"module=separable,input=5x5x5,width=50,padding=valid", 45 + 250, 50, 405 + 2250},
+        {"module=regular,input=5x5x5,width=50,padding=valid", 2250, 50, 20250},
+        {"module=regular,input=10x10x100,width=10,kernel=5,padding=valid", 25000, 10, 900000},
+        {"module=separable,input=7x7x3,width=4,kernel=5,stride=2", 75 + 12, 4, 16 * 87},
+        {"module=naive,input=28x28x192,width=256", 387072, 416, 0},
+        {"module=reduced,input=28x28x192,width=256", 163328, 256, 0},
+        {"module=canonical,width=128", 52224, 128, 0},
+        {"module=towers,segments=3", 33792, 96, 0},
+        {"segments=3", 33792, 96, 0},
+        {"segments=all", 7008, 96, 0},
+        {"module=separable", 6720, 96, 0},
+        {"module=regular", 55296, 96, 0},
+        {"segments=1", 89088, 96, 0},
+        {"segments=2", 47616, 96, 0},
+        {"segments=4", 26880, 96, 0},
+        {"segments=6", 19968, 96, 0},
+        {"segments=8", 16512, 96, 0},
+        {"segments=12", 13056, 96, 0},
+        {"segments=16", 11328, 96, 0},
+        {"segments=24", 9600, 96, 0},
+        {"segments=32", 8736, 96, 0},
+        {"segments=48", 7872, 96, 0},
+        {"segments=96", 7008, 96, 0},
+        {"input=28x28x728,width=728,segments=1", 5299840, 728, 0},
+        {"input=28x28x728,width=728,segments=8", 1126216, 728, 0},
+        {"input=28x28x728,width=728,segments=91", 582400, 728, 0},
+        {"input=28x28x728,width=728,segments=728", 536536, 728, 0}};
     for (int i = 0; i < COUNT(row); i++) {
         char spec[128];
         snprintf(spec, sizeof spec, "inception-module,%s", row[i].knobs);
         struct graph *g = build(spec);
         const struct cost is = cost_of(g, "");
         if (is.params - is.norm != row[i].params ||
-            g->node[g->output[0].node].out.c != row[i].channels)
+            g->node[g->output[0].node].out.c != row[i].channels ||
+            (row[i].macs && is.macs != row[i].macs))
             WRONG("%s: %zu", spec, (size_t)(is.params - is.norm));
         graph_free(g);
     }

@@ -5,8 +5,10 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "diagram.h"
 #include "emit.h"
 #include "engine.h"
@@ -18,6 +20,7 @@ static const struct option options[] = {
     {"arch", 'a', "SPEC", NULL, 0, 0, "architecture, e.g. xception,middle=4 or xception65"},
     {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
     {"format", 0, "FORMAT", "text|json", 0, 0, "of the result"},
+    {"cost", 0, NULL, NULL, 0, 0, "separable against regular convolution, timed here"},
     {"svg", 0, "FILE", NULL, 0, 0, "draw it, as figure 5 of the paper draws Xception"},
     {"html", 0, "FILE", NULL, 0, 0, "the drawing and the table as one page"},
     {"list", 0, NULL, NULL, 0, 0, "list the architectures"},
@@ -229,6 +232,73 @@ static int open_models(const struct args *args, xc_context *context, xc_model **
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
 }
 
+/* ---- separable against regular ------------------------------------------------------------------
+ */
+
+static void text_cost(const struct cost_pair *p)
+{
+    char shape[80], stride[16] = "", params[2][32], macs[2][32];
+    if (p->stride > 1) snprintf(stride, sizeof stride, "/%u", p->stride);
+    snprintf(shape, sizeof shape, "%ux%u%s %ux%ux%u > %u", p->kernel, p->kernel, stride, p->height,
+             p->width, p->in, p->out);
+    printf("%-18s %5u  %-26s %11s %11s %14s %15s %9.3f %9.3f %6.1fx\n", p->name, p->times, shape,
+           grouped(p->separable.params, params[0]), grouped(p->regular.params, params[1]),
+           grouped(p->separable.macs, macs[0]), grouped(p->regular.macs, macs[1]), p->separable.ms,
+           p->regular.ms, p->regular.ms / p->separable.ms);
+}
+
+static void json_one_cost(const char *name, const struct cost *c)
+{
+    printf(",\"%s\":{\"params\":%" PRIu64 ",\"macs\":%" PRIu64 ",\"ms\":", name, c->params,
+           c->macs);
+    emit_float((float)c->ms);
+    putchar('}');
+}
+
+static void json_cost(const struct cost_pair *p, size_t count)
+{
+    for (size_t i = 0; i < count; i++, p++) {
+        fputs(i ? ",\n{\"layer\":" : "{\"layers\":[\n{\"layer\":", stdout);
+        emit_string(p->name);
+        printf(",\"times\":%u,\"kernel\":%u,\"stride\":%u,\"in\":%u,\"output\":[%u,%u,%u],\"is\":"
+               "\"%s\"",
+               p->times, p->kernel, p->stride, p->in, p->height, p->width, p->out,
+               p->is_separable ? "separable" : "regular");
+        json_one_cost("separable", &p->separable);
+        json_one_cost("regular", &p->regular);
+        putchar('}');
+    }
+    fputs(count ? "\n]}\n" : "{\"layers\":[]}\n", stdout);
+}
+
+/* --cost: instead of the layers */
+static int print_cost(const struct args *args, const xc_model *model)
+{
+    struct cost_pair *pair = NULL;
+    size_t count = 0;
+    xc_context *one = NULL;
+    xc_status status = cost_context(arg_text(args, "cpu"), &one);
+    if (status == XC_OK) status = cost_pairs(one, model, true, &pair, &count);
+    if (status != XC_OK) {
+        xc_context_free(one);
+        return say_status(status, EXIT_MODEL);
+    }
+    if (format_of(arg_text(args, "format")) == FORMAT_JSON) {
+        json_cost(pair, count);
+    } else {
+        printf("%-18s %5s  %-26s %23s %30s %19s\n", "", "", "", "parameters", "multiply-adds",
+               "milliseconds");
+        printf("%-18s %5s  %-26s %11s %11s %14s %15s %9s %9s\n", "layer", "times", "shape",
+               "separable", "regular", "separable", "regular", "separable", "regular");
+        for (size_t i = 0; i < count; i++) text_cost(&pair[i]);
+        printf("\nprocessor time of one picture on one thread, the least of several runs, %s\n",
+               xc_context_cpu(one));
+    }
+    free(pair);
+    xc_context_free(one);
+    return EXIT_DONE;
+}
+
 /* ---- drawings ----------------------------------------------------------------------------------
  */
 
@@ -333,7 +403,9 @@ static int run(const struct args *args)
         if (status != XC_OK) code = say_status(status, EXIT_MODEL);
     }
     if (code == EXIT_DONE) code = draw(args, shaped);
-    if (code == EXIT_DONE && format_of(arg_text(args, "format")) == FORMAT_JSON) {
+    if (code == EXIT_DONE && arg_on(args, "cost")) {
+        code = print_cost(args, shaped);
+    } else if (code == EXIT_DONE && format_of(arg_text(args, "format")) == FORMAT_JSON) {
         print_json(model, shaped, sha256);
     } else if (code == EXIT_DONE) {
         text_layers(shaped);
