@@ -168,7 +168,8 @@ struct step_work {
 
 static bool decays(const struct optimizer *o, const struct param *p)
 {
-    return p->role == PARAM_KERNEL || (p->role == PARAM_DEPTHWISE && o->opts.decay_depthwise);
+    return p->role == PARAM_KERNEL || o->opts.mask == DECAY_ALL ||
+           (p->role == PARAM_DEPTHWISE && o->opts.mask == DECAY_DEPTHWISE);
 }
 
 static void step_range(void *ctx, size_t from, size_t to)

@@ -12,6 +12,9 @@
 #include "thread/pool.h"
 
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAMW };
+/* What weight decay is for: kernels of convolutions and dense layers; depthwise kernels, too; all
+ * parameters, biases and those of batch norm among them. */
+enum decay_mask { DECAY_KERNELS, DECAY_DEPTHWISE, DECAY_ALL };
 
 /* With g the gradient, times the factor of clipping:
  *   sgd      g += decay w;  m = momentum m + g;  w -= lr (nesterov ? g + momentum m : m)
@@ -25,8 +28,8 @@ struct optimizer_opts {
     double rho;      /* RMSprop: of squares; AdamW: beta 2 */
     double epsilon;
     bool nesterov;
-    double decay; /* of kernels; nothing else decays, but for */
-    bool decay_depthwise;
+    double decay; /* of what the mask names */
+    enum decay_mask mask;
     double clip; /* largest norm of the whole gradient; 0: any */
 };
 /* What the literature means when it names one of them. */

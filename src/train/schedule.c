@@ -38,12 +38,13 @@ double schedule_lr(const struct schedule *s, uint64_t t)
     return s->lr;
 }
 
-double plateau_scale(const double *metric, int count, int patience, double factor)
+double plateau_scale(const double *metric, size_t stride, size_t count, int patience, double factor)
 {
     double best = -INFINITY, scale = 1;
-    for (int i = 0, waited = 0; i < count; i++) {
-        if (metric[i] > best) {
-            best = metric[i];
+    int waited = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (metric[i * stride] > best) {
+            best = metric[i * stride];
             waited = 0;
         } else if (++waited > patience) {
             scale *= factor;

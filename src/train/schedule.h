@@ -7,9 +7,16 @@
 #define XC_TRAIN_SCHEDULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONE_CYCLE };
+enum schedule_kind {
+    SCHEDULE_CONSTANT,
+    SCHEDULE_STEP,
+    SCHEDULE_COSINE,
+    SCHEDULE_ONE_CYCLE,
+    SCHEDULE_PLATEAU /* constant, times plateau_scale */
+};
 
 struct schedule {
     enum schedule_kind kind;
@@ -25,8 +32,10 @@ struct schedule {
  * down to lr/250000 (Smith, Topin 2018, with PyTorch's defaults). */
 double schedule_lr(const struct schedule *s, uint64_t t);
 
-/* factor^k, where k counts how often a metric (higher is better) had not improved for `patience`
- * values in a row; counting starts again after each. */
-double plateau_scale(const double *metric, int count, int patience, double factor);
+/* factor^k, where k counts how often a metric (higher is better) had not improved for more than
+ * `patience` values in a row (PyTorch's rule); counting starts again after each. metric: every
+ * `stride` doubles. */
+double plateau_scale(const double *metric, size_t stride, size_t count, int patience,
+                     double factor);
 
 #endif

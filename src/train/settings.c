@@ -6,65 +6,121 @@
 #include <stdio.h>
 #include <string.h>
 
-/* finetune: a published network on a few thousand pictures. scratch: ImageNet-sized pictures from
+/*
+ * finetune: a published network on a few thousand pictures. scratch: ImageNet-sized pictures from
  * random weights. cifar: small pictures; batch norm forgets faster, because its moving statistics
- * are otherwise stale when a short epoch ends. */
+ * are otherwise stale when a short epoch ends.
+ *
+ * paper-imagenet and paper-jft: section 4 of the paper, "Xception: Deep Learning with Depthwise
+ * Separable Convolutions", to the letter where it says something: optimizer, momentum, rates, their
+ * decay, weight decay, dropout, Polyak averaging. It does not say batch, epochs, augmentation and
+ * the constant of the average, which are ours; RMSprop's rho and epsilon are those of the Inception
+ * V3 paper, on whose settings it builds. "x 0.9 every 3,000,000 samples" would end training after
+ * one epoch of JFT, so steps are meant: ten decays in a run.
+ */
 static const struct settings recipes[] = {
     {.recipe = "finetune",
      .freeze = "none",
      .augment = "rrc=0.5/1,flip",
      .batch = 32,
      .epochs = 30,
-     .views = 1,
      .optimizer =
          {.kind = OPTIMIZER_ADAMW, .momentum = 0.9, .rho = 0.999, .epsilon = 1e-8, .decay = 0.05},
      .schedule = SCHEDULE_COSINE,
      .lr = 1e-3,
      .warmup = 1,
-     .smoothing = 0.1},
+     .smoothing = 0.1,
+     .dropout = -1},
     {.recipe = "scratch",
      .freeze = "none",
      .augment = "rrc,flip",
      .batch = 32,
      .epochs = 90,
-     .views = 1,
      .optimizer = {.kind = OPTIMIZER_SGD, .momentum = 0.9, .nesterov = true, .decay = 4e-5},
      .schedule = SCHEDULE_COSINE,
      .lr = 0.05,
      .warmup = 3,
      .smoothing = 0.1,
+     .dropout = -1,
      .ema = 0.999},
     {.recipe = "cifar",
      .freeze = "none",
      .augment = "pad=4,flip",
      .batch = 128,
      .epochs = 100,
-     .views = 1,
      .optimizer = {.kind = OPTIMIZER_SGD, .momentum = 0.9, .nesterov = true, .decay = 5e-4},
      .schedule = SCHEDULE_COSINE,
      .lr = 0.1,
      .warmup = 2,
      .smoothing = 0.1,
+     .dropout = -1,
      .ema = 0.999,
      .bn_momentum = 0.9},
+    {.recipe = "paper-imagenet",
+     .freeze = "none",
+     .augment = "rrc,flip",
+     .batch = 32,
+     .epochs = 100,
+     .optimizer = {.kind = OPTIMIZER_SGD, .momentum = 0.9, .decay = 1e-5},
+     .schedule = SCHEDULE_STEP,
+     .lr = 0.045,
+     .factor = 0.94,
+     .every = 2,
+     .dropout = 0.5,
+     .ema = 0.9999},
+    {.recipe = "paper-jft",
+     .freeze = "none",
+     .augment = "rrc,flip",
+     .batch = 32,
+     .epochs = 100,
+     .optimizer =
+         {.kind = OPTIMIZER_RMSPROP, .momentum = 0.9, .rho = 0.9, .epsilon = 1, .decay = 1e-5},
+     .schedule = SCHEDULE_STEP,
+     .lr = 0.001,
+     .factor = 0.9,
+     .every = 10,
+     .dropout = 0,
+     .ema = 0.9999},
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
-static const char *const optimizer_word[] = {
-    [OPTIMIZER_SGD] = "sgd", [OPTIMIZER_RMSPROP] = "rmsprop", [OPTIMIZER_ADAMW] = "adamw"};
-enum { OPTIMIZERS = sizeof optimizer_word / sizeof *optimizer_word };
+/* The words of a choice, in the order of its enumeration. */
+struct choice {
+    const char *what;
+    const char *word[6];
+};
 
-static const char *const schedule_word[] = {[SCHEDULE_CONSTANT] = "constant",
-                                            [SCHEDULE_STEP] = "step",
-                                            [SCHEDULE_COSINE] = "cosine",
-                                            [SCHEDULE_ONE_CYCLE] = "one-cycle"};
-enum { SCHEDULES = sizeof schedule_word / sizeof *schedule_word };
+static const struct choice optimizers = {
+    "optimizer",
+    {[OPTIMIZER_SGD] = "sgd", [OPTIMIZER_RMSPROP] = "rmsprop", [OPTIMIZER_ADAMW] = "adamw"}};
+static const struct choice schedules = {"schedule",
+                                        {[SCHEDULE_CONSTANT] = "constant",
+                                         [SCHEDULE_STEP] = "step",
+                                         [SCHEDULE_COSINE] = "cosine",
+                                         [SCHEDULE_ONE_CYCLE] = "one-cycle",
+                                         [SCHEDULE_PLATEAU] = "plateau"}};
+static const struct choice masks = {
+    "decay", {[DECAY_KERNELS] = "kernels", [DECAY_DEPTHWISE] = "depthwise", [DECAY_ALL] = "all"}};
+static const struct choice class_weights = {"class weights",
+                                            {[CLASS_WEIGHTS_NONE] = "none",
+                                             [CLASS_WEIGHTS_AUTO] = "auto",
+                                             [CLASS_WEIGHTS_GIVEN] = "given"}};
 
-static int index_of(const char *word, const char *const *words, int count)
+static int index_of(const struct choice *c, const char *word)
 {
-    for (int i = 0; i < count; i++)
-        if (strcmp(word, words[i]) == 0) return i;
+    for (int i = 0; c->word[i]; i++)
+        if (strcmp(word, c->word[i]) == 0) return i;
     return -1;
+}
+
+static xc_status choose(const struct choice *c, const char *word, int *out, struct error *err)
+{
+    char all[128] = "";
+    *out = index_of(c, word);
+    if (*out >= 0) return XC_OK;
+    for (size_t i = 0, at = 0; c->word[i]; i++)
+        at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", c->word[i]);
+    return fail(err, XC_ERR_ARGUMENT, "%s \"%.40s\" is not one of %s", c->what, word, all);
 }
 
 const char *settings_recipe_name(int i)
@@ -77,37 +133,58 @@ xc_status settings_recipe(const char *name, struct settings *out, struct error *
     for (int i = 0; i < RECIPES; i++) {
         if (strcmp(name, recipes[i].recipe) != 0) continue;
         *out = recipes[i];
+        out->accumulate = out->views = 1;
         return XC_OK;
     }
-    return fail(err, XC_ERR_ARGUMENT, "recipe \"%.40s\" is not one of finetune, scratch, cifar",
-                name);
+    return fail(
+        err, XC_ERR_ARGUMENT,
+        "recipe \"%.40s\" is not one of finetune, scratch, cifar, paper-imagenet, paper-jft", name);
+}
+
+void settings_epochs(struct settings *s, int epochs)
+{
+    if (strcmp(s->recipe, "paper-jft") == 0) s->every *= (double)epochs / s->epochs;
+    s->epochs = epochs;
 }
 
 xc_status settings_optimizer(const char *word, struct settings *s, struct error *err)
 {
-    const int i = index_of(word, optimizer_word, OPTIMIZERS);
-    const double decay = s->optimizer.decay, clip = s->optimizer.clip;
-    if (i < 0)
-        return fail(err, XC_ERR_ARGUMENT, "optimizer \"%.40s\" is not one of sgd, rmsprop, adamw",
-                    word);
-    if (s->optimizer.kind == (enum optimizer_kind)i) return XC_OK;
-    s->optimizer = optimizer_defaults((enum optimizer_kind)i);
-    s->optimizer.decay = decay;
-    s->optimizer.clip = clip;
+    const struct optimizer_opts old = s->optimizer;
+    int kind;
+    TRY(choose(&optimizers, word, &kind, err));
+    if (old.kind == (enum optimizer_kind)kind) return XC_OK;
+    s->optimizer = optimizer_defaults((enum optimizer_kind)kind);
+    s->optimizer.decay = old.decay;
+    s->optimizer.mask = old.mask;
+    s->optimizer.clip = old.clip;
     return XC_OK;
 }
 
 xc_status settings_schedule(const char *word, struct settings *s, struct error *err)
 {
-    const int i = index_of(word, schedule_word, SCHEDULES);
-    if (i < 0)
-        return fail(err, XC_ERR_ARGUMENT,
-                    "schedule \"%.40s\" is not one of constant, step, cosine, one-cycle", word);
-    s->schedule = (enum schedule_kind)i;
-    if (s->schedule == SCHEDULE_STEP && s->every <= 0) {
-        s->factor = 0.94; /* the paper's, for ImageNet */
-        s->every = 2;
-    }
+    int kind;
+    TRY(choose(&schedules, word, &kind, err));
+    if (s->schedule == (enum schedule_kind)kind) return XC_OK;
+    s->schedule = (enum schedule_kind)kind;
+    const bool plateau = kind == SCHEDULE_PLATEAU;
+    s->factor = plateau ? 0.1 : 0.94; /* PyTorch's; the paper's, for ImageNet */
+    s->every = plateau ? 10 : 2;
+    return XC_OK;
+}
+
+xc_status settings_decay(const char *word, struct settings *s, struct error *err)
+{
+    int mask;
+    TRY(choose(&masks, word, &mask, err));
+    s->optimizer.mask = (enum decay_mask)mask;
+    return XC_OK;
+}
+
+xc_status settings_class_weights(const char *word, struct settings *s, struct error *err)
+{
+    int kind;
+    TRY(choose(&class_weights, word, &kind, err));
+    s->class_weights = (enum class_weights)kind;
     return XC_OK;
 }
 
@@ -133,6 +210,8 @@ static xc_status check_reals(const struct settings *s, struct error *err)
         {"epsilon", s->optimizer.epsilon, 0, 1e6},
         {"weight decay", s->optimizer.decay, 0, 1e6},
         {"clip", s->optimizer.clip, 0, 1e12},
+        {"time limit", s->time_limit, 0, 1e9},
+        {"target top-1", s->target_top1, 0, 1},
     };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (!(range[i].value >= range[i].least && range[i].value <= range[i].most))
@@ -145,15 +224,19 @@ xc_status settings_check(const struct settings *s, struct error *err)
 {
     const struct {
         const char *name;
-        int value, most;
-    } range[] = {{"batch", s->batch, SETTINGS_MAX_BATCH},
-                 {"epochs", s->epochs, SETTINGS_MAX_EPOCHS},
-                 {"views", s->views, SETTINGS_MAX_VIEWS}};
+        int value, least, most;
+    } range[] = {{"batch", s->batch, 1, SETTINGS_MAX_BATCH},
+                 {"epochs", s->epochs, 1, SETTINGS_MAX_EPOCHS},
+                 {"accumulate", s->accumulate, 1, SETTINGS_MAX_ACCUMULATE},
+                 {"views", s->views, 1, SETTINGS_MAX_VIEWS},
+                 {"patience", s->patience, 0, SETTINGS_MAX_EPOCHS}};
     struct augment augment;
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
-        if (range[i].value < 1 || range[i].value > range[i].most)
-            return fail(err, XC_ERR_ARGUMENT, "%s: %d, expected 1..%d", range[i].name,
-                        range[i].value, range[i].most);
+        if (range[i].value < range[i].least || range[i].value > range[i].most)
+            return fail(err, XC_ERR_ARGUMENT, "%s: %d, expected %d..%d", range[i].name,
+                        range[i].value, range[i].least, range[i].most);
+    if (!(s->dropout < 1)) /* NaN, too */
+        return fail(err, XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1", s->dropout);
     TRY(check_reals(s, err));
     return augment_parse(s->augment, &augment, err);
 }
@@ -161,9 +244,14 @@ xc_status settings_check(const struct settings *s, struct error *err)
 /* ---- JSON --------------------------------------------------------------------------------------
  */
 
-/* A member of each kind: X(name in the file, field). The one list for writing and reading. */
+/* A member of each kind: X(name in the file, field, ...). The one list for writing and reading. */
 #define TEXTS(X) X("recipe", recipe) X("freeze", freeze) X("augment", augment)
-#define COUNTS(X) X("batch", batch) X("epochs", epochs) X("views", views)
+#define COUNTS(X)                                                                                  \
+    X("batch", batch)                                                                              \
+    X("epochs", epochs)                                                                            \
+    X("accumulate", accumulate)                                                                    \
+    X("views", views)                                                                              \
+    X("patience", patience)
 #define REALS(X)                                                                                   \
     X("lr", lr)                                                                                    \
     X("least_lr", least)                                                                           \
@@ -171,15 +259,22 @@ xc_status settings_check(const struct settings *s, struct error *err)
     X("step_factor", factor)                                                                       \
     X("step_epochs", every)                                                                        \
     X("label_smoothing", smoothing)                                                                \
+    X("dropout", dropout)                                                                          \
     X("ema", ema)                                                                                  \
     X("bn_momentum", bn_momentum)                                                                  \
     X("momentum", optimizer.momentum)                                                              \
     X("rho", optimizer.rho)                                                                        \
     X("epsilon", optimizer.epsilon)                                                                \
     X("weight_decay", optimizer.decay)                                                             \
-    X("clip", optimizer.clip)
-#define SWITCHES(X)                                                                                \
-    X("nesterov", optimizer.nesterov) X("decay_depthwise", optimizer.decay_depthwise)
+    X("clip", optimizer.clip)                                                                      \
+    X("time_limit", time_limit)                                                                    \
+    X("target_top1", target_top1)
+#define SWITCHES(X) X("nesterov", optimizer.nesterov)
+#define CHOICES(X)                                                                                 \
+    X("optimizer", optimizer.kind, optimizers, enum optimizer_kind)                                \
+    X("schedule", schedule, schedules, enum schedule_kind)                                         \
+    X("decay", optimizer.mask, masks, enum decay_mask)                                             \
+    X("class_weights", class_weights, class_weights, enum class_weights)
 
 json_t *settings_json(const struct settings *s)
 {
@@ -189,13 +284,13 @@ json_t *settings_json(const struct settings *s)
 #define PUT_COUNT(name, field) failed |= json_object_set_new(json, name, json_integer(s->field));
 #define PUT_REAL(name, field) failed |= json_object_set_new(json, name, json_real(s->field));
 #define PUT_SWITCH(name, field) failed |= json_object_set_new(json, name, json_boolean(s->field));
+#define PUT_CHOICE(name, field, choice, type)                                                      \
+    failed |= json_object_set_new(json, name, json_string((choice).word[s->field]));
     TEXTS(PUT_TEXT)
     COUNTS(PUT_COUNT)
     REALS(PUT_REAL)
     SWITCHES(PUT_SWITCH)
-    failed |=
-        json_object_set_new(json, "optimizer", json_string(optimizer_word[s->optimizer.kind]));
-    failed |= json_object_set_new(json, "schedule", json_string(schedule_word[s->schedule]));
+    CHOICES(PUT_CHOICE)
     failed |= json_object_set_new(json, "seed", json_integer((json_int_t)s->seed));
     if (!failed) return json;
     json_decref(json);
@@ -215,6 +310,14 @@ static int take_count(json_t *json, const char *name, const char **missing)
     const json_int_t n = json_integer_value(value);
     if (!json_is_integer(value) || n < 0 || n > INT32_MAX) *missing = name;
     return (int)n;
+}
+
+static int take_choice(json_t *json, const char *name, const struct choice *c, const char **missing)
+{
+    const char *word = json_string_value(json_object_get(json, name));
+    const int i = word ? index_of(c, word) : -1;
+    if (i < 0) *missing = name;
+    return i < 0 ? 0 : i;
 }
 
 static double take_real(json_t *json, const char *name, const char **missing)
@@ -240,20 +343,17 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
 #define GET_COUNT(name, field) s.field = take_count(json, name, &missing);
 #define GET_REAL(name, field) s.field = take_real(json, name, &missing);
 #define GET_SWITCH(name, field) s.field = take_switch(json, name, &missing);
+#define GET_CHOICE(name, field, choice, type)                                                      \
+    s.field = (type)take_choice(json, name, &(choice), &missing);
     TEXTS(GET_TEXT)
     COUNTS(GET_COUNT)
     REALS(GET_REAL)
     SWITCHES(GET_SWITCH)
-    const int kind = index_of(take_text(json, "optimizer", &missing), optimizer_word, OPTIMIZERS);
-    const int plan = index_of(take_text(json, "schedule", &missing), schedule_word, SCHEDULES);
+    CHOICES(GET_CHOICE)
     const json_t *seed = json_object_get(json, "seed");
     if (!json_is_integer(seed)) missing = "seed";
-    if (kind < 0) missing = "optimizer";
-    if (plan < 0) missing = "schedule";
     if (missing)
         return fail(err, XC_ERR_FORMAT, "the settings: \"%s\" is missing or wrong", missing);
-    s.optimizer.kind = (enum optimizer_kind)kind;
-    s.schedule = (enum schedule_kind)plan;
     s.seed = (uint64_t)json_integer_value(seed);
     TRY(settings_check(&s, err));
     *out = s;

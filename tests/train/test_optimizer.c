@@ -105,8 +105,8 @@ static void follow(const struct optimizer_opts *opts, const bool *trained)
         const double clip = opts->clip > 0 && length > opts->clip ? opts->clip / length : 1;
         for (int p = 0; p < t.table.count; p++) {
             const struct param *at = &t.table.at[p];
-            const bool decays =
-                at->role == PARAM_KERNEL || (at->role == PARAM_DEPTHWISE && opts->decay_depthwise);
+            const bool decays = at->role == PARAM_KERNEL || opts->mask == DECAY_ALL ||
+                                (at->role == PARAM_DEPTHWISE && opts->mask == DECAY_DEPTHWISE);
             if (at->role == PARAM_MEAN || (trained && !trained[p])) continue;
             for (size_t i = at->offset; i < at->offset + at->count; i++)
                 expect(&t, opts, i, clip * (double)t.grad[i], decays ? opts->decay : 0, lr, step);
@@ -123,13 +123,13 @@ static void formulas(void **state)
 {
     (void)state;
     static const bool some[] = {true, true, false, true, true, false};
-    for (int bits = 0; bits < 16; bits++)
+    for (int bits = 0; bits < 24; bits++)
         for (int kind = OPTIMIZER_SGD; kind <= OPTIMIZER_ADAMW; kind++) {
             struct optimizer_opts opts = optimizer_defaults((enum optimizer_kind)kind);
             opts.nesterov = bits & 1;
             opts.decay = bits & 2 ? 0.1 : 0;
-            opts.decay_depthwise = bits & 4;
-            opts.clip = bits & 8 ? 20 : 0;
+            opts.clip = bits & 4 ? 20 : 0;
+            opts.mask = (enum decay_mask)(bits / 8);
             follow(&opts, bits & 1 ? some : NULL);
         }
 }

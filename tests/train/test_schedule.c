@@ -63,11 +63,13 @@ static void plateau(void **state)
 {
     (void)state;
     const double metric[] = {0.1, 0.3, 0.3, 0.2, 0.25, 0.31, 0.3, 0.3, 0.3, 0.3, 0.3};
-    near(plateau_scale(metric, 4, 2, 0.5), 1);
-    near(plateau_scale(metric, 5, 2, 0.5), 0.5);
-    near(plateau_scale(metric, 8, 2, 0.5), 0.5);
-    near(plateau_scale(metric, 9, 2, 0.5), 0.25);
-    near(plateau_scale(metric, 11, 2, 0.5), 0.25);
+    near(plateau_scale(metric, 1, 4, 2, 0.5), 1);
+    near(plateau_scale(metric, 1, 5, 2, 0.5), 0.5);
+    near(plateau_scale(metric, 1, 8, 2, 0.5), 0.5);
+    near(plateau_scale(metric, 1, 9, 2, 0.5), 0.25);
+    near(plateau_scale(metric, 1, 11, 2, 0.5), 0.25);
+    near(plateau_scale(metric, 3, 4, 1, 0.5), 1); /* 0.1, 0.2, 0.3, 0.3 */
+    near(plateau_scale(metric, 3, 4, 0, 0.5), 0.5);
 }
 
 static void targets(void **state)
