@@ -334,6 +334,7 @@ static void refuse_own(struct arch_opts *o, unsigned knobs)
     if (knobs & HEAD_FC) opts_refuse(o, "fc", why);
     if (knobs & HEAD_DROPOUT) opts_refuse(o, "dropout", why);
     if (knobs & HEAD_SOFTMAX) opts_refuse(o, "softmax", why);
+    if (knobs & HEAD_SOFTMAX) opts_refuse(o, "sigmoid", why);
 }
 
 void head_take(struct arch_opts *o, const struct flavour *flavour, unsigned knobs,
@@ -355,12 +356,18 @@ void head_take(struct arch_opts *o, const struct flavour *flavour, unsigned knob
     }
     if (knobs & HEAD_FC) take_fc(o, head);
     if (knobs & HEAD_DROPOUT) head->dropout = opts_real(o, "dropout", 0, 0, 0.99);
-    if (knobs & HEAD_SOFTMAX) head->softmax = opts_switch(o, "softmax", !flavour->timm);
+    if (!(knobs & HEAD_SOFTMAX)) return;
+    head->sigmoid = opts_switch(o, "sigmoid", false);
+    if (!head->sigmoid)
+        head->softmax = opts_switch(o, "softmax", !flavour->timm);
+    else
+        opts_refuse(o, "softmax", "sigmoid=on stands in its place");
 }
 
 void head_predict(struct graph *g, const struct head *head, int logits)
 {
     if (head->softmax) logits = graph_softmax(g, "predictions_softmax", logits);
+    if (head->sigmoid) logits = graph_act(g, "predictions_sigmoid", logits, table[SIGMOID].act);
     graph_output(g, "predictions", logits);
 }
 

@@ -13,7 +13,7 @@
 
 /* Knobs of the network's own end; refused beside head=. */
 enum head_knob {
-    HEAD_SOFTMAX = 1u << 0,
+    HEAD_SOFTMAX = 1u << 0, /* and sigmoid */
     HEAD_DROPOUT = 1u << 1,
     HEAD_FC = 1u << 2,
     HEAD_FLATTEN = 1u << 3 /* VGG's: flatten in place of the mean, fc=4096x2, dropout after each */
@@ -37,13 +37,14 @@ struct head {
     int layers;
     struct head_layer layer[HEAD_MAX_LAYERS];
     struct batch_norm_attr norm; /* of the flavour */
-    bool softmax, flatten;       /* the network's own end, from here on */
+    bool softmax, sigmoid;       /* the network's own end, from here on */
+    bool flatten;
     double dropout;
     int fc_units, fc_layers;
 };
 
-/* Takes softmax= (on, or off in the timm flavour), dropout= and fc= as far as `knobs` says, then
- * pre= and head=. */
+/* Takes softmax= (on, or off in the timm flavour), sigmoid= (on: in its place, for several labels a
+ * picture), dropout= and fc= as far as `knobs` says, then pre= and head=. */
 void head_take(struct arch_opts *o, const struct flavour *flavour, unsigned knobs,
                struct head *head);
 /* A new graph with the layers of pre=; *x is what the trunk reads. NULL: out of memory. */
@@ -52,7 +53,8 @@ struct graph *head_open(const struct arch_opts *o, const struct head *head, int 
 void head_close(struct graph *g, const struct head *head, int x, int classes);
 /* The layers of head=, ending in output 0. */
 void head_close_custom(struct graph *g, const struct head *head, int x);
-/* The usual end from its logits on: softmax if wanted, named predictions_softmax, and output 0. */
+/* The usual end from its logits on: predictions_softmax or predictions_sigmoid if wanted, and
+ * output 0. */
 void head_predict(struct graph *g, const struct head *head, int logits);
 
 #endif
