@@ -567,7 +567,8 @@ typedef enum xc_train_event {
     XC_TRAIN_EVALUATE, /* validation pictures: done of all */
     XC_TRAIN_EPOCH,    /* an epoch is done, and evaluated: val_..., is_best */
     XC_TRAIN_SAVED,    /* everything is on disk: a killed run goes on from here */
-    XC_TRAIN_NOTE      /* note: something that a person should know, the run goes on */
+    XC_TRAIN_NOTE,     /* note: something that a person should know, the run goes on */
+    XC_TRAIN_DONE      /* note: why it ended, and what saving took */
 } xc_train_event;
 
 typedef struct xc_train_progress {
@@ -590,25 +591,44 @@ typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
 /* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it. */
 typedef struct xc_train_opts {
     uint32_t size;
-    const char *folder;     /* the run folder; must not exist, its parent must */
-    const char *arch;       /* a fresh network, or */
-    const xc_model *from;   /* a start model; its head is replaced when the classes are others */
+    const char *folder;   /* the run folder; must not exist, its parent must */
+    const char *arch;     /* a fresh network, or */
+    const xc_model *from; /* a start model; its head is replaced when the classes are others, or */
+    const char *args;     /* the args.json of another run, which is done once more: of the other
+                           * options from (if that run had it), command, and what never changes a
+                           * number are read; the data set may be NULL */
     uint32_t height, width; /* of the input; 0 = the network's own */
     const char *preprocess; /* a named recipe of pixels; NULL = the model's or architecture's */
-    const char *recipe;     /* "finetune" (usual with from), "scratch" (without), "cifar" */
+    const char *recipe;     /* "finetune" (usual with from), "scratch" (without), "cifar",
+                             * "paper-imagenet", "paper-jft" */
     const char *freeze;     /* none, stem, entry, middle, all-but-head, or a block: up to there */
     const char *augment;    /* as in xc_sheet_opts */
     const char *optimizer;  /* sgd, rmsprop, adamw */
-    const char *schedule;   /* constant, step, cosine, one-cycle */
+    const char *schedule;   /* constant, step, cosine, one-cycle, plateau */
+    const char *decay;      /* what decays: kernels, depthwise (those, too), all */
+    const char *class_weights;   /* "none"; "auto": samples / (classes x samples of the class) */
+    const float *class_weight;   /* or one a class; a loss is times the weight of its class */
+    uint32_t class_weight_count; /* of them */
     uint32_t epochs, batch;
-    uint32_t views; /* all-but-head: views of each picture to cache; 1 = no augmentation */
-    double lr, least_lr, warmup; /* warm-up in epochs */
+    uint32_t accumulate; /* batches a step; batch norm takes the statistics of each by itself */
+    uint32_t views;      /* all-but-head: views of each picture to cache; 1 = no augmentation */
+    double lr, least_lr, warmup;    /* warm-up in epochs */
+    double step_factor, step_every; /* step: lr times factor every so many epochs; plateau: after
+                                     * more than so many without a better top-1 on val */
     double momentum, weight_decay, smoothing, clip;
-    double ema;         /* decay of the averaged weights, which then count; 0 = none */
+    double ema;         /* decay of the averaged weights, which then count; 0 = none. Batch norm's
+                         * moving statistics are averaged with them. */
     double bn_momentum; /* part of batch norm's old statistics that stays; 0 = the network's */
-    double dropout;     /* before the last layer of a fresh head; -1 = the architecture's */
+    double dropout;     /* before the last layer of a fresh head; -1 = the recipe's, or else the
+                         * architecture's */
+    uint32_t patience;  /* end after so many epochs without a better top-1 on val; 0 = do not */
+    double time_limit;  /* seconds of training after which it ends; 0 = none */
+    double target_top1; /* end when val reaches this fraction; 0 = do not */
     uint64_t seed;
-    uint32_t decode_threads; /* 0 = 2; never changes a bit */
+    /* what never changes a number: */
+    uint32_t until;          /* end after this epoch, to go on with xc_train_resume; 0 = all */
+    uint32_t decode_threads; /* 0 = 2 */
+    uint64_t cache_bytes;    /* of pictures that stay in memory; 0 = none */
     double save_seconds;     /* between two checkpoints; 0 = after every step */
     const char *command;     /* for args.json: what the user typed */
     xc_train_fn *progress;   /* NULL = nobody */
@@ -616,19 +636,22 @@ typedef struct xc_train_opts {
 } xc_train_opts;
 #define XC_TRAIN_OPTS_INIT                                                                         \
     {                                                                                              \
-        sizeof(xc_train_opts), NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
-            0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 600, NULL, NULL, NULL                 \
+        sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
+            NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
+            -1, -1, 0, 0, 0, 0, 600, NULL, NULL, NULL                                              \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder
  * best.safetensors and last.safetensors (models), state.safetensors, metrics.csv, curves.svg,
- * batch-train.png, args.json, log.txt. The same arguments give the same bits, whatever the number
- * of threads. XC_ERR_CANCELLED: stopped, and saved. XC_ERR_NUMBER: a number went bad; the sentence
- * names the first layer, the files are of the last save. */
+ * TensorBoard events, batch-train.png, batch-val.png, args.json, log.txt; when it has ended, of the
+ * best weights: evaluation.json, classes.csv, confusion.csv, confusion.svg, model-card.md. The same
+ * arguments give the same bits, whatever the number of threads. XC_ERR_CANCELLED: stopped, and
+ * saved. XC_ERR_NUMBER: a number went bad; the sentence names the first layer, the files are of the
+ * last save. */
 XC_API XC_NODISCARD xc_status xc_train(xc_context *context, const xc_dataset *dataset,
                                        const xc_train_opts *opts);
 /* Goes on with a run that was stopped or killed, with the bits of one that was not. Of the options
- * folder, decode_threads, save_seconds, progress and user are read. dataset NULL: opened where the
+ * folder, progress, user and what never changes a number are read. dataset NULL: opened where the
  * run had it; refused when it has changed. */
 XC_API XC_NODISCARD xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset,
                                               const xc_train_opts *opts);

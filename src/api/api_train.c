@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training and evaluation of the public interface: options become settings. */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/api.h"
 #include "train/run.h"
@@ -34,18 +35,28 @@ static xc_status settings_of(const xc_train_opts *o, struct settings *s)
     TRY(set_text("augment", o->augment, s->augment, sizeof s->augment));
     if (o->optimizer) TRY(settings_optimizer(o->optimizer, s, api_error()));
     if (o->schedule) TRY(settings_schedule(o->schedule, s, api_error()));
-    set_count(o->epochs, &s->epochs);
+    if (o->decay) TRY(settings_decay(o->decay, s, api_error()));
+    if (o->class_weights) TRY(settings_class_weights(o->class_weights, s, api_error()));
+    if (o->class_weight) s->class_weights = CLASS_WEIGHTS_GIVEN;
+    if (o->epochs) settings_epochs(s, o->epochs > INT32_MAX ? INT32_MAX : (int)o->epochs);
     set_count(o->batch, &s->batch);
+    set_count(o->accumulate, &s->accumulate);
     set_count(o->views, &s->views);
     set_real(o->lr, &s->lr);
     set_real(o->least_lr, &s->least);
     set_real(o->warmup, &s->warmup);
+    set_real(o->step_factor, &s->factor);
+    set_real(o->step_every, &s->every);
     set_real(o->momentum, &s->optimizer.momentum);
     set_real(o->weight_decay, &s->optimizer.decay);
     set_real(o->smoothing, &s->smoothing);
     set_real(o->clip, &s->optimizer.clip);
     set_real(o->ema, &s->ema);
     set_real(o->bn_momentum, &s->bn_momentum);
+    set_real(o->dropout, &s->dropout);
+    set_count(o->patience, &s->patience);
+    set_real(o->time_limit, &s->time_limit);
+    set_real(o->target_top1, &s->target_top1);
     s->seed = o->seed;
     return settings_check(s, api_error());
 }
@@ -72,9 +83,34 @@ static xc_status read_opts(const xc_context *context, const xc_train_opts *from,
     *run = (struct run_opts){.machine = &context->machine,
                              .folder = o->folder,
                              .save_seconds = o->save_seconds,
+                             .cache_bytes = (size_t)o->cache_bytes,
+                             .until = o->until,
                              .progress = o->progress,
                              .user = o->user};
     return decoders(o->decode_threads, &run->threads);
+}
+
+static xc_status check_weights(const xc_train_opts *o, const struct dataset *d)
+{
+    const bool given = o->class_weight != NULL;
+    if (given && o->class_weights)
+        return fail(api_error(), XC_ERR_ARGUMENT, "both class_weights and class_weight are given");
+    if (o->class_weights && strcmp(o->class_weights, "given") == 0)
+        return fail(api_error(), XC_ERR_ARGUMENT, "class_weights: given, but class_weight is NULL");
+    if (!given || o->class_weight_count == (uint32_t)d->classes) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "%u class weights, the data have %d classes",
+                o->class_weight_count, d->classes);
+}
+
+static xc_status train_again(const xc_train_opts *o, const struct run_opts *run,
+                             const xc_dataset *dataset)
+{
+    const struct run_again again = {.args = o->args,
+                                    .data = dataset ? dataset->d : NULL,
+                                    .from = o->from,
+                                    .command = o->command};
+    if (!o->arch) return run_repeat(run, &again, api_error());
+    return fail(api_error(), XC_ERR_ARGUMENT, "both arch and args are given");
 }
 
 xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_train_opts *opts)
@@ -83,6 +119,7 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
     struct run_opts run;
     struct run_start start = {0};
     TRY(read_opts(context, opts, &o, &run));
+    if (o.args) return train_again(&o, &run, dataset);
     if (!dataset) return refuse_null("dataset");
     if (!o.arch == !o.from)
         return fail(api_error(), XC_ERR_ARGUMENT, "one of arch and from is needed, not %s",
@@ -91,17 +128,15 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
         return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u", o.height, o.width);
     if (!(o.dropout == -1 || (o.dropout >= 0 && o.dropout < 1)))
         return fail(api_error(), XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1", o.dropout);
+    TRY(check_weights(&o, dataset->d));
     TRY(settings_of(&o, &start.settings));
     start.data = dataset->d;
+    start.class_weight = o.class_weight;
     start.command = o.command;
     start.start = (struct start){.arch = o.arch,
                                  .from = o.from,
                                  .h = (int)o.height,
                                  .w = (int)o.width,
-                                 .class_name = dataset->d->class_name,
-                                 .classes = dataset->d->classes,
-                                 .seed = o.seed,
-                                 .dropout = o.dropout,
                                  .preprocess = o.preprocess};
     return run_new(&run, &start, api_error());
 }

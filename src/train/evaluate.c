@@ -16,6 +16,7 @@ xc_status evaluate(const struct evaluation *e, struct score *out, struct error *
         status = feed_next(e->feed, &b, err);
         if (status != XC_OK || !b) break;
         runner_run(e->runner, b->x, b->n, logits);
+        if (e->seen) e->seen(e->seen_user, b, logits);
         score_add(out, logits, b->label, b->weight, e->multi_label ? b->target : NULL, b->n,
                   e->classes);
         const uint64_t done = (uint64_t)b->position + (uint64_t)b->n;
@@ -50,7 +51,9 @@ xc_status evaluate_model(xc_model *model, const struct model_evaluation *o, stru
                            .batch = o->batch,
                            .multi_label = o->data->multi_label,
                            .tick = o->tick,
-                           .user = o->user};
+                           .user = o->user,
+                           .seen = o->seen,
+                           .seen_user = o->seen_user};
     const struct shape input = {o->batch, o->h ? o->h : (int)model->info.height,
                                 o->w ? o->w : (int)model->info.width, (int)model->info.channels};
     if (!model->info.classifies)

@@ -72,13 +72,6 @@ uint32_t feed_samples(const struct feed *f)
     return f->loader ? loader_samples(f->loader) : features_rows(f->features);
 }
 
-uint32_t feed_batches(const struct feed *f)
-{
-    if (f->loader) return loader_batches(f->loader);
-    const uint32_t rows = features_rows(f->features), n = (uint32_t)f->o.batch;
-    return f->o.drop_last ? rows / n : (rows + n - 1) / n;
-}
-
 void feed_begin(struct feed *f, uint32_t epoch, uint32_t position)
 {
     if (f->loader) loader_begin(f->loader, epoch, epoch, position);

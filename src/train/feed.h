@@ -21,7 +21,6 @@ XC_NODISCARD xc_status feed_features(struct features *f, const struct feed_opts 
                                      struct feed **out, struct error *err);
 void feed_free(struct feed *f);
 uint32_t feed_samples(const struct feed *f);
-uint32_t feed_batches(const struct feed *f); /* of an epoch from its start */
 void feed_begin(struct feed *f, uint32_t epoch, uint32_t position);
 /* As loader_next. */
 XC_NODISCARD xc_status feed_next(struct feed *f, const struct batch **out, struct error *err);

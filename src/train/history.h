@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What did each epoch bring? Rows of numbers, as metrics.csv and as curves.svg. */
+/* What did each epoch bring? Rows of numbers, as metrics.csv, curves.svg and TensorBoard events. */
 #ifndef XC_TRAIN_HISTORY_H
 #define XC_TRAIN_HISTORY_H
 
@@ -36,9 +36,12 @@ struct history {
 XC_NODISCARD xc_status history_add(struct history *h, const struct history_row *row,
                                    struct error *err);
 void history_free(struct history *h);
-/* Both through a temporary file. */
+/* All through a temporary file. */
 XC_NODISCARD xc_status history_csv(const struct history *h, const char *path, struct error *err);
 XC_NODISCARD xc_status history_svg(const struct history *h, const char *title, const char *path,
                                    struct error *err);
+/* TensorBoard's events: the scalars of each epoch at its step. began: wall time of second 0. */
+XC_NODISCARD xc_status history_events(const struct history *h, double began, const char *path,
+                                      struct error *err);
 
 #endif

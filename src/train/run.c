@@ -7,6 +7,7 @@
 #include "train/run.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,32 +16,26 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "data/sheet.h"
-#include "image/draw.h"
 #include "train/run_args.h"
-#include "train/state.h"
+#include "train/run_files.h"
 
-enum { SAVE_TRIES = 3 }; /* failed saves in a row that a run survives */
+enum { SAVE_TRIES = 3, LOG_SECONDS = 10 }; /* failed saves in a row that a run survives */
 
 struct run {
     const struct run_opts *o;
     struct run_state s;
     char *args;
-    int log;            /* descriptor of log.txt, or -1 */
-    double since;       /* when this process began to train */
-    double before;      /* seconds of earlier ones */
-    double saved;       /* when the state was written */
+    int log;       /* descriptor of log.txt, or -1 */
+    double since;  /* when this process began to train */
+    double before; /* seconds of earlier ones */
+    double saved;  /* when the state was written */
+    double logged; /* when a step was logged */
+    double saving; /* seconds that went into saves */
+    int saves;
     double epoch_began; /* and at which row of it */
     uint64_t epoch_row;
     int failed; /* saves in a row */
 };
-
-static char *path_of(const struct run *r, const char *name)
-{
-    char *path = NULL;
-    return asprintf(&path, "%s/%s", r->o->folder, name) < 0 ? NULL : path;
-}
 
 static double seconds(const struct run *r)
 {
@@ -61,7 +56,7 @@ static void note(struct run *r, const char *words)
     r->log = -1;
 }
 
-static void note_step(struct run *r, const char *what)
+static void note_at(struct run *r, const char *what)
 {
     char words[64];
     snprintf(words, sizeof words, "%s at step %ju", what, (uintmax_t)r->s.trainer->at.step);
@@ -77,11 +72,12 @@ static xc_train_progress progress_of(const struct run *r, xc_train_event event)
     const struct cursor *c = &t->at;
     const double passed = clock_seconds() - r->epoch_began;
     const double rows = (double)(c->sum.rows - r->epoch_row);
+    const uint64_t step_rows = (uint64_t)t->s.batch * (uint64_t)t->s.accumulate;
     return (xc_train_progress){.event = event,
                                .folder = r->o->folder,
                                .epoch = c->epoch + (c->position > 0 || c->sum.rows == 0),
                                .epochs = (uint32_t)t->s.epochs,
-                               .step = (uint32_t)(c->sum.rows / (uint64_t)t->s.batch),
+                               .step = (uint32_t)(c->sum.rows / step_rows),
                                .steps = trainer_steps(t),
                                .lr = trainer_lr(t),
                                .loss = score_loss(&c->sum),
@@ -123,105 +119,29 @@ static void tell_note(struct run *r, const char *text)
     tell(r, &p);
 }
 
-/* ---- files -------------------------------------------------------------------------------------
+/* ---- saving ------------------------------------------------------------------------------------
  */
-
-static xc_status write_file(const char *path, const void *data, size_t size, struct error *err)
-{
-    struct file_out out;
-    TRY(file_out_open(path, &out, err));
-    xc_status status = file_out_write(&out, data, size, err);
-    if (status == XC_OK) status = file_out_commit(&out, err);
-    if (status != XC_OK) file_out_abort(&out);
-    return status;
-}
-
-/* What the network sees of the first samples. */
-static xc_status write_sheet(const struct run *r, const char *path, struct error *err)
-{
-    const struct trainer *t = r->s.trainer;
-    const struct shape in = t->model->graph->input;
-    struct sheet_opts o = {.split = XC_SPLIT_TRAIN,
-                           .h = in.h,
-                           .w = in.w,
-                           .columns = 8,
-                           .rows = 4,
-                           .preprocess = &t->model->meta.preprocess,
-                           .seed = t->s.seed};
-    xc_image *image = NULL;
-    uint8_t *png = NULL;
-    size_t size = 0;
-    if (!t->head || t->s.views > 1) TRY(augment_parse(t->s.augment, &o.augment, err));
-    TRY(sheet_make(t->data, &o, &image, err));
-    xc_status status = png_encode(image, &png, &size, err);
-    image_free(image);
-    if (status == XC_ERR_UNSUPPORTED) return XC_OK; /* a build without PNG */
-    if (status == XC_OK) status = write_file(path, png, size, err);
-    free(png);
-    return status;
-}
-
-static xc_status write_bad(const struct run *r, const char *path, struct error *err)
-{
-    struct text text = {0};
-    const struct feed *feed[] = {r->s.trainer->train, r->s.trainer->val};
-    xc_status status = XC_OK;
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; feed[k] && feed_bad(feed[k], i); i++)
-            text_add(&text, "%s\n", feed_bad(feed[k], i));
-    if (text.failed) status = fail_memory(err, text.size);
-    if (status == XC_OK && text.size > 0) status = write_file(path, text.at, text.size, err);
-    free(text.at);
-    return status;
-}
-
-enum file { FILE_BEST, FILE_LAST, FILE_METRICS, FILE_CURVES, FILE_BAD, FILE_STATE, FILES };
-
-static xc_status write_one(struct run *r, enum file file, const char *path, struct error *err)
-{
-    switch (file) {
-    case FILE_BEST:
-        return trainer_save(r->s.trainer, true, path, err);
-    case FILE_LAST:
-        return trainer_save(r->s.trainer, false, path, err);
-    case FILE_METRICS:
-        return history_csv(&r->s.history, path, err);
-    case FILE_CURVES:
-        if (r->s.history.rows == 0) return XC_OK;
-        return history_svg(&r->s.history, r->o->folder, path, err);
-    case FILE_BAD:
-        return write_bad(r, path, err);
-    default:
-        return state_write(&r->s, path, err);
-    }
-}
 
 static xc_status save_all(struct run *r, struct error *err)
 {
-    static const char *const name[FILES] = {"best.safetensors", "last.safetensors",
-                                            "metrics.csv",      "curves.svg",
-                                            "bad.txt",          "state.safetensors"};
     TRY(trainer_check(r->s.trainer, err));
     r->s.seconds = seconds(r);
-    for (int i = 0; i < FILES; i++) {
-        char *path = path_of(r, name[i]);
-        const xc_status status = path ? write_one(r, (enum file)i, path, err) : fail_memory(err, 1);
-        free(path);
-        TRY(status);
-    }
-    return XC_OK;
+    return files_save(&r->s, r->o->folder, err);
 }
 
 /* last: the run ends, or is stopped, and there is no later try. */
 static xc_status save(struct run *r, bool last, struct error *err)
 {
     struct error own = {XC_OK, ""};
+    const double began = clock_seconds();
     const xc_status status = save_all(r, &own);
     r->saved = clock_seconds();
+    r->saving += r->saved - began;
+    r->saves++;
     if (status == XC_OK) {
         xc_train_progress p = progress_of(r, XC_TRAIN_SAVED);
         r->failed = 0;
-        note_step(r, "saved");
+        note_at(r, "saved");
         tell(r, &p);
         return XC_OK;
     }
@@ -240,6 +160,26 @@ static void note_epoch(struct run *r, const xc_train_progress *p)
     snprintf(words, sizeof words, "epoch %u: loss %.4f top1 %.4f, validation loss %.4f top1 %.4f%s",
              p->epoch, p->loss, p->top1, p->val_loss, p->val_top1, p->is_best ? ", best" : "");
     note(r, words);
+}
+
+/* One line of the log each ten seconds. */
+static void note_step(struct run *r, const xc_train_progress *p)
+{
+    char words[160];
+    if (clock_seconds() - r->logged < LOG_SECONDS) return;
+    r->logged = clock_seconds();
+    snprintf(words, sizeof words, "epoch %u step %u/%u: loss %.4f top1 %.4f lr %.3g %.1f images/s",
+             p->epoch, p->step, p->steps, p->loss, p->top1, p->lr, p->images_per_second);
+    note(r, words);
+}
+
+static void follow_plateau(struct run *r)
+{
+    const struct history *h = &r->s.history;
+    struct trainer *t = r->s.trainer;
+    if (t->s.schedule == SCHEDULE_PLATEAU && h->rows)
+        t->lr_scale = plateau_scale(&h->row[0].val_top1, HISTORY_WIDTH, h->rows, (int)t->s.every,
+                                    t->s.factor);
 }
 
 static xc_status end_epoch(struct run *r, struct error *err)
@@ -265,6 +205,7 @@ static xc_status end_epoch(struct run *r, struct error *err)
         trainer_keep_best(t);
     }
     TRY(history_add(&r->s.history, &row, err));
+    follow_plateau(r);
     trainer_next_epoch(t);
     p.val_loss = row.val_loss;
     p.val_top1 = row.val_top1;
@@ -283,6 +224,7 @@ static xc_status one_step(struct run *r, struct error *err)
     bool ended;
     TRY(trainer_step(r->s.trainer, &ended, err));
     const xc_train_progress p = progress_of(r, XC_TRAIN_STEP);
+    note_step(r, &p);
     if (!tell(r, &p))
         return fail(err, XC_ERR_CANCELLED, "stopped at step %ju", (uintmax_t)r->s.trainer->at.step);
     return ended ? end_epoch(r, err) : XC_OK;
@@ -293,32 +235,80 @@ static bool epoch_is_open(const struct trainer *t) /* stopped before its evaluat
     return t->at.position == 0 && t->at.sum.rows > 0;
 }
 
-static xc_status loop(struct run *r, struct error *err)
+static bool time_is_over(const struct run *r)
+{
+    const double limit = r->s.trainer->s.time_limit;
+    return limit > 0 && seconds(r) >= limit;
+}
+
+/* Between two epochs: why does the run end here? NULL: it does not. */
+static const char *end_reason(const struct run *r)
+{
+    const struct trainer *t = r->s.trainer;
+    const struct cursor *c = &t->at;
+    if (c->epoch >= (uint32_t)t->s.epochs) return "all epochs are done";
+    if (t->s.target_top1 > 0 && c->best_top1 >= t->s.target_top1) return "the target is reached";
+    if (t->s.patience > 0 && c->epoch >= c->best_epoch + (uint32_t)t->s.patience)
+        return "no better epoch within the patience";
+    if (time_is_over(r)) return "the time limit is reached";
+    return r->o->until > 0 && c->epoch >= r->o->until ? "stopped where it was told to" : NULL;
+}
+
+/* The time limit ends an epoch early; what was learned is evaluated. */
+static xc_status loop(struct run *r, const char **reason, struct error *err)
 {
     struct trainer *t = r->s.trainer;
     r->epoch_began = clock_seconds();
     r->epoch_row = t->at.sum.rows;
+    follow_plateau(r);
     if (epoch_is_open(t)) TRY(end_epoch(r, err));
-    while (t->at.epoch < (uint32_t)t->s.epochs) {
+    while (t->at.position > 0 || !(*reason = end_reason(r))) {
         TRY(one_step(r, err));
+        if (t->at.position > 0 && time_is_over(r)) {
+            trainer_end_epoch(t);
+            TRY(end_epoch(r, err));
+        }
         if (clock_seconds() - r->saved >= r->o->save_seconds) TRY(save(r, false, err));
     }
+    return XC_OK;
+}
+
+/* The best weights are evaluated once more, from their file. */
+static xc_status finish(struct run *r, const char *reason, struct error *err)
+{
+    const struct report_opts o = {.machine = r->o->machine,
+                                  .folder = r->o->folder,
+                                  .threads = r->o->threads,
+                                  .tick = tell_evaluation,
+                                  .user = r};
+    char words[160];
+    const double spent = clock_seconds() - r->since;
+    TRY(report_write(&r->s, &o, err));
+    snprintf(words, sizeof words, "%s; %d saves took %.2f s of %.1f s (%.2f %%)", reason, r->saves,
+             r->saving, spent, 100 * r->saving / fmax(spent, 1e-9));
+    xc_train_progress p = progress_of(r, XC_TRAIN_DONE);
+    p.note = words;
+    note(r, words);
+    tell(r, &p);
     return XC_OK;
 }
 
 /* From where the trainer stands to the end. */
 static xc_status go(struct run *r, struct error *err)
 {
-    r->since = r->saved = r->epoch_began = clock_seconds();
+    const char *reason = NULL;
+    r->since = r->saved = r->logged = r->epoch_began = clock_seconds();
+    r->saving = r->saves = 0;
     xc_status status = trainer_begin(r->s.trainer, tell_features, r, err);
     if (status == XC_OK) {
-        status = loop(r, err);
+        status = loop(r, &reason, err);
         struct error own = {XC_OK, ""};
         const bool whole = status == XC_OK || status == XC_ERR_CANCELLED;
         const xc_status saving = whole ? save(r, true, &own) : XC_OK;
         if (saving != XC_OK) status = fail(err, saving, "%s", own.text);
+        if (status == XC_OK) status = finish(r, reason, err);
     }
-    note(r, status == XC_OK ? "done" : err->text);
+    if (status != XC_OK) note(r, err->text);
     return status;
 }
 
@@ -332,7 +322,7 @@ static void close_run(struct run *r)
 
 static xc_status open_log(struct run *r, struct error *err)
 {
-    char *path = path_of(r, "log.txt");
+    char *path = files_path(r->o->folder, "log.txt");
     if (!path) return fail_memory(err, 1);
     r->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     const xc_status status = r->log >= 0 ? XC_OK : fail_errno(err, path, "cannot open");
@@ -352,33 +342,30 @@ static xc_status make_folder(struct run *r, struct error *err)
     return fail_errno(err, r->o->folder, "cannot create");
 }
 
-static xc_status begin_files(struct run *r, struct error *err)
-{
-    char *args = path_of(r, "args.json"), *sheet = path_of(r, "batch-train.png");
-    xc_status status = args && sheet ? XC_OK : fail_memory(err, 1);
-    if (status == XC_OK) status = write_file(args, r->args, strlen(r->args), err);
-    if (status == XC_OK) status = write_sheet(r, sheet, err);
-    free(args);
-    free(sheet);
-    return status;
-}
-
 static xc_status prepare(struct run *r, const struct run_start *s, struct error *err)
 {
     struct trainer_opts t = {.machine = r->o->machine,
                              .data = s->data,
                              .settings = s->settings,
-                             .threads = r->o->threads};
+                             .class_weight = s->class_weight,
+                             .threads = r->o->threads,
+                             .cache_bytes = r->o->cache_bytes};
     TRY(settings_check(&s->settings, err));
     TRY(dataset_trainable(s->data, err));
-    TRY(start_model(r->o->machine, &s->start, &t.model, err));
+    struct start start = s->start;
+    start.class_name = s->data->class_name;
+    start.classes = s->data->classes;
+    start.multi_label = s->data->multi_label;
+    start.seed = s->settings.seed;
+    start.dropout = s->settings.dropout;
+    TRY(start_model(r->o->machine, &start, &t.model, err));
     TRY(trainer_new(&t, &r->s.trainer, err));
     const struct trainer *made = r->s.trainer;
-    TRY(args_write(made->model, s->data, &made->s, s->command, &r->args, err));
+    TRY(args_write(s, made, &r->args, err));
     r->s.args = r->args;
     TRY(make_folder(r, err));
     TRY(open_log(r, err));
-    TRY(begin_files(r, err));
+    TRY(files_begin(&r->s, r->o->folder, err));
     r->since = clock_seconds();
     note(r, "begun");
     return save(r, true, err);
@@ -393,14 +380,44 @@ xc_status run_new(const struct run_opts *opts, const struct run_start *start, st
     return status;
 }
 
+/* ---- once more ---------------------------------------------------------------------------------
+ */
+
+static xc_status repeat(const struct run_opts *opts, const struct run_again *again,
+                        const char *text, const struct dataset *data, struct error *err)
+{
+    struct run_start start;
+    struct args_kept kept;
+    xc_status status = args_start(text, data, again->from, &start, &kept, err);
+    start.command = again->command;
+    if (status == XC_OK) status = run_new(opts, &start, err);
+    args_free(&kept);
+    return status;
+}
+
+xc_status run_repeat(const struct run_opts *opts, const struct run_again *again, struct error *err)
+{
+    char *text;
+    struct dataset *own = NULL;
+    TRY(args_read(again->args, &text, err));
+    xc_status status = again->data ? XC_OK : args_open_data(text, &own, err);
+    if (status == XC_OK) status = repeat(opts, again, text, own ? own : again->data, err);
+    dataset_free(own);
+    free(text);
+    return status;
+}
+
 /* ---- an old one --------------------------------------------------------------------------------
  */
 
 static xc_status restore(struct run *r, const struct state_file *f, const struct dataset *data,
                          struct error *err)
 {
-    struct trainer_opts t = {.machine = r->o->machine, .data = data, .threads = r->o->threads};
-    char *path = path_of(r, "args.json");
+    struct trainer_opts t = {.machine = r->o->machine,
+                             .data = data,
+                             .threads = r->o->threads,
+                             .cache_bytes = r->o->cache_bytes};
+    char *path = files_path(r->o->folder, "args.json");
     r->args = strdup(state_args(f));
     xc_status status = path && r->args ? XC_OK : fail_memory(err, 1);
     if (status == XC_OK) status = args_check_file(r->args, path, err);
@@ -423,7 +440,7 @@ static xc_status resume(struct run *r, const struct state_file *f, const struct 
     xc_status status = data ? XC_OK : args_open_data(state_args(f), &own, err);
     if (status == XC_OK) status = restore(r, f, data ? data : own, err);
     if (status == XC_OK) {
-        note_step(r, "resumed");
+        note_at(r, "resumed");
         status = go(r, err);
     }
     close_run(r);
@@ -435,7 +452,7 @@ xc_status run_resume(const struct run_opts *opts, const struct dataset *data, st
 {
     struct run r = {.o = opts, .log = -1};
     struct state_file *f = NULL;
-    char *path = path_of(&r, "state.safetensors");
+    char *path = files_path(opts->folder, "state.safetensors");
     if (!path) return fail_memory(err, 1);
     xc_status status = state_open(path, &f, err);
     if (status == XC_OK) status = resume(&r, f, data, err);

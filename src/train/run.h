@@ -6,9 +6,15 @@
  *   state.safetensors   what resuming needs (state.h)
  *   best.safetensors    model files, usable anywhere
  *   last.safetensors
- *   metrics.csv, curves.svg, batch-train.png, bad.txt (pictures that cannot be read), log.txt
+ *   metrics.csv, curves.svg, events.out.tfevents.0.xception (TensorBoard)
+ *   batch-train.png, batch-val.png   what the network sees
+ *   bad.txt (pictures that cannot be read), log.txt
  *
- * All are written through temporary files but the log, and all but the log follow from the state.
+ * and when it ends, of the best weights: evaluation.json, classes.csv, confusion.csv,
+ * confusion.svg, model-card.md.
+ *
+ * All are written through temporary files but the log, and all but the log follow from args.json,
+ * the data and the state.
  */
 #ifndef XC_TRAIN_RUN_H
 #define XC_TRAIN_RUN_H
@@ -22,6 +28,8 @@ struct run_opts {
     const char *folder;
     double save_seconds; /* between two states; 0: after every step */
     int threads;         /* that decode pictures */
+    size_t cache_bytes;  /* for pictures that stay in memory */
+    uint32_t until;      /* end behind this epoch as if it were the last, to go on later; 0: no */
     xc_train_fn *progress;
     void *user;
 };
@@ -29,12 +37,23 @@ struct run_opts {
 /* A new run: the folder must not exist. */
 struct run_start {
     const struct dataset *data;
-    struct start start;
+    struct start start; /* classes, seed and dropout come from the data and the settings */
     struct settings settings;
-    const char *command; /* for args.json; NULL: unknown */
+    const float *class_weight; /* (classes), with CLASS_WEIGHTS_GIVEN */
+    const char *command;       /* for args.json; NULL: unknown */
 };
 XC_NODISCARD xc_status run_new(const struct run_opts *opts, const struct run_start *start,
                                struct error *err);
+/* The run that an args.json describes, once more. from: the model that it began with, or NULL;
+ * data NULL: where the file says. */
+struct run_again {
+    const char *args;
+    const struct dataset *data;
+    const xc_model *from;
+    const char *command;
+};
+XC_NODISCARD xc_status run_repeat(const struct run_opts *opts, const struct run_again *again,
+                                  struct error *err);
 /* One that was stopped or killed. data NULL: where args.json says. */
 XC_NODISCARD xc_status run_resume(const struct run_opts *opts, const struct dataset *data,
                                   struct error *err);

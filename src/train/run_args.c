@@ -10,7 +10,7 @@
 #define ARGS_MAX ((size_t)1 << 20)
 
 /* The data set's own fingerprint does not know which samples were held out. */
-static void fingerprint(const struct dataset *d, char hex[65])
+void args_fingerprint(const struct dataset *d, char hex[65])
 {
     struct sha256 sum;
     sha256_init(&sum);
@@ -22,7 +22,7 @@ static void fingerprint(const struct dataset *d, char hex[65])
 static json_t *data_json(const struct dataset *d)
 {
     char hex[65], *path = realpath(d->path, NULL);
-    fingerprint(d, hex);
+    args_fingerprint(d, hex);
     json_t *json = json_pack("{s:s,s:s,s:I,s:I,s:I,s:f,s:I,s:s}", "path", path ? path : d->path,
                              "kind", d->kind, "train", (json_int_t)d->count[XC_SPLIT_TRAIN], "val",
                              (json_int_t)d->count[XC_SPLIT_VAL], "test",
@@ -32,14 +32,46 @@ static json_t *data_json(const struct dataset *d)
     return json;
 }
 
-xc_status args_write(const xc_model *model, const struct dataset *data,
-                     const struct settings *settings, const char *command, char **text,
+/* Of the architecture and all numbers. */
+static void model_hash(const xc_model *m, char hex[65])
+{
+    struct sha256 sum;
+    sha256_init(&sum);
+    sha256_add(&sum, m->arch, strlen(m->arch));
+    for (int i = 0; i < m->graph->param.count; i++)
+        sha256_add(&sum, m->data[i], m->graph->param.at[i].count * sizeof *m->data[i]);
+    sha256_hex(&sum, hex);
+}
+
+static json_t *start_json(const struct start *s)
+{
+    char hex[65];
+    if (s->from) model_hash(s->from, hex);
+    return json_pack("{s:s?,s:s?,s:i,s:i,s:s?}", "arch", s->arch, "from", s->from ? hex : NULL,
+                     "height", s->h, "width", s->w, "preprocess", s->preprocess);
+}
+
+static json_t *weights_json(const float *weight, int classes)
+{
+    json_t *json = weight ? json_array() : NULL;
+    for (int i = 0; json && i < classes; i++)
+        if (json_array_append_new(json, json_real((double)weight[i]))) {
+            json_decref(json);
+            return NULL;
+        }
+    return json;
+}
+
+xc_status args_write(const struct run_start *start, const struct trainer *made, char **text,
                      struct error *err)
 {
+    const struct dataset *d = start->data;
     json_t *json =
-        json_pack("{s:s,s:s,s:o*,s:o*,s:s,s:s}", "xception", XC_VERSION, "architecture",
-                  model->arch, "data", data_json(data), "settings", settings_json(settings), "from",
-                  model->meta.source, "command", command ? command : "");
+        json_pack("{s:s,s:s,s:o*,s:o*,s:s,s:o*,s:o*,s:s}", "xception", XC_VERSION, "architecture",
+                  made->model->arch, "data", data_json(d), "start", start_json(&start->start),
+                  "from", made->model->meta.source, "settings", settings_json(&made->s),
+                  "class_weights", weights_json(start->class_weight, d->classes), "command",
+                  start->command ? start->command : "");
     *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
     return *text ? XC_OK : fail(err, XC_ERR_ARGUMENT, "the path or the command is not UTF-8 text");
@@ -59,6 +91,85 @@ xc_status args_settings(const char *text, struct settings *out, struct error *er
     const xc_status status = settings_from_json(json_object_get(json, "settings"), out, err);
     json_decref(json);
     return status;
+}
+
+/* ---- once more ---------------------------------------------------------------------------------
+ */
+
+void args_free(struct args_kept *keep)
+{
+    json_decref(keep->json);
+    free(keep->class_weight);
+    *keep = (struct args_kept){0};
+}
+
+static xc_status check_from(const json_t *json, const xc_model *from, struct error *err)
+{
+    char hex[65];
+    const char *said = json_string_value(json_object_get(json_object_get(json, "start"), "from"));
+    if (!said && from)
+        return fail(err, XC_ERR_ARGUMENT, "args: the run began with random weights, not a model");
+    if (!said) return XC_OK;
+    if (!from)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "args: the run began with a model, which has to be given (SHA-256 of its "
+                    "parameters %.12s..)",
+                    said);
+    if (!from->data) return model_need_original(from, "training", err);
+    model_hash(from, hex);
+    if (strcmp(hex, said) == 0) return XC_OK;
+    return fail(
+        err, XC_ERR_ARGUMENT,
+        "args: the run began with another model: SHA-256 of its parameters %.12s.., of this "
+        "one's %.12s..",
+        said, hex);
+}
+
+static xc_status read_weights(const json_t *json, struct run_start *out, struct args_kept *keep,
+                              struct error *err)
+{
+    const json_t *list = json_object_get(json, "class_weights");
+    const size_t n = json_array_size(list);
+    if (!list) return XC_OK;
+    if (n != (size_t)out->data->classes)
+        return fail(err, XC_ERR_FORMAT, "args: %zu class weights, the data have %d classes", n,
+                    out->data->classes);
+    keep->class_weight = malloc(n * sizeof *keep->class_weight);
+    if (!keep->class_weight) return fail_memory(err, n * sizeof *keep->class_weight);
+    for (size_t i = 0; i < n; i++)
+        keep->class_weight[i] = (float)json_number_value(json_array_get(list, i));
+    out->class_weight = keep->class_weight;
+    return XC_OK;
+}
+
+static xc_status read_start(const json_t *json, const xc_model *from, struct run_start *out,
+                            struct error *err)
+{
+    const json_t *s = json_object_get(json, "start");
+    const json_int_t h = json_integer_value(json_object_get(s, "height"));
+    const json_int_t w = json_integer_value(json_object_get(s, "width"));
+    const char *arch = json_string_value(json_object_get(s, "arch"));
+    if (!arch == !from || h < 0 || w < 0 || h > INT16_MAX || w > INT16_MAX)
+        return fail(err, XC_ERR_FORMAT, "args: \"start\" is missing or wrong");
+    out->start = (struct start){.arch = arch,
+                                .from = from,
+                                .h = (int)h,
+                                .w = (int)w,
+                                .preprocess = json_string_value(json_object_get(s, "preprocess"))};
+    return XC_OK;
+}
+
+xc_status args_start(const char *text, const struct dataset *data, const xc_model *from,
+                     struct run_start *out, struct args_kept *keep, struct error *err)
+{
+    *out = (struct run_start){.data = data};
+    *keep = (struct args_kept){0};
+    TRY(parse(text, &keep->json, err));
+    TRY(args_check_data(text, data, err));
+    TRY(args_settings(text, &out->settings, err));
+    TRY(check_from(keep->json, from, err));
+    TRY(read_start(keep->json, from, out, err));
+    return read_weights(keep->json, out, keep, err);
 }
 
 static xc_status open_from(json_t *data, struct dataset **out, struct error *err)
@@ -89,7 +200,7 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
     const json_t *from = json_object_get(json, "data");
     const char *said = json_string_value(json_object_get(from, "fingerprint"));
     xc_status status = XC_OK;
-    fingerprint(data, hex);
+    args_fingerprint(data, hex);
     if (!said || strcmp(said, hex) != 0)
         status = fail(err, XC_ERR_FORMAT,
                       "%s: the data have changed since the run began: fingerprint %.12s.. (%zu "
@@ -124,16 +235,23 @@ static xc_status name_difference(const char *text, const char *file, const char 
     return status;
 }
 
-xc_status args_check_file(const char *text, const char *path, struct error *err)
+xc_status args_read(const char *path, char **text, struct error *err)
 {
     struct file_view view;
+    *text = NULL;
     TRY(file_read(path, ARGS_MAX, &view, err));
-    char *file = file_text(&view);
-    const size_t length = strlen(text);
-    xc_status status = file ? XC_OK : fail_memory(err, view.size);
-    if (file && (view.size != length || memcmp(file, text, length) != 0))
-        status = name_difference(text, file, path, err);
-    free(file);
+    if (!memchr(view.data, '\0', view.size)) *text = file_text(&view);
+    const xc_status status = *text ? XC_OK : fail(err, XC_ERR_FORMAT, "%s: not a text", path);
     file_release(&view);
+    return status;
+}
+
+xc_status args_check_file(const char *text, const char *path, struct error *err)
+{
+    char *file;
+    TRY(args_read(path, &file, err));
+    const bool same = strcmp(file, text) == 0;
+    const xc_status status = same ? XC_OK : name_difference(text, file, path, err);
+    free(file);
     return status;
 }

@@ -13,8 +13,18 @@
 /* ---- the architecture --------------------------------------------------------------------------
  */
 
+/* Does this end in sigmoids, or in none of what stands for one label? A head= says itself. */
+static bool fits_labels(const char *arch, bool multi_label)
+{
+    char word[16], head[16];
+    arch_knob(arch, "sigmoid", word, sizeof word);
+    arch_knob(arch, "head", head, sizeof head);
+    return head[0] || (strcmp(word, "on") == 0) == multi_label;
+}
+
 static bool same_classes(const xc_model *m, const struct start *s)
 {
+    if (!fits_labels(m->arch, s->multi_label)) return false;
     if (!m->meta.labels || m->info.classes != (uint32_t)s->classes) return false;
     for (int i = 0; i < s->classes; i++)
         if (strcmp(m->meta.labels[i], s->class_name[i]) != 0) return false;
@@ -24,7 +34,8 @@ static bool same_classes(const xc_model *m, const struct start *s)
 /* Is this knob ("name=value") about the end of the network? */
 static bool of_the_head(const char *knob)
 {
-    static const char *const name[] = {"head=", "classes=", "fc=", "dropout=", "softmax="};
+    static const char *const name[] = {
+        "head=", "classes=", "fc=", "dropout=", "softmax=", "sigmoid="};
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
         if (strncmp(knob, name[i], strlen(name[i])) == 0) return true;
     return false;
@@ -54,6 +65,11 @@ static char *with_dropout(const char *arch, double rate, struct arena *a)
     if (rate < 0 || given[0]) return arena_strdup(a, arch);
     decimal_write(rate, text);
     return arena_printf(a, "%s,dropout=%s", arch, text);
+}
+
+static char *with_sigmoid(const char *arch, struct arena *a)
+{
+    return arena_printf(a, "%s%s", arch, fits_labels(arch, true) ? "" : ",sigmoid=on");
 }
 
 /* ---- the numbers -------------------------------------------------------------------------------
@@ -125,6 +141,7 @@ static xc_status make(const struct machine *m, const struct start *s, struct are
     const char *arch = s->from ? s->from->arch : s->arch;
     if (s->from && !keeps) arch = without_head(arch, a);
     if (arch && !keeps) arch = with_dropout(arch, s->dropout, a);
+    if (arch && !keeps && s->multi_label) arch = with_sigmoid(arch, a);
     if (!arch) return fail_memory(err, 1);
     if (!keeps) opts.classes = (uint32_t)s->classes;
     TRY(model_create(m, arch, &opts, out, err));

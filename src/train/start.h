@@ -14,8 +14,9 @@ struct start {
     int h, w;             /* 0: as the architecture or the model has it */
     const char *const *class_name;
     int classes;
-    uint64_t seed;  /* of fresh numbers */
-    double dropout; /* before the last layer of a fresh head; < 0: as the architecture has it */
+    uint64_t seed;    /* of fresh numbers */
+    double dropout;   /* before the last layer of a fresh head; < 0: as the architecture has it */
+    bool multi_label; /* a fresh head ends in sigmoids */
     const char *preprocess; /* a named one; NULL: the model's */
 };
 /* A model of its own that nobody shares: parameters in one block, labels and preprocessing set. */

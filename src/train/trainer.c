@@ -109,6 +109,40 @@ static void move_head(const struct trainer *t, float *whole, float *head, bool b
     }
 }
 
+static size_t step_rows(const struct trainer *t)
+{
+    return (size_t)t->s.batch * (size_t)t->s.accumulate;
+}
+
+/* Balanced: the mean over all samples is 1. A class without samples counts as one with one. */
+static void balance(struct trainer *t)
+{
+    const struct dataset *d = t->data;
+    const double all = (double)d->count[XC_SPLIT_TRAIN] / t->classes;
+    for (int c = 0; c < t->classes; c++) t->class_weight[c] = 0;
+    for (size_t i = 0; i < d->samples; i++)
+        if (d->sample[i].split == XC_SPLIT_TRAIN) t->class_weight[d->sample[i].label]++;
+    for (int c = 0; c < t->classes; c++)
+        t->class_weight[c] = (float)(all / fmax(1, (double)t->class_weight[c]));
+}
+
+static xc_status weigh_classes(struct trainer *t, const float *given, struct error *err)
+{
+    const size_t n = (size_t)t->classes;
+    if (t->s.class_weights == CLASS_WEIGHTS_NONE) return XC_OK;
+    t->class_weight = calloc(n, sizeof *t->class_weight);
+    if (!t->class_weight) return fail_memory(err, n * sizeof *t->class_weight);
+    if (t->s.class_weights == CLASS_WEIGHTS_AUTO)
+        balance(t);
+    else if (given)
+        memcpy(t->class_weight, given, n * sizeof *given);
+    for (int c = 0; c < t->classes; c++)
+        if (!(t->class_weight[c] >= 0 && t->class_weight[c] <= 1e6F))
+            return fail(err, XC_ERR_ARGUMENT, "the weight of class %s: %g, expected 0..1e6",
+                        t->data->class_name[c], (double)t->class_weight[c]);
+    return XC_OK;
+}
+
 static xc_status check_data(const struct trainer *t, struct error *err)
 {
     const struct dataset *d = t->data;
@@ -123,12 +157,16 @@ static xc_status check_data(const struct trainer *t, struct error *err)
     if (d->count[XC_SPLIT_VAL] == 0)
         return fail(err, XC_ERR_FORMAT, "%s: no validation samples (%zu train, %zu test)", d->path,
                     d->count[XC_SPLIT_TRAIN], d->count[XC_SPLIT_TEST]);
+    if (t->s.accumulate > 1 && d->count[XC_SPLIT_TRAIN] < step_rows(t))
+        return fail(err, XC_ERR_ARGUMENT,
+                    "%s: %zu training samples, a step needs %zu (batch %d, accumulated %d times)",
+                    d->path, d->count[XC_SPLIT_TRAIN], step_rows(t), t->s.batch, t->s.accumulate);
     if (t->features >= 0 && t->s.views > 1 && augment_has_mix(&augment))
         return fail(err, XC_ERR_ARGUMENT, "mixup and cutmix mix pictures, and views are cached");
     return dataset_trainable(d, err);
 }
 
-static xc_status set_up(struct trainer *t, struct error *err)
+static xc_status set_up(struct trainer *t, const float *class_weight, struct error *err)
 {
     bool *frozen = NULL;
     const size_t rows = t->data->count[XC_SPLIT_TRAIN];
@@ -141,6 +179,7 @@ static xc_status set_up(struct trainer *t, struct error *err)
     TRY(take_memory(t, err));
     if (t->head) move_head(t, t->model->block, t->weights, false);
     if (t->average) memcpy(t->average, t->weights, t->g->param.total * sizeof(float));
+    TRY(weigh_classes(t, class_weight, err));
     memcpy(t->best, t->weights, t->g->param.total * sizeof(float));
     optimizer_start(t->optimizer, t->moments);
     t->at.best_top1 = -1;
@@ -158,10 +197,12 @@ xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, str
     t->m = opts->machine;
     t->data = opts->data;
     t->model = opts->model;
+    t->cache_bytes = opts->cache_bytes;
+    t->lr_scale = 1;
     t->s = opts->settings;
     t->threads = opts->threads;
     t->classes = opts->data->classes;
-    const xc_status status = set_up(t, err);
+    const xc_status status = set_up(t, opts->class_weight, err);
     if (status == XC_OK)
         *out = t;
     else
@@ -183,6 +224,7 @@ void trainer_free(struct trainer *t)
     free(t->best);
     free(t->arena);
     free(t->target);
+    free(t->class_weight);
     free(t->loss);
     graph_free(t->head);
     model_unref(t->model);
@@ -204,6 +246,7 @@ static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augm
                             .w = g->input.w,
                             .c = g->input.c,
                             .threads = t->threads,
+                            .cache_bytes = t->cache_bytes,
                             .seed = t->s.seed,
                             .preprocess = &t->model->meta.preprocess};
     if (augmented) TRY(augment_parse(t->s.augment, &o.augment, err));
@@ -296,7 +339,7 @@ static void add_sums(struct trainer *t, const struct batch *b)
     const struct view logits = learn_logits(t->learn, t->arena);
     for (int i = 0; i < b->n; i++) {
         const float *row = (const float *)(const void *)((char *)logits.data + i * logits.image);
-        t->at.sum.loss += t->loss[i] * b->n;
+        t->at.sum.loss += t->loss[i] * (double)step_rows(t);
         t->at.sum.rows++;
         t->at.sum.top1 += best_class(row, t->classes) == b->label[i];
     }
@@ -331,45 +374,57 @@ static xc_status name_wrong(const struct trainer *t, double loss, struct error *
                 loss, trainer_lr(t));
 }
 
-static xc_status learn_batch(struct trainer *t, const struct batch *b, struct error *err)
+/* Batch k of the step: its gradients are added. */
+static xc_status learn_batch(struct trainer *t, int k, struct error *err)
 {
+    const struct batch *b = NULL;
+    TRY(feed_next(t->train, &b, err));
+    if (!b) return fail(err, XC_ERR_INTERNAL, "the epoch has no further batch");
+    const uint64_t draw = t->at.step * (uint64_t)t->s.accumulate + (uint64_t)k;
     const struct learn_io io = {.input = b->x,
                                 .target = t->target,
                                 .row_weight = b->weight,
+                                .class_weight = t->class_weight,
                                 .param = t->weights,
                                 .grad = t->grad,
                                 .loss = t->loss,
-                                .scale = 1.0 / b->n,
-                                .draw = {.seed = t->s.seed, .step = (uint32_t)t->at.step}};
+                                .scale = 1.0 / (double)step_rows(t),
+                                .draw = {.seed = t->s.seed, .step = (uint32_t)draw}};
     double loss = 0;
     set_targets(t, b);
-    memset(t->grad, 0, t->g->param.total * sizeof *t->grad);
     TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
     for (int i = 0; i < b->n; i++) loss += t->loss[i];
     if (!isfinite(loss)) return name_wrong(t, loss, err);
+    add_sums(t, b);
+    t->at.position += (uint32_t)b->n;
+    return XC_OK;
+}
+
+static xc_status move_weights(struct trainer *t, struct error *err)
+{
     const double norm = optimizer_step(t->optimizer, t->at.step + 1, trainer_lr(t), t->weights,
                                        t->grad, t->moments, t->m->pool);
-    if (!isfinite(norm)) return name_wrong(t, loss, err);
+    if (!isfinite(norm)) return name_wrong(t, score_loss(&t->at.sum), err);
     if (t->average)
         ema_update(&t->g->param, t->at.step + 1, t->s.ema, t->weights, t->average, t->m->pool);
+    t->at.step++;
     return XC_OK;
 }
 
 xc_status trainer_step(struct trainer *t, bool *ended, struct error *err)
 {
-    const struct batch *b = NULL;
-    TRY(feed_next(t->train, &b, err));
-    if (!b) return fail(err, XC_ERR_INTERNAL, "the epoch has no further batch");
-    TRY(learn_batch(t, b, err));
-    add_sums(t, b);
-    t->at.step++;
-    t->at.position += (uint32_t)b->n;
-    *ended = t->at.position / (uint32_t)t->s.batch >= feed_batches(t->train);
-    if (*ended) {
-        t->at.epoch++;
-        t->at.position = 0;
-    }
+    memset(t->grad, 0, t->g->param.total * sizeof *t->grad);
+    for (int k = 0; k < t->s.accumulate; k++) TRY(learn_batch(t, k, err));
+    TRY(move_weights(t, err));
+    *ended = t->at.position / step_rows(t) >= trainer_steps(t);
+    if (*ended) trainer_end_epoch(t);
     return XC_OK;
+}
+
+void trainer_end_epoch(struct trainer *t)
+{
+    t->at.epoch++;
+    t->at.position = 0;
 }
 
 void trainer_next_epoch(struct trainer *t)
@@ -380,12 +435,12 @@ void trainer_next_epoch(struct trainer *t)
 
 double trainer_lr(const struct trainer *t)
 {
-    return settings_lr(&t->s, trainer_steps(t), t->at.step);
+    return t->lr_scale * settings_lr(&t->s, trainer_steps(t), t->at.step);
 }
 
 uint32_t trainer_steps(const struct trainer *t)
 {
-    return (uint32_t)(t->data->count[XC_SPLIT_TRAIN] / (size_t)t->s.batch);
+    return (uint32_t)(t->data->count[XC_SPLIT_TRAIN] / step_rows(t));
 }
 
 /* ---- between two steps -------------------------------------------------------------------------
@@ -454,5 +509,7 @@ int trainer_blocks(const struct trainer *t, struct trainer_block out[TRAINER_BLO
     if (t->head)
         out[count++] =
             (struct trainer_block){"trunk", t->model->block, t->model->graph->param.total};
+    if (t->class_weight)
+        out[count++] = (struct trainer_block){"class_weight", t->class_weight, (size_t)t->classes};
     return count;
 }

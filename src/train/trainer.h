@@ -21,7 +21,9 @@ struct trainer_opts {
     const struct dataset *data; /* must outlive the trainer */
     xc_model *model;            /* of start_model: the trainer's from here on, also on failure */
     struct settings settings;
-    int threads; /* that decode pictures */
+    const float *class_weight; /* (classes): CLASS_WEIGHTS_GIVEN; NULL: they come from a state */
+    int threads;               /* that decode pictures */
+    size_t cache_bytes;        /* for pictures that stay in memory */
 };
 
 struct cursor { /* with the blocks: all that changes */
@@ -32,9 +34,9 @@ struct cursor { /* with the blocks: all that changes */
     uint32_t best_epoch; /* 1, 2, ...; 0: none yet */
 };
 
-enum { TRAINER_BLOCKS = 5 };
+enum { TRAINER_BLOCKS = 6 };
 struct trainer_block {
-    const char *name; /* "weights", "moments", "average", "best", "trunk" */
+    const char *name; /* "weights", "moments", "average", "best", "trunk", "class_weight" */
     float *data;
     size_t count;
 };
@@ -45,6 +47,8 @@ struct trainer {
     xc_model *model;
     struct settings s;
     int threads, classes;
+    size_t cache_bytes;
+    double lr_scale;    /* of a plateau: a function of the history, so not in a state */
     struct graph *g;    /* what is trained: the model's, or */
     struct graph *head; /* the head alone */
     int features;       /* node of the model's graph that the head reads; -1 */
@@ -54,6 +58,7 @@ struct trainer {
     void *arena;
     float *weights, *grad, *moments, *average, *best; /* average NULL: none */
     float *target;
+    float *class_weight; /* NULL: all 1 */
     double *loss;
     struct feed *train, *val;
     struct cursor at;
@@ -66,10 +71,13 @@ void trainer_free(struct trainer *t);
  * NULL) is told. Before the first step, and after the blocks were read from a state. */
 XC_NODISCARD xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, void *user,
                                      struct error *err);
-/* One step; *ended: it was the epoch's last, and the cursor stands before the next one (its sums
- * are those of the epoch that ended: trainer_next_epoch clears them). XC_ERR_NUMBER names the first
- * layer with a number that is none; the weights are of no use then. */
+/* One step of settings.accumulate batches; *ended: it was the epoch's last, and the cursor stands
+ * before the next one (its sums are those of the epoch that ended: trainer_next_epoch clears them).
+ * XC_ERR_NUMBER names the first layer with a number that is none; the weights are of no use then.
+ */
 XC_NODISCARD xc_status trainer_step(struct trainer *t, bool *ended, struct error *err);
+/* The epoch ends before its last step. */
+void trainer_end_epoch(struct trainer *t);
 void trainer_next_epoch(struct trainer *t);
 double trainer_lr(const struct trainer *t);      /* of the next step */
 uint32_t trainer_steps(const struct trainer *t); /* an epoch has */
@@ -85,7 +93,9 @@ int trainer_blocks(const struct trainer *t, struct trainer_block out[TRAINER_BLO
 /* XC_ERR_NUMBER when a weight is not finite. */
 XC_NODISCARD xc_status trainer_check(const struct trainer *t, struct error *err);
 
-/* evaluate.c: all of one split through a runner. */
+/* evaluate.c: all of one split through a runner. Who wants to know more than the score looks at
+ * each batch and its logits (n, classes). */
+typedef void evaluate_fn(void *user, const struct batch *b, const float *logits);
 struct evaluation {
     struct runner *runner; /* of the logits */
     struct feed *feed;
@@ -93,6 +103,8 @@ struct evaluation {
     bool multi_label;
     xc_progress_fn *tick; /* or NULL */
     void *user;
+    evaluate_fn *seen; /* or NULL */
+    void *seen_user;
 };
 XC_NODISCARD xc_status evaluate(const struct evaluation *e, struct score *out, struct error *err);
 
@@ -103,6 +115,8 @@ struct model_evaluation {
     const xc_preprocess *preprocess;
     xc_progress_fn *tick;
     void *user;
+    evaluate_fn *seen;
+    void *seen_user;
 };
 /* A model that is ready, on pictures. */
 XC_NODISCARD xc_status evaluate_model(xc_model *model, const struct model_evaluation *o,

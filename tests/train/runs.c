@@ -10,24 +10,38 @@
 
 enum { SIDE = 15, CLASSES = 3, TRAIN = 48, VAL = 18 };
 
-static const int usual = SIDE, larger = SIDE + 1;
+static const struct kind {
+    int side;
+    bool several, broken;
+} kinds[] = {[RUNS_USUAL] = {SIDE, false, false},
+             [RUNS_OTHER] = {SIDE + 1, false, false},
+             [RUNS_SEVERAL] = {SIDE, true, false},
+             [RUNS_BROKEN] = {SIDE, false, true}};
+
+/* The colours of picture i, as bits: blue 1, green 2, red 4. */
+static int colours(const struct kind *kind, uint64_t i)
+{
+    return kind->several ? 1 + (int)(i * 5 % 7) : 1 << i % CLASSES;
+}
 
 static xc_status describe(void *user, uint64_t i, xc_source_sample *out)
 {
-    static const char *const label[CLASSES] = {"blue", "green", "red"};
+    static const char *const label[] = {"",    "blue",     "green",     "blue|green",
+                                        "red", "blue|red", "green|red", "blue|green|red"};
     static char name[16];
-    const int side = *(const int *)user;
+    const struct kind *kind = user;
     snprintf(name, sizeof name, "%03d.ppm", (int)i);
     out->name = name;
-    out->label = label[i % CLASSES];
-    out->bytes = (uint64_t)(side * side);
+    out->label = label[colours(kind, i)];
+    out->bytes = (uint64_t)(kind->side * kind->side);
     out->split = i < TRAIN ? XC_SPLIT_TRAIN : XC_SPLIT_VAL;
     return XC_OK;
 }
 
 static xc_status read_picture(void *user, uint64_t i, void *to, size_t room, size_t *size)
 {
-    const int side = *(const int *)user;
+    const struct kind *kind = user;
+    const int side = kind->side;
     char head[32];
     const int length = snprintf(head, sizeof head, "P6 %d %d 255\n", side, side);
     *size = (size_t)length + (size_t)(3 * side * side);
@@ -36,21 +50,22 @@ static xc_status read_picture(void *user, uint64_t i, void *to, size_t room, siz
     memcpy(to, head, (size_t)length);
     for (int k = 0; k < 3 * side * side; k++) {
         const float noise = rng_uniform(5, RNG_TEST, (uint32_t)i, 0, (uint32_t)k);
-        const int strong = k % 3 == 2 - (int)(i % CLASSES);
+        const int strong = colours(kind, i) >> (2 - k % 3) & 1;
         out[k] = (uint8_t)(noise * 160 + (strong ? 90 : 20));
     }
+    if (kind->broken && i % 10 == 3) *size /= 2;
     return XC_OK;
 }
 
-xc_dataset *runs_data(bool other)
+xc_dataset *runs_data(enum runs_kind which)
 {
     xc_dataset *set = NULL;
     union {
-        const int *from;
+        const struct kind *from;
         void *to;
-    } side = {.from = other ? &larger : &usual};
+    } kind = {.from = &kinds[which]};
     const xc_source source = {.size = sizeof source,
-                              .user = side.to,
+                              .user = kind.to,
                               .samples = TRAIN + VAL,
                               .describe = describe,
                               .read = read_picture};
@@ -126,6 +141,52 @@ char *runs_read(const char *folder, const char *name, const char *file, size_t *
     fclose(in);
     free(path);
     return bytes;
+}
+
+void runs_train(const xc_train_opts *opts, enum runs_kind kind, int threads, xc_status expected)
+{
+    xc_dataset *data = runs_data(kind);
+    xc_context *context = runs_context(threads);
+    const xc_status status = xc_train(context, data, opts);
+    if (status != expected) print_error("%s\n", xc_error());
+    assert_int_equal(status, expected);
+    xc_context_free(context);
+    xc_dataset_free(data);
+}
+
+void runs_resume(const xc_train_opts *opts, enum runs_kind kind, xc_status expected)
+{
+    xc_dataset *data = runs_data(kind);
+    xc_context *context = runs_context(2);
+    const xc_status status = xc_train_resume(context, data, opts);
+    if (status != expected) print_error("%s\n", xc_error());
+    assert_int_equal(status, expected);
+    xc_context_free(context);
+    xc_dataset_free(data);
+}
+
+int runs_rows(const char *folder, const char *name)
+{
+    size_t size;
+    int lines = 0;
+    char *csv = runs_read(folder, name, "metrics.csv", &size);
+    for (const char *c = csv; *c; c++) lines += *c == '\n';
+    free(csv);
+    return lines - 1;
+}
+
+double runs_last(const char *folder, const char *name, const char *column)
+{
+    size_t size;
+    char *csv = runs_read(folder, name, "metrics.csv", &size);
+    const char *at = strstr(csv, column), *row = csv;
+    assert_non_null(at);
+    for (const char *line = csv; (line = strchr(line, '\n')) && line[1];) row = ++line;
+    for (const char *c = csv; c < at; c++)
+        if (*c == ',') row = strchr(row, ',') + 1;
+    const double value = strtod(row, NULL);
+    free(csv);
+    return value;
 }
 
 static bool same_file(const char *folder, const char *a, const char *b, const char *file)

@@ -11,9 +11,14 @@
 #define RUNS_ARCH                                                                                  \
     "xception,input=15x15x3,stem=4/8,entry=8/16,middle=1,exit=16/24/32,stem-stride=1,dropout=0.2"
 
-/* Three classes (red, green and blue noise), 48 pictures to train on and 18 to validate. `other`
- * pictures have other sizes, so another fingerprint. */
-xc_dataset *runs_data(bool other);
+/* Three classes (red, green and blue noise), 48 pictures to train on and 18 to validate. */
+enum runs_kind {
+    RUNS_USUAL,
+    RUNS_OTHER,   /* of another size, so another fingerprint */
+    RUNS_SEVERAL, /* of one to three colours each */
+    RUNS_BROKEN   /* one of ten is cut in half */
+};
+xc_dataset *runs_data(enum runs_kind kind);
 /* A new empty folder; runs_end removes it with what is in it. */
 char *runs_folder(void);
 void runs_end(char *folder);
@@ -23,6 +28,12 @@ xc_train_opts runs_opts(const char *folder, const char *name);
 void runs_opts_free(xc_train_opts *opts);
 /* The whole of folder/name/file; free(). */
 char *runs_read(const char *folder, const char *name, const char *file, size_t *size);
+/* Trains, or goes on, with this data and so many threads; asserts what comes out. */
+void runs_train(const xc_train_opts *opts, enum runs_kind kind, int threads, xc_status expected);
+void runs_resume(const xc_train_opts *opts, enum runs_kind kind, xc_status expected);
+/* Rows of metrics.csv; column `name` of the last one. */
+int runs_rows(const char *folder, const char *name);
+double runs_last(const char *folder, const char *name, const char *column);
 /* Have two runs left the same best, last, and metrics but for the columns of time? */
 bool runs_same(const char *folder, const char *a, const char *b);
 

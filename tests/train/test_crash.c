@@ -22,7 +22,7 @@ enum { KILLS = 20, MOST_TRIES = 200 };
 static int child(const xc_train_opts *opts, bool begun)
 {
     xc_context *context = runs_context(2);
-    xc_dataset *data = runs_data(false);
+    xc_dataset *data = runs_data(RUNS_USUAL);
     const xc_status status =
         begun ? xc_train_resume(context, data, opts) : xc_train(context, data, opts);
     if (status != XC_OK) fprintf(stderr, "%s\n", xc_error());

@@ -24,28 +24,6 @@ static bool watch(void *user, const xc_train_progress *p)
     return ++w->steps != w->stop_after;
 }
 
-static void train_as(const xc_train_opts *opts, int threads, xc_status expected)
-{
-    xc_dataset *data = runs_data(false);
-    xc_context *context = runs_context(threads);
-    const xc_status status = xc_train(context, data, opts);
-    if (status != expected) print_error("%s\n", xc_error());
-    assert_int_equal(status, expected);
-    xc_context_free(context);
-    xc_dataset_free(data);
-}
-
-static void resume_as(const xc_train_opts *opts, bool other, xc_status expected)
-{
-    xc_dataset *data = runs_data(other);
-    xc_context *context = runs_context(2);
-    const xc_status status = xc_train_resume(context, data, opts);
-    if (status != expected) print_error("%s\n", xc_error());
-    assert_int_equal(status, expected);
-    xc_context_free(context);
-    xc_dataset_free(data);
-}
-
 static void learns(void **state)
 {
     (void)state;
@@ -55,7 +33,7 @@ static void learns(void **state)
     opts.progress = watch;
     opts.user = &w;
     opts.epochs = 12;
-    train_as(&opts, 1, XC_OK);
+    runs_train(&opts, RUNS_USUAL, 1, XC_OK);
     print_message("loss %g, validation %g, top-1 %g\n", w.epoch.loss, w.epoch.val_loss,
                   w.epoch.val_top1);
     assert_int_equal(w.epoch.epoch, 12);
@@ -65,7 +43,7 @@ static void learns(void **state)
 
     xc_context *context = runs_context(1);
     xc_model *model = NULL;
-    xc_dataset *data = runs_data(false);
+    xc_dataset *data = runs_data(RUNS_USUAL);
     xc_evaluation e;
     char *path = NULL;
     assert_true(asprintf(&path, "%s/a/best.safetensors", folder) > 0);
@@ -85,11 +63,13 @@ static void any_threads(void **state)
 {
     (void)state;
     char *folder = runs_folder();
-    static const char *const name[] = {"1", "2", "3"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const name[] = {"1", "2", "3", "5"};
+    static const int compute[] = {1, 2, 3, 5}, decode[] = {5, 1, 3, 2};
+    for (int i = 0; i < 4; i++) {
         xc_train_opts opts = runs_opts(folder, name[i]);
-        opts.decode_threads = (uint32_t)(5 - 2 * i);
-        train_as(&opts, i + 1, XC_OK);
+        opts.decode_threads = (uint32_t)decode[i];
+        opts.cache_bytes = i % 2 ? 20000 : 0; /* room for some of the pictures */
+        runs_train(&opts, RUNS_USUAL, compute[i], XC_OK);
         runs_opts_free(&opts);
         assert_true(runs_same(folder, name[0], name[i]));
     }
@@ -102,7 +82,7 @@ static void stopped_and_resumed(void **state)
     (void)state;
     char *folder = runs_folder(), name[8];
     xc_train_opts opts = runs_opts(folder, "whole");
-    train_as(&opts, 1, XC_OK);
+    runs_train(&opts, RUNS_USUAL, 1, XC_OK);
     runs_opts_free(&opts);
     for (int at = 1; at < 9; at++) {
         struct watch w = {.stop_after = at};
@@ -110,9 +90,9 @@ static void stopped_and_resumed(void **state)
         opts = runs_opts(folder, name);
         opts.progress = watch;
         opts.user = &w;
-        train_as(&opts, 2, XC_ERR_CANCELLED);
+        runs_train(&opts, RUNS_USUAL, 2, XC_ERR_CANCELLED);
         opts.progress = NULL;
-        resume_as(&opts, false, XC_OK);
+        runs_resume(&opts, RUNS_USUAL, XC_OK);
         runs_opts_free(&opts);
         assert_true(runs_same(folder, "whole", name));
     }
@@ -161,10 +141,10 @@ static void one_head(const char *folder, const char *name, const xc_model *from,
     opts.views = 2;
     opts.progress = watch;
     opts.user = w;
-    train_as(&opts, 2, expected);
+    runs_train(&opts, RUNS_USUAL, 2, expected);
     if (expected == XC_ERR_CANCELLED) {
         w->stop_after = 0;
-        resume_as(&opts, false, XC_OK);
+        runs_resume(&opts, RUNS_USUAL, XC_OK);
     }
     runs_opts_free(&opts);
 }
@@ -207,7 +187,7 @@ static void frozen_blocks(void **state)
     opts.from = from;
     opts.freeze = "entry"; /* blocks 1 to 3 of this network */
     opts.epochs = 1;
-    train_as(&opts, 2, XC_OK);
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
     same_values(context, from, folder, "a", "block3_add", true);
     same_values(context, from, folder, "a", "block4_add", false);
     runs_opts_free(&opts);
@@ -237,17 +217,17 @@ static void refusals(void **state)
     xc_train_opts opts = runs_opts(folder, "a");
     opts.progress = watch;
     opts.user = &w;
-    train_as(&opts, 1, XC_ERR_CANCELLED);
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_CANCELLED);
     opts.progress = NULL;
-    resume_as(&opts, true, XC_ERR_FORMAT);
+    runs_resume(&opts, RUNS_OTHER, XC_ERR_FORMAT);
     assert_non_null(strstr(xc_error(), "have changed"));
-    train_as(&opts, 1, XC_ERR_ARGUMENT);
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_ARGUMENT);
     assert_non_null(strstr(xc_error(), "exists already"));
 
     char *args = runs_read(folder, "a", "args.json", &size);
     const size_t middle = (size_t)(strstr(args, "middle=1") - args) + 7;
     change(folder, "a", "args.json", middle, '2');
-    resume_as(&opts, false, XC_ERR_FORMAT);
+    runs_resume(&opts, RUNS_USUAL, XC_ERR_FORMAT);
     assert_non_null(strstr(xc_error(), "architecture"));
     change(folder, "a", "args.json", middle, '1');
     free(args);
@@ -258,7 +238,7 @@ static void refusals(void **state)
         const char flipped = (char)(bytes[at] ^ (1 << (i % 8)));
         change(folder, "a", "state.safetensors", at, flipped);
         xc_context *context = runs_context(1);
-        xc_dataset *data = runs_data(false);
+        xc_dataset *data = runs_data(RUNS_USUAL);
         const xc_status status = xc_train_resume(context, data, &opts);
         if (status == XC_OK) print_error("bit %zu of byte %zu went unseen\n", i % 8, at);
         assert_int_not_equal(status, XC_OK);
@@ -267,20 +247,20 @@ static void refusals(void **state)
         change(folder, "a", "state.safetensors", at, bytes[at]);
     }
     free(bytes);
-    resume_as(&opts, false, XC_OK);
+    runs_resume(&opts, RUNS_USUAL, XC_OK);
     runs_opts_free(&opts);
 
     opts = runs_opts(folder, "b");
     opts.lr = 1e6;
     opts.recipe = "scratch";
-    train_as(&opts, 1, XC_ERR_NUMBER);
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_NUMBER);
     print_message("%s\n", xc_error());
     assert_non_null(strstr(xc_error(), "not finite"));
     opts.lr = 1.0 / 0.0;
-    train_as(&opts, 1, XC_ERR_ARGUMENT);
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_ARGUMENT);
     opts.lr = 0.1;
     opts.freeze = "block99";
-    train_as(&opts, 1, XC_ERR_ARGUMENT);
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_ARGUMENT);
     runs_opts_free(&opts);
     runs_end(folder);
 }

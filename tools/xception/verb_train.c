@@ -5,7 +5,6 @@
  * ends with 130 or 143.
  */
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "bar.h"
 #include "engine.h"
 #include "say.h"
+#include "train_flags.h"
 #include "verbs.h"
 
 static const struct option options[] = {
@@ -22,29 +22,42 @@ static const struct option options[] = {
     {"val-split", 0, "PERCENT", NULL, 1, 99, "hold out this part of train, by class and group"},
     {"from", 0, "MODEL", NULL, 0, 0, "start from a model: any file that -m takes"},
     {"arch", 0, "SPEC", NULL, 0, 0, "or from random weights of this architecture"},
-    {"recipe", 0, "NAME", "finetune|scratch|cifar", 0, 0, "settings that the flags below replace"},
+    {"recipe", 0, "NAME", "finetune|scratch|cifar|paper-imagenet|paper-jft", 0, 0,
+     "settings that the flags below replace"},
     {"freeze", 0, "PART", NULL, 0, 0, "none, stem, entry, middle, all-but-head, or a block"},
     {"epochs", 0, "N", NULL, 1, 100000, "how often each picture is seen"},
-    {"batch", 0, "N", NULL, 1, 4096, "pictures a step"},
+    {"batch", 0, "N", NULL, 1, 4096, "pictures at a time"},
+    {"accumulate", 0, "N", NULL, 1, 4096, "batches a step; batch norm sees each by itself (1)"},
     {"lr", 0, "X", NULL, 0, 0, "highest learning rate"},
     {"opt", 0, "NAME", "sgd|rmsprop|adamw", 0, 0, "optimizer"},
-    {"schedule", 0, "NAME", "constant|step|cosine|one-cycle", 0, 0, "of the learning rate"},
+    {"schedule", 0, "NAME", "constant|step|cosine|one-cycle|plateau", 0, 0, "of the learning rate"},
+    {"step-factor", 0, "X", NULL, 0, 0, "step, plateau: the learning rate times this"},
+    {"step-every", 0, "EPOCHS", NULL, 0, 0, "step: so often; plateau: after so many without gain"},
     {"warmup", 0, "EPOCHS", NULL, 0, 0, "from small to full learning rate"},
     {"momentum", 0, "X", NULL, 0, 0, "of the optimizer (AdamW: beta 1)"},
-    {"wd", 0, "X", NULL, 0, 0, "weight decay of kernels"},
+    {"wd", 0, "X", NULL, 0, 0, "weight decay"},
+    {"decay", 0, "WHAT", "kernels|depthwise|all", 0, 0, "what decays; depthwise: kernels, too"},
+    {"class-weights", 0, "W", NULL, 0, 0, "none, auto, or a FILE of lines 'CLASS WEIGHT'"},
     {"smooth", 0, "X", NULL, 0, 0, "label smoothing"},
     {"clip", 0, "X", NULL, 0, 0, "largest norm of the gradient; 0: any"},
     {"ema", 0, "X", NULL, 0, 0, "decay of the averaged weights, which then count; 0: none"},
     {"bn-momentum", 0, "X", NULL, 0, 0, "part of batch norm's old statistics that stays"},
     {"dropout", 0, "X", NULL, 0, 0, "before the last layer of a new head"},
     {"aug", 0, "SPEC", NULL, 0, 0, "none, light, standard, strong, small, or rrc,flip,..."},
+    {"patience", 0, "N", NULL, 1, 100000, "end after so many epochs without a better top-1"},
+    {"time-limit", 0, "TIME", NULL, 0, 0, "end after this long: 90s, 30m, 2h"},
+    {"target-top1", 0, "X", NULL, 0, 0, "end when val reaches this part, 0.95"},
+    {"until", 0, "EPOCH", NULL, 1, 100000, "end after this one of the epochs; --resume goes on"},
     {"views", 0, "N", NULL, 1, 1000, "all-but-head: augmented views of each picture to cache"},
     {"size", 's', "SIZE", NULL, 0, 0, "the network's input, 299 or HxW"},
     {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},
     {"seed", 0, "N", NULL, 0, UINT32_MAX, "of weights, order, augmentation and split (0)"},
     {"decode-threads", 0, "N", NULL, 1, 64, "threads that read pictures (2)"},
+    {"cache", 0, "WHERE", "off|ram", 0, 0,
+     "ram: pictures stay in memory, up to half of what is free"},
     {"save-every", 0, "SECONDS", NULL, 0, 86400, "between two checkpoints (600)"},
     {"out", 0, "RUN", NULL, 0, 0, "run folder (runs/NAME-N, the first that is free)"},
+    {"args", 0, "FILE", NULL, 0, 0, "do the run of this args.json once more"},
     {"resume", 0, "RUN", NULL, 0, 0, "go on with a run that was stopped or killed"},
     OPTIONS_END};
 
@@ -125,69 +138,16 @@ static bool on_progress(void *user, const xc_train_progress *p)
     if (p->event == XC_TRAIN_FEATURES) show_pictures(s, p, "features");
     if (p->event == XC_TRAIN_EVALUATE) show_pictures(s, p, "evaluate");
     if (p->event == XC_TRAIN_EPOCH) show_epoch(s, p);
-    if (p->event == XC_TRAIN_NOTE) {
-        bar_clear(&s->bar);
-        say_error("%s", p->note);
-    }
+    if (p->event == XC_TRAIN_NOTE || p->event == XC_TRAIN_DONE) bar_clear(&s->bar);
+    if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
+    if (p->event == XC_TRAIN_DONE && !s->bar.quiet)
+        fprintf(stderr, "done     best epoch %u, top1 %.2f%%; %s\n", p->best_epoch,
+                100 * p->best_top1, p->note);
     return !stopped_by;
 }
 
-/* ---- flags -------------------------------------------------------------------------------------
+/* ---- the folder --------------------------------------------------------------------------------
  */
-
-static bool read_real(const struct args *args, const char *name, double *out)
-{
-    char *end;
-    const char *text = arg_text(args, name);
-    if (!text) return true;
-    *out = strtod(text, &end);
-    if (end != text && !*end && isfinite(*out) && *out >= 0) return true;
-    say_usage("--%s: '%s' is not a number of 0 or more", name, text);
-    return false;
-}
-
-static bool read_reals(const struct args *args, xc_train_opts *o)
-{
-    return read_real(args, "lr", &o->lr) && read_real(args, "warmup", &o->warmup) &&
-           read_real(args, "momentum", &o->momentum) && read_real(args, "wd", &o->weight_decay) &&
-           read_real(args, "smooth", &o->smoothing) && read_real(args, "clip", &o->clip) &&
-           read_real(args, "ema", &o->ema) && read_real(args, "bn-momentum", &o->bn_momentum) &&
-           read_real(args, "dropout", &o->dropout);
-}
-
-static bool read_flags(const struct args *args, xc_train_opts *o)
-{
-    o->arch = arg_text(args, "arch");
-    o->recipe = arg_text(args, "recipe");
-    o->freeze = arg_text(args, "freeze");
-    o->augment = arg_text(args, "aug");
-    o->optimizer = arg_text(args, "opt");
-    o->schedule = arg_text(args, "schedule");
-    o->preprocess = arg_text(args, "preprocess");
-    o->epochs = arg_number(args, "epochs", 0);
-    o->batch = arg_number(args, "batch", 0);
-    o->views = arg_number(args, "views", 0);
-    o->seed = arg_number(args, "seed", 0);
-    o->decode_threads = arg_number(args, "decode-threads", 0);
-    o->save_seconds = arg_number(args, "save-every", 600);
-    return arg_size(args, &o->height, &o->width) && read_reals(args, o);
-}
-
-/* The flags as they were given, for args.json; free(). */
-static char *command_line(const struct args *args)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out) return NULL;
-    fprintf(out, "xception train");
-    for (int i = 0; i < args->options; i++) {
-        const char *value = args->value[i];
-        if (!value) continue;
-        fprintf(out, *value ? " --%s '%s'" : " --%s", args->option[i]->name, value);
-    }
-    return fclose(out) == 0 ? text : NULL;
-}
 
 /* runs/NAME-N, NAME being the data's last part; free(). */
 static char *free_folder(const char *data)
@@ -261,31 +221,77 @@ static int open_data(const struct args *args, xc_dataset **out)
     return EXIT_DONE;
 }
 
-static int begin(const struct args *args, xc_context *context)
+static int start(const struct args *args, xc_context *context, const xc_dataset *set,
+                 xc_train_opts *opts)
 {
-    xc_train_opts opts = XC_TRAIN_OPTS_INIT;
-    xc_dataset *set = NULL;
     xc_model *from = NULL;
-    const char *data = arg_text(args, "data"), *start = arg_text(args, "from");
-    if (!data || !start == !arg_text(args, "arch")) {
-        say_usage(data ? "one of --from MODEL and --arch SPEC is needed" : "--data is needed");
-        return EXIT_USAGE;
-    }
-    if (!read_flags(args, &opts)) return EXIT_USAGE;
-    char *own = arg_text(args, "out") ? NULL : free_folder(data);
-    char *command = command_line(args);
-    opts.folder = own ? own : arg_text(args, "out");
-    opts.command = command;
-    if (!opts.folder) say_error("runs: %s", strerror(errno));
-    int code = opts.folder ? open_data(args, &set) : EXIT_DATA;
-    if (code == EXIT_DONE && start) code = engine_model(context, start, NULL, &from);
-    opts.from = from;
-    if (code == EXIT_DONE) code = train(args, context, set, &opts, false);
+    float *weights = NULL;
+    const char *model = arg_text(args, "from");
+    int code = set ? train_class_weights(args, set, opts, &weights) : EXIT_DONE;
+    if (code == EXIT_DONE && model) code = engine_model(context, model, NULL, &from);
+    opts->from = from;
+    if (code == EXIT_DONE) code = train(args, context, set, opts, false);
     xc_model_unref(from);
+    free(weights);
+    return code;
+}
+
+/* In the folder of --out, or the first that is free. */
+static int start_in_folder(const struct args *args, xc_context *context, const char *name,
+                           xc_train_opts *opts)
+{
+    xc_dataset *set = NULL;
+    char *own = arg_text(args, "out") ? NULL : free_folder(name);
+    char *command = train_command(args);
+    opts->folder = own ? own : arg_text(args, "out");
+    opts->command = command;
+    if (!opts->folder) say_error("runs: %s", strerror(errno));
+    int code = opts->folder ? EXIT_DONE : EXIT_DATA;
+    if (code == EXIT_DONE && arg_text(args, "data")) code = open_data(args, &set);
+    if (code == EXIT_DONE) code = start(args, context, set, opts);
     xc_dataset_free(set);
     free(command);
     free(own);
     return code;
+}
+
+static int begin(const struct args *args, xc_context *context)
+{
+    xc_train_opts opts = XC_TRAIN_OPTS_INIT;
+    const char *data = arg_text(args, "data");
+    if (!data || !arg_text(args, "from") == !arg_text(args, "arch")) {
+        say_usage(data ? "one of --from MODEL and --arch SPEC is needed" : "--data is needed");
+        return EXIT_USAGE;
+    }
+    if (!train_flags(args, &opts)) return EXIT_USAGE;
+    return start_in_folder(args, context, data, &opts);
+}
+
+/* Flags that would make it another run. */
+static const char *other_flag(const struct args *args)
+{
+    static const char *const kept[] = {"args",  "data",           "val-split",  "from",  "out",
+                                       "until", "decode-threads", "save-every", "cache", "seed",
+                                       "quiet", "threads",        "cpu",        NULL};
+    for (int i = 0; i < args->options; i++) {
+        int k = 0;
+        while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;
+        if (args->value[i] && !kept[k]) return args->option[i]->name;
+    }
+    return NULL;
+}
+
+static int once_more(const struct args *args, xc_context *context)
+{
+    xc_train_opts opts = XC_TRAIN_OPTS_INIT;
+    const char *other = other_flag(args);
+    opts.args = arg_text(args, "args");
+    if (other) {
+        say_usage("--%s beside --args, which says it already", other);
+        return EXIT_USAGE;
+    }
+    if (!train_flags_harmless(args, &opts)) return EXIT_USAGE;
+    return start_in_folder(args, context, "again", &opts);
 }
 
 static int go_on(const struct args *args, xc_context *context)
@@ -293,8 +299,7 @@ static int go_on(const struct args *args, xc_context *context)
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
     xc_dataset *set = NULL;
     opts.folder = arg_text(args, "resume");
-    opts.decode_threads = arg_number(args, "decode-threads", 0);
-    opts.save_seconds = arg_number(args, "save-every", 600);
+    if (!train_flags_harmless(args, &opts)) return EXIT_USAGE;
     int code = arg_text(args, "data") ? open_data(args, &set) : EXIT_DONE;
     if (code == EXIT_DONE) code = train(args, context, set, &opts, true);
     xc_dataset_free(set);
@@ -310,7 +315,9 @@ static int run(const struct args *args)
     }
     int code = engine_open(args, &context);
     if (code == EXIT_DONE)
-        code = arg_text(args, "resume") ? go_on(args, context) : begin(args, context);
+        code = arg_text(args, "resume") ? go_on(args, context)
+               : arg_text(args, "args") ? once_more(args, context)
+                                        : begin(args, context);
     xc_context_free(context);
     return code;
 }
@@ -319,15 +326,20 @@ const struct verb verb_train = {
     .name = "train",
     .summary = "train a network, or go on with it",
     .operands = "",
-    .text = "Learns from the train split of DATA and evaluates on val after each epoch. The run\n"
-            "folder gets best and last weights that every verb takes, metrics.csv, curves.svg, a\n"
-            "sheet of what the network saw, and the state that --resume goes on with: with the\n"
-            "same bits, also after a kill. With --freeze all-but-head the frozen layers run once\n"
-            "a picture. The folder is printed at the end.",
-    .examples = "xception train --from xception.keras --data flowers --freeze all-but-head\ta "
-                "classifier of your own in minutes\n"
-                "xception train --arch xception,input=32x32x3,stem-stride=1 --recipe cifar --data "
-                "cifar --val-split 10\tfrom random weights\n"
-                "xception train --resume runs/flowers-1\tgo on after Ctrl-C or a crash\n",
+    .text =
+        "Learns from the train split of DATA and evaluates on val after each epoch. The run\n"
+        "folder gets best and last weights that every verb takes, metrics.csv, curves.svg,\n"
+        "TensorBoard events, sheets of what the network sees, and the state that --resume goes\n"
+        "on with: with the same bits, also after a kill. At the end the best weights are\n"
+        "evaluated: evaluation.json, classes.csv, confusion.csv and .svg, model-card.md. With\n"
+        "--freeze all-but-head the frozen layers run once a picture. The folder is printed at\n"
+        "the end.",
+    .examples =
+        "xception train --from xception.keras --data flowers --freeze all-but-head\ta "
+        "classifier of your own in minutes\n"
+        "xception train --arch xception,input=32x32x3,stem-stride=1 --recipe cifar --data "
+        "cifar --val-split 10\tfrom random weights\n"
+        "xception train --args runs/flowers-1/args.json --out again\tthe same run once more\n"
+        "xception train --resume runs/flowers-1\tgo on after Ctrl-C or a crash\n",
     .options = options,
     .run = run};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How is each file of a run folder written? */
+#include "train/run_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "data/sheet.h"
+#include "image/draw.h"
+
+char *files_path(const char *folder, const char *name)
+{
+    char *path = NULL;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+xc_status files_write(const char *path, const void *data, size_t size, struct error *err)
+{
+    struct file_out out;
+    TRY(file_out_open(path, &out, err));
+    xc_status status = file_out_write(&out, data, size, err);
+    if (status == XC_OK) status = file_out_commit(&out, err);
+    if (status != XC_OK) file_out_abort(&out);
+    return status;
+}
+
+/* What the network sees of the first samples of a split. */
+static xc_status write_sheet(const struct trainer *t, uint8_t split, const char *path,
+                             struct error *err)
+{
+    const struct shape in = t->model->graph->input;
+    struct sheet_opts o = {.split = split,
+                           .h = in.h,
+                           .w = in.w,
+                           .columns = 8,
+                           .rows = 4,
+                           .preprocess = &t->model->meta.preprocess,
+                           .seed = t->s.seed};
+    xc_image *image = NULL;
+    uint8_t *png = NULL;
+    size_t size = 0;
+    if (split == XC_SPLIT_TRAIN && (!t->head || t->s.views > 1))
+        TRY(augment_parse(t->s.augment, &o.augment, err));
+    TRY(sheet_make(t->data, &o, &image, err));
+    xc_status status = png_encode(image, &png, &size, err);
+    image_free(image);
+    if (status == XC_ERR_UNSUPPORTED) return XC_OK; /* a build without PNG */
+    if (status == XC_OK) status = files_write(path, png, size, err);
+    free(png);
+    return status;
+}
+
+static xc_status write_bad(const struct trainer *t, const char *path, struct error *err)
+{
+    struct text text = {0};
+    const struct feed *feed[] = {t->train, t->val};
+    xc_status status = XC_OK;
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; feed[k] && feed_bad(feed[k], i); i++)
+            text_add(&text, "%s\n", feed_bad(feed[k], i));
+    if (text.failed) status = fail_memory(err, text.size);
+    if (status == XC_OK && text.size > 0) status = files_write(path, text.at, text.size, err);
+    free(text.at);
+    return status;
+}
+
+/* ---- which ones --------------------------------------------------------------------------------
+ */
+
+enum file {
+    FILE_ARGS,
+    FILE_SHEET_TRAIN,
+    FILE_SHEET_VAL,
+    FILE_BEST,
+    FILE_LAST,
+    FILE_METRICS,
+    FILE_CURVES,
+    FILE_EVENTS,
+    FILE_BAD,
+    FILE_STATE,
+    FILES
+};
+
+static const char *const name[FILES] = {[FILE_ARGS] = "args.json",
+                                        [FILE_SHEET_TRAIN] = "batch-train.png",
+                                        [FILE_SHEET_VAL] = "batch-val.png",
+                                        [FILE_BEST] = "best.safetensors",
+                                        [FILE_LAST] = "last.safetensors",
+                                        [FILE_METRICS] = "metrics.csv",
+                                        [FILE_CURVES] = "curves.svg",
+                                        [FILE_EVENTS] = "events.out.tfevents.0.xception",
+                                        [FILE_BAD] = "bad.txt",
+                                        [FILE_STATE] = "state.safetensors"};
+
+static xc_status write_one(const struct run_state *s, const char *folder, enum file file,
+                           const char *path, struct error *err)
+{
+    switch (file) {
+    case FILE_ARGS:
+        return files_write(path, s->args, strlen(s->args), err);
+    case FILE_SHEET_TRAIN:
+        return write_sheet(s->trainer, XC_SPLIT_TRAIN, path, err);
+    case FILE_SHEET_VAL:
+        return write_sheet(s->trainer, XC_SPLIT_VAL, path, err);
+    case FILE_BEST:
+        return trainer_save(s->trainer, true, path, err);
+    case FILE_LAST:
+        return trainer_save(s->trainer, false, path, err);
+    case FILE_METRICS:
+        return history_csv(&s->history, path, err);
+    case FILE_CURVES:
+        return s->history.rows ? history_svg(&s->history, folder, path, err) : XC_OK;
+    case FILE_EVENTS:
+        return history_events(&s->history, (double)time(NULL) - s->seconds, path, err);
+    case FILE_BAD:
+        return write_bad(s->trainer, path, err);
+    default:
+        return state_write(s, path, err);
+    }
+}
+
+static xc_status write_from(const struct run_state *s, const char *folder, int from, int end,
+                            struct error *err)
+{
+    for (int i = from; i < end; i++) {
+        char *path = files_path(folder, name[i]);
+        const xc_status status =
+            path ? write_one(s, folder, (enum file)i, path, err) : fail_memory(err, 1);
+        free(path);
+        TRY(status);
+    }
+    return XC_OK;
+}
+
+xc_status files_begin(const struct run_state *s, const char *folder, struct error *err)
+{
+    return write_from(s, folder, FILE_ARGS, FILE_BEST, err);
+}
+
+xc_status files_save(const struct run_state *s, const char *folder, struct error *err)
+{
+    return write_from(s, folder, FILE_BEST, FILES, err);
+}

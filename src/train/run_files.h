@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How is each file of a run folder written? Private to run.c, which says when. All but the log go
+ * through temporary files, so that an old one stays until the new one is complete and synced.
+ */
+#ifndef XC_TRAIN_RUN_FILES_H
+#define XC_TRAIN_RUN_FILES_H
+
+#include "train/state.h"
+
+/* folder/name; free(), NULL: out of memory */
+char *files_path(const char *folder, const char *name);
+XC_NODISCARD xc_status files_write(const char *path, const void *data, size_t size,
+                                   struct error *err);
+/* args.json and the sheets of what the network sees, before the first step. */
+XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
+                                   struct error *err);
+/* Everything that changes; the state last. */
+XC_NODISCARD xc_status files_save(const struct run_state *s, const char *folder, struct error *err);
+
+/* report.c: evaluates best.safetensors as a user would, and writes evaluation.json, classes.csv,
+ * confusion.csv, confusion.svg (one label a picture) and model-card.md. */
+struct report_opts {
+    const struct machine *machine;
+    const char *folder;
+    int threads; /* that decode pictures */
+    xc_progress_fn *tick;
+    void *user;
+};
+XC_NODISCARD xc_status report_write(const struct run_state *s, const struct report_opts *o,
+                                    struct error *err);
+
+#endif

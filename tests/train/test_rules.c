@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What decides how a run goes: accumulation, class weights, several labels a picture, what ends it,
+ * and args.json, which repeats it.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/runs.h"
+
+/* The head alone, without dropout, has no batch norm: two half batches are one whole one. */
+static void accumulated(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    for (int parts = 1; parts <= 2; parts++) {
+        xc_train_opts opts = runs_opts(folder, parts == 1 ? "whole" : "halves");
+        xc_create_opts create = XC_CREATE_OPTS_INIT;
+        xc_context *context = runs_context(1);
+        xc_model *from = NULL;
+        create.weights = XC_WEIGHTS_RANDOM;
+        create.classes = 4;
+        assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &from), XC_OK);
+        opts.arch = NULL;
+        opts.from = from;
+        opts.freeze = "all-but-head";
+        opts.dropout = 0;
+        opts.ema = 0;
+        opts.batch = 12 / (uint32_t)parts;
+        opts.accumulate = (uint32_t)parts;
+        runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+        runs_opts_free(&opts);
+        xc_model_unref(from);
+        xc_context_free(context);
+    }
+    static const char *const column[] = {"step", "train_loss", "val_loss", "lr"};
+    for (int i = 0; i < 4; i++) {
+        const double a = runs_last(folder, "whole", column[i]);
+        const double b = runs_last(folder, "halves", column[i]);
+        print_message("%s %.9g %.9g\n", column[i], a, b);
+        assert_true(fabs(a - b) <= 1e-5 * (1 + fabs(a)));
+    }
+    xc_train_opts opts = runs_opts(folder, "more");
+    opts.accumulate = 5; /* 60 of 48 pictures */
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "48 training samples, a step needs 60"));
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
+/* The classes are balanced, so "auto" is 1 for each, and 2 for each is twice the loss. */
+static void weighted(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    static const float one[] = {1, 1, 1}, two[] = {2, 2, 2}, odd[] = {0.5F, 1, 2};
+    static const float *const given[] = {NULL, NULL, one, two, odd};
+    static const char *const name[] = {"none", "auto", "one", "two", "odd"};
+    for (int i = 0; i < 5; i++) {
+        xc_train_opts opts = runs_opts(folder, name[i]);
+        opts.epochs = 1;
+        if (i == 1) opts.class_weights = "auto";
+        opts.class_weight = given[i];
+        opts.class_weight_count = given[i] ? 3 : 0;
+        if (i == 3) opts.lr = 1e-12, opts.ema = 0;
+        runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+        runs_opts_free(&opts);
+    }
+    assert_true(runs_same(folder, "none", "auto"));
+    assert_true(runs_same(folder, "none", "one"));
+    xc_train_opts opts = runs_opts(folder, "still");
+    opts.epochs = 1;
+    opts.lr = 1e-12;
+    opts.ema = 0;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    const double once = runs_last(folder, "still", "train_loss");
+    const double twice = runs_last(folder, "two", "train_loss");
+    assert_true(fabs(twice - 2 * once) < 1e-6 * twice);
+    assert_true(fabs(runs_last(folder, "none", "train_loss") -
+                     runs_last(folder, "odd", "train_loss")) > 1e-4);
+
+    opts = runs_opts(folder, "stopped"); /* weights go on with the run */
+    opts.epochs = 1;
+    opts.class_weight = odd;
+    opts.class_weight_count = 2;
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "2 class weights, the data have 3 classes"));
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
+static void several_labels(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    size_t size;
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.epochs = 16;
+    opts.smoothing = 0.02;
+    opts.class_weights = "auto";
+    runs_train(&opts, RUNS_SEVERAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    print_message("loss %g, top-1 %g\n", runs_last(folder, "a", "val_loss"),
+                  runs_last(folder, "a", "val_top1"));
+    assert_true(runs_last(folder, "a", "val_top1") > 0.9);
+    char *args = runs_read(folder, "a", "args.json", &size);
+    assert_non_null(strstr(args, "sigmoid=on"));
+    free(args);
+
+    static float picture[15 * 15 * 3];
+    float probs[3];
+    size_t count = 0;
+    xc_context *context = runs_context(1);
+    xc_model *model = NULL;
+    xc_session *session = NULL;
+    char *path = NULL;
+    for (size_t i = 0; i < sizeof picture / sizeof *picture; i++)
+        picture[i] =
+            (rng_uniform(1, RNG_TEST, 0, 0, (uint32_t)i) * 160 + (i % 3 == 1 ? 20 : 90)) / 127.5F -
+            1; /* red and blue */
+    assert_true(asprintf(&path, "%s/a/best.safetensors", folder) > 0);
+    assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
+    assert_int_equal(xc_session_new(model, NULL, &session), XC_OK);
+    assert_int_equal(xc_run(session, picture, 1), XC_OK);
+    assert_int_equal(xc_session_read(session, "probs", probs, 3, &count), XC_OK);
+    print_message("blue %.3f green %.3f red %.3f\n", (double)probs[0], (double)probs[1],
+                  (double)probs[2]);
+    assert_true(probs[0] > 0.5F && probs[1] < 0.5F && probs[2] > 0.5F);
+    free(path);
+    xc_session_free(session);
+    xc_model_unref(model);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+static void early_ends(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_train_opts opts = runs_opts(folder, "patience");
+    opts.epochs = 20;
+    opts.patience = 2;
+    opts.lr = 1e-12; /* nothing is learned: the first epoch stays the best */
+    opts.bn_momentum = 0.9999999;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    assert_int_equal(runs_rows(folder, "patience"), 3);
+
+    opts = runs_opts(folder, "target");
+    opts.epochs = 20;
+    opts.target_top1 = 0.3;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    assert_true(runs_rows(folder, "target") < 20);
+    assert_true(runs_last(folder, "target", "val_top1") >= 0.3);
+
+    opts = runs_opts(folder, "time"); /* over before the first step */
+    opts.time_limit = 1e-9;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    assert_int_equal(runs_rows(folder, "time"), 0);
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
+static void plateau(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    static const char *const name[] = {"whole", "broken"};
+    for (int i = 0; i < 2; i++) {
+        xc_train_opts opts = runs_opts(folder, name[i]);
+        opts.epochs = 6;
+        opts.schedule = "plateau";
+        opts.step_every = 0; /* each epoch that is no better */
+        opts.step_factor = 0.5;
+        opts.lr = 1e-12;
+        opts.bn_momentum = 0.9999999;
+        opts.until = i ? 3 : 0;
+        runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+        opts.until = 0;
+        if (i) runs_resume(&opts, RUNS_USUAL, XC_OK);
+        runs_opts_free(&opts);
+    }
+    assert_true(runs_same(folder, "whole", "broken"));
+    assert_true(fabs(runs_last(folder, "whole", "lr") - 1e-12 / 16) < 1e-24);
+    runs_end(folder);
+}
+
+/* From args.json alone; its first epoch, too, and the rest after it. */
+static void repeated(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), *args = NULL;
+    static const float odd[] = {0.5F, 1, 2};
+    xc_train_opts opts = runs_opts(folder, "whole");
+    opts.class_weight = odd;
+    opts.class_weight_count = 3;
+    opts.accumulate = 2;
+    opts.optimizer = "rmsprop";
+    opts.lr = 0.001;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    assert_true(asprintf(&args, "%s/whole/args.json", folder) > 0);
+    for (uint32_t until = 0; until < 2; until++) {
+        xc_train_opts again = XC_TRAIN_OPTS_INIT;
+        char *path = NULL;
+        assert_true(asprintf(&path, "%s/%s", folder, until ? "part" : "again") > 0);
+        again.folder = path;
+        again.args = args;
+        again.until = until;
+        runs_train(&again, RUNS_USUAL, 1, XC_OK);
+        assert_int_equal(runs_rows(folder, until ? "part" : "again"), until ? 1 : 3);
+        again.until = 0;
+        if (until) runs_resume(&again, RUNS_USUAL, XC_OK);
+        assert_true(runs_same(folder, "whole", until ? "part" : "again"));
+        free(path);
+    }
+    xc_train_opts other = runs_opts(folder, "other");
+    other.arch = NULL;
+    other.args = args;
+    runs_train(&other, RUNS_OTHER, 1, XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), "have changed"));
+    runs_opts_free(&other);
+    free(args);
+    runs_end(folder);
+}
+
+RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
+    cmocka_unit_test(early_ends), cmocka_unit_test(plateau), cmocka_unit_test(repeated))
