@@ -3,9 +3,10 @@
  * How is a weight gradient summed up fast? It is the product A^T dout over the pixels of a chunk:
  * tiles of 14 rows times two vectors (AVX2: 6), each number of A spread over a vector of dout.
  *
- * Both operands are copied for a chunk, tile by tile: then padding, strides and what is applied on
- * load are no matter of the inner loop, and no two rows share a set of the cache. A chunk's copy of
- * A serves all columns, and a panel of dout all rows.
+ * Rows of A are read where the input lies, pixel by pixel through a list of addresses: then strides
+ * and padding are no matter of the inner loop. What is applied on load is applied once a chunk, to
+ * a copy. A panel of dout is copied when many tiles use it, so that no two of its rows share a set
+ * of the cache.
  */
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
@@ -13,108 +14,88 @@
 
 enum {
     TILE = VL == 16 ? 14 : 6, /* rows */
-    STEP = 16,                /* numbers from one pixel's to the next in a copied tile of A */
     COLUMNS = 2 * VL,
-    TILES = 16 /* copied at once */
-};
-
-struct strip { /* rows of dw that are copied together: up to TILE rows of one tap and group */
-    int tap, k, rows;
+    COPIED = 256,    /* channels of A that are copied at once */
+    MOST_RAW = 4096, /* channels of an input that is read where it lies */
+    MOST_DIRECT = 3, /* tiles that may read a panel of dout where it lies */
+    ROOM = 16        /* behind a copied row, so that it is an odd number of lines long */
 };
 
 struct chunk { /* of pixels of dout */
     const struct conv_dw_call *call;
-    struct place at[SUM_CHUNK];
     int pixels, group;
-    struct strip strip[TILES];
-    int strips;
-    float a[TILES][SUM_CHUNK * STEP];
-    float d[SUM_CHUNK * COLUMNS]; /* of one panel */
+    struct place first;
+    bool fresh; /* the sums replace what is in dw */
+    float *dw;  /* the first row of this tap */
+    const float *a[SUM_CHUNK], *d[SUM_CHUNK];
+    bool flat; /* dout's pixels are equally far apart */
+    float copy[SUM_CHUNK * (COPIED + ROOM)], panel[SUM_CHUNK * COLUMNS];
 };
 
-/* ---- copying -----------------------------------------------------------------------------------
- */
-
-/* Numbers k .. k + rows of one pixel, as the kernel sees them. */
-INLINE vec load_rows(const struct prologue *p, const float *x, int k, int from, lanes some)
-{
-    vec v = load_lanes(x + k + from, some);
-    if (p->scale)
-        v = fused(load_lanes((const float *)p->scale + k + from, some), v,
-                  load_lanes((const float *)p->shift + k + from, some));
-    return p->act.kind == ACT_NONE ? v : activate_vec(&p->act, v);
-}
-
-static void copy_strip(struct chunk *c, int i)
-{
-    const struct conv_dw_call *call = c->call;
-    const struct window *win = &call->window;
-    const struct strip *s = &c->strip[i];
-    const int first = c->group * (call->in.c / call->groups) + s->k;
-    float *to = c->a[i];
-    for (int p = 0; p < c->pixels; p++, to += STEP) {
-        const float *x = tap_at(&call->in, win, c->at[p], s->tap / win->kw, s->tap % win->kw);
-        for (int from = 0; from < s->rows; from += VL) {
-            const lanes some = first_lanes(s->rows - from);
-            store(to + from, x ? load_rows(&call->prologue, x, first, from, some) : zero());
-        }
-    }
-}
-
-static void copy_panel(struct chunk *c, int first, int width)
-{
-    float *to = c->d;
-    const lanes low = first_lanes(width), high = first_lanes(width > VL ? width - VL : 0);
-    for (int p = 0; p < c->pixels; p++, to += COLUMNS) {
-        const float *d = (const float *)pixel_at(&c->call->dout, c->at[p]) + first;
-        store(to, load_lanes(d, low));
-        store(to + VL, width > VL ? load_lanes(d + VL, high) : zero());
-    }
-}
+static const float zeros[MOST_RAW]; /* a pixel of padding */
 
 /* ---- tiles -------------------------------------------------------------------------------------
  */
 
 #define TIMES_14(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 
-/* c[r][j] += sum over p of a[p][r] d[p][j] */
-INLINE void tile(int rows, const float *a, const float *d, int pixels, float *c, ptrdiff_t c_row,
-                 int width)
+struct tile {              /* of dw */
+    const float *const *a; /* by pixel */
+    int k, pixels;         /* the first of its channels in a */
+    const float *d;
+    ptrdiff_t d_pixel; /* numbers */
+    float *c;
+    ptrdiff_t c_row;
+    lanes low, high;
+    bool fresh, wide; /* wide: there is a high vector */
+};
+
+/* c[r][j] [+]= sum over p of a[p][k + r] d[p][j] */
+INLINE void sum_tile(const int rows, const bool wide, const struct tile *t)
 {
     vec acc[14][2];
+    const float *d = t->d;
+    const ptrdiff_t k = t->k, d_pixel = t->d_pixel;
+    const lanes k_low = t->low, k_high = t->high;
 #define START(r) acc[r][0] = acc[r][1] = zero();
     TIMES_14(START)
 #undef START
-    for (int p = 0; p < pixels; p++, a += STEP, d += COLUMNS) {
-        const vec low = load(d), high = load(d + VL);
+    for (const float *const *at = t->a, *const *end = at + t->pixels; at < end;
+         at++, d += d_pixel) {
+        const float *a = *at + k;
+        const vec low = load_lanes(d, k_low), high = wide ? load_lanes(d + VL, k_high) : low;
 #define MULTIPLY(r)                                                                                \
     if (r < rows) {                                                                                \
         const vec x = splat(a[r]);                                                                 \
         acc[r][0] = fused(x, low, acc[r][0]);                                                      \
-        acc[r][1] = fused(x, high, acc[r][1]);                                                     \
+        if (wide) acc[r][1] = fused(x, high, acc[r][1]);                                           \
     }
         TIMES_14(MULTIPLY)
 #undef MULTIPLY
     }
-    const lanes low = first_lanes(width), high = first_lanes(width > VL ? width - VL : 0);
 #define PUT(r)                                                                                     \
     if (r < rows) {                                                                                \
-        float *to = c + r * c_row;                                                                 \
-        store_lanes(to, low, add(load_lanes(to, low), acc[r][0]));                                 \
-        if (width > VL) store_lanes(to + VL, high, add(load_lanes(to + VL, high), acc[r][1]));     \
+        float *to = t->c + r * t->c_row;                                                           \
+        if (!t->fresh) acc[r][0] = add(load_lanes(to, k_low), acc[r][0]);                          \
+        store_lanes(to, k_low, acc[r][0]);                                                         \
+        if (wide) {                                                                                \
+            if (!t->fresh) acc[r][1] = add(load_lanes(to + VL, k_high), acc[r][1]);                \
+            store_lanes(to + VL, k_high, acc[r][1]);                                               \
+        }                                                                                          \
     }
     TIMES_14(PUT)
 #undef PUT
 }
 
-typedef void tile_fn(const float *a, const float *d, int pixels, float *c, ptrdiff_t c_row,
-                     int width);
-
+typedef void tile_fn(const struct tile *t);
 #define TILE_OF(r)                                                                                 \
-    static void tile_##r(const float *a, const float *d, int pixels, float *c, ptrdiff_t c_row,    \
-                         int width)                                                                \
+    static void narrow_##r(const struct tile *t)                                                   \
     {                                                                                              \
-        tile(r, a, d, pixels, c, c_row, width);                                                    \
+        sum_tile(r, false, t);                                                                     \
+    }                                                                                              \
+    static void wide_##r(const struct tile *t)                                                     \
+    {                                                                                              \
+        sum_tile(r, true, t);                                                                      \
     }
 TILE_OF(1)
 TILE_OF(2)
@@ -131,61 +112,165 @@ TILE_OF(11)
 TILE_OF(12)
 TILE_OF(13)
 TILE_OF(14)
+#define BOTH(X)                                                                                    \
+    X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14)
+#else
+#define BOTH(X) X(1), X(2), X(3), X(4), X(5), X(6)
 #endif
-
-static tile_fn *const tiles[] = {
-    tile_1, tile_2, tile_3, tile_4,  tile_5,  tile_6,
-#ifdef __AVX512F__
-    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
-#endif
-};
+#define NARROW(r) narrow_##r
+#define WIDE(r) wide_##r
+static tile_fn *const tiles[2][TILE] = {{BOTH(NARROW)}, {BOTH(WIDE)}};
 
 /* ---- a chunk -----------------------------------------------------------------------------------
  */
 
-static void multiply(struct chunk *c)
+/* Rows from .. to of dw (channels of the group), of one tap; their numbers begin at a[p][at]. */
+struct rows {
+    int from, to, at;
+};
+
+static const float *panel_of(struct chunk *c, int first, int width, bool copied, ptrdiff_t *step)
+{
+    const struct view *dout = &c->call->dout;
+    if (!copied) {
+        *step = dout->pixel / (ptrdiff_t)sizeof(float);
+        return c->d[0] + first;
+    }
+    const lanes low = first_lanes(width), high = first_lanes(width - VL);
+    float *to = c->panel;
+    for (int p = 0; p < c->pixels; p++, to += COLUMNS) {
+        store(to, load_lanes(c->d[p] + first, low));
+        if (width > VL) store(to + VL, load_lanes(c->d[p] + first + VL, high));
+    }
+    *step = COLUMNS;
+    return c->panel;
+}
+
+static void multiply(struct chunk *c, struct rows r)
 {
     const struct conv_dw_call *call = c->call;
-    const int oc = call->dout.c, columns = oc / call->groups, k_count = call->in.c / call->groups;
-    for (int i = 0; i < c->strips; i++) copy_strip(c, i);
+    const int oc = call->dout.c, columns = oc / call->groups;
+    const int count = (r.to - r.from + TILE - 1) / TILE;
+    struct tile t = {.a = c->a, .pixels = c->pixels, .c_row = oc, .fresh = c->fresh};
     for (int column = 0; column < columns; column += COLUMNS) {
         const int first = c->group * columns + column;
         const int width = columns - column < COLUMNS ? columns - column : COLUMNS;
-        copy_panel(c, first, width);
-        for (int i = 0; i < c->strips; i++) {
-            const struct strip *s = &c->strip[i];
-            const ptrdiff_t row = (ptrdiff_t)s->tap * k_count + s->k;
-            tiles[s->rows - 1](c->a[i], c->d, c->pixels, (float *)call->dw + row * oc + first, oc,
-                               width);
+        t.d = panel_of(c, first, width, count > MOST_DIRECT || !c->flat, &t.d_pixel);
+        t.wide = width > VL;
+        t.low = first_lanes(width);
+        t.high = first_lanes(width > VL ? width - VL : 0);
+        for (int i = 0; i < count; i++) {
+            const int from = (r.to - r.from) * i / count, to = (r.to - r.from) * (i + 1) / count;
+            t.k = r.at + from;
+            t.c = c->dw + (ptrdiff_t)(r.from + from) * oc + first;
+            tiles[t.wide][to - from - 1](&t);
         }
     }
 }
 
-/* As few tiles as possible within a tap, as equal as possible: how high the next one is. */
-static int height(int rows)
+/* Channels first .. first + count of the chunk's pixels, as the kernel sees them. */
+static void copy_rows(struct chunk *c, int first, int count)
 {
-    const int count = (rows + TILE - 1) / TILE;
-    return (rows + count - 1) / count;
+    const struct prologue *pro = &c->call->prologue;
+    const float *scale = pro->scale, *shift = pro->shift;
+    for (int k = 0; k < count; k += VL) {
+        const lanes some = first_lanes(count - k);
+        const vec factor = scale ? load_lanes(scale + first + k, some) : zero();
+        const vec summand = scale ? load_lanes(shift + first + k, some) : zero();
+        float *to = c->copy + k;
+        for (int p = 0; p < c->pixels; p++, to += COPIED + ROOM) {
+            vec v = zero();
+            if (c->a[p] != zeros) {
+                v = load_lanes(c->a[p] + first + k, some);
+                if (scale) v = fused(factor, v, summand);
+                if (pro->act.kind == ACT_RELU)
+                    v = max_of(zero(), v);
+                else if (pro->act.kind != ACT_NONE)
+                    v = activate_vec(&pro->act, v);
+            }
+            store(to, v);
+        }
+    }
+    for (int p = 0; p < c->pixels; p++) c->a[p] = c->copy + p * (COPIED + ROOM);
 }
 
-/* Strips of rows from .. to; returns the first row that did not find room. */
-static size_t cut(struct chunk *c, size_t from, size_t to)
+/* ---- which pixels ------------------------------------------------------------------------------
+ */
+
+static struct place next_row(const struct view *v, struct place at)
+{
+    const bool last = at.y + 1 == v->h;
+    return (struct place){at.n + last, last ? 0 : at.y + 1, 0};
+}
+
+static const float *further(const float *pixel, ptrdiff_t bytes)
+{
+    const void *at = (const char *)pixel + bytes;
+    return at;
+}
+
+/* Where the numbers of the chunk's pixels lie under one tap. */
+static void find_inputs(struct chunk *c, int ky, int kx)
+{
+    const struct view *in = &c->call->in, *dout = &c->call->dout;
+    const struct window *win = &c->call->window;
+    struct place at = c->first;
+    for (int p = 0, run; p < c->pixels; p += run, at = next_row(dout, at)) {
+        const int y = at.y * win->sy - win->pad_top + ky * win->dy;
+        int x = at.x * win->sx - win->pad_left + kx * win->dx;
+        const bool inside = y >= 0 && y < in->h;
+        const float *row = pixel_at(in, (struct place){at.n, inside ? y : 0, 0});
+        run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
+        for (int i = 0; i < run; i++, x += win->sx)
+            c->a[p + i] = inside && x >= 0 && x < in->w ? further(row, x * in->pixel) : zeros;
+    }
+}
+
+static void find_outputs(struct chunk *c)
+{
+    const struct view *d = &c->call->dout;
+    struct place at = c->first;
+    for (int p = 0, run; p < c->pixels; p += run, at = next_row(d, at)) {
+        const float *row = pixel_at(d, at);
+        run = d->w - at.x < c->pixels - p ? d->w - at.x : c->pixels - p;
+        for (int i = 0; i < run; i++) c->d[p + i] = further(row, i * d->pixel);
+    }
+}
+
+/* ---- all chunks --------------------------------------------------------------------------------
+ */
+
+/* Channels from .. to of every group, under one tap. */
+static void sum_tap(struct chunk *c, int tap, int from, int to)
+{
+    const struct conv_dw_call *call = c->call;
+    const int ky = tap / call->window.kw, kx = tap % call->window.kw;
+    const int k_count = call->in.c / call->groups;
+    const bool raw =
+        !call->prologue.scale && call->prologue.act.kind == ACT_NONE && call->in.c <= MOST_RAW;
+    if (raw) find_inputs(c, ky, kx);
+    for (c->group = 0; c->group < call->groups; c->group++)
+        for (int k = from, end; k < to; k = end) {
+            const int first = c->group * k_count + k;
+            end = raw || to - k <= COPIED ? to : k + COPIED;
+            if (!raw) {
+                find_inputs(c, ky, kx);
+                copy_rows(c, first, end - k);
+            }
+            multiply(c, (struct rows){k, end, raw ? first : 0});
+        }
+}
+
+/* Rows from .. to of dw, each a channel under a tap. */
+static void sum_chunk(struct chunk *c, float *dw, size_t from, size_t to)
 {
     const size_t k_count = (size_t)(c->call->in.c / c->call->groups);
-    for (c->strips = 0; from < to && c->strips < TILES;) {
-        const size_t k = from % k_count, room = k_count - k;
-        const int rows = height((int)(room < to - from ? room : to - from));
-        c->strip[c->strips++] = (struct strip){(int)(from / k_count), (int)k, rows};
-        from += (size_t)rows;
-    }
-    return from;
-}
-
-static void sum_chunk(struct chunk *c, size_t from, size_t to)
-{
-    while (from < to) {
-        from = cut(c, from, to);
-        for (c->group = 0; c->group < c->call->groups; c->group++) multiply(c);
+    find_outputs(c);
+    for (size_t end; from < to; from = end) {
+        const size_t tap = from / k_count, first = tap * k_count;
+        end = to < first + k_count ? to : first + k_count;
+        c->dw = dw + first * (size_t)c->call->dout.c;
+        sum_tap(c, (int)tap, (int)(from - first), (int)(end - first));
     }
 }
 
@@ -195,9 +280,11 @@ void X86(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
     const size_t pixels = (size_t)d->n * (size_t)d->h * (size_t)d->w;
     struct chunk c;
     c.call = call;
+    c.fresh = false;
+    c.flat = d->row == d->w * d->pixel && (d->n == 1 || d->image == d->h * d->row);
     for (size_t first = 0; first < pixels; first += SUM_CHUNK) {
         c.pixels = pixels - first < SUM_CHUNK ? (int)(pixels - first) : SUM_CHUNK;
-        for (int p = 0; p < c.pixels; p++) c.at[p] = place_of(d, first + (size_t)p);
-        sum_chunk(&c, from, to);
+        c.first = place_of(d, first);
+        sum_chunk(&c, call->dw, from, to);
     }
 }
