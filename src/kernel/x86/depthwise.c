@@ -55,6 +55,7 @@ static struct tile start_tile(const struct area *a)
         .clamped = sums_are_outputs(e) && e->act.kind != ACT_NONE,
         .low = clip ? (float)e->act.alpha : 0,
         .high = clip ? (float)e->act.beta : INFINITY,
+        .floor = a->call->prologue.act.kind == ACT_RELU ? 0 : -INFINITY,
     };
 }
 
@@ -90,7 +91,6 @@ static void finish(const struct area *a, const float *room)
  */
 
 enum { ANY_PX = 8 };
-enum on_load { LOAD_RAW, LOAD_RELU, LOAD_ANY };
 
 /* Channels [c, c + VL) of the block; `whole` when all of them exist. */
 INLINE vec load_part(const void *block, int c, int width, bool whole)
@@ -195,12 +195,14 @@ static const int any_px[ANY_SIZES] = {8, 4, 1};
 static any_fn *const tiles_any[][ANY_SIZES] = {
     [LOAD_RAW] = {any_8_LOAD_RAW, any_4_LOAD_RAW, any_1_LOAD_RAW},
     [LOAD_RELU] = {any_8_LOAD_RELU, any_4_LOAD_RELU, any_1_LOAD_RELU},
+    [LOAD_SCALED] = {any_8_LOAD_ANY, any_4_LOAD_ANY, any_1_LOAD_ANY},
     [LOAD_ANY] = {any_8_LOAD_ANY, any_4_LOAD_ANY, any_1_LOAD_ANY},
 };
 
 static enum on_load on_load(const struct prologue *p)
 {
-    if (p->scale || p->act.kind > ACT_RELU) return LOAD_ANY;
+    if (p->act.kind > ACT_RELU) return LOAD_ANY;
+    if (p->scale) return LOAD_SCALED;
     return p->act.kind == ACT_RELU ? LOAD_RELU : LOAD_RAW;
 }
 
@@ -238,43 +240,51 @@ static void run_any(const struct area *a)
  */
 
 typedef void tile_fn(const struct tile *t);
-#define TILE(rows, px, stride, relu)                                                               \
-    static void tile_##rows##_##px##_##stride##_##relu(const struct tile *t)                       \
+#define TILE(rows, px, stride, load)                                                               \
+    static void tile_##rows##_##px##_##stride##_##load(const struct tile *t)                       \
     {                                                                                              \
-        tile_3x3(t, (struct form){rows, px, stride, relu});                                        \
+        tile_3x3(t, (struct form){rows, px, stride, load});                                        \
     }
-#define EACH_PX(X, rows, stride, relu)                                                             \
-    X(rows, 1, stride, relu)                                                                       \
-    X(rows, 2, stride, relu)                                                                       \
-    X(rows, 3, stride, relu)                                                                       \
-    X(rows, 4, stride, relu)                                                                       \
-    X(rows, 5, stride, relu)                                                                       \
-    X(rows, 6, stride, relu)                                                                       \
-    X(rows, 7, stride, relu)                                                                       \
-    X(rows, 8, stride, relu)                                                                       \
-    MORE_PX(X, rows, stride, relu)
+#define EACH_PX(X, rows, stride, load)                                                             \
+    X(rows, 1, stride, load)                                                                       \
+    X(rows, 2, stride, load)                                                                       \
+    X(rows, 3, stride, load)                                                                       \
+    X(rows, 4, stride, load)                                                                       \
+    X(rows, 5, stride, load)                                                                       \
+    X(rows, 6, stride, load)                                                                       \
+    X(rows, 7, stride, load)                                                                       \
+    X(rows, 8, stride, load)                                                                       \
+    MORE_PX(X, rows, stride, load)
 #ifdef __AVX512F__
-#define MORE_PX(X, rows, stride, relu) X(rows, 9, stride, relu) X(rows, 10, stride, relu)
+#define MORE_PX(X, rows, stride, load) X(rows, 9, stride, load) X(rows, 10, stride, load)
 #else
-#define MORE_PX(X, rows, stride, relu)
+#define MORE_PX(X, rows, stride, load)
 #endif
-#define NAME(rows, px, stride, relu) tile_##rows##_##px##_##stride##_##relu,
+#define NAME(rows, px, stride, load) tile_##rows##_##px##_##stride##_##load,
 
-EACH_PX(TILE, 1, 1, 0)
-EACH_PX(TILE, 1, 1, 1)
-EACH_PX(TILE, 1, 2, 0)
-EACH_PX(TILE, 1, 2, 1)
+#define EACH_LOAD(X, rows, stride)                                                                 \
+    EACH_PX(X, rows, stride, LOAD_RAW)                                                             \
+    EACH_PX(X, rows, stride, LOAD_RELU)                                                            \
+    EACH_PX(X, rows, stride, LOAD_SCALED)
+EACH_LOAD(TILE, 1, 1)
+EACH_LOAD(TILE, 1, 2)
 #ifdef __AVX512F__
-EACH_PX(TILE, 2, 1, 0)
-EACH_PX(TILE, 2, 1, 1)
+EACH_LOAD(TILE, 2, 1)
 #endif
 enum { TWO_ROWS = 2 };
-static tile_fn *const tiles_3x3[][2][MOST_PX] = {
-    /* [stride - 1, or TWO_ROWS][relu][px - 1] */
-    {{EACH_PX(NAME, 1, 1, 0)}, {EACH_PX(NAME, 1, 1, 1)}},
-    {{EACH_PX(NAME, 1, 2, 0)}, {EACH_PX(NAME, 1, 2, 1)}},
+#define NAMES(rows, stride)                                                                        \
+    {                                                                                              \
+        {EACH_PX(NAME, rows, stride, LOAD_RAW)}, {EACH_PX(NAME, rows, stride, LOAD_RELU)},         \
+        {                                                                                          \
+            EACH_PX(NAME, rows, stride, LOAD_SCALED)                                               \
+        }                                                                                          \
+    }
+static tile_fn *const tiles_3x3[][3][MOST_PX] = {
+    /* [stride - 1, or TWO_ROWS][load][px - 1] */
+    NAMES(1, 1),
+    NAMES(1, 2),
 #ifdef __AVX512F__
-    {{EACH_PX(NAME, 2, 1, 0)}, {EACH_PX(NAME, 2, 1, 1)}},
+    NAMES(2, 1),
 #endif
 };
 
@@ -293,14 +303,26 @@ static void point_in(struct tile *t, const struct area *a)
     const int x = a->at.x * win->sx - win->pad_left, last = x + (a->columns - 1) * win->sx + 2;
     const int y = a->at.y * win->sy - win->pad_top, lines = (a->rows - 1) * win->sy + 3;
     const char *none = (const char *)zeros;
+    const struct prologue *p = &a->call->prologue;
+    const struct affine nothing = {none, none};
+    const struct affine some = p->scale ? (struct affine){channels_from(p->scale, a->first),
+                                                          channels_from(p->shift, a->first)}
+                                        : nothing;
     for (int i = 0; i < lines; i++) {
         struct line *line = &t->line[i];
-        *line = (struct line){none, none, none, 0};
+        *line = (struct line){none, none, none, nothing, nothing, nothing, 0};
         if (y + i < 0 || y + i >= in->h) continue;
         line->pixel = in->pixel;
+        line->of_rest = some;
         line->rest = channels_from(pixel_at(in, (struct place){a->at.n, y + i, x + 1}), a->first);
-        if (x >= 0) line->first = line->rest - in->pixel;
-        if (last < in->w) line->last = line->rest + (last - x - 1) * in->pixel;
+        if (x >= 0) {
+            line->first = line->rest - in->pixel;
+            line->of_first = some;
+        }
+        if (last < in->w) {
+            line->last = line->rest + (last - x - 1) * in->pixel;
+            line->of_last = some;
+        }
     }
 }
 
@@ -325,13 +347,13 @@ static void run_tiles(const struct area *a, tile_fn *const *tiles)
 static void run_3x3(const struct area *a)
 {
     const struct window *win = &a->call->window;
-    const bool relu = a->call->prologue.act.kind == ACT_RELU;
+    const enum on_load load = on_load(&a->call->prologue);
     struct area part = *a;
     for (int y = 0; y < a->rows; y += part.rows) {
         const bool two = MOST_ROWS == 2 && a->rows - y > 1 && win->sx == 1 && win->sy == 1;
         part.at.y = a->at.y + y;
         part.rows = two ? 2 : 1;
-        run_tiles(&part, tiles_3x3[two ? TWO_ROWS : win->sx - 1][relu]);
+        run_tiles(&part, tiles_3x3[two ? TWO_ROWS : win->sx - 1][load]);
     }
 }
 

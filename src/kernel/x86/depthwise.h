@@ -11,9 +11,15 @@ enum { DW_BLOCK = 128 };
 /* Sixteen registers are too few for two rows. */
 enum { MOST_PX = VL == 16 ? 10 : 8, MOST_ROWS = VL == 16 ? 2 : 1, MOST_LINES = MOST_ROWS + 2 };
 
+/* What is done to numbers as they are loaded, by channel: scale x + shift. */
+struct affine {
+    const char *scale, *shift;
+};
+
 /* An input row under the tile: its first column, those between, its last one. */
 struct line {
     const char *first, *rest, *last;
+    struct affine of_first, of_rest, of_last; /* zeros for padding */
     ptrdiff_t pixel;
 };
 
@@ -27,6 +33,7 @@ struct tile {
     int width;    /* channels */
     bool clamped; /* the sums become min(max(sum, low), high); NaN stays */
     float low, high;
+    float floor; /* of what is loaded and scaled: 0 for ReLU, else -infinity */
 };
 
 #endif

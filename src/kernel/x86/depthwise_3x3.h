@@ -17,16 +17,23 @@
 /* Expanded thousands of times; with a check of every addition that takes the compiler minutes. */
 #define EXPAND INLINE __attribute__((no_sanitize("undefined")))
 
+enum on_load { LOAD_RAW, LOAD_RELU, LOAD_SCALED, LOAD_ANY };
+
 struct form { /* always constant */
     int rows, px, stride;
-    bool relu;
+    enum on_load load;
 };
 
 /* The sums of a tile, and the weights; all in registers. */
 struct sums {
     vec row[MOST_ROWS][MOST_PX];
     vec w[9];
+    vec floor;
     lanes k;
+};
+
+struct factors {
+    vec scale, shift;
 };
 
 #define TIMES_8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
@@ -57,10 +64,18 @@ EXPAND void store_some(char *p, lanes k, vec v)
         store(numbers, v);
 }
 
-EXPAND vec load_pixel(struct form f, const struct sums *s, const char *p)
+EXPAND struct factors load_factors(struct form f, const struct sums *s, struct affine a,
+                                   ptrdiff_t offset)
+{
+    if (f.load != LOAD_SCALED) return (struct factors){zero(), zero()};
+    return (struct factors){load_some(a.scale + offset, s->k), load_some(a.shift + offset, s->k)};
+}
+
+EXPAND vec load_pixel(struct form f, const struct sums *s, const char *p, struct factors by)
 {
     const vec v = load_some(p, s->k);
-    return f.relu ? max_of(zero(), v) : v;
+    if (f.load == LOAD_SCALED) return max_of(s->floor, fused(by.scale, v, by.shift));
+    return f.load == LOAD_RELU ? max_of(zero(), v) : v;
 }
 
 /* Compilers would rather prepare the address of every pixel before the loop over channels, run out
@@ -91,6 +106,7 @@ EXPAND void add_line_1(struct form f, struct sums *s, const struct line *line, p
     const char *rest = line->rest + offset;
     ptrdiff_t pixel = line->pixel, ahead = f.px * line->pixel;
     const bool fresh = y > 1; /* the lines above have been under other tiles */
+    const struct factors by = load_factors(f, s, line->of_rest, offset);
     IN_REGISTER(pixel);
     IN_REGISTER(ahead);
 #define COLUMN(x)                                                                                  \
@@ -98,7 +114,10 @@ EXPAND void add_line_1(struct form f, struct sums *s, const struct line *line, p
         const char *from = x == 0          ? line->first + offset                                  \
                            : x == f.px + 1 ? line->last + offset                                   \
                                            : rest;                                                 \
-        const vec v = load_pixel(f, s, from);                                                      \
+        const vec v = load_pixel(f, s, from,                                                       \
+                                 x == 0          ? load_factors(f, s, line->of_first, offset)      \
+                                 : x == f.px + 1 ? load_factors(f, s, line->of_last, offset)       \
+                                                 : by);                                            \
         if (fresh && x > 0) _mm_prefetch(rest + ahead, _MM_HINT_T0);                               \
         if (x > 0 && x < f.px) {                                                                   \
             rest += pixel;                                                                         \
@@ -122,11 +141,13 @@ EXPAND void add_line_2(struct form f, struct sums *s, const struct line *line, p
     const char *rest = odd + line->pixel;
     vec even[MOST_PX + 1];
     IN_REGISTER(two);
-    even[0] = load_pixel(f, s, line->first + offset);
+    const struct factors by = load_factors(f, s, line->of_rest, offset);
+    even[0] = load_pixel(f, s, line->first + offset, load_factors(f, s, line->of_first, offset));
 #define FIRST(p)                                                                                   \
     if (p < f.px) {                                                                                \
         s->row[0][p] = fused(even[p], s->w[3 * ky], s->row[0][p]);                                 \
-        even[p + 1] = load_pixel(f, s, p + 1 < f.px ? rest : line->last + offset);                 \
+        even[p + 1] = load_pixel(f, s, p + 1 < f.px ? rest : line->last + offset,                  \
+                                 p + 1 < f.px ? by : load_factors(f, s, line->of_last, offset));   \
         rest += two;                                                                               \
         IN_REGISTER(rest);                                                                         \
     }
@@ -134,7 +155,7 @@ EXPAND void add_line_2(struct form f, struct sums *s, const struct line *line, p
 #undef FIRST
 #define SECOND(p)                                                                                  \
     if (p < f.px) {                                                                                \
-        s->row[0][p] = fused(load_pixel(f, s, odd), s->w[3 * ky + 1], s->row[0][p]);               \
+        s->row[0][p] = fused(load_pixel(f, s, odd, by), s->w[3 * ky + 1], s->row[0][p]);           \
         odd += two;                                                                                \
         IN_REGISTER(odd);                                                                          \
     }
@@ -185,6 +206,7 @@ EXPAND void tile_3x3(const struct tile *t, const struct form f)
         const ptrdiff_t offset = c * (ptrdiff_t)sizeof(float);
         struct sums s;
         s.k = first_lanes(t->width - c);
+        s.floor = splat(t->floor);
         const char *weight = t->weight + offset;
 #define WEIGHT(tap) s.w[tap] = load_some(weight + tap * t->weight_tap, s.k);
         TIMES_9(WEIGHT)
