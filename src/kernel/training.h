@@ -3,9 +3,10 @@
  * Which inner loops does training add to those of kernel.h, and what is their contract?
  *
  * The rules of kernel.h hold: a call and a range of output units; any cut of [0, units) into ranges
- * gives the same bits. So a sum over pixels is never cut between threads: its units are the sums
- * (rows of a weight gradient, channels), or chunks of SUM_CHUNK pixels whose sums a second call
- * adds up in double.
+ * gives the same bits. So a sum over pixels is cut by a rule of its own, struct chunks: into groups
+ * of whole images, and those into chunks of SUM_CHUNK pixels. The units are the sums of groups or
+ * chunks, which a second call adds up. So whole images are a range of units for every kernel here,
+ * and steps that follow each other may run image by image while their maps are in the cache.
  *
  * A gradient dx is the derivative of the loss by x. With `add` a call adds into dx, without it dx
  * is overwritten (the first writer saves a pass of zeros). Gradients of parameters are always added
@@ -19,22 +20,64 @@
 #include "kernel/kernel.h"
 
 #define SUM_CHUNK 128
-/* Over the pixels of all images. */
-static inline size_t sum_chunks(size_t pixels)
+struct chunks {
+    size_t pixels, group; /* of all images; of the images of a group (the last may be smaller) */
+};
+struct stretch { /* of pixels */
+    size_t from, to;
+};
+
+static inline size_t chunk_groups(const struct chunks *c)
 {
-    return (pixels + SUM_CHUNK - 1) / SUM_CHUNK;
+    return (c->pixels + c->group - 1) / c->group;
+}
+/* Of a group that is not the last. */
+static inline size_t group_chunks(const struct chunks *c)
+{
+    return (c->group + SUM_CHUNK - 1) / SUM_CHUNK;
+}
+static inline size_t chunk_count(const struct chunks *c)
+{
+    const size_t whole = c->pixels / c->group, rest = c->pixels % c->group;
+    return whole * group_chunks(c) + (rest + SUM_CHUNK - 1) / SUM_CHUNK;
+}
+static inline struct stretch group_span(const struct chunks *c, size_t group)
+{
+    const size_t from = group * c->group, left = c->pixels - from;
+    return (struct stretch){from, left < c->group ? c->pixels : from + c->group};
+}
+static inline struct stretch chunk_span(const struct chunks *c, size_t chunk)
+{
+    const struct stretch group = group_span(c, chunk / group_chunks(c));
+    const size_t from = group.from + chunk % group_chunks(c) * SUM_CHUNK;
+    return (struct stretch){from, group.to - from < SUM_CHUNK ? group.to : from + SUM_CHUNK};
+}
+/* Of all images of v, `images` to a group; 0: one group. */
+static inline struct chunks chunks_of(const struct view *v, int images)
+{
+    const size_t image = (size_t)v->h * (size_t)v->w, n = (size_t)v->n;
+    return (struct chunks){n * image, (images ? (size_t)images : n) * image};
 }
 
-/* dw[ky][kx][k][o] += for each chunk of SUM_CHUNK pixels of dout, in index order: one accumulator
- * from +0, acc = fmaf(in, dout, acc), pixels ascending; padding reads +0. Units: rows
- * kh*kw*c/groups of dw. Dense and grouped; a dense layer is a 1x1 convolution of 1x1 maps. */
+/* dw[g][ky][kx][k][o] = for each group g, sum of the chunks in index order: one accumulator from
+ * +0, acc = fmaf(in, dout, acc), pixels ascending; padding reads +0. images 0: one group, dw is
+ * added to. Dense and grouped; a dense layer is a 1x1 convolution of 1x1 maps. Units: rows
+ * kh*kw*c/groups of dw, group after group. */
 struct conv_dw_call {
     enum dtype type;
     struct view in, dout;
     struct window window;
-    int groups;
+    int groups, images;
     struct prologue prologue; /* of in */
-    void *dw;                 /* (kh, kw, c/groups, oc) */
+    void *dw;                 /* (chunk groups, kh, kw, c/groups, oc) */
+};
+
+/* sum[i] += (part[0][i] + part[1][i] + ...). Units: numbers. */
+struct sum_parts_call {
+    enum dtype type;
+    size_t numbers, parts;
+    const void *part; /* (parts, numbers) */
+    void *sum;
 };
 
 /* dx = [dx +] sum over the taps, in the order of the pixels of dout that they fall on (ky, kx
@@ -48,19 +91,25 @@ struct conv_dx_call {
     bool add;
 };
 
-/* Both gradients of a depthwise convolution. dx as above; in dw a chunk is one row of dout. Units:
- * channels. dx.data NULL, dw NULL: not wanted. */
+/* Both gradients of a depthwise convolution. dx as above, dw as in conv_dw, but a chunk is as many
+ * whole rows of dout, within an image, as SUM_CHUNK pixels hold (at least one). dx.data NULL, dw
+ * NULL: not wanted. Units: channels, group after group. */
 struct depthwise_grad_call {
     enum dtype type;
     struct view in, dout, dx;
     struct window window;
     struct prologue prologue;
+    int images;
     const void *weight; /* (kh, kw, c), as the convolution has it */
-    void *dw;           /* (kh, kw, c) */
+    void *dw;           /* (chunk groups, kh, kw, c) */
     bool add;           /* to dx */
 };
+static inline int depthwise_chunk_rows(int w)
+{
+    return w < SUM_CHUNK ? SUM_CHUNK / w : 1;
+}
 
-/* sum[c] += chunks of SUM_CHUNK pixels in index order. Units: channels. */
+/* sum[c] += chunks in index order, of one group. Units: channels. */
 struct channel_sum_call {
     enum dtype type;
     struct view in;
@@ -112,6 +161,7 @@ struct norm_sums_call { /* per chunk: first value, sum of x - first, sum of squa
                          */
     enum dtype type;
     struct view in;
+    int images;
     void *partial; /* (chunks, 3, c) */
 };
 
@@ -119,7 +169,7 @@ struct norm_sums_call { /* per chunk: first value, sum of x - first, sum of squa
  * scale = gamma rstd, shift = beta - mean scale; the moving statistics move. Units: channels. */
 struct norm_finish_call {
     enum dtype type;
-    size_t pixels;
+    struct chunks chunks;
     int c;
     const void *partial;      /* NULL: frozen, take the moving statistics */
     const void *gamma, *beta; /* or NULL: 1, 0 */
@@ -134,6 +184,7 @@ struct norm_finish_call {
 struct norm_dsums_call {
     enum dtype type;
     struct view in, dout;
+    int images;
     struct prologue prologue;
     const void *mean;
     void *partial; /* (chunks, 2, c) */
@@ -143,7 +194,7 @@ struct norm_dsums_call {
  * b = -a rstd^2 T / pixels, k = -a S / pixels. Units: channels. */
 struct norm_dfinish_call {
     enum dtype type;
-    size_t pixels;
+    struct chunks chunks;
     int c;
     const void *partial, *gamma, *rstd;
     void *dgamma, *dbeta;
@@ -217,6 +268,7 @@ struct zero_call {
 /* X(slot, call): the kernels of training, each called name_fn(const struct name_call *, ...). */
 #define TRAINING_KERNELS(X)                                                                        \
     X(conv_dw, conv_dw)                                                                            \
+    X(sum_parts, sum_parts)                                                                        \
     X(conv_dx, conv_dx)                                                                            \
     X(depthwise_grad, depthwise_grad)                                                              \
     X(channel_sum, channel_sum)                                                                    \

@@ -127,8 +127,17 @@ static void conv_dw(struct trial *s)
     call.in = view_of(s, 0, in);
     call.dout = view_of(s, 1, out);
     call.prologue = prologue_of(s);
+    call.images = draw(s, 0, 2);
+    const struct chunks chunks = chunks_of(&call.dout, call.images);
     const size_t rows = (size_t)(call.window.kh * call.window.kw * in.c / call.groups);
-    if (rows * (size_t)out.c <= ROOM) DO(s, conv_dw, &call, rows);
+    const size_t units = rows * chunk_groups(&chunks);
+    if (units * (size_t)out.c > ROOM) return;
+    DO(s, conv_dw, &call, units);
+    const struct sum_parts_call sum = {.numbers = rows * (size_t)out.c,
+                                       .parts = chunk_groups(&chunks),
+                                       .part = s->t->map[2],
+                                       .sum = s->t->map[3]};
+    DO(s, sum_parts, &sum, sum.numbers);
 }
 
 static void depthwise_grad(struct trial *s)
@@ -141,7 +150,9 @@ static void depthwise_grad(struct trial *s)
     call.prologue = prologue_of(s);
     if (draw(s, 0, 3)) call.dx = view_of(s, 2, in);
     if (draw(s, 0, 3)) call.dw = s->t->vector[3];
-    DO(s, depthwise_grad, &call, (size_t)in.c);
+    call.images = draw(s, 0, 2);
+    const struct chunks chunks = chunks_of(&call.dout, call.images);
+    DO(s, depthwise_grad, &call, (size_t)in.c * chunk_groups(&chunks));
 }
 
 static void pools(struct trial *s)
@@ -166,11 +177,14 @@ static void norms(struct trial *s)
     const struct shape shape = shape_of(s);
     const struct view in = view_of(s, 0, shape), dout = view_of(s, 1, shape);
     const struct prologue prologue = prologue_of(s);
-    const size_t chunks = sum_chunks(pixels_of(&in));
-    const struct norm_sums_call sums = {.in = in, .partial = s->t->map[2]};
+    const int images = draw(s, 0, 2);
+    const struct chunks cut = chunks_of(&in, images);
+    const size_t chunks = chunk_count(&cut);
+    const struct norm_sums_call sums = {.in = in, .images = images, .partial = s->t->map[2]};
     DO(s, norm_sums, &sums, chunks);
     const struct norm_dsums_call dsums = {.in = in,
                                           .dout = dout,
+                                          .images = images,
                                           .prologue = prologue,
                                           .mean = s->t->vector[2],
                                           .partial = s->t->map[3]};

@@ -18,44 +18,65 @@ static size_t pixels_of(const struct view *v)
     return (size_t)v->n * (size_t)v->h * (size_t)v->w;
 }
 
-static size_t chunk_end(size_t first, size_t end)
-{
-    return end - first < SUM_CHUNK ? end : first + SUM_CHUNK;
-}
-
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
+/* The sums of a group: they replace those of dw when there are several groups. */
+static void put_sums(real *dw, const real *acc, int width, bool replace)
+{
+    if (replace)
+        for (int j = 0; j < width; j++) dw[j] = acc[j];
+    else
+        add_values(dw, acc, width);
+}
+
 /* One row of dw, columns [first, first + width) of one group: (tap, k) fixed, o runs. */
-static void dw_block(const struct conv_dw_call *call, int tap, int k, int first, int width,
-                     real *dw)
+static void dw_block(const struct conv_dw_call *call, struct stretch group, int tap, int k,
+                     int first, int width, real *dw)
 {
     const struct window *win = &call->window;
     const int ky = tap / win->kw, kx = tap % win->kw;
-    const size_t pixels = pixels_of(&call->dout);
-    for (size_t chunk = 0; chunk < pixels; chunk += SUM_CHUNK) {
+    for (size_t chunk = group.from; chunk < group.to; chunk += SUM_CHUNK) {
+        const size_t end = group.to - chunk < SUM_CHUNK ? group.to : chunk + SUM_CHUNK;
         real acc[BLOCK] = {0}, room[1];
-        for (size_t p = chunk; p < chunk_end(chunk, pixels); p++) {
+        for (size_t p = chunk; p < end; p++) {
             const struct place at = place_of(&call->dout, p);
             const real *x = tap_at(&call->in, win, at, ky, kx);
             const real v = x ? *load_block(&call->prologue, x, k, 1, room) : 0;
             add_scaled(acc, v, (const real *)pixel_at(&call->dout, at) + first, width);
         }
-        add_values(dw + first, acc, width);
+        put_sums(dw + first, acc, width, call->images && chunk == group.from);
     }
 }
 
 void REF(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
 {
-    const int oc = call->dout.c, columns = oc / call->groups, rows = call->in.c / call->groups;
+    const struct chunks chunks = chunks_of(&call->dout, call->images);
+    const int oc = call->dout.c, columns = oc / call->groups, k_count = call->in.c / call->groups;
+    const size_t rows = (size_t)(call->window.kh * call->window.kw * k_count);
     for (size_t unit = from; unit < to; unit++) {
-        const int tap = (int)(unit / (size_t)rows), k = (int)(unit % (size_t)rows);
+        const size_t row = unit % rows;
+        const int tap = (int)row / k_count, k = (int)row % k_count;
         real *dw = (real *)call->dw + unit * (size_t)oc;
         for (int first = 0, width; first < oc; first += width) {
             const int group = first / columns;
             width = block_width(first, (group + 1) * columns);
-            dw_block(call, tap, group * rows + k, first, width, dw);
+            dw_block(call, group_span(&chunks, unit / rows), tap, group * k_count + k, first, width,
+                     dw);
         }
+    }
+}
+
+void REF(sum_parts)(const struct sum_parts_call *call, size_t from, size_t to)
+{
+    for (size_t at = from, width; at < to; at += width) {
+        width = to - at < BLOCK ? to - at : BLOCK;
+        const real *part = (const real *)call->part + at;
+        real acc[BLOCK];
+        for (size_t j = 0; j < width; j++) acc[j] = part[j];
+        for (size_t i = 1; i < call->parts; i++)
+            add_values(acc, part + i * call->numbers, (int)width);
+        add_values((real *)call->sum + at, acc, (int)width);
     }
 }
 
@@ -63,8 +84,9 @@ static void sum_block(const struct channel_sum_call *call, int first, int width)
 {
     const size_t pixels = pixels_of(&call->in);
     for (size_t chunk = 0; chunk < pixels; chunk += SUM_CHUNK) {
+        const size_t end = pixels - chunk < SUM_CHUNK ? pixels : chunk + SUM_CHUNK;
         real acc[BLOCK] = {0};
-        for (size_t p = chunk; p < chunk_end(chunk, pixels); p++)
+        for (size_t p = chunk; p < end; p++)
             add_values(acc, (const real *)pixel_at(&call->in, place_of(&call->in, p)) + first,
                        width);
         add_values((real *)call->sum + first, acc, width);
@@ -152,31 +174,54 @@ static void depthwise_dx(const struct depthwise_grad_call *call, struct place at
     put_block((real *)pixel_at(&call->dx, at) + first, acc, width, call->add);
 }
 
-/* What row (n, oy) of dout adds to dw under one tap. */
-static void depthwise_dw(const struct depthwise_grad_call *call, struct place at, int tap,
-                         int first, int width)
+/* What `rows` rows of dout from (n, y) on add to dw under one tap. */
+static void depthwise_dw(const struct depthwise_grad_call *call, struct place at, int rows, int tap,
+                         int first, int width, real *acc)
 {
     const struct window *win = &call->window;
-    real acc[BLOCK] = {0}, room[BLOCK];
-    for (at.x = 0; at.x < call->dout.w; at.x++) {
-        const real *x = tap_at(&call->in, win, at, tap / win->kw, tap % win->kw);
-        const real *v = x ? load_block(&call->prologue, x, first, width, room) : zeros;
-        add_products(acc, v, (const real *)pixel_at(&call->dout, at) + first, width);
-    }
-    add_values((real *)call->dw + (ptrdiff_t)tap * call->in.c + first, acc, width);
+    real room[BLOCK];
+    for (const int end = at.y + rows; at.y < end; at.y++)
+        for (at.x = 0; at.x < call->dout.w; at.x++) {
+            const real *x = tap_at(&call->in, win, at, tap / win->kw, tap % win->kw);
+            const real *v = x ? load_block(&call->prologue, x, first, width, room) : zeros;
+            add_products(acc, v, (const real *)pixel_at(&call->dout, at) + first, width);
+        }
+}
+
+struct images {
+    int from, to;
+};
+
+static void depthwise_sums(const struct depthwise_grad_call *call, struct images images, int first,
+                           int width, real *dw)
+{
+    const int h = call->dout.h, step = depthwise_chunk_rows(call->dout.w);
+    for (int tap = 0; tap < call->window.kh * call->window.kw; tap++, dw += call->in.c)
+        for (int n = images.from; n < images.to; n++)
+            for (int y = 0; y < h; y += step) {
+                real acc[BLOCK] = {0};
+                const int rows = h - y < step ? h - y : step;
+                depthwise_dw(call, (struct place){n, y, 0}, rows, tap, first, width, acc);
+                put_sums(dw + first, acc, width, call->images && n == images.from && y == 0);
+            }
 }
 
 void REF(depthwise_grad)(const struct depthwise_grad_call *call, size_t from, size_t to)
 {
-    const int taps = call->window.kh * call->window.kw;
-    const size_t pixels = call->dx.data ? pixels_of(&call->dx) : 0;
-    for (int first = (int)from, width; first < (int)to; first += width) {
-        width = block_width(first, (int)to);
-        for (size_t p = 0; p < pixels; p++)
-            depthwise_dx(call, place_of(&call->dx, p), first, width);
-        for (int row = 0; call->dw && row < call->dout.n * call->dout.h; row++)
-            for (int tap = 0; tap < taps; tap++)
-                depthwise_dw(call, (struct place){row / call->dout.h, row % call->dout.h, 0}, tap,
-                             first, width);
+    const int c = call->in.c, n = call->in.n, images = call->images ? call->images : n;
+    const size_t image = (size_t)call->dx.h * (size_t)call->dx.w;
+    for (size_t unit = from, width; unit < to; unit += width) {
+        const int group = (int)(unit / (size_t)c), first = (int)(unit % (size_t)c);
+        struct images range = {group * images, group * images + images};
+        if (range.to > n) range.to = n;
+        width = (size_t)block_width(first, c);
+        if (width > to - unit) width = to - unit;
+        if (call->dx.data)
+            for (size_t p = (size_t)range.from * image; p < (size_t)range.to * image; p++)
+                depthwise_dx(call, place_of(&call->dx, p), first, (int)width);
+        if (call->dw)
+            depthwise_sums(call, range, first, (int)width,
+                           (real *)call->dw +
+                               (ptrdiff_t)group * call->window.kh * call->window.kw * c);
     }
 }

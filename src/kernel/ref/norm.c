@@ -11,25 +11,10 @@
  */
 #include "kernel/ref/slope.h"
 
-struct range { /* of pixels */
-    size_t from, to;
-};
-
-static size_t pixels_of(const struct view *v)
-{
-    return (size_t)v->n * (size_t)v->h * (size_t)v->w;
-}
-
-static struct range chunk_range(size_t chunk, size_t pixels)
-{
-    const size_t from = chunk * SUM_CHUNK;
-    return (struct range){from, pixels - from < SUM_CHUNK ? pixels : from + SUM_CHUNK};
-}
-
 /* ---- forward -----------------------------------------------------------------------------------
  */
 
-static void sums_block(const struct norm_sums_call *call, struct range r, int first, int width,
+static void sums_block(const struct norm_sums_call *call, struct stretch r, int first, int width,
                        real *partial)
 {
     const int c = call->in.c;
@@ -53,9 +38,10 @@ static void sums_block(const struct norm_sums_call *call, struct range r, int fi
 void REF(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
 {
     const int c = call->in.c;
+    const struct chunks chunks = chunks_of(&call->in, call->images);
     for (size_t chunk = from; chunk < to; chunk++)
         for (int first = 0; first < c; first += BLOCK)
-            sums_block(call, chunk_range(chunk, pixels_of(&call->in)), first, block_width(first, c),
+            sums_block(call, chunk_span(&chunks, chunk), first, block_width(first, c),
                        (real *)call->partial + chunk * 3 * (size_t)c);
 }
 
@@ -68,8 +54,8 @@ static struct moments combine(const struct norm_finish_call *call, int c)
     const size_t width = (size_t)call->c;
     struct moments all = {0, 0};
     double count = 0;
-    for (size_t chunk = 0; chunk < sum_chunks(call->pixels); chunk++) {
-        const struct range r = chunk_range(chunk, call->pixels);
+    for (size_t chunk = 0; chunk < chunk_count(&call->chunks); chunk++) {
+        const struct stretch r = chunk_span(&call->chunks, chunk);
         const real *partial = (const real *)call->partial + chunk * 3 * width + c;
         const double n = (double)(r.to - r.from), sum = (double)partial[width];
         const double mean = (double)partial[0] + sum / n, apart = mean - all.mean;
@@ -86,7 +72,7 @@ static void batch_statistics(const struct norm_finish_call *call, int c, double 
                              double *variance)
 {
     const struct moments m = combine(call, c);
-    const double n = (double)call->pixels, fresh = 1 - call->keep;
+    const double n = (double)call->chunks.pixels, fresh = 1 - call->keep;
     real *moving_mean = call->moving_mean, *moving_variance = call->moving_variance;
     *mean = m.mean;
     *variance = m.squares > 0 ? m.squares / n : m.squares * 0; /* rounding below 0; NaN stays */
@@ -121,7 +107,7 @@ void REF(norm_finish)(const struct norm_finish_call *call, size_t from, size_t t
 /* ---- backward ----------------------------------------------------------------------------------
  */
 
-static void dsums_block(const struct norm_dsums_call *call, struct range r, int first, int width,
+static void dsums_block(const struct norm_dsums_call *call, struct stretch r, int first, int width,
                         real *partial)
 {
     const int c = call->in.c;
@@ -145,20 +131,21 @@ static void dsums_block(const struct norm_dsums_call *call, struct range r, int 
 void REF(norm_dsums)(const struct norm_dsums_call *call, size_t from, size_t to)
 {
     const int c = call->in.c;
+    const struct chunks chunks = chunks_of(&call->in, call->images);
     for (size_t chunk = from; chunk < to; chunk++)
         for (int first = 0; first < c; first += BLOCK)
-            dsums_block(call, chunk_range(chunk, pixels_of(&call->in)), first,
-                        block_width(first, c), (real *)call->partial + chunk * 2 * (size_t)c);
+            dsums_block(call, chunk_span(&chunks, chunk), first, block_width(first, c),
+                        (real *)call->partial + chunk * 2 * (size_t)c);
 }
 
 static void dfinish_channel(const struct norm_dfinish_call *call, int c)
 {
     const size_t width = (size_t)call->c;
     const real *gamma = call->gamma, *partial = call->partial;
-    const double rstd = (double)((const real *)call->rstd)[c], n = (double)call->pixels;
+    const double rstd = (double)((const real *)call->rstd)[c], n = (double)call->chunks.pixels;
     const double a = gamma ? (double)gamma[c] * rstd : rstd;
     double sum = 0, product = 0;
-    for (size_t chunk = 0; chunk < sum_chunks(call->pixels); chunk++) {
+    for (size_t chunk = 0; chunk < chunk_count(&call->chunks); chunk++) {
         sum += (double)partial[chunk * 2 * width + (size_t)c];
         product += (double)partial[(chunk * 2 + 1) * width + (size_t)c];
     }

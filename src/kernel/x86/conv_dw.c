@@ -8,8 +8,8 @@
  * a copy. A panel of dout is copied when many tiles use it, so that no two of its rows share a set
  * of the cache.
  */
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
 
 enum {
@@ -27,7 +27,8 @@ struct chunk { /* of pixels of dout */
     struct place first;
     bool fresh; /* the sums replace what is in dw */
     float *dw;  /* the first row of this tap */
-    const float *a[SUM_CHUNK], *d[SUM_CHUNK];
+    const float *a[SUM_CHUNK];
+    float *d[SUM_CHUNK];
     bool flat; /* dout's pixels are equally far apart */
     float copy[SUM_CHUNK * (COPIED + ROOM)], panel[SUM_CHUNK * COLUMNS];
 };
@@ -197,18 +198,6 @@ static void copy_rows(struct chunk *c, int first, int count)
 /* ---- which pixels ------------------------------------------------------------------------------
  */
 
-static struct place next_row(const struct view *v, struct place at)
-{
-    const bool last = at.y + 1 == v->h;
-    return (struct place){at.n + last, last ? 0 : at.y + 1, 0};
-}
-
-static const float *further(const float *pixel, ptrdiff_t bytes)
-{
-    const void *at = (const char *)pixel + bytes;
-    return at;
-}
-
 /* Where the numbers of the chunk's pixels lie under one tap. */
 static void find_inputs(struct chunk *c, int ky, int kx)
 {
@@ -223,17 +212,6 @@ static void find_inputs(struct chunk *c, int ky, int kx)
         run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
         for (int i = 0; i < run; i++, x += win->sx)
             c->a[p + i] = inside && x >= 0 && x < in->w ? further(row, x * in->pixel) : zeros;
-    }
-}
-
-static void find_outputs(struct chunk *c)
-{
-    const struct view *d = &c->call->dout;
-    struct place at = c->first;
-    for (int p = 0, run; p < c->pixels; p += run, at = next_row(d, at)) {
-        const float *row = pixel_at(d, at);
-        run = d->w - at.x < c->pixels - p ? d->w - at.x : c->pixels - p;
-        for (int i = 0; i < run; i++) c->d[p + i] = further(row, i * d->pixel);
     }
 }
 
@@ -265,7 +243,6 @@ static void sum_tap(struct chunk *c, int tap, int from, int to)
 static void sum_chunk(struct chunk *c, float *dw, size_t from, size_t to)
 {
     const size_t k_count = (size_t)(c->call->in.c / c->call->groups);
-    find_outputs(c);
     for (size_t end; from < to; from = end) {
         const size_t tap = from / k_count, first = tap * k_count;
         end = to < first + k_count ? to : first + k_count;
@@ -274,17 +251,31 @@ static void sum_chunk(struct chunk *c, float *dw, size_t from, size_t to)
     }
 }
 
+static void sum_group(struct chunk *c, struct stretch group, float *dw, struct stretch rows)
+{
+    const struct conv_dw_call *call = c->call;
+    for (size_t first = group.from; first < group.to; first += SUM_CHUNK) {
+        c->pixels = group.to - first < SUM_CHUNK ? (int)(group.to - first) : SUM_CHUNK;
+        c->first = place_of(&call->dout, first);
+        c->fresh = call->images && first == group.from;
+        find_pixels(&call->dout, first, c->pixels, c->d);
+        sum_chunk(c, dw, rows.from, rows.to);
+    }
+}
+
 void X86(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
 {
     const struct view *d = &call->dout;
-    const size_t pixels = (size_t)d->n * (size_t)d->h * (size_t)d->w;
+    const struct chunks chunks = chunks_of(d, call->images);
+    const size_t taps = (size_t)call->window.kh * (size_t)call->window.kw;
+    const size_t rows = taps * (size_t)(call->in.c / call->groups);
     struct chunk c;
     c.call = call;
-    c.fresh = false;
     c.flat = d->row == d->w * d->pixel && (d->n == 1 || d->image == d->h * d->row);
-    for (size_t first = 0; first < pixels; first += SUM_CHUNK) {
-        c.pixels = pixels - first < SUM_CHUNK ? (int)(pixels - first) : SUM_CHUNK;
-        c.first = place_of(d, first);
-        sum_chunk(&c, call->dw, from, to);
+    for (size_t end; from < to; from = end) {
+        const size_t group = from / rows, first = group * rows;
+        end = to < first + rows ? to : first + rows;
+        sum_group(&c, group_span(&chunks, group), (float *)call->dw + first * (size_t)d->c,
+                  (struct stretch){from - first, end - first});
     }
 }

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both gradients of a 3x3 depthwise convolution in one sweep over its rows. Three rows of the input
- * (as the convolution saw them) and three of dout lie in rings, with zeros where padding is; so
- * there is one inner loop, nine taps for dx and nine for dw, and no border in it.
+ * Both gradients of a 3x3 depthwise convolution, image by image. That of the input is a depthwise
+ * convolution of dout with the taps turned round. For that of the weights three rows of the input
+ * (as the convolution saw them) lie in a ring, a vector of channels each, with zeros where padding
+ * is; so there is one inner loop of nine taps, and no border in it.
  *
- * A row too wide for the rings, another window or a stride takes the plain kernel.
+ * A row too wide for the ring, another window or a stride takes the plain kernel.
  */
 #include <string.h>
 
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
+#include "kernel/x86/x86.h"
 
-enum { RING = 8192, BORDER = 4 }; /* numbers of a row; pixels of zeros, left and right together */
-
-struct sweep {
-    const struct depthwise_grad_call *call;
-    int n, first; /* image; channel */
-    lanes some;
-    vec w[9];
-    float in[3][RING], dout[3][RING]; /* rows y mod 3; pixel x at (x + BORDER / 2) * VL */
-};
+enum { RING = 8192, BORDER = 4, TAPS = 9, BLOCK_CHANNELS = 128 };
 
 static bool is_served(const struct depthwise_grad_call *call)
 {
@@ -31,8 +25,47 @@ static bool is_served(const struct depthwise_grad_call *call)
            (widest + 2 * BORDER) * VL <= RING;
 }
 
-/* ---- rings -------------------------------------------------------------------------------------
+/* ---- of the input ------------------------------------------------------------------------------
  */
+
+static struct view channels_of(struct view v, int first, int count)
+{
+    if (v.data) v.data = (float *)v.data + first;
+    v.c = count;
+    return v;
+}
+
+/* Channels first .. first + width, at most BLOCK_CHANNELS, of image n. */
+static void image_dx(const struct depthwise_grad_call *call, int n, int first, int width)
+{
+    float weight[TAPS * BLOCK_CHANNELS];
+    for (int tap = 0; tap < TAPS; tap++)
+        memcpy(weight + tap * width,
+               (const float *)call->weight + (TAPS - 1 - tap) * call->in.c + first,
+               (size_t)width * sizeof *weight);
+    struct conv_call conv = {.type = call->type,
+                             .in = channels_of(call->dout, first, width),
+                             .out = channels_of(call->dx, first, width),
+                             .window = call->window,
+                             .groups = width,
+                             .weight = weight};
+    conv.window.pad_top = 2 - call->window.pad_top;
+    conv.window.pad_left = 2 - call->window.pad_left;
+    if (call->add) conv.epilogue.add = conv.out;
+    const size_t pixels = (size_t)call->dx.h * (size_t)call->dx.w;
+    X86(depthwise)(&conv, (size_t)n * pixels, (size_t)(n + 1) * pixels);
+}
+
+/* ---- of the weights ----------------------------------------------------------------------------
+ */
+
+struct sweep {
+    const struct depthwise_grad_call *call;
+    int n, first; /* image; channel */
+    lanes some;
+    float *dw;
+    float in[3][RING]; /* rows y mod 3; pixel x at (x + BORDER / 2) * VL */
+};
 
 static float *row_of(float ring[3][RING], int y)
 {
@@ -44,99 +77,85 @@ static void load_in(struct sweep *s, int y)
     const struct depthwise_grad_call *call = s->call;
     const struct prologue *p = &call->prologue;
     float *to = row_of(s->in, y);
+    const int widest = call->in.w > call->dout.w ? call->in.w : call->dout.w;
     if (y < 0 || y >= call->in.h) {
-        memset(s->in[(y + 3) % 3], 0, sizeof s->in[0]);
+        memset(to - BORDER / 2 * VL, 0, (size_t)((widest + BORDER) * VL) * sizeof *to);
         return;
     }
-    const float *x = pixel_at(&call->in, (struct place){s->n, y, 0});
-    const char *at = (const char *)(x + s->first);
+    const float *x = pixel_at(&call->in, (struct place){s->n, y, 0}) + s->first;
     const vec scale = p->scale ? load_lanes((const float *)p->scale + s->first, s->some) : zero();
     const vec shift = p->scale ? load_lanes((const float *)p->shift + s->first, s->some) : zero();
-    for (int i = 0; i < call->in.w; i++, at += call->in.pixel, to += VL) {
-        vec v = load_lanes((const float *)(const void *)at, s->some);
-        if (p->scale) v = fused(scale, v, shift);
-        if (p->act.kind != ACT_NONE) v = activate_vec(&p->act, v);
-        store(to, v);
-    }
-    for (int i = 0; i < BORDER; i++) store(to + i * VL, zero());
+    const vec floor = splat(p->act.kind == ACT_RELU ? 0 : -INFINITY);
+    const bool rare = p->act.kind != ACT_NONE && p->act.kind != ACT_RELU;
+    for (int i = -BORDER / 2; i < 0; i++) store(to + i * VL, zero());
+    if (p->scale && !rare)
+        for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL)
+            store(to, max_of(floor, fused(scale, load_lanes(x, s->some), shift)));
+    else
+        for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
+            vec v = load_lanes(x, s->some);
+            if (p->scale) v = fused(scale, v, shift);
+            store(to, rare ? activate_vec(&p->act, v) : max_of(floor, v));
+        }
+    for (int i = 0; i < widest - call->in.w + BORDER / 2; i++) store(to + i * VL, zero());
 }
 
-static void load_dout(struct sweep *s, int y)
-{
-    const struct view *d = &s->call->dout;
-    float *to = row_of(s->dout, y);
-    if (y < 0 || y >= d->h) {
-        memset(s->dout[(y + 3) % 3], 0, sizeof s->dout[0]);
-        return;
-    }
-    const char *at =
-        (const char *)((const float *)pixel_at(d, (struct place){s->n, y, 0}) + s->first);
-    for (int i = 0; i < d->w; i++, at += d->pixel, to += VL)
-        store(to, load_lanes((const float *)(const void *)at, s->some));
-    for (int i = 0; i < BORDER; i++) store(to + i * VL, zero());
-}
+#define EACH_TAP(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
-
-#define TAPS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-
-/* Row y of dx: pixel x was under tap (ky, kx) of dout (y + top - ky, x + left - kx). */
-static void dx_row(struct sweep *s, int y)
+/* Rows from .. to of dout: a chunk, whose sums are added to dw, or replace it. */
+static void dw_chunk(struct sweep *s, int from, int to, bool replace)
 {
     const struct depthwise_grad_call *call = s->call;
     const int top = call->window.pad_top, left = call->window.pad_left;
-    const float *d[3];
-    for (int ky = 0; ky < 3; ky++) d[ky] = row_of(s->dout, y + top - ky) + left * VL;
-    char *at = (char *)((float *)pixel_at(&call->dx, (struct place){s->n, y, 0}) + s->first);
-    for (int x = 0; x < call->dx.w; x++, at += call->dx.pixel) {
-        float *dx = (float *)(void *)at;
-        vec sum = zero();
-#define TAP(i) sum = fused(load(d[2 - i / 3] + (x - (2 - i % 3)) * VL), s->w[8 - i], sum);
-        TAPS(TAP)
-#undef TAP
-        if (call->add) sum = add(load_lanes(dx, s->some), sum);
-        store_lanes(dx, s->some, sum);
-    }
-}
-
-/* What row y of dout adds to dw. */
-static void dw_row(struct sweep *s, int y)
-{
-    const struct depthwise_grad_call *call = s->call;
-    const float *d = row_of(s->dout, y), *in[3];
-    vec acc[9];
-    for (int ky = 0; ky < 3; ky++)
-        in[ky] = row_of(s->in, y - call->window.pad_top + ky) - call->window.pad_left * VL;
+    vec acc[TAPS];
 #define START(i) acc[i] = zero();
-    TAPS(START)
+    EACH_TAP(START)
 #undef START
-    for (int x = 0; x < call->dout.w; x++) {
-        const vec v = load(d + x * VL);
+    for (int y = from; y < to; y++) {
+        const float *in[3];
+        load_in(s, y - top + 2);
+        for (int ky = 0; ky < 3; ky++) in[ky] = row_of(s->in, y - top + ky) - left * VL;
+        const float *d = pixel_at(&call->dout, (struct place){s->n, y, 0}) + s->first;
+        for (int x = 0; x < call->dout.w; x++, d = further(d, call->dout.pixel)) {
+            const vec v = load_lanes(d, s->some);
 #define TAP(i) acc[i] = fused(load(in[i / 3] + (x + i % 3) * VL), v, acc[i]);
-        TAPS(TAP)
+            EACH_TAP(TAP)
 #undef TAP
+        }
     }
 #define PUT(i)                                                                                     \
     {                                                                                              \
-        float *dw = (float *)call->dw + i * call->in.c + s->first;                                 \
-        store_lanes(dw, s->some, add(load_lanes(dw, s->some), acc[i]));                            \
+        float *dw = s->dw + i * call->in.c + s->first;                                             \
+        store_lanes(dw, s->some, replace ? acc[i] : add(load_lanes(dw, s->some), acc[i]));         \
     }
-    TAPS(PUT)
+    EACH_TAP(PUT)
 #undef PUT
 }
 
-/* Row y of dx wants dout up to y + top, row y + top of dout wants in up to y + 2. */
-static void sweep_image(struct sweep *s)
+static void image_dw(struct sweep *s, bool first_of_group)
+{
+    const struct view *dout = &s->call->dout;
+    const int step = depthwise_chunk_rows(dout->w), top = s->call->window.pad_top;
+    load_in(s, -top);
+    load_in(s, 1 - top);
+    for (int y = 0; y < dout->h; y += step)
+        dw_chunk(s, y, dout->h - y < step ? dout->h : y + step, first_of_group && y == 0);
+}
+
+/* ---- both --------------------------------------------------------------------------------------
+ */
+
+/* Channels from .. to of image n. */
+static void image_grads(struct sweep *s, int from, int to, bool first_of_group)
 {
     const struct depthwise_grad_call *call = s->call;
-    const int top = call->window.pad_top,
-              last = call->dx.h > call->dout.h - top ? call->in.h : call->dout.h - top;
-    for (int y = -top - 2; y < last; y++) {
-        load_dout(s, y + top);
-        load_in(s, y + 2);
-        if (y + top >= 0 && y + top < call->dout.h && call->dw) dw_row(s, y + top);
-        if (y >= 0 && y < call->in.h && call->dx.data) dx_row(s, y);
+    for (int first = from, width; call->dx.data && first < to; first += width) {
+        width = to - first < BLOCK_CHANNELS ? to - first : BLOCK_CHANNELS;
+        image_dx(call, s->n, first, width);
+    }
+    for (s->first = from; call->dw && s->first < to; s->first += VL) {
+        s->some = first_lanes(to - s->first);
+        image_dw(s, first_of_group);
     }
 }
 
@@ -146,15 +165,16 @@ void X86(depthwise_grad)(const struct depthwise_grad_call *call, size_t from, si
         depthwise_grad_f32_fma(call, from, to);
         return;
     }
+    const size_t c = (size_t)call->in.c;
+    const int n = call->in.n, images = call->images ? call->images : n;
     struct sweep s;
     s.call = call;
-    memset(s.in, 0, sizeof s.in);
-    memset(s.dout, 0, sizeof s.dout);
-    for (s.n = 0; s.n < call->in.n; s.n++)
-        for (s.first = (int)from; s.first < (int)to; s.first += VL) {
-            s.some = first_lanes((int)to - s.first);
-            for (int i = 0; i < 9; i++)
-                s.w[i] = load_lanes((const float *)call->weight + i * call->in.c + s.first, s.some);
-            sweep_image(&s);
-        }
+    for (size_t end; from < to; from = end) {
+        const size_t group = from / c, first = group * c;
+        const int start = (int)group * images, stop = n - start < images ? n : start + images;
+        end = to < first + c ? to : first + c;
+        s.dw = (float *)call->dw + group * TAPS * c;
+        for (s.n = start; s.n < stop; s.n++)
+            image_grads(&s, (int)(from - first), (int)(end - first), call->images && s.n == start);
+    }
 }

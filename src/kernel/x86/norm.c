@@ -1,104 +1,137 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How does batch norm, and the slope of an activation, go through memory once? Four vectors of
- * channels at a time, pixel after pixel, sums in registers. Operation by operation what ref/norm.c
- * and ref/slope.h do, so the bits are the same.
+ * channels at a time, pixel after pixel; sums, and what belongs to channels, stay in registers.
+ * Operation by operation what ref/norm.c and ref/slope.h do, so the bits are the same.
  */
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
 
-enum { WIDE = 4 * VL };
-
-struct pixels { /* of a chunk */
-    size_t first;
-    int count;
+/* A strip of channels: vectors 0 .. vectors - 1 from c on; in the last one `some` exist. */
+struct strip {
+    int c, vectors;
+    lanes some;
 };
 
-static struct pixels pixels_of(const struct view *v, size_t chunk)
+#define FOUR(X) X(0) X(1) X(2) X(3)
+
+/* Vector j of the strip; the compiler knows `vectors`, and drops what is not there. */
+INLINE vec load_at(const void *numbers, const struct strip *s, const int vectors, int j)
 {
-    const size_t all = (size_t)v->n * (size_t)v->h * (size_t)v->w, first = chunk * SUM_CHUNK;
-    return (struct pixels){first, all - first < SUM_CHUNK ? (int)(all - first) : SUM_CHUNK};
+    const float *p = (const float *)numbers + s->c + j * VL;
+    return j + 1 == vectors ? load_lanes(p, s->some) : load(p);
 }
 
-static void find_pixels(const struct view *v, struct pixels p, const float *at[SUM_CHUNK])
+INLINE void store_at(void *numbers, const struct strip *s, const int vectors, int j, vec v)
 {
-    for (int i = 0; i < p.count; i++) at[i] = pixel_at(v, place_of(v, p.first + (size_t)i));
+    float *p = (float *)numbers + s->c + j * VL;
+    if (j + 1 == vectors)
+        store_lanes(p, s->some, v);
+    else
+        store(p, v);
 }
+
+static struct strip strip_at(int c, int channels)
+{
+    const int left = channels - c, vectors = (left + VL - 1) / VL;
+    if (vectors > 4) return (struct strip){c, 4, first_lanes(VL)};
+    return (struct strip){c, vectors, first_lanes(left - (vectors - 1) * VL)};
+}
+
+/* do_name(args, vectors, how) with the number of vectors as a constant. */
+#define BY_VECTORS(s, do_it)                                                                       \
+    switch ((s)->vectors) {                                                                        \
+    case 1:                                                                                        \
+        do_it(1);                                                                                  \
+        break;                                                                                     \
+    case 2:                                                                                        \
+        do_it(2);                                                                                  \
+        break;                                                                                     \
+    case 3:                                                                                        \
+        do_it(3);                                                                                  \
+        break;                                                                                     \
+    default:                                                                                       \
+        do_it(4);                                                                                  \
+    }
 
 /* ---- the slope ---------------------------------------------------------------------------------
  */
 
-/* dz of one vector: the slope of act at act(scale x + shift), times dout. */
-struct slope {
-    struct activation act;
-    vec scale, shift;
-    bool scaled;
-};
+enum slope { SLOPE_ONE, SLOPE_RELU, SLOPE_SCALED_RELU, SLOPE_RARE };
 
-INLINE struct slope slope_at(const struct prologue *p, int c, lanes some)
+static enum slope slope_of(const struct prologue *p)
 {
-    struct slope s = {.act = p->act, .scale = zero(), .shift = zero(), .scaled = p->scale != NULL};
-    if (!s.scaled) return s;
-    s.scale = load_lanes((const float *)p->scale + c, some);
-    s.shift = load_lanes((const float *)p->shift + c, some);
-    return s;
+    if (p->act.kind == ACT_NONE) return SLOPE_ONE;
+    if (p->act.kind != ACT_RELU) return SLOPE_RARE;
+    return p->scale ? SLOPE_SCALED_RELU : SLOPE_RELU;
 }
 
-static vec rare_slope(const struct activation *act, vec y, vec d)
+static vec rare_slope(const struct activation *act, vec z, vec d)
 {
     const vec alpha = splat((float)act->alpha), beta = splat((float)act->beta);
+    const vec y = activate_vec(act, z);
     if (act->kind == ACT_ELU) return choose(less(y, zero()), mul(d, add(y, alpha)), d);
     if (act->kind == ACT_SIGMOID) return mul(d, mul(y, sub(splat(1), y)));
     if (act->kind == ACT_TANH) return mul(d, PS(fnmadd)(y, y, splat(1)));
     return choose(less(alpha, y), choose(less(y, beta), d, zero()), zero()); /* clip */
 }
 
-INLINE vec through(const struct slope *s, vec x, vec d)
+/* dz of one vector: the slope of act at act(scale x + shift), times dout. */
+INLINE vec through(const struct prologue *p, const enum slope how, vec scale, vec shift, vec x,
+                   vec d)
 {
-    if (s->act.kind == ACT_NONE) return d;
-    const vec z = s->scaled ? fused(s->scale, x, s->shift) : x;
-    if (s->act.kind == ACT_RELU) return choose(less(zero(), z), d, zero());
-    return rare_slope(&s->act, activate_vec(&s->act, z), d);
+    if (how == SLOPE_ONE) return d;
+    const bool scaled = how == SLOPE_SCALED_RELU || (how == SLOPE_RARE && p->scale);
+    const vec z = scaled ? fused(scale, x, shift) : x;
+    return how == SLOPE_RARE ? rare_slope(&p->act, z, d) : choose(less(zero(), z), d, zero());
 }
+
+#define LOAD_FACTORS(j)                                                                            \
+    if (j < vectors && pro->scale) {                                                               \
+        scale[j] = load_at(pro->scale, s, vectors, j);                                             \
+        shift[j] = load_at(pro->shift, s, vectors, j);                                             \
+    } else {                                                                                       \
+        scale[j] = shift[j] = zero();                                                              \
+    }
+
+#define BY_SLOPE(how, do_it, vectors)                                                              \
+    if ((how) == SLOPE_RELU)                                                                       \
+        do_it(vectors, SLOPE_RELU);                                                                \
+    else if ((how) == SLOPE_SCALED_RELU)                                                           \
+        do_it(vectors, SLOPE_SCALED_RELU);                                                         \
+    else if ((how) == SLOPE_ONE)                                                                   \
+        do_it(vectors, SLOPE_ONE);                                                                 \
+    else                                                                                           \
+        do_it(vectors, SLOPE_RARE);
 
 /* ---- sums --------------------------------------------------------------------------------------
  */
 
-static void sums(const float *const *x, int count, int c, lanes some, float *partial, int channels)
-{
-    const vec shift = load_lanes(x[0] + c, some);
-    vec sum = zero(), squares = zero();
-    for (int p = 0; p < count; p++) {
-        const vec v = sub(load_lanes(x[p] + c, some), shift);
-        sum = add(sum, v);
-        squares = fused(v, v, squares);
-    }
-    store_lanes(partial + c, some, shift);
-    store_lanes(partial + channels + c, some, sum);
-    store_lanes(partial + 2 * channels + c, some, squares);
-}
-
-static void sums_wide(const float *const *x, int count, int c, float *partial, int channels)
+INLINE void sums(float *const *x, int count, const struct strip *s, const int vectors,
+                 float *partial, int channels)
 {
     vec shift[4], sum[4], squares[4];
-#define FOUR(X) X(0) X(1) X(2) X(3)
 #define START(j)                                                                                   \
-    shift[j] = load(x[0] + c + j * VL);                                                            \
+    shift[j] = j < vectors ? load_at(x[0], s, vectors, j) : zero();                                \
     sum[j] = squares[j] = zero();
     FOUR(START)
     for (int p = 0; p < count; p++) {
-        const float *at = x[p] + c;
+        const float *at = x[p];
 #define SUM(j)                                                                                     \
-    const vec v##j = sub(load(at + j * VL), shift[j]);                                             \
-    sum[j] = add(sum[j], v##j);                                                                    \
-    squares[j] = fused(v##j, v##j, squares[j]);
+    if (j < vectors) {                                                                             \
+        const vec v = sub(load_at(at, s, vectors, j), shift[j]);                                   \
+        sum[j] = add(sum[j], v);                                                                   \
+        squares[j] = fused(v, v, squares[j]);                                                      \
+    }
         FOUR(SUM)
     }
 #define PUT(j)                                                                                     \
-    store(partial + c + j * VL, shift[j]);                                                         \
-    store(partial + channels + c + j * VL, sum[j]);                                                \
-    store(partial + 2 * channels + c + j * VL, squares[j]);
+    if (j < vectors) {                                                                             \
+        store_at(partial, s, vectors, j, shift[j]);                                                \
+        store_at(partial + channels, s, vectors, j, sum[j]);                                       \
+        store_at(partial + 2 * channels, s, vectors, j, squares[j]);                               \
+    }
     FOUR(PUT)
 #undef START
 #undef SUM
@@ -108,99 +141,189 @@ static void sums_wide(const float *const *x, int count, int c, float *partial, i
 void X86(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
 {
     const int channels = call->in.c;
-    const float *x[SUM_CHUNK];
+    const struct chunks chunks = chunks_of(&call->in, call->images);
+    float *x[SUM_CHUNK];
     for (size_t chunk = from; chunk < to; chunk++) {
-        const struct pixels p = pixels_of(&call->in, chunk);
+        const struct stretch span = chunk_span(&chunks, chunk);
+        const int count = (int)(span.to - span.from);
         float *partial = (float *)call->partial + chunk * 3 * (size_t)channels;
-        int c = 0;
-        find_pixels(&call->in, p, x);
-        for (; c + WIDE <= channels; c += WIDE) sums_wide(x, p.count, c, partial, channels);
-        for (; c < channels; c += VL)
-            sums(x, p.count, c, first_lanes(channels - c), partial, channels);
+        find_pixels(&call->in, span.from, count, x);
+        for (int c = 0; c < channels; c += 4 * VL) {
+            const struct strip s = strip_at(c, channels);
+#define DO(vectors) sums(x, count, &s, vectors, partial, channels)
+            BY_VECTORS(&s, DO)
+#undef DO
+        }
     }
 }
 
 /* ---- sums of the gradient ----------------------------------------------------------------------
  */
 
-struct dsums {
-    const struct norm_dsums_call *call;
-    const float *x[SUM_CHUNK], *dout[SUM_CHUNK];
+struct pixels { /* of a chunk */
     int count;
-    float *partial;
+    float *x[SUM_CHUNK], *dout[SUM_CHUNK], *dx[SUM_CHUNK];
 };
 
-INLINE void dsums_vector(const struct dsums *d, int c, lanes some)
+INLINE void dsums(const struct norm_dsums_call *call, const struct pixels *px,
+                  const struct strip *s, const int vectors, const enum slope how, float *partial)
 {
-    const struct slope slope = slope_at(&d->call->prologue, c, some);
-    const vec mean = load_lanes((const float *)d->call->mean + c, some);
-    const int channels = d->call->in.c;
-    vec sum = zero(), product = zero();
-    for (int p = 0; p < d->count; p++) {
-        const vec x = load_lanes(d->x[p] + c, some);
-        const vec dz = through(&slope, x, load_lanes(d->dout[p] + c, some));
-        sum = add(sum, dz);
-        product = fused(dz, sub(x, mean), product);
+    const struct prologue *pro = &call->prologue;
+    vec scale[4], shift[4], mean[4], sum[4], product[4];
+    FOUR(LOAD_FACTORS)
+#define START(j)                                                                                   \
+    mean[j] = j < vectors ? load_at(call->mean, s, vectors, j) : zero();                           \
+    sum[j] = product[j] = zero();
+    FOUR(START)
+    for (int p = 0; p < px->count; p++) {
+        const float *x = px->x[p], *dout = px->dout[p];
+#define SUM(j)                                                                                     \
+    if (j < vectors) {                                                                             \
+        const vec v = load_at(x, s, vectors, j);                                                   \
+        const vec dz = through(pro, how, scale[j], shift[j], v, load_at(dout, s, vectors, j));     \
+        sum[j] = add(sum[j], dz);                                                                  \
+        product[j] = fused(dz, sub(v, mean[j]), product[j]);                                       \
     }
-    store_lanes(d->partial + c, some, sum);
-    store_lanes(d->partial + channels + c, some, product);
+        FOUR(SUM)
+    }
+#define PUT(j)                                                                                     \
+    if (j < vectors) {                                                                             \
+        store_at(partial, s, vectors, j, sum[j]);                                                  \
+        store_at(partial + call->in.c, s, vectors, j, product[j]);                                 \
+    }
+    FOUR(PUT)
+#undef START
+#undef SUM
+#undef PUT
 }
 
 void X86(norm_dsums)(const struct norm_dsums_call *call, size_t from, size_t to)
 {
     const int channels = call->in.c;
-    struct dsums d;
-    d.call = call;
+    const struct chunks chunks = chunks_of(&call->in, call->images);
+    const enum slope how = slope_of(&call->prologue);
+    struct pixels px;
     for (size_t chunk = from; chunk < to; chunk++) {
-        const struct pixels p = pixels_of(&call->in, chunk);
-        d.count = p.count;
-        d.partial = (float *)call->partial + chunk * 2 * (size_t)channels;
-        find_pixels(&call->in, p, d.x);
-        find_pixels(&call->dout, p, d.dout);
-        for (int c = 0; c < channels; c += VL) dsums_vector(&d, c, first_lanes(channels - c));
+        const struct stretch span = chunk_span(&chunks, chunk);
+        float *partial = (float *)call->partial + chunk * 2 * (size_t)channels;
+        px.count = (int)(span.to - span.from);
+        find_pixels(&call->in, span.from, px.count, px.x);
+        find_pixels(&call->dout, span.from, px.count, px.dout);
+        for (int c = 0; c < channels; c += 4 * VL) {
+            const struct strip s = strip_at(c, channels);
+#define DO_HOW(vectors, how) dsums(call, &px, &s, vectors, how, partial)
+#define DO(vectors) BY_SLOPE(how, DO_HOW, vectors)
+            BY_VECTORS(&s, DO)
+#undef DO
+#undef DO_HOW
+        }
     }
 }
 
 /* ---- gradients of the input --------------------------------------------------------------------
  */
 
+INLINE void norm_dx(const struct norm_dx_call *call, const struct pixels *px, const struct strip *s,
+                    const int vectors, const enum slope how)
+{
+    const struct prologue *pro = &call->prologue;
+    vec scale[4], shift[4], mean[4], a[4], b[4], k[4];
+    FOUR(LOAD_FACTORS)
+#define START(j)                                                                                   \
+    mean[j] = j < vectors ? load_at(call->mean, s, vectors, j) : zero();                           \
+    a[j] = j < vectors ? load_at(call->a, s, vectors, j) : zero();                                 \
+    b[j] = j < vectors ? load_at(call->b, s, vectors, j) : zero();                                 \
+    k[j] = j < vectors ? load_at(call->k, s, vectors, j) : zero();
+    FOUR(START)
+    for (int p = 0; p < px->count; p++) {
+        const float *x = px->x[p], *dout = px->dout[p];
+        float *dx = px->dx[p];
+#define PUT(j)                                                                                     \
+    if (j < vectors) {                                                                             \
+        const vec v = load_at(x, s, vectors, j);                                                   \
+        const vec dz = through(pro, how, scale[j], shift[j], v, load_at(dout, s, vectors, j));     \
+        vec out = fused(a[j], dz, fused(b[j], sub(v, mean[j]), k[j]));                             \
+        if (call->add) out = add(load_at(dx, s, vectors, j), out);                                 \
+        store_at(dx, s, vectors, j, out);                                                          \
+    }
+        FOUR(PUT)
+    }
+#undef START
+#undef PUT
+}
+
+static void find_all(struct pixels *px, const struct view *in, const struct view *dout,
+                     const struct view *dx, struct stretch span)
+{
+    px->count = (int)(span.to - span.from);
+    find_pixels(in, span.from, px->count, px->x);
+    find_pixels(dout, span.from, px->count, px->dout);
+    find_pixels(dx, span.from, px->count, px->dx);
+}
+
+static struct stretch next_span(size_t from, size_t to)
+{
+    return (struct stretch){from, to - from < SUM_CHUNK ? to : from + SUM_CHUNK};
+}
+
 void X86(norm_dx)(const struct norm_dx_call *call, size_t from, size_t to)
 {
-    const int channels = call->in.c;
-    const float *mean = call->mean, *a = call->a, *b = call->b, *k = call->k;
-    for (size_t unit = from; unit < to; unit++) {
-        const struct place at = place_of(&call->in, unit);
-        const float *x = pixel_at(&call->in, at), *dout = pixel_at(&call->dout, at);
-        float *dx = pixel_at(&call->dx, at);
-        for (int c = 0; c < channels; c += VL) {
-            const lanes some = first_lanes(channels - c);
-            const struct slope slope = slope_at(&call->prologue, c, some);
-            const vec v = load_lanes(x + c, some);
-            const vec dz = through(&slope, v, load_lanes(dout + c, some));
-            const vec rest = fused(load_lanes(b + c, some), sub(v, load_lanes(mean + c, some)),
-                                   load_lanes(k + c, some));
-            vec out = fused(load_lanes(a + c, some), dz, rest);
-            if (call->add) out = add(load_lanes(dx + c, some), out);
-            store_lanes(dx + c, some, out);
+    const enum slope how = slope_of(&call->prologue);
+    struct pixels px;
+    for (struct stretch span; from < to; from = span.to) {
+        span = next_span(from, to);
+        find_all(&px, &call->in, &call->dout, &call->dx, span);
+        for (int c = 0; c < call->in.c; c += 4 * VL) {
+            const struct strip s = strip_at(c, call->in.c);
+#define DO_HOW(vectors, how) norm_dx(call, &px, &s, vectors, how)
+#define DO(vectors) BY_SLOPE(how, DO_HOW, vectors)
+            BY_VECTORS(&s, DO)
+#undef DO
+#undef DO_HOW
         }
     }
 }
 
+INLINE void map_dx(const struct map_dx_call *call, const struct pixels *px, const struct strip *s,
+                   const int vectors, const enum slope how)
+{
+    const struct prologue *pro = &call->prologue;
+    vec scale[4], shift[4], factor[4];
+    FOUR(LOAD_FACTORS)
+#define START(j)                                                                                   \
+    factor[j] = call->factor && j < vectors ? load_at(call->factor, s, vectors, j) : zero();
+    FOUR(START)
+    for (int p = 0; p < px->count; p++) {
+        const float *x = px->x[p], *dout = px->dout[p];
+        float *dx = px->dx[p];
+#define PUT(j)                                                                                     \
+    if (j < vectors) {                                                                             \
+        vec v = through(pro, how, scale[j], shift[j], load_at(x, s, vectors, j),                   \
+                        load_at(dout, s, vectors, j));                                             \
+        if (call->factor) v = mul(v, factor[j]);                                                   \
+        if (call->add) v = add(load_at(dx, s, vectors, j), v);                                     \
+        store_at(dx, s, vectors, j, v);                                                            \
+    }
+        FOUR(PUT)
+    }
+#undef START
+#undef PUT
+}
+
 void X86(map_dx)(const struct map_dx_call *call, size_t from, size_t to)
 {
-    const int channels = call->in.c;
-    const float *factor = call->factor;
-    for (size_t unit = from; unit < to; unit++) {
-        const struct place at = place_of(&call->in, unit);
-        const float *x = pixel_at(&call->in, at), *dout = pixel_at(&call->dout, at);
-        float *dx = pixel_at(&call->dx, at);
-        for (int c = 0; c < channels; c += VL) {
-            const lanes some = first_lanes(channels - c);
-            const struct slope slope = slope_at(&call->prologue, c, some);
-            vec v = through(&slope, load_lanes(x + c, some), load_lanes(dout + c, some));
-            if (factor) v = mul(v, load_lanes(factor + c, some));
-            if (call->add) v = add(load_lanes(dx + c, some), v);
-            store_lanes(dx + c, some, v);
+    const enum slope how = slope_of(&call->prologue);
+    struct pixels px;
+    for (struct stretch span; from < to; from = span.to) {
+        span = next_span(from, to);
+        find_all(&px, &call->in, &call->dout, &call->dx, span);
+        for (int c = 0; c < call->in.c; c += 4 * VL) {
+            const struct strip s = strip_at(c, call->in.c);
+#define DO_HOW(vectors, how) map_dx(call, &px, &s, vectors, how)
+#define DO(vectors) BY_SLOPE(how, DO_HOW, vectors)
+            BY_VECTORS(&s, DO)
+#undef DO
+#undef DO_HOW
         }
     }
 }
