@@ -175,6 +175,8 @@ static bool hands_on(const struct tape *t, int node)
 static void backward(struct tape *t, int logits)
 {
     t->backward = true;
+    for (int i = 0; i < t->g->nodes; i++) /* made again when needed, rather than kept */
+        if (t->value[i].lazy) t->value[i].kept = false;
     for (int i = logits; i > t->opts->from && t->err.status == XC_OK; i--) {
         if (!t->needs[i]) continue;
         if (tape_watched(t, i) >= 0) tape_grad_keep(t, i);
@@ -187,7 +189,7 @@ static void backward(struct tape *t, int logits)
 static void keep(const struct tape *t, const struct map *m, struct place *to)
 {
     if (m->ref.base != BASE_ARENA) return;
-    t->piece[m->ref.piece].last = t->learn->steps - 1;
+    t->piece[m->ref.piece].lasting = true;
     to->view = m->view;
 }
 
@@ -228,6 +230,7 @@ static xc_status write_tape(struct tape *t, struct error *err)
     backward(t, logits);
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
     each_result(t, logits, keep);
+    if (!learn_chains(t)) return fail_memory(err, (size_t)t->learn->steps * sizeof *t->learn->step);
     if (!learn_place(t)) return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
     each_result(t, logits, find);
     return XC_OK;

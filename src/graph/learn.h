@@ -35,6 +35,7 @@ struct learn_opts {
     bool inference;
     const int *watch; /* node numbers, 0..4 of them, `from` may be one; no duplicates */
     int watches;
+    int threads; /* that will run it at most; more are not used. 0: 1. The arena grows with them */
 };
 #define LEARN_MAX_WATCHES 4
 

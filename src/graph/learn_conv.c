@@ -100,10 +100,18 @@ static struct learn_step *conv_step(struct tape *t, int node, const struct geome
     return s;
 }
 
+/* A window reads each number many times: what is done on load is done before. */
+static struct value input_of(struct tape *t, int node, const struct geometry *g)
+{
+    const int input = t->g->node[node].input[0];
+    if (g->depthwise || g->one_tap) return tape_value(t, input);
+    return (struct value){.map = tape_stored(t, input), .of = input};
+}
+
 static void forward(struct tape *t, int node)
 {
     const struct geometry g = geometry_of(t, node);
-    const struct value in = tape_value(t, t->g->node[node].input[0]);
+    const struct value in = input_of(t, node, &g);
     const struct ref weight = pack(t, node, &g, packing_of(t, &g), false);
     const struct map out = tape_new_value(t, node);
     struct learn_step *s = conv_step(t, node, &g, map_pixels(&out));
@@ -119,22 +127,37 @@ static void forward(struct tape *t, int node)
 /* ---- backward: parameters ----------------------------------------------------------------------
  */
 
+/* By groups of images, unless their parts would take more memory than half of dout. */
+static int images_of(const struct tape *t, int node, size_t numbers)
+{
+    const struct shape out = t->shape[node];
+    const size_t pixels = (size_t)out.h * (size_t)out.w;
+    const int images = tape_images(t, pixels);
+    return images && numbers <= pixels * (size_t)images * (size_t)out.c / 2 ? images : 0;
+}
+
 static void weight_grad(struct tape *t, int node, const struct geometry *g)
 {
-    const struct value in = tape_value(t, t->g->node[node].input[0]);
+    const struct value in = input_of(t, node, g);
     const size_t rows = (size_t)(g->window.kh * g->window.kw) * (size_t)(g->c / g->groups);
-    struct learn_step *s = tape_step(t, node, LEARN_conv_dw, rows);
+    const size_t numbers = rows * (size_t)g->oc;
+    const int images = images_of(t, node, numbers);
+    const struct chunks chunks = chunks_of(&t->grad[node].view, images);
+    const struct ref sum = weight_grad_of(t, node), part = tape_parts(t, images, numbers, sum);
+    struct learn_step *s = tape_step(t, node, LEARN_conv_dw, rows * chunk_groups(&chunks));
     s->fn.conv_dw = t->t->conv_dw;
     s->grain = t->t->conv_dw_grain;
     s->call.conv_dw = (struct conv_dw_call){.type = t->k->type,
                                             .in = in.map.view,
                                             .dout = t->grad[node].view,
                                             .window = g->window,
-                                            .groups = g->groups};
+                                            .groups = g->groups,
+                                            .images = images};
     LINK(t, s, conv_dw.in.data, in.map.ref);
     LINK(t, s, conv_dw.dout.data, t->grad[node].ref);
-    LINK(t, s, conv_dw.dw, weight_grad_of(t, node));
+    LINK(t, s, conv_dw.dw, part);
     PROLOGUE(t, s, conv_dw.prologue, &in);
+    tape_sum_parts(t, node, images, numbers, part, sum);
 }
 
 static void bias_grad(struct tape *t, int node)
@@ -235,7 +258,12 @@ static void depthwise_backward(struct tape *t, int node, const struct geometry *
     struct map dx = {0};
     bool add = false;
     if (t->needs[input]) dx = tape_grad_into(t, input, &add);
-    struct learn_step *s = tape_step(t, node, LEARN_depthwise_grad, (size_t)g->c);
+    const size_t numbers = (size_t)(g->window.kh * g->window.kw) * (size_t)g->c;
+    const int images = images_of(t, node, numbers);
+    const struct chunks chunks = chunks_of(&dout.view, images);
+    const struct ref sum = weight_grad_of(t, node), part = tape_parts(t, images, numbers, sum);
+    struct learn_step *s =
+        tape_step(t, node, LEARN_depthwise_grad, (size_t)g->c * chunk_groups(&chunks));
     s->fn.depthwise_grad = t->t->depthwise_grad;
     s->grain = t->t->depthwise_grad_grain;
     s->call.depthwise_grad = (struct depthwise_grad_call){.type = t->k->type,
@@ -243,13 +271,15 @@ static void depthwise_backward(struct tape *t, int node, const struct geometry *
                                                           .dout = dout.view,
                                                           .dx = dx.view,
                                                           .window = g->window,
+                                                          .images = images,
                                                           .add = add};
     LINK(t, s, depthwise_grad.in.data, in.map.ref);
     LINK(t, s, depthwise_grad.dout.data, dout.ref);
     LINK(t, s, depthwise_grad.dx.data, dx.ref);
     LINK(t, s, depthwise_grad.weight, weight_of(t, node));
-    LINK(t, s, depthwise_grad.dw, weight_grad_of(t, node));
+    LINK(t, s, depthwise_grad.dw, part);
     PROLOGUE(t, s, depthwise_grad.prologue, &in);
+    tape_sum_parts(t, node, images, numbers, part, sum);
 }
 
 static void backward(struct tape *t, int node)

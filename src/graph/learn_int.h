@@ -7,6 +7,7 @@
  *   learn.c        which nodes take part; forward loop, loss, backward loop
  *   learn_tape.c   steps, pieces, values and gradients of nodes
  *   learn_conv.c   ... forward and backward of the operators, side by side
+ *   learn_chain.c  which steps take the batch a few images at a time, one after the other
  *   learn_run.c    the loop over the steps
  */
 #ifndef XC_GRAPH_LEARN_INT_H
@@ -26,6 +27,7 @@
     X(map)                                                                                         \
     X(softmax)                                                                                     \
     X(conv_dw)                                                                                     \
+    X(sum_parts)                                                                                   \
     X(conv_dx)                                                                                     \
     X(depthwise_grad)                                                                              \
     X(channel_sum)                                                                                 \
@@ -83,6 +85,9 @@ struct ref {
     enum base base;
     int piece; /* BASE_ARENA */
     size_t at; /* bytes; on the tape inside the piece, in a finished step inside the arena */
+    /* Of memory that holds only the images of one slice, in a finished step: bytes of an image, and
+     * of a slice. One slice for each thread. */
+    size_t image, slice;
 };
 
 struct link { /* the pointer at byte `field` of the call */
@@ -98,12 +103,22 @@ struct learn_step {
     size_t units, grain;
     int node, links;
     struct link link[STEP_MAX_LINKS];
+    int images; /* the least it takes at once, with so many units; 0: it takes all */
+    size_t per_slice;
+};
+
+/* Steps first .. last: all of them for `images` images, then for the next ones. */
+struct chain {
+    int first, last, images;
 };
 
 struct piece {
     size_t bytes, at;
+    size_t image;    /* bytes of an image in a map */
+    size_t slice;    /* of the images of a slice, when it holds no more than these; or 0 */
     int first, last; /* steps; first -1: never used */
     int holders;     /* gradients of nodes that lie in it */
+    bool lasting;    /* is read after the last step */
 };
 
 struct place { /* of a result in the arena */
@@ -116,6 +131,8 @@ struct learn {
     const struct graph *g;
     struct learn_step *step;
     int steps;
+    struct chain *chain; /* every step is in one */
+    int chains, images, threads;
     size_t bytes;
     void *constants;
     bool *trains; /* by node */
@@ -219,6 +236,15 @@ extern const struct rule rule_conv, rule_dense, rule_norm, rule_affine, rule_act
 
 bool conv_is_cheap(const struct tape *t, int node); /* computed again rather than kept */
 
+/* Images of a group (training.h), for maps of so many pixels; 0: all. */
+int tape_images(const struct tape *t, size_t pixels);
+/* Where a gradient of a parameter is summed up by groups of images, it goes to parts first: */
+struct ref tape_parts(struct tape *t, int images, size_t numbers, struct ref sum);
+void tape_sum_parts(struct tape *t, int node, int images, size_t numbers, struct ref part,
+                    struct ref sum);
+
+/* Cuts the tape into chains, and finds how long pieces live; false: no memory. */
+bool learn_chains(struct tape *t);
 /* Gives the pieces offsets; false: they do not fit an address space. */
 bool learn_place(struct tape *t);
 

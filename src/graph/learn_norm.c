@@ -18,15 +18,28 @@ static struct ref vector_of(const struct tape *t, struct ref first, int i, int c
 /* ---- batch norm --------------------------------------------------------------------------------
  */
 
+/* By groups of images where that makes chains (learn_chain.c). */
+static int images_of(const struct tape *t, const struct map *x)
+{
+    return tape_images(t, (size_t)x->view.h * (size_t)x->view.w);
+}
+
+static struct chunks chunks_for(const struct tape *t, const struct map *x)
+{
+    return chunks_of(&x->view, images_of(t, x));
+}
+
 /* Per chunk of pixels; none when the statistics are not the batch's. */
 static struct ref sums(struct tape *t, int node, const struct map *x)
 {
     if (tape_frozen(t, node)) return (struct ref){0};
-    const size_t chunks = sum_chunks(map_pixels(x));
-    const struct ref partial = tape_vectors(t, chunks * 3, x->view.c);
-    struct learn_step *s = tape_step(t, node, LEARN_norm_sums, chunks);
+    const struct chunks chunks = chunks_for(t, x);
+    const size_t count = chunk_count(&chunks);
+    const struct ref partial = tape_vectors(t, count * 3, x->view.c);
+    struct learn_step *s = tape_step(t, node, LEARN_norm_sums, count);
     s->fn.norm_sums = t->t->norm_sums;
-    s->call.norm_sums = (struct norm_sums_call){.type = t->k->type, .in = x->view};
+    s->call.norm_sums =
+        (struct norm_sums_call){.type = t->k->type, .in = x->view, .images = images_of(t, x)};
     LINK(t, s, norm_sums.in.data, x->ref);
     LINK(t, s, norm_sums.partial, partial);
     return partial;
@@ -42,7 +55,7 @@ static void norm_forward(struct tape *t, int node)
     s->fn.norm_finish = t->t->norm_finish;
     s->call.norm_finish =
         (struct norm_finish_call){.type = t->k->type,
-                                  .pixels = map_pixels(&x),
+                                  .chunks = chunks_for(t, &x),
                                   .c = c,
                                   .epsilon = a->epsilon,
                                   .keep = a->torch_momentum ? 1 - a->momentum : a->momentum,
@@ -92,9 +105,12 @@ static void slope_into(struct tape *t, int node, int input, const struct value *
 static void norm_dsums(struct tape *t, int node, const struct value *v, struct ref partial)
 {
     const struct map dout = t->grad[node];
-    struct learn_step *s = tape_step(t, node, LEARN_norm_dsums, sum_chunks(map_pixels(&dout)));
+    const struct chunks chunks = chunks_for(t, &dout);
+    const size_t count = chunk_count(&chunks);
+    struct learn_step *s = tape_step(t, node, LEARN_norm_dsums, count);
     s->fn.norm_dsums = t->t->norm_dsums;
     LINK_SLOPE(t, s, norm_dsums, *v, dout);
+    s->call.norm_dsums.images = images_of(t, &dout);
     LINK(t, s, norm_dsums.mean, t->extra[node]);
     LINK(t, s, norm_dsums.partial, partial);
 }
@@ -105,7 +121,7 @@ static void norm_dfinish(struct tape *t, int node, struct ref partial, struct re
     struct learn_step *s = tape_step(t, node, LEARN_norm_dfinish, (size_t)c);
     s->fn.norm_dfinish = t->t->norm_dfinish;
     s->call.norm_dfinish = (struct norm_dfinish_call){
-        .type = t->k->type, .pixels = map_pixels(&t->grad[node]), .c = c};
+        .type = t->k->type, .chunks = chunks_for(t, &t->grad[node]), .c = c};
     LINK(t, s, norm_dfinish.partial, partial);
     LINK(t, s, norm_dfinish.gamma, tape_param(t, node, PARAM_GAMMA));
     LINK(t, s, norm_dfinish.rstd, vector_of(t, t->extra[node], RSTD, c));
@@ -142,8 +158,9 @@ static void norm_backward(struct tape *t, int node)
         slope_into(t, node, input, &v, v.scale);
         return;
     }
-    const size_t chunks = sum_chunks(map_pixels(&t->grad[node]));
-    const struct ref partial = tape_vectors(t, chunks * 2, c), factors = tape_vectors(t, 3, c);
+    const struct chunks chunks = chunks_for(t, &t->grad[node]);
+    const struct ref partial = tape_vectors(t, chunk_count(&chunks) * 2, c),
+                     factors = tape_vectors(t, 3, c);
     norm_dsums(t, node, &v, partial);
     norm_dfinish(t, node, partial, factors);
     if (t->needs[input]) norm_dx(t, node, &v, factors);

@@ -66,8 +66,12 @@ bool learn_place(struct tape *t)
     for (int i = 0; i < t->learn->steps; i++) {
         struct learn_step *s = &t->learn->step[i];
         for (int j = 0; j < s->links; j++)
-            if (s->link[j].ref.base == BASE_ARENA)
-                s->link[j].ref.at += t->piece[s->link[j].ref.piece].at;
+            if (s->link[j].ref.base == BASE_ARENA) {
+                const struct piece *p = &t->piece[s->link[j].ref.piece];
+                s->link[j].ref.at += p->at;
+                s->link[j].ref.slice = p->slice;
+                s->link[j].ref.image = p->slice ? p->image : 0;
+            }
     }
     return true;
 }

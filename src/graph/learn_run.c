@@ -53,16 +53,65 @@ static void find_bases(const struct learn *l, const struct learn_io *io, void *a
     base[BASE_DRAW] = &io->draw;
 }
 
-static void run_step(const struct learn_step *s, const void *const base[BASE_COUNT],
-                     struct pool *pool)
+struct run {
+    const struct learn *l;
+    const struct chain *chain;
+    const void *const *base;
+    int parts;
+};
+
+/* The call of a step, for the slice that begins with image `first`, on thread `part`. */
+static void point(const struct learn_step *s, const void *const base[BASE_COUNT], size_t part,
+                  size_t first, struct work *w)
 {
-    struct work w = {s->fn, s->call};
+    w->fn = s->fn;
+    w->call = s->call;
     for (int i = 0; i < s->links; i++) {
-        const struct link *link = &s->link[i];
-        const char *from = base[link->ref.base];
-        const char *to = from ? from + link->ref.at : NULL;
-        memcpy((char *)&w.call + link->field, &to, sizeof to);
+        const struct ref *ref = &s->link[i].ref;
+        const char *from = base[ref->base];
+        const char *to = from ? from + ref->at + part * ref->slice - first * ref->image : NULL;
+        memcpy((char *)&w->call + s->link[i].field, &to, sizeof to);
     }
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void run_slice(const struct run *r, size_t part, size_t first)
+{
+    const struct chain *c = r->chain;
+    const size_t n = (size_t)r->l->images, last = smaller(first + (size_t)c->images, n);
+    for (int i = c->first; i <= c->last; i++) {
+        const struct learn_step *s = &r->l->step[i];
+        const size_t images = (size_t)s->images, end = (last + images - 1) / images * s->per_slice;
+        struct work w;
+        point(s, r->base, part, first, &w);
+        run_kind[s->kind](&w, first / images * s->per_slice, smaller(end, s->units));
+    }
+}
+
+static void run_parts(void *ctx, size_t from, size_t to)
+{
+    const struct run *r = ctx;
+    const size_t images = (size_t)r->chain->images;
+    const size_t slices = ((size_t)r->l->images + images - 1) / images;
+    for (size_t part = from; part < to; part++) {
+        const struct range range = range_part(slices, 1, (size_t)r->parts, part);
+        for (size_t i = range.from; i < range.to; i++) run_slice(r, part, i * images);
+    }
+}
+
+static void run_chain(const struct run *r, struct pool *pool)
+{
+    if (r->chain->images) {
+        pool_for(pool, (size_t)r->parts, 1, run_parts, (void *)r);
+        return;
+    }
+    const struct learn_step *s = &r->l->step[r->chain->first];
+    struct work w;
+    point(s, r->base, 0, 0, &w);
     pool_for(pool, s->units, s->grain, run_kind[s->kind], &w);
 }
 
@@ -70,12 +119,15 @@ xc_status learn_run(const struct learn *l, const struct learn_io *io, void *aren
                     struct pool *pool, const atomic_bool *cancel)
 {
     const void *base[BASE_COUNT];
+    struct run run = {.l = l, .base = base, .parts = pool_threads(pool)};
+    if (run.parts > l->threads) run.parts = l->threads;
     find_bases(l, io, arena, base);
-    for (int i = 0; i < l->steps; i++) {
+    for (int i = 0; i < l->chains; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
         const double start = io->seconds ? clock_seconds() : 0;
-        run_step(&l->step[i], base, pool);
-        if (io->seconds) io->seconds[i] += clock_seconds() - start;
+        run.chain = &l->chain[i];
+        run_chain(&run, pool);
+        if (io->seconds) io->seconds[run.chain->first] += clock_seconds() - start;
     }
     return XC_OK;
 }

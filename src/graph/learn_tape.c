@@ -94,6 +94,7 @@ struct map tape_map(struct tape *t, struct shape s)
     if (!set_strides(&m.view, tape_size(t), &bytes))
         tape_fail(t, XC_ERR_LIMIT, 0, "the activations do not fit into memory");
     m.ref = in_piece(tape_piece(t, bytes));
+    t->piece[m.ref.piece].image = (size_t)m.view.image;
     return m;
 }
 

@@ -65,7 +65,8 @@ static bool *trained_of(const struct trainer *t)
 static xc_status make_plan(struct trainer *t, const bool *frozen, struct error *err)
 {
     const enum loss_kind loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX;
-    const struct learn_opts opts = {.input = input_of(t), .frozen = frozen, .loss = loss};
+    const struct learn_opts opts = {
+        .input = input_of(t), .frozen = frozen, .loss = loss, .threads = pool_threads(t->m->pool)};
     training_kernels_init(&t->kernels, DTYPE_F32, t->m->flags);
     TRY(learn_new(t->g, &t->m->f32, &t->kernels, &opts, &t->learn, err));
     bool *trained = trained_of(t);

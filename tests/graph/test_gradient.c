@@ -393,6 +393,8 @@ static void planted_errors(void **state)
     l.x = graph_relu(l.g, "act", graph_batch_norm(l.g, "one", l.x, a));
     l.x = graph_conv(l.g, "conv", l.x,
                      (struct conv_attr){.oc = 4, .kh = 3, .kw = 3, .pad = {.kind = PAD_SAME}});
+    l.x = graph_relu(l.g, "act_2", graph_batch_norm(l.g, "two", l.x, a));
+    l.x = graph_conv(l.g, "point", l.x, (struct conv_attr){.oc = 4, .kh = 1, .kw = 1});
     close_lane(l, 3);
     for (int fault = 0; fault < 5; fault++) {
         struct training_kernels k = honest;

@@ -6,7 +6,7 @@
  * Rows of A are read where the input lies, pixel by pixel through a list of addresses: then strides
  * and padding are no matter of the inner loop. What is applied on load is applied once a chunk, to
  * a copy. A panel of dout is copied when many tiles use it, so that no two of its rows share a set
- * of the cache.
+ * of the cache, and when its width is not one of whole vectors.
  */
 #include "kernel/x86/act.h"
 #include "kernel/x86/pixels.h"
@@ -64,7 +64,7 @@ INLINE void sum_tile(const int rows, const bool wide, const struct tile *t)
     for (const float *const *at = t->a, *const *end = at + t->pixels; at < end;
          at++, d += d_pixel) {
         const float *a = *at + k;
-        const vec low = load_lanes(d, k_low), high = wide ? load_lanes(d + VL, k_high) : low;
+        const vec low = load(d), high = wide ? load(d + VL) : low;
 #define MULTIPLY(r)                                                                                \
     if (r < rows) {                                                                                \
         const vec x = splat(a[r]);                                                                 \
@@ -156,7 +156,8 @@ static void multiply(struct chunk *c, struct rows r)
     for (int column = 0; column < columns; column += COLUMNS) {
         const int first = c->group * columns + column;
         const int width = columns - column < COLUMNS ? columns - column : COLUMNS;
-        t.d = panel_of(c, first, width, count > MOST_DIRECT || !c->flat, &t.d_pixel);
+        t.d = panel_of(c, first, width, count > MOST_DIRECT || !c->flat || width % VL != 0,
+                       &t.d_pixel);
         t.wide = width > VL;
         t.low = first_lanes(width);
         t.high = first_lanes(width > VL ? width - VL : 0);
