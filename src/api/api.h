@@ -8,6 +8,7 @@
 #define XC_API_API_H
 
 #include "data/dataset.h"
+#include "metric/scores.h"
 #include "model/model.h"
 
 struct xc_context {
@@ -19,6 +20,10 @@ struct xc_context {
 
 struct xc_dataset {
     struct dataset *d;
+};
+
+struct xc_scores {
+    struct scores *s;
 };
 
 /* Where this thread's sentences go; xc_error() shows it. */

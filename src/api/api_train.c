@@ -165,7 +165,17 @@ xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evalu
     if ((int)o.split < 0 || (int)o.split >= XC_SPLITS || !dataset->d->count[o.split])
         return fail(api_error(), XC_ERR_ARGUMENT, "%s: no samples of this split", dataset->d->path);
     TRY(decoders(o.decode_threads, &e.threads));
+    TRY(check_precision(o.precision));
+    if ((int)o.tta < 0 || o.tta > XC_TTA_10CROP)
+        return fail(api_error(), XC_ERR_ARGUMENT, "tta: %d is no xc_tta", (int)o.tta);
+    if (o.scores && o.scores->s->o.multi_label != dataset->d->multi_label)
+        return fail(api_error(), XC_ERR_ARGUMENT, "%s: samples have %s, the scores expect %s",
+                    dataset->d->path, dataset->d->multi_label ? "several labels" : "one label",
+                    dataset->d->multi_label ? "one" : "several");
     e.data = dataset->d;
+    e.precision = o.precision;
+    e.tta = o.tta;
+    e.scores = o.scores ? o.scores->s : NULL;
     e.split = (uint8_t)o.split;
     e.batch = o.batch ? (int)o.batch : EVALUATE_BATCH;
     e.h = (int)o.height;

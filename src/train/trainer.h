@@ -12,9 +12,13 @@
 #define XC_TRAIN_TRAINER_H
 
 #include "graph/learn.h"
+#include "metric/scores.h"
+#include "model/session.h"
 #include "train/feed.h"
+#include "train/runner.h"
 #include "train/score.h"
 #include "train/settings.h"
+#include "train/views.h"
 
 struct trainer_opts {
     const struct machine *machine;
@@ -93,15 +97,19 @@ int trainer_blocks(const struct trainer *t, struct trainer_block out[TRAINER_BLO
 /* XC_ERR_NUMBER when a weight is not finite. */
 XC_NODISCARD xc_status trainer_check(const struct trainer *t, struct error *err);
 
-/* evaluate.c: all of one split through a runner. Who wants to know more than the score looks at
- * each batch and its logits (n, classes). */
+/* evaluate.c: all of one split through a runner, or a session. Who wants to know more than the
+ * score looks at each batch and its logits (n, classes). */
 typedef void evaluate_fn(void *user, const struct batch *b, const float *logits);
 struct evaluation {
-    struct runner *runner; /* of the logits */
+    struct runner *runner; /* of the logits, or */
+    xc_session *session;
+    const struct dataset *data; /* of the labels in scores */
     struct feed *feed;
     int classes, batch;
     bool multi_label;
-    xc_progress_fn *tick; /* or NULL */
+    const struct views *views; /* NULL: the picture as it is */
+    struct scores *scores;     /* gets a row for each picture; or NULL */
+    xc_progress_fn *tick;      /* or NULL */
     void *user;
     evaluate_fn *seen; /* or NULL */
     void *seen_user;
@@ -113,6 +121,9 @@ struct model_evaluation {
     uint8_t split;
     int batch, threads, h, w; /* h, w: 0 = the model's */
     const xc_preprocess *preprocess;
+    xc_precision precision;
+    xc_tta tta;
+    struct scores *scores;
     xc_progress_fn *tick;
     void *user;
     evaluate_fn *seen;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables of scores: what comes back, blocks on disk, and numbers against their definitions. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "harness.h"
+#include "metric/scores.h"
+
+enum { CLASSES = 7, ROWS = 3 * SCORES_BLOCK + 100 };
+
+static double value(uint32_t row, uint32_t c)
+{
+    return (double)(float)(3 * rng_normal(1, RNG_TEST, row, 0, c));
+}
+
+static uint32_t label_of(uint32_t row)
+{
+    uint32_t best = 0;
+    for (uint32_t c = 1; c < CLASSES; c++)
+        if (value(row, c) > value(row, best)) best = c;
+    return rng_uniform(2, RNG_TEST, row, 0, 0) < 0.6f ? best : row % CLASSES;
+}
+
+static struct scores *make(uint32_t rows, bool multi_label)
+{
+    const struct scores_opts o = {.kind = XC_SCORES_LOGITS,
+                                  .classes = CLASSES,
+                                  .multi_label = multi_label,
+                                  .top = 3,
+                                  .bins = 10,
+                                  .folder = "/tmp"};
+    struct scores *s;
+    double x[CLASSES];
+    assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
+    for (uint32_t i = 0; i < rows; i++) {
+        for (uint32_t c = 0; c < CLASSES; c++) x[c] = value(i, c);
+        const int32_t more = (int32_t)((label_of(i) + 1) % CLASSES);
+        const struct scores_row row = {.id = 10 * i,
+                                       .score = x,
+                                       .label = label_of(i),
+                                       .extra = &more,
+                                       .extra_count = multi_label && i % 3 == 0};
+        assert_int_equal(scores_add(s, &row, NULL), XC_OK);
+    }
+    return s;
+}
+
+static void comes_back(void **state)
+{
+    (void)state;
+    static double column[ROWS], block[SCORES_BLOCK * CLASSES];
+    struct scores *s = make(ROWS, false);
+    assert_int_equal(s->spill.blocks, 3);
+    for (uint32_t c = 0; c < CLASSES; c++) {
+        assert_int_equal(spill_column(&s->spill, c, column, NULL), XC_OK);
+        for (uint32_t i = 0; i < ROWS; i++) assert_true(column[i] == value(i, c));
+    }
+    for (uint32_t b = 0; b < 4; b++) {
+        assert_int_equal(spill_block(&s->spill, b, block, NULL), XC_OK);
+        assert_int_equal(spill_rows(&s->spill, b), b < 3 ? SCORES_BLOCK : 100);
+        for (uint32_t i = 0; i < spill_rows(&s->spill, b); i++)
+            for (uint32_t c = 0; c < CLASSES; c++)
+                assert_true(block[i * CLASSES + c] == value(b * SCORES_BLOCK + i, c));
+    }
+    scores_free(s);
+}
+
+static double loss_at(uint32_t row, double temperature, double *confidence)
+{
+    double sum = 0, most = -INFINITY;
+    for (uint32_t c = 0; c < CLASSES; c++) {
+        sum += exp(value(row, c) / temperature);
+        most = fmax(most, value(row, c));
+    }
+    if (confidence) *confidence = exp(most / temperature) / sum;
+    return log(sum) - value(row, label_of(row)) / temperature;
+}
+
+static void sums(void **state)
+{
+    (void)state;
+    struct scores *s = make(ROWS, false);
+    struct scores_sum got;
+    double loss = 0, p;
+    assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        loss += loss_at(i, 1, &p);
+        assert_true(fabs(scores_confidence(s, &s->entry[i]) - p) < 1e-12);
+    }
+    assert_true(fabs(got.loss - loss / ROWS) < 1e-12);
+    assert_true(got.top1 > ROWS / 2 && got.topk > got.top1 && got.topk < ROWS);
+    scores_free(s);
+}
+
+static void temperature(void **state)
+{
+    (void)state;
+    struct scores *s = make(ROWS, false);
+    struct scores_sum got;
+    double t, best = INFINITY, at = 0;
+    assert_int_equal(scores_fit_temperature(s, &t, NULL), XC_OK);
+    for (int i = -200; i <= 200; i++) { /* a grid around it finds no better one */
+        double loss = 0;
+        const double try = t * exp(i * 1e-3);
+        for (uint32_t r = 0; r < ROWS; r++) loss += loss_at(r, try, NULL);
+        if (loss < best) {
+            best = loss;
+            at = try;
+        }
+    }
+    assert_true(at == t);
+    assert_int_equal(scores_set_temperature(s, t, NULL), XC_OK);
+    assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
+    assert_true(fabs(got.loss - best / ROWS) < 1e-12);
+    assert_int_equal(scores_set_temperature(s, 1, NULL), XC_OK);
+    scores_free(s);
+}
+
+static void several_labels(void **state)
+{
+    (void)state;
+    struct scores *s = make(ROWS, true);
+    struct scores_sum got;
+    double loss = 0, precision = 0;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        const uint32_t first = label_of(i), second = (first + 1) % CLASSES;
+        double hits = 0, sum = 0;
+        uint32_t place[CLASSES], labels = i % 3 == 0 ? 2 : 1;
+        for (uint32_t c = 0; c < CLASSES; c++) {
+            const bool is = c == first || (labels == 2 && c == second);
+            const double q = 1 / (1 + exp(-value(i, c)));
+            loss -= log(is ? q : 1 - q);
+            uint32_t at = 0;
+            for (uint32_t k = 0; k < CLASSES; k++) at += value(i, k) > value(i, c);
+            place[at] = is;
+        }
+        for (uint32_t at = 0; at < 3; at++)
+            if (place[at]) sum += ++hits / (at + 1);
+        precision += sum / labels;
+    }
+    assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
+    assert_true(fabs(got.loss - loss / ROWS) < 1e-10);
+    assert_true(fabs(got.map_at_k - precision / ROWS) < 1e-12);
+    scores_free(s);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    struct scores *s = make(3, false);
+    struct error err;
+    double x[CLASSES] = {0};
+    struct scores_row row = {.score = x, .label = CLASSES};
+    assert_int_equal(scores_add(s, &row, &err), XC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "row 3: label 7"));
+    row.label = 0;
+    x[2] = NAN;
+    assert_int_equal(scores_add(s, &row, &err), XC_ERR_NUMBER);
+    assert_int_equal(scores_set_temperature(s, 0, &err), XC_ERR_ARGUMENT);
+    assert_int_equal(s->entries, 3);
+    scores_free(s);
+    const struct scores_opts o = {.kind = XC_SCORES_LOGITS,
+                                  .classes = 2,
+                                  .top = 1,
+                                  .bins = 1,
+                                  .folder = "/nonexistent/folder"};
+    assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
+    row.score = x;
+    xc_status status = XC_OK;
+    for (int i = 0; i < SCORES_BLOCK && status == XC_OK; i++) status = scores_add(s, &row, &err);
+    assert_int_equal(status, XC_ERR_IO);
+    assert_non_null(strstr(err.text, "/nonexistent/folder"));
+    scores_free(s);
+}
+
+RUN(cmocka_unit_test(comes_back), cmocka_unit_test(sums), cmocka_unit_test(temperature),
+    cmocka_unit_test(several_labels), cmocka_unit_test(refusals))
