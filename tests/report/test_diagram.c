@@ -63,7 +63,7 @@ static void test_every_network(void **state)
         assert_int_equal(drawn_params(d), xc_model_get_info(model)->params);
         assert_int_equal(overlaps(d), 0);
         diagram_write(d, 0, true, &p);
-        for (int s = 0; s < d->sections; s++) diagram_write_section(d, s, &p);
+        for (int s = 0; s < d->sections; s++) diagram_write_section(d, s, s % 2 == 0, &p);
         assert_false(p.failed);
         assert_null(strstr(p.at, "nan"));
         assert_null(strstr(p.at, "(null)"));
@@ -71,6 +71,33 @@ static void test_every_network(void **state)
         diagram_free(d);
         xc_model_unref(model);
     }
+}
+
+static void test_modules(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"input",    "block1",     "block2",  "block3",  "block4",
+                                       "block5",   "block6",     "block7",  "block8",  "block9",
+                                       "block10",  "block11",    "block12", "block13", "block14",
+                                       "avg_pool", "predictions"};
+    xc_model *model = NULL;
+    struct modules m;
+    struct diagram *d = draw("xception", &model);
+    uint64_t params = 0, macs = 0;
+    assert_true(modules_make(d, model, &m));
+    assert_int_equal(m.count, sizeof name / sizeof *name);
+    for (int i = 0; i < m.count; i++) {
+        assert_string_equal(m.at[i].name, name[i]);
+        params += m.at[i].params;
+        macs += m.at[i].macs;
+    }
+    assert_int_equal(params, 22910480);
+    assert_int_equal(macs, 8357403496);
+    assert_int_equal(m.at[2].params, 36032);
+    assert_int_equal(m.at[13].macs, 539717360);
+    modules_free(&m);
+    diagram_free(d);
+    xc_model_unref(model);
 }
 
 static void test_flows(void **state)
@@ -92,4 +119,5 @@ static void test_flows(void **state)
     xc_model_unref(model);
 }
 
-RUN(cmocka_unit_test(test_every_network), cmocka_unit_test(test_flows))
+RUN(cmocka_unit_test(test_every_network), cmocka_unit_test(test_modules),
+    cmocka_unit_test(test_flows))

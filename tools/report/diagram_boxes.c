@@ -64,6 +64,11 @@ static bool leads(const struct item *item, int self)
     if (it->role != ACT || it->readers != 1 || it->inputs != 1) return false;
     const struct item *reader = &item[it->reader];
     if (reader->role != MAIN || reader->inputs != 1) return false;
+    int from = it->input[0];
+    while (item[from].role == NORM && item[from].inputs == 1) from = item[from].input[0];
+    if (starts_with(it->layer.name, item[from].layer.name) &&
+        strlen(item[from].layer.name) >= strlen(reader->layer.name))
+        return false;
     return starts_with(it->layer.name, reader->layer.name) || item[it->input[0]].readers > 1;
 }
 
@@ -161,9 +166,10 @@ static void open_box(struct diagram *d, struct item *it)
     if (*own_activation(&it->layer)) append(b->line[2], own_activation(&it->layer));
 }
 
-static void close_item(struct diagram *d, const struct item *it)
+static void close_item(struct diagram *d, const struct item *it, int self)
 {
     struct box *b = &d->box[it->box];
+    b->end = (uint32_t)self;
     b->params += it->layer.params;
     b->height = it->layer.height;
     b->width = it->layer.width;
@@ -183,7 +189,7 @@ static void place_items(struct diagram *d, struct item *item, int count)
         } else {
             open_box(d, it);
         }
-        close_item(d, it);
+        close_item(d, it, i);
         if (it->inputs == 1 && leads(item, it->input[0])) {
             append(d->box[it->box].line[0], item[it->input[0]].layer.kind);
             item[it->input[0]].box = it->box;
@@ -235,7 +241,8 @@ bool boxes_make(struct diagram *d, const xc_model *model)
     const int count = (int)info->layers;
     struct item *item = calloc((size_t)count + 1, sizeof *item);
     d->box = calloc((size_t)count + 1, sizeof *d->box);
-    bool good = item && d->box;
+    d->box_of = calloc((size_t)count + 1, sizeof *d->box_of);
+    bool good = item && d->box && d->box_of;
     for (int i = 0; good && i < count; i++) {
         good = xc_model_layer(model, (uint32_t)i, &item[i].layer) == XC_OK;
         if (!good) break;
@@ -246,6 +253,8 @@ bool boxes_make(struct diagram *d, const xc_model *model)
         place_items(d, item, count);
         join_boxes(d, item, count);
         say_norm(d);
+        for (int i = 0; i < count; i++) d->box_of[i] = item[i].box;
+        d->layers = info->layers;
         d->params = info->params;
         d->macs = info->macs;
         d->height = info->height;

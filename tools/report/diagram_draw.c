@@ -233,20 +233,28 @@ static double section_right(const struct section *s)
     return right + PANEL_PAD + (right < LABEL_ROOM ? LABEL_ROOM - right : 0);
 }
 
-/* In a panel whose upper left corner is (x, y); width, height: of the panel. */
-static void draw_section(struct pen *p, const struct section *s, double x, double y, double width,
-                         double height)
+static void draw_panel(struct page *to, const char *title, double x, double y, double width,
+                       double height)
 {
-    const struct diagram *d = p->d;
-    char shape[BOX_TEXT];
-    put(p->to,
+    put(to,
         "<rect class=\"panel\" x=\"%ld\" y=\"%ld\" width=\"%ld\" height=\"%ld\" "
         "rx=\"10\"/>\n",
         px(x), px(y), px(width), px(height));
-    text_at(p->to, "t", x + width / 2, y + 25, s->title);
+    text_at(to, "t", x + width / 2, y + 25, title);
+}
+
+/* In a panel whose upper left corner is (x, y); width, height: of the panel. */
+static void draw_section(struct pen *p, const struct section *s, double x, double y, double width,
+                         double height, bool framed)
+{
+    const struct diagram *d = p->d;
+    char shape[BOX_TEXT];
     const double left = section_left(d, s), right = section_right(s);
     const double middle = x + left + (width - left - right) / 2;
-    y += PANEL_TOP;
+    if (framed) {
+        draw_panel(p->to, s->title, x, y, width, height);
+        y += PANEL_TOP;
+    }
     const struct block *first = &d->block[d->repeat[s->first].first];
     if (!has_input(d, s)) {
         const struct box *from = &d->box[first->from];
@@ -376,7 +384,7 @@ void diagram_write(const struct diagram *d, int columns, bool alone, struct page
         for (int k = c->first; k <= c->last; k++) {
             double h = section_height(d, &d->section[k]);
             if (k == c->last && MARGIN + full - y > h) h = MARGIN + full - y;
-            draw_section(&p, &d->section[k], x, y, c->width, h);
+            draw_section(&p, &d->section[k], x, y, c->width, h, true);
             y += h + PANEL_GAP;
             if (k < c->last) wire(to, x + c->width / 2, y - PANEL_GAP, 0, x + c->width / 2, y);
         }
@@ -391,13 +399,14 @@ void diagram_write(const struct diagram *d, int columns, bool alone, struct page
     put(to, "</svg>\n");
 }
 
-void diagram_write_section(const struct diagram *d, int section, struct page *to)
+void diagram_write_section(const struct diagram *d, int section, bool framed, struct page *to)
 {
     const struct section *s = &d->section[section];
     struct pen p = {.d = d, .to = to};
-    const double width = section_left(d, s) + section_right(s), height = section_height(d, s);
+    const double width = section_left(d, s) + section_right(s);
+    const double height = section_height(d, s) - (framed ? 0 : PANEL_TOP + PANEL_PAD);
     open_svg(to, width + 2, height + 2, false, s->title);
-    draw_section(&p, s, 1, 1, width, height);
+    draw_section(&p, s, 1, 1, width, height, framed);
     put(to, "</svg>\n");
 }
 
@@ -424,6 +433,7 @@ void diagram_free(struct diagram *d)
 {
     if (!d) return;
     free(d->box);
+    free(d->box_of);
     free(d->block);
     free(d->repeat);
     free(d->section);

@@ -30,6 +30,7 @@ struct box {
     bool shortcut;                    /* drawn beside the way of the others */
     uint32_t height, width, channels; /* of what comes out */
     uint64_t params;
+    uint32_t end;                           /* the layer whose output it is */
     int input[BOX_INPUTS], inputs, readers; /* boxes */
     double x, y, w, h;                      /* in its block; x: the middle */
 };
@@ -58,6 +59,8 @@ struct diagram {
     struct repeat *repeat;
     struct section *section;
     int boxes, blocks, repeats, sections;
+    int *box_of; /* by layer */
+    uint32_t layers;
     bool all_norm; /* every convolution has a batch norm: said once, below */
     uint64_t params, macs;
     uint32_t height, width, channels; /* of the input */

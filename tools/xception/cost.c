@@ -10,7 +10,7 @@
 
 #include "bar.h"
 
-enum { LEAST_RUNS = 6, MOST_RUNS = 200 };
+enum { LEAST_RUNS = 6, FEW_RUNS = 2, MOST_RUNS = 200 };
 #define SECONDS 0.12
 
 xc_status cost_context(const char *cpu, xc_context **out)
@@ -37,51 +37,45 @@ static double thread_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* One run: the time of its steps that multiply, and the part of it in which the thread had a
- * processor. */
-struct sample {
-    double seconds, part;
-};
-
-static xc_status time_once(xc_session *session, const float *input, double *seconds,
-                           struct sample *out)
+xc_status cost_steps(xc_session *session, const float *input, double limit, double *seconds)
 {
-    xc_step step;
-    const double begun = bar_now(), own = thread_seconds();
-    xc_status status = xc_run_timed(session, input, 1, seconds);
-    *out = (struct sample){0, (thread_seconds() - own) / (bar_now() - begun)};
-    for (uint32_t i = 0; i < xc_session_steps(session) && status == XC_OK; i++) {
-        status = xc_session_step(session, i, &step);
-        if (status == XC_OK && step.macs) out->seconds += seconds[i];
+    const uint32_t steps = xc_session_steps(session);
+    double *now = calloc(steps + 1u, sizeof *now), least = 0, sum = 0;
+    xc_status status = now ? XC_OK : XC_ERR_MEMORY;
+    const double start = bar_now();
+    for (int i = 0; i < MOST_RUNS && status == XC_OK; i++) {
+        const double gone = (bar_now() - start) / limit;
+        if ((i >= FEW_RUNS && gone > 10) || (i >= LEAST_RUNS && gone > 1)) break;
+        const double begun = thread_seconds();
+        status = xc_run_timed(session, input, 1, now);
+        const double whole = thread_seconds() - begun;
+        least = i <= 1 || whole < least ? whole : least; /* the first run warms up */
+        for (uint32_t k = 0; k < steps; k++)
+            seconds[k] = i <= 1 || now[k] < seconds[k] ? now[k] : seconds[k];
     }
+    for (uint32_t k = 0; k < steps; k++) sum += seconds[k];
+    for (uint32_t k = 0; k < steps && sum > least; k++) seconds[k] *= least / sum;
+    free(now);
     return status;
 }
 
-/* A whole run counts before one that others interrupted; of those the least interrupted one. */
-static bool is_better(const struct sample *a, const struct sample *than)
-{
-    const bool whole = a->part > 0.96, was = than->part > 0.96;
-    return whole == was ? whole ? a->seconds < than->seconds : a->part > than->part : whole;
-}
-
-static xc_status time_runs(xc_model *model, double *ms)
+/* All steps that multiply. */
+static xc_status time_model(xc_model *model, double *ms)
 {
     const xc_model_info *info = xc_model_get_info(model);
     const size_t count = (size_t)info->height * info->width * info->channels;
     xc_session *session = NULL;
+    xc_step step;
     double *seconds = NULL;
-    struct sample best = {0}, now;
     float *input = calloc(count, sizeof *input);
     xc_status status = input ? xc_session_new(model, NULL, &session) : XC_ERR_MEMORY;
     if (status == XC_OK) seconds = calloc(xc_session_steps(session) + 1u, sizeof *seconds);
     if (status == XC_OK && !seconds) status = XC_ERR_MEMORY;
     for (size_t i = 0; input && i < count; i++) input[i] = (float)(i * 7 % 256) / 128 - 1;
-    const double end = bar_now() + SECONDS;
-    for (int i = 0; i < MOST_RUNS && status == XC_OK && (i < LEAST_RUNS || bar_now() < end); i++) {
-        status = time_once(session, input, seconds, &now);
-        if (i == 1 || (i > 1 && is_better(&now, &best))) best = now; /* the first one warms up */
-    }
-    *ms = best.seconds * 1e3 * (best.part < 1 ? best.part : 1);
+    if (status == XC_OK) status = cost_steps(session, input, SECONDS, seconds);
+    *ms = 0;
+    for (uint32_t i = 0; status == XC_OK && i < xc_session_steps(session); i++)
+        if (xc_session_step(session, i, &step) == XC_OK && step.macs) *ms += seconds[i] * 1e3;
     xc_session_free(session);
     free(seconds);
     free(input);
@@ -96,7 +90,7 @@ xc_status cost_of(xc_context *context, const char *arch, bool timed, struct cost
     if (timed) opts.weights = XC_WEIGHTS_RANDOM;
     xc_status status = xc_model_create(context, arch, &opts, &model);
     if (status == XC_OK) count_params(model, out);
-    if (status == XC_OK && timed) status = time_runs(model, &out->ms);
+    if (status == XC_OK && timed) status = time_model(model, &out->ms);
     xc_model_unref(model);
     return status;
 }

@@ -17,6 +17,10 @@ xc_status cost_context(const char *cpu, xc_context **out);
 /* Of a small network that is made for it, with random weights. context: cost_context. */
 xc_status cost_of(xc_context *context, const char *arch, bool timed, struct cost *out);
 
+/* seconds[i]: the least time of step i in several runs on input, in about `limit` seconds; together
+ * no more than a run had of a processor. */
+xc_status cost_steps(xc_session *session, const float *input, double limit, double *seconds);
+
 /* A convolution of a network as separable and as regular one: same input, same output size. */
 struct cost_pair {
     const char *name;                                       /* lives as long as the model */
