@@ -68,6 +68,19 @@ xc_status xc_prepare(xc_session *session, const xc_image *image, float *out)
     return session_prepare(session, image, out, api_error());
 }
 
+xc_status xc_session_shape(const xc_session *session, const char *name, uint32_t *height,
+                           uint32_t *width, uint32_t *channels)
+{
+    struct shape shape;
+    if (!session) return refuse_null("session");
+    if (!name) return refuse_null("name");
+    TRY(session_shape(session, name, &shape, api_error()));
+    if (height) *height = (uint32_t)shape.h;
+    if (width) *width = (uint32_t)shape.w;
+    if (channels) *channels = (uint32_t)shape.c;
+    return XC_OK;
+}
+
 static xc_status check_batch(const xc_session *session, uint32_t n)
 {
     uint32_t most = (uint32_t)session_input(session).n;

@@ -14,7 +14,8 @@ enum rng_purpose {
     RNG_AUGMENT = 3,
     RNG_DROPOUT = 4,
     RNG_TEST = 5,
-    RNG_SPLIT = 6
+    RNG_SPLIT = 6,
+    RNG_EXPLAIN = 7
 };
 
 /* Four words for counter i of the stream (seed, purpose, a, b). */

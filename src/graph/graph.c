@@ -335,3 +335,11 @@ int graph_find(const struct graph *g, const char *name)
         if (strcmp(g->node[i].name, name) == 0) return i;
     return -1;
 }
+
+int graph_find_layer(const struct graph *g, const char *name)
+{
+    int node = graph_find(g, name);
+    for (int i = g->nodes - 1; node < 0 && i >= 0; i--)
+        if (strcmp(g->node[i].layer, name) == 0) node = i;
+    return node;
+}

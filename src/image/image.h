@@ -64,4 +64,10 @@ bool colour_parse(const char *word, xc_colour *out);
 XC_NODISCARD xc_status image_prepare(const xc_image *image, const xc_preprocess *p, int height,
                                      int width, int channels, float *out, struct error *err);
 
+/* Which part of the upright picture would the input of this size show? In the picture's pixels;
+ * with XC_FIT_PAD it reaches beyond them. */
+XC_NODISCARD xc_status image_shown(const xc_image *image, const xc_preprocess *p, int height,
+                                   int width, double *left, double *upper, double *right,
+                                   double *lower, struct error *err);
+
 #endif

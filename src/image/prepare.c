@@ -146,3 +146,18 @@ xc_status image_prepare(const xc_image *image, const xc_preprocess *p, int heigh
     scale(p, channels, (size_t)width * (size_t)height, out);
     return XC_OK;
 }
+
+xc_status image_shown(const xc_image *image, const xc_preprocess *p, int height, int width,
+                      double *left, double *upper, double *right, double *lower, struct error *err)
+{
+    const struct view view = view_of(image, p->apply_exif);
+    struct fit fit;
+    TRY(fit_choose(&view, p, width, height, &fit, err));
+    const double x = (double)fit.canvas_w / (double)fit.out_w;
+    const double y = (double)fit.canvas_h / (double)fit.out_h;
+    *left = fit.window.x * x - fit.left;
+    *upper = fit.window.y * y - fit.top;
+    *right = *left + fit.window.w * x;
+    *lower = *upper + fit.window.h * y;
+    return XC_OK;
+}

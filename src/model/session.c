@@ -66,14 +66,6 @@ static bool add_result(xc_session *s, const char *name, int node, bool softmax)
     return copy != NULL;
 }
 
-static int find_node(const struct graph *g, const char *name)
-{
-    int node = graph_find(g, name);
-    for (int i = g->nodes - 1; node < 0 && i >= 0; i--)
-        if (strcmp(g->node[i].layer, name) == 0) node = i;
-    return node;
-}
-
 static const struct result *find_result(const xc_session *s, const char *name)
 {
     for (int i = 0; i < s->results; i++)
@@ -94,7 +86,7 @@ static xc_status choose_results(xc_session *s, const xc_session_opts *opts, stru
     for (int i = 0; i < g->outputs; i++)
         named = add_result(s, g->output[i].name, g->output[i].node, false) && named;
     for (uint32_t i = 0; i < opts->tap_count; i++) {
-        int node = find_node(g, opts->taps[i]);
+        int node = graph_find_layer(g, opts->taps[i]);
         if (node < 0)
             return fail(err, XC_ERR_ARGUMENT, "%s: no layer has this name", opts->taps[i]);
         named = add_result(s, opts->taps[i], node, false) && named;
@@ -422,6 +414,11 @@ struct shape session_input(const xc_session *s)
     return s->input;
 }
 
+const xc_preprocess *session_preprocess(const xc_session *s)
+{
+    return &s->preprocess;
+}
+
 size_t session_arena_bytes(const xc_session *s)
 {
     const int threads = pool_threads(s->model->machine->pool);
@@ -440,13 +437,30 @@ struct plan_step session_step(const xc_session *s, int i)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+static xc_status result_of(const xc_session *s, const char *name, const struct result **out,
+                           struct error *err)
+{
+    *out = find_result(s, name);
+    if (*out) return XC_OK;
+    return fail(err, XC_ERR_ARGUMENT, "%s: neither an output nor a tapped layer of this session",
+                name);
+}
+
+xc_status session_shape(const xc_session *s, const char *name, struct shape *out, struct error *err)
+{
+    const struct result *r;
+    struct view view = {0};
+    TRY(result_of(s, name, &r, err));
+    plan_view(s->plan, r->node, NULL, &view); /* it was there when the session was made */
+    *out = (struct shape){1, view.h, view.w, view.c};
+    return XC_OK;
+}
+
 xc_status session_read(const xc_session *s, const char *name, enum dtype type, void *out,
                        size_t count, size_t *written, struct error *err)
 {
-    const struct result *r = find_result(s, name);
-    if (!r)
-        return fail(err, XC_ERR_ARGUMENT,
-                    "%s: neither an output nor a tapped layer of this session", name);
+    const struct result *r;
+    TRY(result_of(s, name, &r, err));
     if (s->ran == 0) return fail(err, XC_ERR_ARGUMENT, "%s: nothing has run yet", name);
     const size_t numbers = s->ran * r->count;
     *written = numbers;

@@ -14,7 +14,8 @@ XC_NODISCARD xc_status session_new(xc_model *model, const xc_session_opts *opts,
                                    struct error *err);
 void session_free(xc_session *session);
 void session_cancel(xc_session *session);
-struct shape session_input(const xc_session *session); /* n = max_batch */
+struct shape session_input(const xc_session *session);              /* n = max_batch */
+const xc_preprocess *session_preprocess(const xc_session *session); /* in use */
 size_t session_arena_bytes(const xc_session *session);
 
 /* out: (h, w, c) float32. */
@@ -30,6 +31,9 @@ struct plan_step session_step(const xc_session *session, int i);
  * out NULL: only *written is set. */
 XC_NODISCARD xc_status session_read(const xc_session *session, const char *name, enum dtype type,
                                     void *out, size_t count, size_t *written, struct error *err);
+/* Of one image, n = 1. */
+XC_NODISCARD xc_status session_shape(const xc_session *session, const char *name, struct shape *out,
+                                     struct error *err);
 XC_NODISCARD xc_status session_classify(xc_session *session, const xc_image *const *images,
                                         uint32_t n, uint32_t k, xc_answer *answers,
                                         struct error *err);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Explanations of the public interface. */
+#include <math.h>
+
+#include "api/api.h"
+#include "explain/explain.h"
+#include "explain/pca.h"
+
+static const struct {
+    const char *name, *source;
+} methods[] = {
+#define XC_X(id, name, source) [id] = {name, source},
+    XC_EXPLAIN_LIST(XC_X)
+#undef XC_X
+};
+enum { METHODS = sizeof methods / sizeof *methods, MOST_CHANNELS = 1 << 24, CELLS = 64 };
+
+static bool is_method(xc_explain_method method)
+{
+    return (int)method >= 0 && (int)method < METHODS;
+}
+
+const char *xc_explain_method_name(xc_explain_method method)
+{
+    return is_method(method) ? methods[method].name : NULL;
+}
+
+const char *xc_explain_method_source(xc_explain_method method)
+{
+    return is_method(method) ? methods[method].source : NULL;
+}
+
+xc_status xc_explainer_new(xc_model *model, const xc_explain_opts *opts, xc_explainer **out)
+{
+    xc_explain_opts o = XC_EXPLAIN_OPTS_INIT;
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!model) return refuse_null("model");
+    TRY(options_read(&o, sizeof o, opts, "xc_explain_opts"));
+    if (!is_method(o.method))
+        return fail(api_error(), XC_ERR_ARGUMENT, "method: %d is not one of xc_explain_method",
+                    (int)o.method);
+    if (o.height > INT32_MAX || o.width > INT32_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u is too large", o.height,
+                    o.width);
+    TRY(check_precision(o.precision));
+    xc_preprocess preprocess = model->info.preprocess;
+    TRY(options_read(&preprocess, sizeof preprocess, o.preprocess, "xc_preprocess"));
+    if (o.preprocess) o.preprocess = &preprocess;
+    return explainer_new(model, &o, out, api_error());
+}
+
+void xc_explainer_free(xc_explainer *explainer)
+{
+    explainer_free(explainer);
+}
+
+xc_status xc_explain(xc_explainer *explainer, const xc_image *image, int64_t class_index,
+                     xc_heatmap *out)
+{
+    if (!explainer) return refuse_null("explainer");
+    if (!image) return refuse_null("image");
+    if (!out) return refuse_null("out");
+    return explain_image(explainer, image, class_index, out, api_error());
+}
+
+xc_status xc_explain_input(xc_explainer *explainer, const float *input, int64_t class_index,
+                           xc_heatmap *out)
+{
+    if (!explainer) return refuse_null("explainer");
+    if (!input) return refuse_null("input");
+    if (!out) return refuse_null("out");
+    return explain_input(explainer, input, class_index, out, api_error());
+}
+
+xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const xc_heat_opts *opts,
+                          xc_image **out)
+{
+    xc_heat_opts o = XC_HEAT_OPTS_INIT;
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!heat) return refuse_null("heat");
+    if (!image) return refuse_null("image");
+    TRY(options_read(&o, sizeof o, opts, "xc_heat_opts"));
+    return heat_draw(heat, image, &o, out, api_error());
+}
+
+void xc_heat_colour(double t, uint8_t rgb[3])
+{
+    heat_colour(t, rgb);
+}
+
+xc_status xc_explain_check(xc_explainer *explainer, const xc_heatmap *heat, uint32_t steps,
+                           float *deleted, float *inserted, xc_faithfulness *out)
+{
+    if (!explainer) return refuse_null("explainer");
+    if (!heat) return refuse_null("heat");
+    if (!out) return refuse_null("out");
+    if (steps < 2 || steps > 1000)
+        return fail(api_error(), XC_ERR_ARGUMENT, "steps: %u, expected 2..1000", steps);
+    return explain_check(explainer, heat->value, steps, deleted, inserted, out, api_error());
+}
+
+xc_status xc_model_randomise(const xc_model *model, double part, uint64_t seed, xc_model **out)
+{
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!model) return refuse_null("model");
+    return model_randomise(model, part, seed, out, api_error());
+}
+
+xc_status xc_map_sheet(const float *map, uint32_t height, uint32_t width, uint32_t channels,
+                       uint32_t most, xc_image **out)
+{
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!map) return refuse_null("map");
+    if (!height || !width || !channels || channels > MOST_CHANNELS || height > UINT16_MAX ||
+        width > UINT16_MAX || most > INT32_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "a map of %ux%ux%u", height, width, channels);
+    return map_sheet(map, (int)height, (int)width, (int)channels, most ? (int)most : CELLS, out,
+                     api_error());
+}
+
+xc_status xc_filter_sheet(const xc_model *model, xc_image **out)
+{
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!model) return refuse_null("model");
+    return filter_sheet(model, out, api_error());
+}
+
+const char *xc_model_feature_layer(const xc_model *model)
+{
+    return model ? model->graph->node[layer_features(model->graph)].name : NULL;
+}
+
+xc_status xc_pca(const float *rows, uint32_t count, uint32_t width, uint32_t components,
+                 double *scores, double *axes, double *variances)
+{
+    if (!rows) return refuse_null("rows");
+    if (!scores) return refuse_null("scores");
+    if (!count || !width || !components || components > INT32_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "%u components of %u rows of %u numbers",
+                    components, count, width);
+    for (size_t i = 0; i < (size_t)count * width; i++)
+        if (!isfinite(rows[i]))
+            return fail(api_error(), XC_ERR_NUMBER, "row %zu has a number that is not finite",
+                        i / width);
+    const struct pca p = {
+        .rows = rows, .count = count, .width = width, .components = (int)components};
+    return pca(&p, scores, axes, variances, api_error());
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which layer shows where the network looks, and which describes a picture, if nobody says? */
+#include "explain/explain.h"
+
+static int logits_of(const struct graph *g)
+{
+    const int last = g->output[0].node;
+    const struct node *n = &g->node[last];
+    const bool sigmoid = n->kind == OP_ACT && n->act.kind == ACT_SIGMOID;
+    return n->kind == OP_SOFTMAX || sigmoid ? n->input[0] : last;
+}
+
+int layer_last_map(const struct graph *g)
+{
+    for (int i = logits_of(g); i > 0; i = g->node[i].input[0])
+        if (g->node[i].out.h > 1 || g->node[i].out.w > 1) return i;
+    return -1;
+}
+
+int layer_features(const struct graph *g)
+{
+    for (int i = logits_of(g); i > 0; i = g->node[i].input[0]) {
+        if (g->node[i].kind != OP_DENSE && g->node[i].kind != OP_CONV) continue;
+        i = g->node[i].input[0];
+        while (g->node[i].kind == OP_DROPOUT) i = g->node[i].input[0];
+        return i;
+    }
+    return g->output[0].node;
+}
