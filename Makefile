@@ -4,9 +4,10 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?=
 PEERS ?= onnxruntime openvino
-export FUZZ_SECONDS FUZZ_TARGETS PEERS
+MINUTES ?= 60
+export FUZZ_SECONDS FUZZ_TARGETS PEERS MINUTES
 
-.PHONY: build demo test test-oracles test-web bench bench-peers fuzz coverage install clean help
+.PHONY: build demo test test-oracles test-web bench bench-peers fuzz crash valgrind soak coverage install clean help
 
 build: ## build the command and the library in build/release
 	@scripts/build release
@@ -41,6 +42,20 @@ bench-peers: ## compare with others, in private Python environments; PEERS="onnx
 fuzz: ## FUZZ_SECONDS for each target; FUZZ_TARGETS="a b" for some
 	@scripts/deps test
 	@scripts/fuzz
+
+crash: ## kill a training run 200 times; the end must be the same bytes
+	@scripts/deps test
+	@scripts/build release -DXC_TESTS=ON
+	@XC_KILLS=200 build/release/tests/train/test_train_crash
+
+valgrind: ## a short training run under valgrind
+	@scripts/deps valgrind
+	@scripts/build release
+	@scripts/valgrind
+
+soak: ## train for MINUTES=60 and print the resident size as it goes
+	@scripts/build release
+	@scripts/soak
 
 coverage: ## executed lines of our own parsers
 	@scripts/deps test

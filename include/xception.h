@@ -586,7 +586,8 @@ typedef struct xc_train_progress {
     double images_per_second;
     double val_loss, val_top1, val_top5;
     bool is_best;
-    double best_top1; /* of an epoch's validation; -1: none yet */
+    double best_top1; /* on val; -1: none yet. Among equals the loss decides which epoch is best,
+                       * and with several labels a picture the loss alone */
     uint32_t best_epoch;
 } xc_train_progress;
 /* From the calling thread, after every step; false: save and stop, with XC_ERR_CANCELLED. */
@@ -618,14 +619,15 @@ typedef struct xc_train_opts {
     uint32_t views;      /* all-but-head: views of each picture to cache; 1 = no augmentation */
     double lr, least_lr, warmup;    /* warm-up in epochs */
     double step_factor, step_every; /* step: lr times factor every so many epochs; plateau: after
-                                     * more than so many without a better top-1 on val */
+                                     * more than so many without a better top-1 on val (with
+                                     * several labels a picture: a lower loss) */
     double momentum, weight_decay, smoothing, clip;
     double ema;         /* decay of the averaged weights, which then count; 0 = none. Batch norm's
                          * moving statistics are averaged with them. */
     double bn_momentum; /* part of batch norm's old statistics that stays; 0 = the network's */
     double dropout;     /* before the last layer of a fresh head; -1 = the recipe's, or else the
                          * architecture's */
-    uint32_t patience;  /* end after so many epochs without a better top-1 on val; 0 = do not */
+    uint32_t patience;  /* end after so many epochs without a better one; 0 = do not */
     double time_limit;  /* seconds of training after which it ends; 0 = none */
     double target_top1; /* end when val reaches this fraction; 0 = do not */
     uint64_t seed;

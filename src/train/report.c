@@ -235,9 +235,9 @@ static void put_results(struct text *out, const struct report *r)
         text_add(out, " |\n");
     }
     text_add(out,
-             "\nThe weights are those of epoch %u, chosen by top-1 on val%s.%s\n"
+             "\nThe weights are those of epoch %u, chosen by %s on val%s.%s\n"
              "\n| class | pictures | precision | recall | F1 |\n|---|---:|---:|---:|---:|\n",
-             r->s->trainer->at.best_epoch,
+             r->s->trainer->at.best_epoch, data_of(r)->multi_label ? "the loss" : "top-1",
              r->score[XC_SPLIT_TEST].rows ? "; test chose nothing" : "",
              data_of(r)->multi_label
                  ? " Top-1: the best answer is one of the picture's labels; classes: p > 0.5."

@@ -177,9 +177,22 @@ static void follow_plateau(struct run *r)
 {
     const struct history *h = &r->s.history;
     struct trainer *t = r->s.trainer;
-    if (t->s.schedule == SCHEDULE_PLATEAU && h->rows)
-        t->lr_scale = plateau_scale(&h->row[0].val_top1, HISTORY_WIDTH, h->rows, (int)t->s.every,
-                                    t->s.factor);
+    if (t->s.schedule != SCHEDULE_PLATEAU || h->rows == 0) return;
+    const bool several = t->data->multi_label;
+    const double *metric = several ? &h->row[0].val_loss : &h->row[0].val_top1;
+    t->lr_scale =
+        plateau_scale(metric, HISTORY_WIDTH, h->rows, !several, (int)t->s.every, t->s.factor);
+}
+
+/* Top-1 decides, and among equals the loss; with several labels a picture the loss alone. */
+static bool is_better(const struct run *r, const struct history_row *row)
+{
+    const struct trainer *t = r->s.trainer;
+    if (t->at.best_epoch == 0) return true;
+    const struct history_row *best = &r->s.history.row[t->at.best_epoch - 1];
+    if (!t->data->multi_label && row->val_top1 != best->val_top1)
+        return row->val_top1 > best->val_top1;
+    return row->val_loss < best->val_loss;
 }
 
 static xc_status end_epoch(struct run *r, struct error *err)
@@ -198,7 +211,7 @@ static xc_status end_epoch(struct run *r, struct error *err)
                                     .val_top1 = score_top1(&val),
                                     .val_top5 = score_top5(&val),
                                     .images_per_second = p.images_per_second};
-    p.is_best = row.val_top1 > t->at.best_top1;
+    p.is_best = is_better(r, &row);
     if (p.is_best) {
         t->at.best_top1 = row.val_top1;
         t->at.best_epoch = t->at.epoch;

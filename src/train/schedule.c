@@ -38,13 +38,15 @@ double schedule_lr(const struct schedule *s, uint64_t t)
     return s->lr;
 }
 
-double plateau_scale(const double *metric, size_t stride, size_t count, int patience, double factor)
+double plateau_scale(const double *metric, size_t stride, size_t count, bool higher, int patience,
+                     double factor)
 {
     double best = -INFINITY, scale = 1;
     int waited = 0;
     for (size_t i = 0; i < count; i++) {
-        if (metric[i * stride] > best) {
-            best = metric[i * stride];
+        const double value = higher ? metric[i * stride] : -metric[i * stride];
+        if (value > best) {
+            best = value;
             waited = 0;
         } else if (++waited > patience) {
             scale *= factor;

@@ -32,10 +32,10 @@ struct schedule {
  * down to lr/250000 (Smith, Topin 2018, with PyTorch's defaults). */
 double schedule_lr(const struct schedule *s, uint64_t t);
 
-/* factor^k, where k counts how often a metric (higher is better) had not improved for more than
- * `patience` values in a row (PyTorch's rule); counting starts again after each. metric: every
- * `stride` doubles. */
-double plateau_scale(const double *metric, size_t stride, size_t count, int patience,
+/* factor^k, where k counts how often a metric had not improved for more than `patience` values in a
+ * row (PyTorch's rule); counting starts again after each. metric: every `stride` doubles; higher:
+ * more is better, else less. */
+double plateau_scale(const double *metric, size_t stride, size_t count, bool higher, int patience,
                      double factor);
 
 #endif

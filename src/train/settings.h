@@ -43,7 +43,7 @@ struct settings {
     double ema;         /* decay of the averaged weights; 0: none */
     double bn_momentum; /* part of the old moving statistics that stays; 0: as the network has it */
     /* when it ends early, 0: never; all but the time are asked after an epoch */
-    int patience;       /* so many epochs without a better validation top-1 */
+    int patience;       /* so many epochs without a better one */
     double time_limit;  /* seconds of training, those of earlier processes included */
     double target_top1; /* of validation, a fraction */
     uint64_t seed;

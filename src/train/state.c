@@ -286,6 +286,9 @@ static xc_status restore(const struct state_file *f, struct run_state *s, struct
     for (int i = 0; i < blocks; i++) TRY(restore_block(f, &block[i], err));
     TRY(restore_history(f, &s->history, err));
     TRY(cursor_read(weight_meta_find(&f->weights, "cursor"), s, err));
+    if (s->trainer->at.best_epoch > s->history.rows)
+        return fail(err, XC_ERR_FORMAT, "cursor: best epoch %u of %zu", s->trainer->at.best_epoch,
+                    s->history.rows);
     return trainer_check(s->trainer, err);
 }
 

@@ -115,14 +115,19 @@ static size_t step_rows(const struct trainer *t)
     return (size_t)t->s.batch * (size_t)t->s.accumulate;
 }
 
-/* Balanced: the mean over all samples is 1. A class without samples counts as one with one. */
+/* Balanced: where each sample has one label, the mean over all of them is 1. A class without
+ * samples counts as one with one. */
 static void balance(struct trainer *t)
 {
     const struct dataset *d = t->data;
     const double all = (double)d->count[XC_SPLIT_TRAIN] / t->classes;
     for (int c = 0; c < t->classes; c++) t->class_weight[c] = 0;
-    for (size_t i = 0; i < d->samples; i++)
-        if (d->sample[i].split == XC_SPLIT_TRAIN) t->class_weight[d->sample[i].label]++;
+    for (size_t i = 0; i < d->samples; i++) {
+        const struct sample *s = &d->sample[i];
+        if (s->split != XC_SPLIT_TRAIN) continue;
+        t->class_weight[s->label]++;
+        for (int32_t k = 0; k < s->extra_count; k++) t->class_weight[s->extra[k]]++;
+    }
     for (int c = 0; c < t->classes; c++)
         t->class_weight[c] = (float)(all / fmax(1, (double)t->class_weight[c]));
 }

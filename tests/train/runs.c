@@ -2,11 +2,14 @@
 /* Pictures made on the fly, a small network, and files compared. */
 #include "train/runs.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/history.h"
+#include "weight/weight.h"
 
 enum { SIDE = 15, CLASSES = 3, TRAIN = 48, VAL = 18 };
 
@@ -235,8 +238,63 @@ static bool same_metrics(const char *folder, const char *a, const char *b)
     return same;
 }
 
-bool runs_same(const char *folder, const char *a, const char *b)
+/* ---- states ------------------------------------------------------------------------------------
+ */
+
+/* All tensors; of the history all columns but those of time. */
+static bool same_tensor(const struct weight_tensor *x, const struct weight_tensor *y)
+{
+    if (!y || x->count != y->count || x->bytes != y->bytes) return false;
+    if (strcmp(x->name, "history") != 0) return memcmp(x->data, y->data, x->bytes) == 0;
+    for (size_t i = 0; i < x->count; i++) {
+        const size_t column = i % HISTORY_WIDTH;
+        const bool time = column == offsetof(struct history_row, seconds) / sizeof(double) ||
+                          column == HISTORY_WIDTH - 1;
+        if (!time && memcmp(x->data + 8 * i, y->data + 8 * i, 8) != 0) return false;
+    }
+    return true;
+}
+
+/* The cursor without its last member, the seconds. */
+static bool same_cursor(const struct weight_file *x, const struct weight_file *y)
+{
+    const char *a = weight_meta_find(x, "cursor"), *b = weight_meta_find(y, "cursor");
+    const char *end = a ? strstr(a, "\"seconds\"") : NULL;
+    return end && b && strncmp(a, b, (size_t)(end - a)) == 0;
+}
+
+static bool same_state(const char *folder, const char *a, const char *b)
+{
+    const char *run[] = {a, b};
+    char *bytes[2];
+    size_t size;
+    struct weight_file file[2];
+    struct error err;
+    for (int i = 0; i < 2; i++) {
+        bytes[i] = runs_read(folder, run[i], "state.safetensors", &size);
+        assert_int_equal(safetensors_read(bytes[i], size, &file[i], &err), XC_OK);
+    }
+    bool same = file[0].tensors == file[1].tensors && same_cursor(&file[0], &file[1]);
+    if (!same) print_error("cursors of %s and %s differ\n", a, b);
+    for (int i = 0; same && i < file[0].tensors; i++) {
+        const struct weight_tensor *t = &file[0].tensor[i];
+        same = same_tensor(t, weight_find(&file[1], t->name));
+        if (!same) print_error("%s in the states of %s and %s differ\n", t->name, a, b);
+    }
+    for (int i = 0; i < 2; i++) {
+        weight_file_free(&file[i]);
+        free(bytes[i]);
+    }
+    return same;
+}
+
+bool runs_same_results(const char *folder, const char *a, const char *b)
 {
     return same_file(folder, a, b, "best.safetensors") &&
            same_file(folder, a, b, "last.safetensors") && same_metrics(folder, a, b);
+}
+
+bool runs_same(const char *folder, const char *a, const char *b)
+{
+    return runs_same_results(folder, a, b) && same_state(folder, a, b);
 }

@@ -34,7 +34,8 @@ void runs_resume(const xc_train_opts *opts, enum runs_kind kind, xc_status expec
 /* Rows of metrics.csv; column `name` of the last one. */
 int runs_rows(const char *folder, const char *name);
 double runs_last(const char *folder, const char *name, const char *column);
-/* Have two runs left the same best, last, and metrics but for the columns of time? */
+/* Have two runs left the same best, last, metrics and state, but for time? */
+bool runs_same_results(const char *folder, const char *a, const char *b); /* all but the state */
 bool runs_same(const char *folder, const char *a, const char *b);
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * A run that is killed by SIGKILL at random moments, and started again each time, ends with the
  * bytes of one that was not. The state is written after every step, so most kills hit a save.
+ * XC_KILLS=n kills more often than the usual 20 times.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include "base/rng.h"
 #include "train/runs.h"
 
-enum { KILLS = 20, MOST_TRIES = 200 };
+enum { KILLS = 20 };
 
 /* The child: begins the run, or goes on with it. */
 static int child(const xc_train_opts *opts, bool begun)
@@ -78,18 +79,21 @@ static void killed(void **state)
     (void)state;
     char *folder = runs_folder();
     const uint64_t seed = (uint64_t)time(NULL);
+    const char *wanted = getenv("XC_KILLS");
+    const int most = wanted ? atoi(wanted) : KILLS;
     int kills = 0, code = -1;
     print_message("seed %ju\n", (uintmax_t)seed);
     xc_train_opts whole = runs_opts(folder, "whole"), broken = runs_opts(folder, "broken");
+    assert_true(most > 0);
     whole.epochs = broken.epochs = 6;
     broken.save_seconds = 0;
     const double began = clock_seconds();
     assert_int_equal(run_for(&whole, 120), 0);
     const double length = clock_seconds() - began;
-    for (uint32_t i = 0; code != 0 && i < MOST_TRIES; i++) {
+    for (uint32_t i = 0; code != 0 && i < 10 * (uint32_t)most; i++) {
         const double part = (double)rng_uniform(seed, RNG_TEST, 0, 0, i);
         clear_unborn(&broken);
-        code = run_for(&broken, kills < KILLS ? 0.02 + part * 0.25 * length : 120);
+        code = run_for(&broken, kills < most ? 0.02 + part * 0.25 * length : 120);
         kills += code == -1;
         assert_true(code == 0 || code == -1);
     }

@@ -63,13 +63,14 @@ static void plateau(void **state)
 {
     (void)state;
     const double metric[] = {0.1, 0.3, 0.3, 0.2, 0.25, 0.31, 0.3, 0.3, 0.3, 0.3, 0.3};
-    near(plateau_scale(metric, 1, 4, 2, 0.5), 1);
-    near(plateau_scale(metric, 1, 5, 2, 0.5), 0.5);
-    near(plateau_scale(metric, 1, 8, 2, 0.5), 0.5);
-    near(plateau_scale(metric, 1, 9, 2, 0.5), 0.25);
-    near(plateau_scale(metric, 1, 11, 2, 0.5), 0.25);
-    near(plateau_scale(metric, 3, 4, 1, 0.5), 1); /* 0.1, 0.2, 0.3, 0.3 */
-    near(plateau_scale(metric, 3, 4, 0, 0.5), 0.5);
+    near(plateau_scale(metric, 1, 4, true, 2, 0.5), 1);
+    near(plateau_scale(metric, 1, 5, true, 2, 0.5), 0.5);
+    near(plateau_scale(metric, 1, 8, true, 2, 0.5), 0.5);
+    near(plateau_scale(metric, 1, 9, true, 2, 0.5), 0.25);
+    near(plateau_scale(metric, 1, 11, true, 2, 0.5), 0.25);
+    near(plateau_scale(metric, 1, 4, false, 2, 0.5), 0.5); /* 0.1 stays the least */
+    near(plateau_scale(metric, 3, 4, true, 1, 0.5), 1);    /* 0.1, 0.2, 0.3, 0.3 */
+    near(plateau_scale(metric, 3, 4, true, 0, 0.5), 0.5);
 }
 
 static void targets(void **state)
