@@ -3,6 +3,8 @@
  * How does max pooling for training go a vector of channels at a time? The number of the tap is
  * carried along as a float beside the largest value.
  */
+#include <string.h>
+
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
 #include "kernel/x86/train.h"
@@ -19,47 +21,82 @@ struct top {
 /* The first largest, or the first NaN. */
 INLINE struct top keep(struct top t, vec v, int tap)
 {
-    const choice more = less(t.value, v), gone = is_nan(t.value), nan = is_nan(v);
-    const vec tap_of = choose(nan, splat((float)tap), choose(more, splat((float)tap), t.tap));
-    const vec value = choose(nan, v, choose(more, v, t.value));
-    return (struct top){choose(gone, t.value, value), choose(gone, t.tap, tap_of)};
+#ifdef __AVX512F__
+    const choice above = _mm512_cmp_ps_mask(v, t.value, _CMP_NLE_UQ); /* or NaN */
+    const choice take = _mm512_mask_cmp_ps_mask(above, t.value, t.value, _CMP_ORD_Q);
+#else
+    const choice above = _mm256_cmp_ps(v, t.value, _CMP_NLE_UQ);
+    const choice take = _mm256_and_ps(above, _mm256_cmp_ps(t.value, t.value, _CMP_ORD_Q));
+#endif
+    return (struct top){choose(take, v, t.value), choose(take, splat((float)tap), t.tap)};
 }
 
-INLINE vec load_vector(const struct prologue *p, const float *x, int c, lanes some)
+INLINE void put_taps(vec tap, int count, uint8_t *index)
 {
-    vec v = load_lanes(x + c, some);
-    if (p->scale)
-        v = fused(load_lanes((const float *)p->scale + c, some), v,
-                  load_lanes((const float *)p->shift + c, some));
-    return p->act.kind == ACT_NONE ? v : activate_vec(&p->act, v);
+#ifdef __AVX512F__
+    _mm512_mask_cvtepi32_storeu_epi8(index, first_lanes(count), _mm512_cvttps_epi32(tap));
+#else
+    const __m256i wide = _mm256_cvttps_epi32(tap);
+    const __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    uint8_t bytes[16];
+    _mm_storeu_si128((__m128i *)(void *)bytes, _mm_packus_epi16(words, words));
+    if (count >= VL)
+        memcpy(index, bytes, VL);
+    else
+        memcpy(index, bytes, (size_t)count);
+#endif
 }
 
-static void put_taps(vec tap, int count, uint8_t *index)
+struct taps { /* of one window that are no padding */
+    int count, number[MOST_TAPS];
+    const float *x[MOST_TAPS];
+};
+
+static void find_taps(const struct pool_index_call *call, struct place at, struct taps *t)
 {
-    float number[VL];
-    store(number, tap);
-    for (int j = 0; j < count; j++) index[j] = (uint8_t)number[j];
+    const struct window *win = &call->window;
+    t->count = 0;
+    for (int ky = 0, tap = 0; ky < win->kh; ky++)
+        for (int kx = 0; kx < win->kw; kx++, tap++) {
+            const float *x = tap_at(&call->in, win, at, ky, kx);
+            if (!x) continue;
+            t->number[t->count] = tap;
+            t->x[t->count++] = x;
+        }
+}
+
+INLINE struct top top_of(const struct prologue *p, const struct taps *t, int c, lanes some)
+{
+    const vec scale = p->scale ? load_lanes((const float *)p->scale + c, some) : zero();
+    const vec shift = p->scale ? load_lanes((const float *)p->shift + c, some) : zero();
+    struct top top = {splat(-INFINITY), zero()};
+    if (p->act.kind != ACT_NONE || !p->scale)
+        for (int i = 0; i < t->count; i++) {
+            vec v = load_lanes(t->x[i] + c, some);
+            if (p->scale) v = fused(scale, v, shift);
+            top = keep(top, activate_vec(&p->act, v), t->number[i]);
+        }
+    else
+        for (int i = 0; i < t->count; i++)
+            top = keep(top, fused(scale, load_lanes(t->x[i] + c, some), shift), t->number[i]);
+    return top;
 }
 
 void X86(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
 {
-    const struct window *win = &call->window;
-    const int channels = call->out.c, taps = win->kh * win->kw;
-    const float *x[MOST_TAPS];
+    const int channels = call->out.c;
+    struct taps taps;
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->out, unit);
         float *out = pixel_at(&call->out, at);
         uint8_t *index = call->index + unit * (size_t)channels;
-        for (int tap = 0; tap < taps; tap++)
-            x[tap] = tap_at(&call->in, win, at, tap / win->kw, tap % win->kw);
+        find_taps(call, at, &taps);
         for (int c = 0; c < channels; c += VL) {
-            const int count = channels - c < VL ? channels - c : VL;
-            const lanes some = first_lanes(count);
-            struct top top = {splat(-INFINITY), zero()};
-            for (int tap = 0; tap < taps; tap++)
-                if (x[tap]) top = keep(top, load_vector(&call->prologue, x[tap], c, some), tap);
+            const lanes some = first_lanes(channels - c);
+            const struct top top = top_of(&call->prologue, &taps, c, some);
             store_lanes(out + c, some, top.value);
-            put_taps(top.tap, count, index + c);
+            put_taps(top.tap, channels - c, index + c);
         }
     }
 }
