@@ -86,13 +86,17 @@ static void load_in(struct sweep *s, int y)
     const vec scale = p->scale ? load_lanes((const float *)p->scale + s->first, s->some) : zero();
     const vec shift = p->scale ? load_lanes((const float *)p->shift + s->first, s->some) : zero();
     const vec floor = splat(p->act.kind == ACT_RELU ? 0 : -INFINITY);
+    const ptrdiff_t ahead = y + 2 < call->in.h ? 2 * call->in.row : 0;
     const bool rare = p->act.kind != ACT_NONE && p->act.kind != ACT_RELU;
     for (int i = -BORDER / 2; i < 0; i++) store(to + i * VL, zero());
     if (p->scale && !rare)
-        for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL)
+        for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
+            _mm_prefetch((const char *)further(x, ahead), _MM_HINT_T0);
             store(to, max_of(floor, fused(scale, load_lanes(x, s->some), shift)));
+        }
     else
         for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
+            _mm_prefetch((const char *)further(x, ahead), _MM_HINT_T0);
             vec v = load_lanes(x, s->some);
             if (p->scale) v = fused(scale, v, shift);
             store(to, rare ? activate_vec(&p->act, v) : max_of(floor, v));

@@ -5,8 +5,8 @@
  */
 #include <string.h>
 
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
 
 enum { MOST_TAPS = 256 };
@@ -66,6 +66,22 @@ static void find_taps(const struct pool_index_call *call, struct place at, struc
         }
 }
 
+/* What the windows one row further down see first, and this one's neighbours do not fetch: no
+ * hardware expects the second row of a window while it follows the first. */
+static void fetch_ahead(const struct pool_index_call *call, struct place at)
+{
+    const struct view *in = &call->in;
+    const struct window *win = &call->window;
+    const int y = (at.y + 1) * win->sy - win->pad_top + win->kh - win->sy, x = at.x * win->sx;
+    for (int i = 0; i < win->sy; i++)
+        for (int j = 0; j < win->sx; j++) {
+            if (y + i < 0 || y + i >= in->h || x + j >= in->w) continue;
+            const float *pixel = pixel_at(in, (struct place){at.n, y + i, x + j});
+            for (int c = 0; c < in->c; c += 16)
+                _mm_prefetch((const char *)(pixel + c), _MM_HINT_T0);
+        }
+}
+
 INLINE struct top top_of(const struct prologue *p, const struct taps *t, int c, lanes some)
 {
     const vec scale = p->scale ? load_lanes((const float *)p->scale + c, some) : zero();
@@ -92,6 +108,7 @@ void X86(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
         float *out = pixel_at(&call->out, at);
         uint8_t *index = call->index + unit * (size_t)channels;
         find_taps(call, at, &taps);
+        fetch_ahead(call, at);
         for (int c = 0; c < channels; c += VL) {
             const lanes some = first_lanes(channels - c);
             const struct top top = top_of(&call->prologue, &taps, c, some);
@@ -148,42 +165,86 @@ static int first_window(int n, int pad, int k, int dilation, int stride)
     return low <= 0 ? 0 : (low + stride - 1) / stride;
 }
 
-static int find_givers(const struct pool_dx_call *call, struct place at, struct giver *giver)
+/* Windows along one axis whose taps fall on a position, in index order. */
+enum { MOST_GIVERS = 16, MOST_COLUMNS = 1024 };
+struct givers {
+    int count;
+    struct {
+        int16_t window;
+        uint8_t tap;
+    } at[4];
+};
+
+/* At most four, or the caller takes the plain kernel. */
+static struct givers givers_on(int n, int pad, int k, int dilation, int stride, int windows)
 {
-    const struct window *w = &call->window;
+    struct givers g = {0};
+    for (int i = first_window(n, pad, k, dilation, stride); i < windows && i * stride <= n + pad;
+         i++) {
+        const int tap = tap_on(n, i, pad, k, dilation, stride);
+        if (tap < 0) continue;
+        g.at[g.count].window = (int16_t)i;
+        g.at[g.count++].tap = (uint8_t)tap;
+    }
+    return g;
+}
+
+/* All windows over a pixel of the row that ys belongs to. */
+static int find_givers(const struct pool_dx_call *call, int n, const struct givers *ys,
+                       const struct givers *xs, struct giver *giver)
+{
     const struct view *d = &call->dout;
     int count = 0;
-    for (int oy = first_window(at.y, w->pad_top, w->kh, w->dy, w->sy);
-         oy < d->h && oy * w->sy <= at.y + w->pad_top; oy++) {
-        const int ky = tap_on(at.y, oy, w->pad_top, w->kh, w->dy, w->sy);
-        for (int ox = first_window(at.x, w->pad_left, w->kw, w->dx, w->sx);
-             ky >= 0 && ox < d->w && ox * w->sx <= at.x + w->pad_left; ox++) {
-            const int kx = tap_on(at.x, ox, w->pad_left, w->kw, w->dx, w->sx);
-            const size_t pixel = ((size_t)at.n * (size_t)d->h + (size_t)oy) * (size_t)d->w;
-            if (kx < 0) continue;
-            giver[count++] =
-                (struct giver){pixel_at(d, (struct place){at.n, oy, ox}),
-                               call->index + (pixel + (size_t)ox) * (size_t)d->c, ky * w->kw + kx};
+    for (int i = 0; i < ys->count; i++) {
+        const int oy = ys->at[i].window, tap = ys->at[i].tap * call->window.kw;
+        const float *row = pixel_at(d, (struct place){n, oy, 0});
+        const size_t pixel = ((size_t)n * (size_t)d->h + (size_t)oy) * (size_t)d->w;
+        for (int j = 0; j < xs->count; j++) {
+            const int ox = xs->at[j].window;
+            giver[count++] = (struct giver){further(row, ox * d->pixel),
+                                            call->index + (pixel + (size_t)ox) * (size_t)d->c,
+                                            tap + xs->at[j].tap};
         }
     }
     return count;
 }
 
-void X86(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
+static void pixel_dx(const struct pool_dx_call *call, const struct giver *giver, int count,
+                     float *dx)
 {
     const int channels = call->dx.c;
-    struct giver giver[MOST_TAPS];
-    for (size_t unit = from; unit < to; unit++) {
-        const struct place at = place_of(&call->dx, unit);
-        const int count = find_givers(call, at, giver);
-        float *dx = pixel_at(&call->dx, at);
-        for (int c = 0; c < channels; c += VL) {
-            const lanes some = first_lanes(channels - c);
-            vec sum = zero();
-            for (int i = 0; i < count; i++)
-                sum = add(sum, chosen(&giver[i], c, channels - c, some));
-            if (call->add) sum = add(load_lanes(dx + c, some), sum);
-            store_lanes(dx + c, some, sum);
+    for (int c = 0; c < channels; c += VL) {
+        const lanes some = first_lanes(channels - c);
+        vec sum = zero();
+        for (int i = 0; i < count; i++) sum = add(sum, chosen(&giver[i], c, channels - c, some));
+        if (call->add) sum = add(load_lanes(dx + c, some), sum);
+        store_lanes(dx + c, some, sum);
+    }
+}
+
+static bool has_few_givers(const struct pool_dx_call *call)
+{
+    const struct window *w = &call->window;
+    return w->kh <= 4 && w->kw <= 4 && call->dx.w <= MOST_COLUMNS && call->dout.h <= INT16_MAX;
+}
+
+void X86(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
+{
+    const struct window *w = &call->window;
+    struct givers xs[MOST_COLUMNS];
+    struct giver giver[MOST_GIVERS];
+    if (!has_few_givers(call)) {
+        pool_max_dx_f32_fma(call, from, to);
+        return;
+    }
+    for (int x = 0; x < call->dx.w; x++)
+        xs[x] = givers_on(x, w->pad_left, w->kw, w->dx, w->sx, call->dout.w);
+    while (from < to) {
+        struct place at = place_of(&call->dx, from);
+        const struct givers ys = givers_on(at.y, w->pad_top, w->kh, w->dy, w->sy, call->dout.h);
+        for (; at.x < call->dx.w && from < to; at.x++, from++) {
+            const int count = find_givers(call, at.n, &ys, &xs[at.x], giver);
+            pixel_dx(call, giver, count, pixel_at(&call->dx, at));
         }
     }
 }
