@@ -87,7 +87,7 @@ static xc_status take_memory(struct trainer *t, struct error *err)
     t->moments = aligned_new(moments);
     t->best = aligned_new(n);
     if (t->s.ema > 0) t->average = aligned_new(n);
-    t->arena = aligned_new(arena);
+    t->arena = aligned_large(arena, &t->arena_memory);
     t->target = calloc(batch * (size_t)t->classes, sizeof *t->target);
     t->loss = calloc(batch, sizeof *t->loss);
     if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) &&
@@ -228,7 +228,7 @@ void trainer_free(struct trainer *t)
     free(t->moments);
     free(t->average);
     free(t->best);
-    free(t->arena);
+    free(t->arena_memory);
     free(t->target);
     free(t->class_weight);
     free(t->loss);

@@ -59,7 +59,7 @@ struct trainer {
     struct training_kernels kernels;
     struct learn *learn;
     struct optimizer *optimizer;
-    void *arena;
+    void *arena, *arena_memory;                       /* the memory that the arena lies in */
     float *weights, *grad, *moments, *average, *best; /* average NULL: none */
     float *target;
     float *class_weight; /* NULL: all 1 */

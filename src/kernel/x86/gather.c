@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernel/ref/block.h"
+#include "kernel/x86/act.h"
 #include "kernel/x86/gemm.h"
 
 struct piece { /* numbers [at, at + count) of a row of the input that begins at x */
@@ -50,6 +51,20 @@ static void gather_rows(const struct gather *g, struct place at, float *to)
     }
 }
 
+/* Channels first .. first + count of a pixel, as the convolution sees them. */
+static void take(const struct prologue *p, const float *x, int first, int count, float *to)
+{
+    const float *scale = p->scale, *shift = p->shift;
+    for (int k = 0; k < count; k += VL) {
+        vec v = load_channels(x + first, k, count);
+        if (scale)
+            v = fused(load_channels(scale + first, k, count), v,
+                      load_channels(shift + first, k, count));
+        v = p->act.kind == ACT_RELU ? max_of(zero(), v) : activate_vec(&p->act, v);
+        store_channels(to, k, count, v);
+    }
+}
+
 static void gather_taps(const struct gather *g, struct place at, float *to)
 {
     const struct conv_call *call = g->call;
@@ -59,12 +74,10 @@ static void gather_taps(const struct gather *g, struct place at, float *to)
         const float *x =
             tap_at(&call->in, &call->window, at, tap / call->window.kw, tap % call->window.kw);
         count = channels - c < g->depth - done ? channels - c : g->depth - done;
-        if (!x) {
+        if (x)
+            take(&call->prologue, x, g->group * channels + c, count, to + done);
+        else
             memset(to + done, 0, (size_t)count * sizeof *to);
-            continue;
-        }
-        const float *v = load_block(&call->prologue, x, g->group * channels + c, count, to + done);
-        if (v != to + done) memcpy(to + done, v, (size_t)count * sizeof *to);
     }
 }
 

@@ -19,7 +19,7 @@ struct top {
 };
 
 /* The first largest, or the first NaN. */
-INLINE struct top keep(struct top t, vec v, int tap)
+INLINE struct top keep(struct top t, vec v, vec tap)
 {
 #ifdef __AVX512F__
     const choice above = _mm512_cmp_ps_mask(v, t.value, _CMP_NLE_UQ); /* or NaN */
@@ -28,7 +28,7 @@ INLINE struct top keep(struct top t, vec v, int tap)
     const choice above = _mm256_cmp_ps(v, t.value, _CMP_NLE_UQ);
     const choice take = _mm256_and_ps(above, _mm256_cmp_ps(t.value, t.value, _CMP_ORD_Q));
 #endif
-    return (struct top){choose(take, v, t.value), choose(take, splat((float)tap), t.tap)};
+    return (struct top){choose(take, v, t.value), choose(take, tap, t.tap)};
 }
 
 INLINE void put_taps(vec tap, int count, uint8_t *index)
@@ -49,7 +49,8 @@ INLINE void put_taps(vec tap, int count, uint8_t *index)
 }
 
 struct taps { /* of one window that are no padding */
-    int count, number[MOST_TAPS];
+    int count;
+    float number[MOST_TAPS];
     const float *x[MOST_TAPS];
 };
 
@@ -61,7 +62,7 @@ static void find_taps(const struct pool_index_call *call, struct place at, struc
         for (int kx = 0; kx < win->kw; kx++, tap++) {
             const float *x = tap_at(&call->in, win, at, ky, kx);
             if (!x) continue;
-            t->number[t->count] = tap;
+            t->number[t->count] = (float)tap;
             t->x[t->count++] = x;
         }
 }
@@ -82,21 +83,49 @@ static void fetch_ahead(const struct pool_index_call *call, struct place at)
         }
 }
 
-INLINE struct top top_of(const struct prologue *p, const struct taps *t, int c, lanes some)
+/* Vectors c, c + VL, ... of the output, as many at once as `vectors`: each waits for itself only.
+ */
+INLINE void find_tops(const struct pool_index_call *call, const struct taps *t, int c,
+                      const int vectors, float *out, uint8_t *index)
 {
-    const vec scale = p->scale ? load_lanes((const float *)p->scale + c, some) : zero();
-    const vec shift = p->scale ? load_lanes((const float *)p->shift + c, some) : zero();
-    struct top top = {splat(-INFINITY), zero()};
-    if (p->act.kind != ACT_NONE || !p->scale)
-        for (int i = 0; i < t->count; i++) {
-            vec v = load_lanes(t->x[i] + c, some);
-            if (p->scale) v = fused(scale, v, shift);
-            top = keep(top, activate_vec(&p->act, v), t->number[i]);
-        }
-    else
-        for (int i = 0; i < t->count; i++)
-            top = keep(top, fused(scale, load_lanes(t->x[i] + c, some), shift), t->number[i]);
-    return top;
+    const struct prologue *p = &call->prologue;
+    const int left = call->out.c - c;
+    const bool raw = !p->scale && p->act.kind == ACT_NONE;
+    vec scale[4], shift[4];
+    struct top top[4];
+    const lanes last = first_lanes(left - (vectors - 1) * VL);
+#define FOUR(X) X(0) X(1) X(2) X(3)
+#define SOME(j) (j + 1 == vectors ? last : first_lanes(VL))
+#define START(j)                                                                                   \
+    top[j] = (struct top){splat(-INFINITY), zero()};                                               \
+    scale[j] = shift[j] = zero();                                                                  \
+    if (j < vectors && p->scale) {                                                                 \
+        scale[j] = load_lanes((const float *)p->scale + c + j * VL, SOME(j));                      \
+        shift[j] = load_lanes((const float *)p->shift + c + j * VL, SOME(j));                      \
+    }
+    FOUR(START)
+    for (int i = 0; i < t->count; i++) {
+        const float *x = t->x[i] + c;
+        const vec tap = splat(t->number[i]);
+#define KEEP(j)                                                                                    \
+    if (j < vectors) {                                                                             \
+        vec v = load_lanes(x + j * VL, SOME(j));                                                   \
+        if (!raw) v = p->scale ? fused(scale[j], v, shift[j]) : v;                                 \
+        if (p->act.kind != ACT_NONE) v = activate_vec(&p->act, v);                                 \
+        top[j] = keep(top[j], v, tap);                                                             \
+    }
+        FOUR(KEEP)
+    }
+#define PUT(j)                                                                                     \
+    if (j < vectors) {                                                                             \
+        store_lanes(out + c + j * VL, SOME(j), top[j].value);                                      \
+        put_taps(top[j].tap, left - j * VL, index + c + j * VL);                                   \
+    }
+    FOUR(PUT)
+#undef SOME
+#undef START
+#undef KEEP
+#undef PUT
 }
 
 void X86(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
@@ -109,12 +138,9 @@ void X86(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
         uint8_t *index = call->index + unit * (size_t)channels;
         find_taps(call, at, &taps);
         fetch_ahead(call, at);
-        for (int c = 0; c < channels; c += VL) {
-            const lanes some = first_lanes(channels - c);
-            const struct top top = top_of(&call->prologue, &taps, c, some);
-            store_lanes(out + c, some, top.value);
-            put_taps(top.tap, channels - c, index + c);
-        }
+        int c = 0;
+        for (; c + 4 * VL <= channels; c += 4 * VL) find_tops(call, &taps, c, 4, out, index);
+        for (; c < channels; c += VL) find_tops(call, &taps, c, 1, out, index);
     }
 }
 
