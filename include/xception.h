@@ -287,6 +287,10 @@ XC_API XC_NODISCARD xc_status xc_dataset_sample(const xc_dataset *dataset, uint6
 /* Its picture, decoded: *out is the caller's. */
 XC_API XC_NODISCARD xc_status xc_dataset_image(const xc_dataset *dataset, uint64_t index,
                                                const xc_image_limits *limits, xc_image **out);
+/* Its picture's bytes as they are stored: an encoded file or, in a data set of pixels (raw_height),
+ * height x width x channels. As xc_read_fn: *size is what it has; above room nothing is written. */
+XC_API XC_NODISCARD xc_status xc_dataset_read(const xc_dataset *dataset, uint64_t index, void *to,
+                                              size_t room, size_t *size);
 /* Can a network learn from it? At least two classes with two samples each, and no class that only
  * validation has. */
 XC_API XC_NODISCARD xc_status xc_dataset_trainable(const xc_dataset *dataset);

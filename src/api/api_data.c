@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "data/dataset.h"
@@ -142,6 +143,18 @@ xc_status xc_dataset_image(const xc_dataset *dataset, uint64_t index, const xc_i
     TRY(index_check(dataset, index, out));
     TRY(options_read(&l, sizeof l, limits, "xc_image_limits"));
     xc_status status = dataset_image(dataset->d, index, &bytes, &l, out, api_error());
+    sample_bytes_free(&bytes);
+    return status;
+}
+
+xc_status xc_dataset_read(const xc_dataset *dataset, uint64_t index, void *to, size_t room,
+                          size_t *size)
+{
+    struct sample_bytes bytes = {0};
+    TRY(index_check(dataset, index, size));
+    xc_status status = dataset_read(dataset->d, index, &bytes, api_error());
+    if (status == XC_OK) *size = bytes.size;
+    if (status == XC_OK && bytes.size > 0 && bytes.size <= room) memcpy(to, bytes.data, bytes.size);
     sample_bytes_free(&bytes);
     return status;
 }
