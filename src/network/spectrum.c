@@ -15,7 +15,7 @@
  *                    (the module alone takes kernel=, stride= and padding= for these two)
  *
  * budget=N takes the widest stages (each twice as wide as the one before) that N parameters pay
- * for.
+ * for; stages=3 of them.
  *
  * Every convolution has a batch norm and a ReLU behind it (act=none: only the module's last), a
  * separable one after the pair.
@@ -297,6 +297,7 @@ static xc_status spectrum_build(const struct arch *arch, struct arch_opts *o, st
     take_module(o, &s);
     const int budget = opts_int(o, "budget", 0, 0, INT32_MAX);
     if (budget) opts_refuse(o, "width", "budget= finds the width");
+    if (budget) p.width.count = opts_int(o, "stages", 3, 1, 8);
     opts_list(o, "width", &p.width, 1, 8, ARCH_MAX_CHANNELS);
     p.depth = opts_int(o, "depth", 2, 1, ARCH_MAX_REPEATS);
     p.stem = opts_int(o, "stem", 32, 1, ARCH_MAX_CHANNELS);
