@@ -113,6 +113,30 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
+static bool may_repeat(const struct option *o)
+{
+    const size_t length = o->arg ? strlen(o->arg) : 0;
+    return length > 3 && strcmp(o->arg + length - 3, "...") == 0;
+}
+
+/* The first value on the command line replaces what the environment said. */
+static bool add_repeat(struct args *args, int i, const char *value, const char *from)
+{
+    int kept = 0;
+    for (int k = 0; k < args->repeats; k++)
+        if (args->repeat[k].option != i || args->repeat[k].flag || *from != '-')
+            args->repeat[kept++] = args->repeat[k];
+    args->repeats = kept;
+    if (args->repeats == MAX_REPEATS) {
+        say_usage("%s: more than %d of such flags", from, MAX_REPEATS);
+        return false;
+    }
+    args->repeat[args->repeats].option = i;
+    args->repeat[args->repeats].flag = *from == '-';
+    args->repeat[args->repeats++].value = value;
+    return true;
+}
+
 /* from: "--top" or "XCEPTION_TOP", for the sentence */
 static bool set(struct args *args, int i, const char *value, const char *from)
 {
@@ -127,7 +151,7 @@ static bool set(struct args *args, int i, const char *value, const char *from)
         return false;
     }
     args->value[i] = value;
-    return true;
+    return !may_repeat(o) || add_repeat(args, i, value, from);
 }
 
 static bool unknown_flag(const struct args *args, const char *flag)
@@ -232,6 +256,14 @@ const char *arg_text(const struct args *args, const char *name)
 {
     int i = find(args, name, strlen(name));
     return i < 0 ? NULL : args->value[i];
+}
+
+const char *arg_each(const struct args *args, const char *name, int i)
+{
+    const int option = find(args, name, strlen(name));
+    for (int k = 0; k < args->repeats; k++)
+        if (args->repeat[k].option == option && i-- == 0) return args->repeat[k].value;
+    return NULL;
 }
 
 bool arg_on(const struct args *args, const char *name)

@@ -16,7 +16,7 @@ struct option {
     const char *name;    /* "top" for --top */
     char letter;         /* 'k' for -k, or 0 */
     const char *arg;     /* what the value is called, "N"; "[=N]": it may be absent, then it is "";
-                            NULL = a switch */
+                            "N...": the flag may be given again; NULL = a switch */
     const char *choices; /* "stretch|crop|pad": the only values allowed; NULL = anything */
     uint32_t min, max;   /* both 0 = not a number */
     const char *help;    /* one line, no capital, no full stop; NULL = not for people */
@@ -39,12 +39,19 @@ struct verb {
 };
 
 #define MAX_OPTIONS 64
+#define MAX_REPEATS 64
 
 struct args {
     const struct verb *verb;
     const struct option *option[MAX_OPTIONS]; /* verb_option 0, 1, ... */
     const char *value[MAX_OPTIONS];           /* NULL = not given; "" = a switch that is on */
     int options;
+    struct {
+        int option;
+        bool flag; /* not of the environment */
+        const char *value;
+    } repeat[MAX_REPEATS]; /* every value of flags that may be given again, in their order */
+    int repeats;
     char **operand;
     int operands;
 };
@@ -62,6 +69,8 @@ bool args_parse(struct args *args, const struct verb *verb, int argc, char **arg
 /* By flag name; the name must be in the table. */
 bool arg_on(const struct args *args, const char *name);
 const char *arg_text(const struct args *args, const char *name); /* NULL = not given */
+/* Value i = 0, 1, ... of a flag that may be given again; NULL past the last. */
+const char *arg_each(const struct args *args, const char *name, int i);
 uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwise);
 /* "299" or "150x200" (height x width); both 0 when not given. False after printing the sentence. */
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width);
