@@ -3,6 +3,7 @@
 #include "chart.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -331,26 +332,53 @@ void chart_lines(struct page *p, const struct chart *c)
 
 enum { BAR_ROW = 26, BAR_GAP = 6 };
 
-static void put_bar(struct page *p, const struct bar_row *r, const struct scale *s, double y)
+static void put_mark(struct page *p, double x, double y, double radius, const char *more)
 {
+    put(p, "<circle");
+    attribute(p, "cx", x);
+    attribute(p, "cy", y);
+    attribute(p, "r", radius);
+    put(p, " %s/>", more);
+}
+
+static void put_whisker(struct page *p, const struct bar_row *r, const struct scale *s, double mid)
+{
+    const double low = place(s, r->low), high = place(s, r->high);
+    const char *stroke = "stroke=\"var(--ink)\" stroke-width=\"1.5\"";
+    line(p, low, mid, high, mid, stroke);
+    line(p, low, mid - 4, low, mid + 4, stroke);
+    line(p, high, mid - 4, high, mid + 4, stroke);
+}
+
+static void put_bar(struct page *p, const struct bar_row *r, const struct scale *s, double y,
+                    const struct bar_dots *dots)
+{
+    const double mid = y + BAR_ROW / 2.0;
     const double zero = place(s, fmax(s->axis.low, fmin(0, s->axis.high)));
     const double end = isfinite(r->value) ? place(s, r->value) : zero;
-    put(p, "<rect rx=\"2\" fill=\"var(--s%d)\"", r->colour % CHART_COLOURS + 1);
-    attribute(p, "x", fmin(zero, end));
-    attribute(p, "y", y + BAR_GAP / 2.0);
-    attribute(p, "width", fabs(end - zero));
-    attribute(p, "height", BAR_ROW - BAR_GAP);
-    put(p, "/>");
     double after = fmax(zero, end);
+    char fill[32];
+    snprintf(fill, sizeof fill, "fill=\"var(--s%d)\"", r->colour % CHART_COLOURS + 1);
+    if (!dots) {
+        put(p, "<rect rx=\"2\" %s", fill);
+        attribute(p, "x", fmin(zero, end));
+        attribute(p, "y", y + BAR_GAP / 2.0);
+        attribute(p, "width", fabs(end - zero));
+        attribute(p, "height", BAR_ROW - BAR_GAP);
+        put(p, "/>");
+    }
     if (isfinite(r->low) && isfinite(r->high) && r->low < r->high) {
-        const double mid = y + BAR_ROW / 2.0;
-        line(p, place(s, r->low), mid, place(s, r->high), mid,
-             "stroke=\"var(--ink)\" stroke-width=\"1.5\"");
+        put_whisker(p, r, s, mid);
         after = fmax(after, place(s, r->high));
     }
+    if (dots && isfinite(r->value)) put_mark(p, end, mid, 5, fill);
+    for (size_t i = 0; dots && i < dots->count; i++) {
+        put_mark(p, place(s, dots->value[i]), mid, 3, "fill=\"none\" stroke=\"var(--ink)\"");
+        after = fmax(after, place(s, dots->value[i]));
+    }
     put(p, "<text fill=\"var(--ink)\"");
-    attribute(p, "x", after + 6);
-    attribute(p, "y", y + BAR_ROW / 2.0 + 4);
+    attribute(p, "x", after + 8);
+    attribute(p, "y", mid + 4);
     put(p, ">");
     if (r->label)
         put_text(p, r->label);
@@ -366,11 +394,12 @@ void chart_bars(struct page *p, const struct bars *b)
     struct axis a = b->axis;
     const bool given = a.low < a.high;
     size_t longest = 4, label = 6;
-    if (!given) a.low = a.high = 0; /* bars begin at zero */
+    if (!given) a.low = a.high = b->dots ? NAN : 0; /* bars begin at zero */
     for (size_t i = 0; i < b->count; i++) {
         const struct bar_row *r = &b->row[i];
         const double all[] = {r->value, r->low, r->high};
         if (!given) reach(&a, all, 3);
+        if (!given && b->dots) reach(&a, b->dots[i].value, b->dots[i].count);
         if (strlen(r->name) > longest) longest = strlen(r->name);
         if (r->label && strlen(r->label) > label) label = strlen(r->label);
     }
@@ -382,7 +411,7 @@ void chart_bars(struct page *p, const struct bars *b)
     for (size_t i = 0; i < b->count; i++) {
         const double y = (double)i * BAR_ROW;
         words(p, names - 8, y + BAR_ROW / 2.0 + 4, "end", b->row[i].name);
-        put_bar(p, &b->row[i], &s, y);
+        put_bar(p, &b->row[i], &s, y, b->dots ? &b->dots[i] : NULL);
     }
     if (b->axis.name) words(p, (names + right) / 2, height - 8, "middle", b->axis.name);
     put(p, "</svg>\n");

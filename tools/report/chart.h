@@ -45,12 +45,18 @@ struct bar_row {
     int colour;
     const char *label; /* behind the bar; NULL = the number */
 };
+struct bar_dots { /* single values that a row is the mean of */
+    const double *value;
+    size_t count;
+};
 struct bars {
     const char *title;
     struct axis axis; /* of the values */
     double width;     /* 0 = 640; the height follows from the rows */
     const struct bar_row *row;
     size_t count;
+    const struct bar_dots *dots; /* of each row: a mark at the value and rings at these, in place
+                                    of a bar; the axis need not begin at zero. NULL = bars */
 };
 /* One row a bar, name in front. */
 void chart_bars(struct page *p, const struct bars *b);
