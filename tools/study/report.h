@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What does a study say? report.json and report.csv (a row a cell), times.csv, and report.html, all
+ * from the cells alone. Whatever depends on a clock is in times.csv, under "times" in the JSON, and
+ * on the page in columns and sentences of its own; without times none of it is written, and the
+ * same cells give the same bytes.
+ */
+#ifndef STUDY_REPORT_H
+#define STUDY_REPORT_H
+
+#include <page.h>
+
+#include "findings.h"
+
+enum { REPORT_FINDINGS = 64, REPORT_GOALS = 3 };
+
+struct report {
+    const struct plan *plan;
+    const struct results *results;
+    bool times;
+    struct interval end[STUDY_ARMS]; /* final score over seeds */
+    uint32_t cells[STUDY_ARMS];      /* that are done */
+    double rate[STUDY_ARMS];         /* images a second, mean over cells */
+    struct judged judged[REPORT_FINDINGS];
+    uint32_t findings;
+    double goal[2][REPORT_GOALS]; /* top-1 to reach, highest last; of pictures, of mosaics */
+};
+void report_prepare(xc_context *context, const struct results *r, bool times, struct report *out);
+/* All files of the study's folder. */
+xc_status report_write(const struct report *r, const char *study, struct why *why);
+
+/* Mean epochs (seconds) until a top-1 is reached, over an arm's seeds; NaN: some never did. */
+double report_reach(const struct report *r, uint32_t arm, double goal, bool seconds);
+/* report_page.c */
+void report_page(const struct report *r, struct page *p);
+
+#endif

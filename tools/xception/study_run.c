@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How do the cells run? Each in a process of its own, this command with --cell: whatever becomes of
+ * one, the others go on, and memory is as of a single run. A signal is passed on to the cell, which
+ * saves and ends; when this process is killed, the kernel ends the cell as well.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "say.h"
+#include "study_run.h"
+
+extern char **environ;
+
+static volatile sig_atomic_t stopped_by, child_of; /* child_of: 0 = none runs */
+
+/* ---- the process of a cell ---------------------------------------------------------------------
+ */
+
+struct show {
+    struct bar bar;
+    char head[ARM_NAME + 64];
+};
+
+static bool on_progress(void *user, const xc_train_progress *p)
+{
+    struct show *s = user;
+    char tail[128], left[BAR_TIME];
+    if (stopped_by) return false;
+    if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
+    if (p->event != XC_TRAIN_STEP || !bar_due(&s->bar)) return true;
+    const double done = (double)(p->epoch - 1) * p->steps + p->step;
+    const double all = (double)p->epochs * p->steps;
+    bar_time(done > 0 ? p->seconds * (all - done) / done : 0, left);
+    snprintf(tail, sizeof tail, "epoch %u/%u loss %.3f %.1f img/s eta %s", p->epoch, p->epochs,
+             p->loss, p->images_per_second, left);
+    bar_draw(&s->bar, s->head, (uint64_t)done, (uint64_t)all, tail);
+    return true;
+}
+
+static void on_signal(int number)
+{
+    stopped_by = number;
+    if (child_of > 0) kill((pid_t)child_of, number);
+}
+
+static void catch_signals(int flags)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static void cell_name(const struct plan *p, uint32_t cell, char *out, size_t room)
+{
+    uint64_t seed;
+    const struct arm *arm = plan_cell(p, cell, &seed);
+    snprintf(out, room, "cell %*u/%u  %s, seed %" PRIu64, plan_cells(p) > 9 ? 2 : 1, cell + 1,
+             plan_cells(p), arm->name, seed);
+}
+
+/* CELL.failed: a sentence, then the exit code; code 0 removes it. */
+static void note_failure(const struct plan *p, const char *folder, uint32_t cell, const char *what,
+                         int code)
+{
+    char *place = cell_folder(p, folder, cell), *path = NULL, *text = NULL;
+    if (place && asprintf(&path, "%s.failed", place) < 0) path = NULL;
+    if (path && code == EXIT_DONE)
+        unlink(path);
+    else if (path && asprintf(&text, "%s\n%d\n", what, code) >= 0 &&
+             xc_file_write(path, text, strlen(text)) != XC_OK)
+        say_error("%s", xc_error());
+    free(text);
+    free(path);
+    free(place);
+}
+
+/* A cell of a study that was killed a moment ago may not have ended yet. */
+static int take_lock(const char *folder, const char *name, int how)
+{
+    char *path = join(folder, name);
+    const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
+    free(path);
+    if (fd >= 0 && flock(fd, how) == 0) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+int study_cell(const struct args *args, xc_context *context, const struct plan *p,
+               const char *folder, uint32_t cell)
+{
+    struct show show;
+    struct why why;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    catch_signals((int)SA_RESETHAND); /* the second one ends at once */
+    const int lock = take_lock(folder, "cell.lock", LOCK_EX);
+    bar_begin(&show.bar, arg_on(args, "quiet"));
+    cell_name(p, cell, show.head, sizeof show.head);
+    const xc_status status = cell_run(context, p, folder, cell, arg_number(args, "save-every", 120),
+                                      on_progress, &show, &why);
+    bar_clear(&show.bar);
+    if (lock >= 0) close(lock);
+    if (status == XC_ERR_CANCELLED && stopped_by) return 128 + stopped_by;
+    const int code = status == XC_OK ? EXIT_DONE : study_say(status, &why);
+    note_failure(p, folder, cell, why.text, code);
+    return code;
+}
+
+/* ---- the process of the study ------------------------------------------------------------------
+ */
+
+static int start(const struct args *args, const char *folder, uint32_t cell, pid_t *child)
+{
+    posix_spawnattr_t attributes;
+    char number[16];
+    const char *word[20] = {"xception", "study", "--cell", number, "--output", folder};
+    int n = 6;
+    static const char *const passed[] = {"threads", "cpu", "save-every"};
+    static const char *const flag[] = {"--threads", "--cpu", "--save-every"};
+    snprintf(number, sizeof number, "%u", cell);
+    for (int i = 0; i < 3; i++) {
+        if (!arg_text(args, passed[i])) continue;
+        word[n++] = flag[i];
+        word[n++] = arg_text(args, passed[i]);
+    }
+    if (arg_on(args, "quiet")) word[n++] = "--quiet";
+    int error = posix_spawnattr_init(&attributes);
+    if (error) return error;
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP); /* Ctrl-C comes through us */
+    error =
+        posix_spawn(child, "/proc/self/exe", NULL, &attributes, (char **)(uintptr_t)word, environ);
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+/* What became of it; a sentence for what it could not say itself. */
+static int wait_for(const struct plan *p, const char *folder, uint32_t cell, pid_t child)
+{
+    char what[128];
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    child_of = 0;
+    if (!WIFSIGNALED(status)) return WEXITSTATUS(status);
+    if (stopped_by) return 128 + stopped_by;
+    snprintf(what, sizeof what, "its process was ended by signal %d (%s)", WTERMSIG(status),
+             strsignal(WTERMSIG(status)));
+    say_error("%s", what);
+    note_failure(p, folder, cell, what, EXIT_LIMIT);
+    return EXIT_LIMIT;
+}
+
+static int run_cell(const struct args *args, const struct plan *p, const char *folder,
+                    uint32_t cell)
+{
+    pid_t child;
+    const int error = start(args, folder, cell, &child);
+    if (error) {
+        say_error("the process of a cell: %s", strerror(error));
+        note_failure(p, folder, cell, "its process could not be started", EXIT_LIMIT);
+        return EXIT_LIMIT;
+    }
+    child_of = child;
+    if (stopped_by) kill(child, stopped_by); /* it came before there was a child */
+    return wait_for(p, folder, cell, child);
+}
+
+/* Numbers that went bad go bad again: such a cell is not tried twice. */
+static bool is_hopeless(const struct plan *p, const char *folder, uint32_t cell)
+{
+    char *place = cell_folder(p, folder, cell), *path = NULL, *text = NULL;
+    struct why ignored;
+    size_t size;
+    bool hopeless = false;
+    if (place && asprintf(&path, "%s.failed", place) < 0) path = NULL;
+    if (path && read_file(path, 65536, &text, &size, &ignored) == XC_OK) {
+        const char *second = strchr(text, '\n');
+        hopeless = second && atoi(second + 1) == EXIT_NUMBERS;
+    }
+    free(text);
+    free(path);
+    free(place);
+    return hopeless;
+}
+
+struct pace { /* for the time that is left: seconds a multiply-add */
+    double begin, macs, left;
+};
+
+static void say_done(const struct plan *p, uint32_t cell, double seconds, struct pace *pace)
+{
+    char name[ARM_NAME + 64], took[BAR_TIME], left[BAR_TIME];
+    const double macs = (double)plan_cell(p, cell, NULL)->macs;
+    pace->macs += macs;
+    pace->left -= macs;
+    cell_name(p, cell, name, sizeof name);
+    bar_time(seconds, took);
+    bar_time((bar_now() - pace->begin) / pace->macs * pace->left, left);
+    fprintf(stderr, "%s: %s, about %s left\n", name, took, left);
+}
+
+int study_cells(const struct args *args, const struct plan *p, const char *folder)
+{
+    const uint32_t cells = plan_cells(p);
+    struct pace pace = {.begin = bar_now()};
+    uint32_t failed = 0;
+    const int lock = take_lock(folder, "study.lock", LOCK_EX | LOCK_NB);
+    if (lock < 0) {
+        say_error("%s: another process works on this study, or the folder cannot be written",
+                  folder);
+        return EXIT_LIMIT;
+    }
+    catch_signals(0);
+    for (uint32_t i = 0; i < cells; i++)
+        if (!cell_done(p, folder, i)) pace.left += (double)plan_cell(p, i, NULL)->macs;
+    int code = EXIT_DONE;
+    for (uint32_t i = 0; i < cells && !stopped_by; i++) {
+        if (cell_done(p, folder, i)) continue;
+        const double begin = bar_now();
+        code = is_hopeless(p, folder, i) ? EXIT_NUMBERS : run_cell(args, p, folder, i);
+        failed += code != EXIT_DONE;
+        if (code == EXIT_DONE && !arg_on(args, "quiet")) say_done(p, i, bar_now() - begin, &pace);
+    }
+    close(lock);
+    if (stopped_by) return 128 + stopped_by;
+    return failed ? EXIT_SOME_FAILED : EXIT_DONE;
+}
