@@ -341,5 +341,8 @@ int graph_find_layer(const struct graph *g, const char *name)
     int node = graph_find(g, name);
     for (int i = g->nodes - 1; node < 0 && i >= 0; i--)
         if (strcmp(g->node[i].layer, name) == 0) node = i;
+    const size_t length = strlen(name);
+    for (int i = g->nodes - 1; node < 0 && i >= 0; i--)
+        if (strncmp(g->node[i].name, name, length) == 0 && g->node[i].name[length] == '_') node = i;
     return node;
 }

@@ -138,7 +138,8 @@ XC_NODISCARD xc_status graph_finish(struct graph *g, struct error *err);
  */
 
 int graph_find(const struct graph *g, const char *name); /* node number or -1 */
-/* The node of this name, else the last one of the layer of this name, or -1. */
+/* The node of this name, else the last one of the layer of this name, else of the block
+ * ("block2" is what begins with "block2_"), or -1. */
 int graph_find_layer(const struct graph *g, const char *name);
 /* Shapes of all nodes (g->nodes of them) at another input size and batch. XC_ERR_SHAPE with the
  * layer when something does not fit, or when a parameter's shape would change (dense after

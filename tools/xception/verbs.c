@@ -5,8 +5,9 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-    &verb_classify, &verb_train, &verb_eval,  &verb_study,  &verb_summary, &verb_convert,
-    &verb_data,     &verb_tour,  &verb_bench, &verb_doctor, &verb_help,    NULL,
+    &verb_classify, &verb_train,   &verb_eval, &verb_explain, &verb_study,
+    &verb_summary,  &verb_convert, &verb_data, &verb_tour,    &verb_bench,
+    &verb_doctor,   &verb_help,    NULL,
 };
 
 const struct verb *verb_find(const char *name)

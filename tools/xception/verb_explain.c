@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain: where does the network look? One heat map a picture, drawn over it; or what the channels
+ * of a layer show; or the windows of the first layer.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "explain.h"
+#include "say.h"
+#include "verbs.h"
+
+#define METHODS                                                                                    \
+    "gradcam|gradcam++|hirescam|layercam|scorecam|eigencam|integrated-gradients|smoothgrad|"       \
+    "occlusion|centre"
+
+static const struct option options[] = {
+    ENGINE_MODEL_OPTION,
+    {"method", 0, "METHOD", METHODS, 0, 0, "what a heat map is (gradcam)"},
+    {"class", 0, "CLASS", NULL, 0, 0, "label or number of the class to explain; top: the best"},
+    {"layer", 0, "NAME", NULL, 0, 0, "whose map is explained (the last before the classes)"},
+    {"output", 'o', "OUT", NULL, 0, 0, "folder; or .png, .jpg, .npy for one picture"},
+    {"overlay", 0, NULL, NULL, 0, 0, "heat over the picture (default)"},
+    {"side-by-side", 0, NULL, NULL, 0, 0, "the picture, and the overlay beside it"},
+    {"raw", 0, "FORMAT", "npy", 0, 0, "the numbers instead of a drawing"},
+    {"side", 0, "N", NULL, 16, 4096, "longer side of the drawn picture (640)"},
+    {"maps", 0, "LAYERS", NULL, 0, 0, "contact sheets of these layers' channels, a,b,c"},
+    {"filters", 0, NULL, NULL, 0, 0, "the windows of the first convolution"},
+    {"check", 0, NULL, NULL, 0, 0, "deletion, insertion, mosaics, random networks"},
+    {"check-steps", 0, "N", NULL, 2, 1000, "parts of a deletion (20)"},
+    {"steps", 0, "N", NULL, 1, 100000, "of integrated-gradients (50), smoothgrad (25)"},
+    {"noise", 0, "PERCENT", NULL, 1, 1000, "of smoothgrad, of the input's range (15)"},
+    {"window", 0, "N", NULL, 1, 16384, "of occlusion, pixels (an eighth of the side)"},
+    {"stride", 0, "N", NULL, 1, 16384, "of occlusion, pixels (half the window)"},
+    {"channels", 0, "N", NULL, 1, 1000000, "scorecam: only the most active ones (all)"},
+    {"labels", 0, "FILE", NULL, 0, 0, "one label a line instead of the model's, or 'imagenet'"},
+    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the model's"},
+    ENGINE_PREPROCESS_OPTIONS,
+    ENGINE_PRECISION_OPTION,
+    {"format", 0, "FORMAT", FORMAT_CHOICES, 0, 0, "of what is printed"},
+    {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, "what to do when a picture cannot be read"},
+    {"files0-from", 0, "FILE", NULL, 0, 0, "read NUL-separated paths from FILE, '-' is stdin"},
+    {"arch", 0, "SPEC", NULL, 0, 0, "architecture of a model file that holds weights only"},
+    OPTIONS_END};
+
+const char *job_label(const struct job *job, uint32_t index, char *room, size_t size)
+{
+    const char *label =
+        job->labels.text ? job->labels.text[index] : xc_model_label(job->model, index);
+    if (label) return label;
+    snprintf(room, size, "%u", index);
+    return room;
+}
+
+/* ---- what is wanted ----------------------------------------------------------------------------
+ */
+
+static int choose_class(struct job *job)
+{
+    const char *word = arg_text(job->args, "class");
+    const uint32_t classes = xc_model_get_info(job->model)->classes;
+    char room[16];
+    uint32_t number;
+    job->wanted = XC_CLASS_TOP;
+    if (!word || strcmp(word, "top") == 0) return EXIT_DONE;
+    for (uint32_t i = 0; i < classes; i++)
+        if (strcmp(job_label(job, i, room, sizeof room), word) == 0) {
+            job->wanted = i;
+            return EXIT_DONE;
+        }
+    if (parse_number(word, 0, classes - 1, &number)) {
+        job->wanted = number;
+        return EXIT_DONE;
+    }
+    say_usage("--class %s: the model has no such class (%u classes, '%s' is the first)", word,
+              classes, job_label(job, 0, room, sizeof room));
+    return EXIT_USAGE;
+}
+
+static xc_explain_method choose_method(const struct args *args)
+{
+    const char *word = arg_text(args, "method"), *name;
+    for (int i = 0; word && (name = xc_explain_method_name((xc_explain_method)i)); i++)
+        if (strcmp(word, name) == 0) return (xc_explain_method)i;
+    return XC_GRADCAM;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static int choose_output(struct job *job)
+{
+    static const char *const files[] = {".png", ".jpg", ".jpeg", ".npy"};
+    const char *raw = arg_text(job->args, "raw");
+    job->out = arg_text(job->args, "output");
+    job->raw = raw != NULL;
+    for (int i = 0; i < 4; i++) job->one_file |= ends_in(job->out, files[i]);
+    if (!job->one_file) {
+        if (mkdir(job->out, 0777) == 0 || errno == EEXIST) return EXIT_DONE;
+        say_error("%s: cannot be made: %s", job->out, strerror(errno));
+        return EXIT_DATA;
+    }
+    job->raw |= ends_in(job->out, ".npy");
+    if (raw && !ends_in(job->out, ".npy")) {
+        say_usage("%s: --raw writes .npy files", job->out);
+        return EXIT_USAGE;
+    }
+    const size_t made = job->explainer ? job->pictures.count : job->pictures.count * job->layers;
+    if (made <= 1) return EXIT_DONE;
+    say_usage("%s: one file, but %zu pictures would be drawn", job->out, made);
+    say_hint("give -o a folder");
+    return EXIT_USAGE;
+}
+
+/* "a,b,c" */
+static int cut_layers(struct job *job)
+{
+    const char *text = arg_text(job->args, "maps");
+    if (!text) return EXIT_DONE;
+    job->layer_text = strdup(text);
+    job->layer = calloc(strlen(text) + 1, sizeof *job->layer);
+    if (!job->layer_text || !job->layer) {
+        say_error("out of memory");
+        return EXIT_LIMIT;
+    }
+    char *rest = job->layer_text;
+    for (char *word; (word = strsep(&rest, ","));)
+        if (*word) job->layer[job->layers++] = word;
+    return EXIT_DONE;
+}
+
+/* ---- opening -----------------------------------------------------------------------------------
+ */
+
+static bool on_progress(void *user, uint64_t done, uint64_t all)
+{
+    struct job *job = user;
+    if (!bar_due(&job->bar)) return true;
+    snprintf(job->message, sizeof job->message, "%zu of %zu pictures", job->at + 1,
+             job->pictures.count);
+    bar_draw(&job->bar, "explain", done, all, job->message);
+    return true;
+}
+
+static int open_explainer(struct job *job)
+{
+    xc_explain_opts *o = &job->opts;
+    o->method = choose_method(job->args);
+    o->layer = arg_text(job->args, "layer");
+    o->steps = arg_number(job->args, "steps", 0);
+    o->noise = arg_number(job->args, "noise", 0) / 100.0;
+    o->window = arg_number(job->args, "window", 0);
+    o->stride = arg_number(job->args, "stride", 0);
+    o->channels = arg_number(job->args, "channels", 0);
+    o->progress = on_progress;
+    o->user = job;
+    const xc_status status = xc_explainer_new(job->model, o, &job->explainer);
+    if (status == XC_OK) return EXIT_DONE;
+    return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_MODEL);
+}
+
+static int open_session(struct job *job)
+{
+    xc_session_opts o = XC_SESSION_OPTS_INIT;
+    o.height = job->opts.height;
+    o.width = job->opts.width;
+    o.preprocess = &job->preprocess;
+    o.precision = job->opts.precision;
+    o.taps = (const char *const *)job->layer;
+    o.tap_count = job->layers;
+    const xc_status status = xc_session_new(job->model, &o, &job->session);
+    if (status == XC_OK) return EXIT_DONE;
+    return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_MODEL);
+}
+
+static int open_job(struct job *job)
+{
+    const struct args *args = job->args;
+    const char *precision = arg_text(args, "precision");
+    const bool heat = arg_on(args, "method") || arg_on(args, "check") ||
+                      (!arg_on(args, "maps") && !arg_on(args, "filters"));
+    int code = engine_labels(args, job->model, &job->labels);
+    if (code != EXIT_DONE) return code;
+    if ((code = engine_preprocess(args, job->model, &job->preprocess)) != EXIT_DONE) return code;
+    job->opts = (xc_explain_opts)XC_EXPLAIN_OPTS_INIT;
+    job->opts.preprocess = &job->preprocess;
+    if (!arg_size(args, &job->opts.height, &job->opts.width)) return EXIT_USAGE;
+    if (precision) engine_precision(precision, &job->opts.precision);
+    job->heat = (xc_heat_opts)XC_HEAT_OPTS_INIT;
+    job->heat.side = arg_number(args, "side", 0);
+    if (arg_on(args, "side-by-side")) job->heat.style = XC_HEAT_SIDE_BY_SIDE;
+    job->format = format_of(arg_text(args, "format"));
+    if ((code = choose_class(job)) != EXIT_DONE || (code = cut_layers(job)) != EXIT_DONE)
+        return code;
+    if (heat && (code = open_explainer(job)) != EXIT_DONE) return code;
+    if (job->layers && (code = open_session(job)) != EXIT_DONE) return code;
+    if ((code = choose_output(job)) != EXIT_DONE) return code;
+    return arg_on(args, "check") ? checks_open(job) : EXIT_DONE;
+}
+
+/* ---- printing ----------------------------------------------------------------------------------
+ */
+
+static void print_number(const char *before, double value)
+{
+    fputs(before, stdout);
+    emit_float((float)value);
+}
+
+static void print_json(const struct job *job, const char *path, const xc_heatmap *heat,
+                       const char *name, const struct check_row *row)
+{
+    char room[16];
+    if (job->format == FORMAT_JSON) fputs(job->done + job->failed ? ",\n" : "", stdout);
+    fputs("{\"path\":", stdout);
+    emit_string(path);
+    fputs(",\"ok\":true,\"label\":", stdout);
+    emit_string(job_label(job, heat->class_index, room, sizeof room));
+    printf(",\"index\":%u", heat->class_index);
+    print_number(",\"prob\":", (double)heat->prob);
+    print_number(",\"logit\":", (double)heat->logit);
+    printf(",\"method\":\"%s\",\"layer\":", xc_explain_method_name(heat->method));
+    emit_string(heat->layer);
+    fputs(",\"file\":", stdout);
+    emit_string(name);
+    if (row) {
+        print_number(",\"deletion\":", row->heat.deletion);
+        print_number(",\"insertion\":", row->heat.insertion);
+        print_number(",\"centre_deletion\":", row->centre.deletion);
+        print_number(",\"centre_insertion\":", row->centre.insertion);
+        printf(",\"central\":%s", row->central ? "true" : "false");
+    }
+    fputs(job->format == FORMAT_JSON ? "}" : "}\n", stdout);
+}
+
+static void print_row(const struct job *job, const char *path, const xc_heatmap *heat,
+                      const char *name, const struct check_row *row)
+{
+    char room[16];
+    const char separator = job->format == FORMAT_CSV ? ',' : '\t';
+    emit_field(job->format, path);
+    putchar(separator);
+    emit_field(job->format, job_label(job, heat->class_index, room, sizeof room));
+    putchar(separator);
+    emit_float(heat->prob);
+    printf("%c%s%c", separator, xc_explain_method_name(heat->method), separator);
+    emit_field(job->format, heat->layer);
+    putchar(separator);
+    emit_field(job->format, name);
+    if (row) printf("%c%.4f%c%.4f", separator, row->heat.deletion, separator, row->heat.insertion);
+    putchar('\n');
+}
+
+static void print_picture(const struct job *job, const char *path, const xc_heatmap *heat,
+                          const char *name, const struct check_row *row)
+{
+    char room[16];
+    if (job->format == FORMAT_JSON || job->format == FORMAT_JSONL) {
+        print_json(job, path, heat, name, row);
+        return;
+    }
+    if (job->format != FORMAT_TEXT) {
+        print_row(job, path, heat, name, row);
+        return;
+    }
+    emit_plain(path);
+    fputs("  ", stdout);
+    emit_plain(job_label(job, heat->class_index, room, sizeof room));
+    printf(" %.3f  %s@", (double)heat->prob, xc_explain_method_name(heat->method));
+    emit_plain(heat->layer);
+    fputs(" -> ", stdout);
+    emit_plain(name);
+    if (row) printf("  deletion %.3f insertion %.3f", row->heat.deletion, row->heat.insertion);
+    putchar('\n');
+}
+
+static void print_head(const struct job *job)
+{
+    const char c = job->format == FORMAT_CSV ? ',' : '\t';
+    if (job->format == FORMAT_JSON) fputs(job->checks ? "{\"pictures\":[\n" : "[\n", stdout);
+    if (job->format != FORMAT_CSV && job->format != FORMAT_TSV) return;
+    printf("path%clabel%cprob%cmethod%clayer%cfile", c, c, c, c, c);
+    if (job->checks) printf("%cdeletion%cinsertion", c, c);
+    putchar('\n');
+}
+
+/* ---- pictures ----------------------------------------------------------------------------------
+ */
+
+static xc_status explain(struct job *job, const char *path, const xc_image *image)
+{
+    char name[FILE_NAME];
+    xc_heatmap heat;
+    struct check_row row;
+    xc_status status = xc_explain(job->explainer, image, job->wanted, &heat);
+    if (status == XC_OK) status = write_heat(job, path, image, &heat, name);
+    if (status == XC_OK && job->checks) status = check_picture(job, image, &heat, &row);
+    bar_clear(&job->bar);
+    if (status == XC_OK) print_picture(job, path, &heat, name, job->checks ? &row : NULL);
+    return status;
+}
+
+static xc_status one_picture(struct job *job, const char *path)
+{
+    xc_image *image = NULL;
+    xc_status status = picture_load(path, &image);
+    if (status == XC_OK && job->session && job->layers) status = write_maps(job, path, image);
+    if (status == XC_OK && job->explainer) status = explain(job, path, image);
+    xc_image_free(image);
+    return status;
+}
+
+static bool is_about_the_picture(xc_status status)
+{
+    return status != XC_ERR_MEMORY && status != XC_ERR_SPACE && status != XC_ERR_ARGUMENT;
+}
+
+static int all_pictures(struct job *job)
+{
+    const char *policy = arg_text(job->args, "on-bad-image");
+    const bool stop = policy && strcmp(policy, "stop") == 0;
+    for (job->at = 0; job->at < job->pictures.count; job->at++) {
+        const char *path = job->pictures.path[job->at];
+        const xc_status status = one_picture(job, path);
+        if (status == XC_OK) {
+            job->done++;
+            continue;
+        }
+        bar_clear(&job->bar);
+        if (strstr(xc_error(), path))
+            say_status(status, EXIT_DATA);
+        else
+            say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
+        job->failed++;
+        if (!is_about_the_picture(status)) return EXIT_LIMIT;
+        if (stop) break;
+    }
+    if (job->failed == 0) return job->pictures.unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
+    return job->done && !stop ? EXIT_SOME_FAILED : EXIT_DATA;
+}
+
+static int explain_all(struct job *job)
+{
+    bar_begin(&job->bar, arg_on(job->args, "quiet"));
+    if (arg_on(job->args, "filters")) {
+        const xc_status status = write_filters(job);
+        if (status != XC_OK) return say_status(status, EXIT_MODEL);
+    }
+    if (job->explainer) print_head(job);
+    int code = all_pictures(job);
+    if (job->explainer && job->format == FORMAT_JSON) fputs("\n]", stdout);
+    if (job->checks && job->done) {
+        const int checked = checks_finish(job);
+        if (code == EXIT_DONE) code = checked;
+    }
+    if (job->explainer && job->format == FORMAT_JSON) puts(job->checks ? "}" : "");
+    return code;
+}
+
+static void close_job(struct job *job)
+{
+    checks_free(job->checks);
+    for (size_t i = 0; i < job->names; i++) free(job->name[i]);
+    free(job->name);
+    free(job->layer);
+    free(job->layer_text);
+    labels_free(&job->labels);
+    xc_explainer_free(job->explainer);
+    xc_session_free(job->session);
+    xc_model_unref(job->model);
+    xc_context_free(job->context);
+    pictures_free(&job->pictures);
+}
+
+static int run(const struct args *args)
+{
+    struct job job = {.args = args};
+    const char *files0 = arg_text(args, "files0-from");
+    const bool pictures = args->operands > 0 || files0;
+    int code = EXIT_USAGE;
+    if (!arg_text(args, "model") || !arg_text(args, "output")) {
+        say_usage("needs -m MODEL and -o OUT");
+        return EXIT_USAGE;
+    }
+    if (!pictures && !arg_on(args, "filters")) {
+        say_usage("no picture given");
+        return EXIT_USAGE;
+    }
+    if (pictures && !pictures_find(&job.pictures, args->operand, args->operands, files0, &code))
+        goto out;
+    if ((code = engine_open(args, &job.context)) != EXIT_DONE) goto out;
+    code = engine_model(job.context, arg_text(args, "model"), arg_text(args, "arch"), &job.model);
+    if (code == EXIT_DONE) code = open_job(&job);
+    if (code == EXIT_DONE) code = explain_all(&job);
+out:
+    close_job(&job);
+    return code;
+}
+
+const struct verb verb_explain = {
+    .name = "explain",
+    .summary = "show where the network looks",
+    .operands = "FILE|DIR|-...",
+    .text =
+        "Draws over each picture what speaks for a class, from the network's own gradients (or by\n"
+        "hiding parts of the picture), into OUT/NAME.CLASS.METHOD.png. With --maps and --filters\n"
+        "alone only those are drawn. --check says how far a method is to be trusted: beside the\n"
+        "areas under deletion and insertion those of a mere spot in the centre, how often a "
+        "mosaic\n"
+        "of four pictures is hot in the right one (chance: a quarter), and how like the maps of\n"
+        "networks with random layers are (rank correlation; 1 would be bad).",
+    .examples =
+        "xception explain -m flowers.safetensors -o out rose.jpg\tGrad-CAM of the best class\n"
+        "xception explain -m m.keras --method layercam --class tulip --side-by-side -o out photos\t"
+        "another method, another class\n"
+        "xception explain -m m.keras --maps block2,block13 --filters -o out rose.jpg\t"
+        "what the layers see\n",
+    .options = options,
+    .run = run};
