@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "bench/peers"
@@ -47,18 +48,33 @@ PEERS = {  # name: environment, precisions, batches it is asked for
     "torch": ("torch", ("f32", "bf16"), (1, 16)),
     "keras": ("keras", ("f32",), (1, 16)),
 }
-# name, architecture, precision, batch, cores
+class Row(typing.NamedTuple):
+    name: str
+    arch: str
+    precision: str
+    batch: int
+    threads: int
+    algo: str = "direct"
+
+
 ROWS = [
-    ("f32-b1-t1", "xception", "f32", 1, 1),
-    ("f32-b1-t2", "xception", "f32", 1, 2),
-    ("f32-b16-t2", "xception", "f32", 16, 2),
-    ("bf16-b1-t1", "xception", "bf16", 1, 1),
-    ("bf16-b1-t2", "xception", "bf16", 1, 2),
-    ("bf16-b16-t2", "xception", "bf16", 16, 2),
-    ("resnet50-b1-t1", "resnet50", "f32", 1, 1),
-    ("resnet50-b1-t2", "resnet50", "f32", 1, 2),
-    ("mini-b1-t1", "mini-xception", "f32", 1, 1),
+    Row("f32-b1-t1", "xception", "f32", 1, 1),
+    Row("f32-b1-t2", "xception", "f32", 1, 2),
+    Row("f32-b16-t2", "xception", "f32", 16, 2),
+    Row("fast-b1-t1", "xception", "f32", 1, 1, "fast"),
+    Row("fast-b1-t2", "xception", "f32", 1, 2, "fast"),
+    Row("bf16-b1-t1", "xception", "bf16", 1, 1),
+    Row("bf16-b1-t2", "xception", "bf16", 1, 2),
+    Row("bf16-b16-t2", "xception", "bf16", 16, 2),
+    Row("resnet50-b1-t1", "resnet50", "f32", 1, 1),
+    Row("resnet50-b1-t2", "resnet50", "f32", 1, 2),
+    Row("vgg16-b1-t1", "vgg16", "f32", 1, 1),
+    Row("vgg16-b1-t2", "vgg16", "f32", 1, 2),
+    Row("inception-v3-b1-t1", "inception-v3", "f32", 1, 1),
+    Row("inception-v3-b1-t2", "inception-v3", "f32", 1, 2),
+    Row("mini-b1-t1", "mini-xception", "f32", 1, 1),
 ]
+GOLDEN = ("xception", "mini-xception")  # architectures that the golden pattern of weights is good for
 
 
 def say(text):
@@ -85,19 +101,16 @@ class Network:
     def __init__(self, arch, peers):
         folder = WORK / "models"
         folder.mkdir(parents=True, exist_ok=True)
-        self.arch = arch
+        self.arch, self.made = arch, set()
         self.model = folder / f"{arch}.safetensors"
-        self.packed = folder / f"{arch}.packed.safetensors"
         self.summary = folder / f"{arch}.json"
         self.onnx = folder / f"{arch}.onnx"
         self.tflite = folder / f"{arch}.tflite"
         sys.path.insert(0, str(HERE))
         import ours
         engine = ours.Xception(str(LIBRARY), 0)
-        engine.create(arch, ours.WEIGHTS_RANDOM if arch == "resnet50" else ours.WEIGHTS_GOLDEN)
+        engine.create(arch, ours.WEIGHTS_GOLDEN if arch in GOLDEN else ours.WEIGHTS_RANDOM)
         engine.save(str(self.model))
-        subprocess.run([XCEPTION, "convert", "-q", "--pack", self.model, self.packed],
-                       stdout=subprocess.DEVNULL, check=True)
         with open(self.summary, "w", encoding="utf-8") as file:
             subprocess.run([XCEPTION, "summary", "-m", self.model, "--format", "json"], stdout=file,
                            check=True)
@@ -110,6 +123,15 @@ class Network:
     def convert(self, environment, script, out):
         subprocess.run([python_of(environment), HERE / script, self.summary, self.model, out],
                        check=True)
+
+    def packed(self, precision):
+        """The file that ours runs, made when it is first asked for."""
+        path = WORK / "models" / f"{self.arch}.{precision}.safetensors"
+        if precision not in self.made:
+            subprocess.run([XCEPTION, "convert", "-q", "--pack", "--precision", precision,
+                            self.model, path], stdout=subprocess.DEVNULL, check=True)
+            self.made.add(precision)
+        return path
 
     def pictures(self, batch):
         """A file of numbers between -1 and 1."""
@@ -148,14 +170,13 @@ def wait_for_quiet(limit):
 class Program:
     """One worker; `ready` is what it said, `slots` the medians of its turns, round by round."""
 
-    def __init__(self, peer, network, precision, batch, threads):
-        self.peer, self.batch, self.macs = peer, batch, network.macs
+    def __init__(self, peer, network, row):
+        self.peer, self.batch, self.macs = peer, row.batch, network.macs
         self.logits_file = WORK / "models" / f"logits-{peer}"
-        job = {"peer": peer, "library": str(LIBRARY), "model": str(network.model), "packed": str(network.packed),
-               "onnx": str(network.onnx), "tflite": str(network.tflite),
-               "summary": str(network.summary), "input": str(network.pictures(batch)),
-               "shape": network.shape, "precision": precision, "batch": batch, "threads": threads,
-               "logits": str(self.logits_file)}
+        job = {"peer": peer, "library": str(LIBRARY), "model": str(network.model), "onnx": str(network.onnx), "tflite": str(network.tflite),
+               "packed": str(network.packed(row.precision)), "summary": str(network.summary),
+               "input": str(network.pictures(row.batch)), "shape": network.shape,
+               "logits": str(self.logits_file), **row._asdict()}
         python = sys.executable if peer == "ours" else python_of(PEERS[peer][0])
         self.process = subprocess.Popen([python, HERE / "worker.py", json.dumps(job)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -228,25 +249,25 @@ def difference(a, b):
 
 # ---- rows -----------------------------------------------------------------------------------------
 
-def command_facts(network, precision, batch, threads):
+def command_facts(network, row):
     """Peak memory and first answer of ours, as the command has them."""
     done = subprocess.run(
-        [XCEPTION, "bench", "-m", network.packed, "--threads", str(threads), "--batch", str(batch),
-         "--precision", precision, "--rounds", "3", "--seconds", "0", "--idle-wait", "0", "--format",
-         "json"], capture_output=True, text=True)
+        [XCEPTION, "bench", "-m", network.packed(row.precision), "--threads", str(row.threads),
+         "--batch", str(row.batch), "--precision", row.precision, "--algo", row.algo, "--rounds", "3",
+         "--seconds", "0", "--idle-wait", "0", "--format", "json"], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip())
     facts = json.loads(done.stdout)
-    row = facts["rows"][0]
-    return {"machine": facts["machine"], "level": facts["level"], "mib": row["mib"],
-            "first_ms": row["first_ms"]}
+    measured = facts["rows"][0]
+    return {"machine": facts["machine"], "level": facts["level"], "mib": measured["mib"],
+            "first_ms": measured["first_ms"]}
 
 
-def start_programs(peers, network, precision, batch, threads):
-    programs = [Program("ours", network, precision, batch, threads)]
+def start_programs(peers, network, row):
+    programs = [Program("ours", network, row)]
     for peer in peers:
         try:
-            programs.append(Program(peer, network, precision, batch, threads))
+            programs.append(Program(peer, network, row))
         except (RuntimeError, subprocess.CalledProcessError) as error:
             say(f"{peer}: {error}; left out")
     return programs
@@ -264,17 +285,16 @@ def result_of(program, ours, peak):
 
 def measure(row, peers, networks, options):
     """One row of the table, or None with the reason said."""
-    name, arch, precision, batch, threads = row
-    mine = [p for p in peers if precision in PEERS[p][1] and batch in PEERS[p][2]]
-    if threads > len(os.sched_getaffinity(0)):
-        return say(f"{name}: skipped: {threads} cores are not here")
-    if arch not in networks:
-        networks[arch] = Network(arch, peers)
+    mine = [p for p in peers if row.precision in PEERS[p][1] and row.batch in PEERS[p][2]]
+    if row.threads > len(os.sched_getaffinity(0)):
+        return say(f"{row.name}: skipped: {row.threads} cores are not here")
+    if row.arch not in networks:
+        networks[row.arch] = Network(row.arch, peers)
     try:
-        facts = command_facts(networks[arch], precision, batch, threads)
-        programs = start_programs(mine, networks[arch], precision, batch, threads)
+        facts = command_facts(networks[row.arch], row)
+        programs = start_programs(mine, networks[row.arch], row)
     except RuntimeError as error:
-        return say(f"{name}: skipped: {error}")
+        return say(f"{row.name}: skipped: {error}")
     for _ in range(options.rounds):
         wait_for_quiet(options.idle_wait)
         for program in programs + programs[::-1]:
@@ -283,8 +303,7 @@ def measure(row, peers, networks, options):
         program.end()
     ours, others = programs[0], programs[1:]
     peak = statistics.median(ours.peaks)
-    result = {"row": name, "arch": arch, "precision": precision, "batch": batch, "threads": threads,
-              "macs": ours.macs, "peak_gmacs": peak * 1e-9, **facts,
+    result = {**row._asdict(), "macs": ours.macs, "peak_gmacs": peak * 1e-9, **facts,
               "programs": {p.peer: result_of(p, ours, peak) for p in programs}}
     result["programs"]["ours"] |= {key: facts[key] for key in ("mib", "first_ms")}
     if others:
@@ -298,7 +317,8 @@ def measure(row, peers, networks, options):
 
 def words_of(row):
     cores = "1 core" if row["threads"] == 1 else f"{row['threads']} cores"
-    return f"{row['arch']}, {row['precision']}, batch {row['batch']}, {cores}"
+    algo = "" if row["algo"] == "direct" else f" {row['algo']}"
+    return f"{row['arch']}, {row['precision']}{algo}, batch {row['batch']}, {cores}"
 
 
 def table(rows, title, cell, last=()):
@@ -341,9 +361,9 @@ def complaints(rows):
     for row in rows:
         for peer, r in row["programs"].items():
             if r["disturbed_turns"]:
-                say(f"{row['row']}: {peer}: others used this machine in {r['disturbed_turns']} turns")
+                say(f"{row['name']}: {peer}: others used this machine in {r['disturbed_turns']} turns")
             if not r["logits_differ"] <= TOLERANCE[row["precision"]]:
-                yield (f"{row['row']}: {peer}: logits differ by {r['logits_differ']:.1e} of the "
+                yield (f"{row['name']}: {peer}: logits differ by {r['logits_differ']:.1e} of the "
                        f"largest, at most {TOLERANCE[row['precision']]:.0e} is right")
 
 
@@ -370,8 +390,8 @@ def main():
     options = options_of(sys.argv[1:])
     patterns, rows, networks = options.rows.split(","), [], {}
     for row in ROWS:
-        if any(fnmatch.fnmatch(row[0], pattern) for pattern in patterns):
-            say(row[0])
+        if any(fnmatch.fnmatch(row.name, pattern) for pattern in patterns):
+            say(row.name)
             rows.append(measure(row, options.peers, networks, options))
     rows = [row for row in rows if row]
     if not rows:

@@ -12,7 +12,9 @@ import struct
 
 import numpy as np
 
-# kind: input conv relu maxpool avgpool add dense. inputs: names. pads: top left bottom right.
+# kind: input conv relu maxpool meanpool avgpool add concat dense. inputs: names. pads: top left bottom
+# right; the mean under a window (meanpool) does not count them. size: of a window, or (h, w, c) of
+# the map that a dense layer reads, whose rows of weights are in that order.
 Op = collections.namedtuple("Op", "kind name inputs weight bias stride pads groups shape size",
                             defaults=[None, None, 1, (0, 0, 0, 0), 1, None, None])
 
@@ -41,12 +43,19 @@ def window(detail, before):
                               total[0] - total[0] // 2, total[1] - total[1] // 2)
 
 
+def channels_first(op):
+    """The weights of a dense layer for a map that is flattened (c, h, w)."""
+    h, w, c = op.size
+    return op.weight.reshape(h, w, c, -1).transpose(2, 0, 1, 3).reshape(op.weight.shape)
+
+
 class Reader:
     def __init__(self, summary, path):
         self.layers = summary["layers"]
         self.tensor = tensors(path)
         self.shape = {layer["name"]: layer["output"] for layer in self.layers}
-        self.other_name = {}  # of a batch norm that was folded
+        self.before_flat = dict(self.shape)
+        self.other_name = {}  # of what became part of, or is, something else
         self.ops = []
 
     def readers(self, name):
@@ -59,7 +68,7 @@ class Reader:
             return weight, bias
         norm = after[0]["name"]
         gamma, beta, mean, variance = (
-            self.tensor[f"{norm}/{part}"].astype(np.float64)
+            self.tensor.get(f"{norm}/{part}", np.float32(part == "gamma")).astype(np.float64)
             for part in ("gamma", "beta", "moving_mean", "moving_variance"))
         scale = gamma / np.sqrt(variance + float(after[0]["detail"].split()[1]))
         shape = [1] * weight.ndim
@@ -76,7 +85,7 @@ class Reader:
     def conv(self, layer, name, source, kernel, depthwise):
         weight = self.tensor[kernel]
         bias = self.tensor.get(f"{layer['name']}/bias")
-        detail = layer["detail"]
+        detail, _, act = layer["detail"].partition(", ")
         if layer["operator"] == "SepConv" and not depthwise:
             detail = "1x1 valid"
         before = self.shape[layer["inputs"]][:2]
@@ -88,6 +97,15 @@ class Reader:
         groups = weight.shape[2] if depthwise else 1
         self.add("conv", name, source, weight=weight, bias=bias, stride=stride, pads=pads,
                  groups=groups)
+        self.activate(act, name)
+
+    def activate(self, act, name):
+        """An activation that is part of a layer: what reads the layer reads it."""
+        if act == "ReLU":
+            self.add("relu", name + "/relu", [name])
+            self.other_name[name] = name + "/relu"
+        elif act not in ("", "Softmax"):  # logits are compared
+            raise SystemExit(f"network.py: {name}: {act} is an activation that it does not know")
 
     def layer(self, layer):
         name, kind, inputs = layer["name"], layer["operator"], layer["inputs"].split(",")
@@ -98,14 +116,20 @@ class Reader:
         elif kind == "SepConv":
             self.conv(layer, name + "/depthwise", inputs, f"{name}/depthwise_kernel", True)
             self.conv(layer, name, [name + "/depthwise"], f"{name}/pointwise_kernel", False)
-        elif kind == "MaxPool":
+        elif kind in ("MaxPool", "AvgPool"):
             size, stride, pads = window(layer["detail"], self.shape[inputs[0]][:2])
-            self.add("maxpool", name, inputs, stride=stride, pads=pads, size=size)
+            self.add("maxpool" if kind == "MaxPool" else "meanpool", name, inputs, stride=stride,
+                     pads=pads, size=size)
         elif kind == "Dense":
             self.add("dense", name, inputs, weight=self.tensor[f"{name}/kernel"],
-                     bias=self.tensor.get(f"{name}/bias"))
-        elif kind in ("Input", "ReLU", "Add", "GlobalAvgPool"):
-            word = {"Input": "input", "ReLU": "relu", "Add": "add", "GlobalAvgPool": "avgpool"}
+                     bias=self.tensor.get(f"{name}/bias"), size=self.before_flat[inputs[0]])
+            self.activate(layer["detail"], name)
+        elif kind in ("Flatten", "Dropout"):
+            self.other_name[name] = self.other_name.get(inputs[0], inputs[0])
+            self.before_flat[name] = self.before_flat[inputs[0]]
+        elif kind in ("Input", "ReLU", "Add", "GlobalAvgPool", "Concat"):
+            word = {"Input": "input", "ReLU": "relu", "Add": "add", "GlobalAvgPool": "avgpool",
+                    "Concat": "concat"}
             self.add(word[kind], name, [i for i in inputs if i])
         elif kind == "Softmax" and layer is self.layers[-1]:
             pass  # logits are compared

@@ -4,6 +4,7 @@ import ctypes as c
 
 WEIGHTS_RANDOM, WEIGHTS_GOLDEN = 1, 2
 PRECISION = {"f32": 0, "f64": 1, "bf16": 2}
+ALGO = {"direct": 0, "fast": 1}
 
 
 def options(name, *fields):
@@ -16,7 +17,7 @@ Create = options("Create", ("height", c.c_uint32), ("width", c.c_uint32), ("chan
                  ("classes", c.c_uint32), ("weights", c.c_int), ("seed", c.c_uint64))
 Session = options("Session", ("max_batch", c.c_uint32), ("height", c.c_uint32),
                   ("width", c.c_uint32), ("precision", c.c_int), ("preprocess", c.c_void_p),
-                  ("taps", c.c_void_p), ("tap_count", c.c_uint32))
+                  ("taps", c.c_void_p), ("tap_count", c.c_uint32), ("algo", c.c_int))
 
 
 class Xception:
@@ -43,9 +44,10 @@ class Xception:
     def save(self, path):
         self.call("xc_model_save", self.model, path.encode(), None)
 
-    def load(self, path, batch, precision):
+    def load(self, path, batch, precision, algo):
         self.call("xc_model_load", self.context, path.encode(), None, c.byref(self.model))
-        given = Session(c.sizeof(Session), batch, 0, 0, PRECISION[precision], None, None, 0)
+        given = Session(c.sizeof(Session), batch, 0, 0, PRECISION[precision], None, None, 0,
+                        ALGO[algo])
         self.call("xc_session_new", self.model, c.byref(given), c.byref(self.session))
 
     def run(self, numbers, batch):

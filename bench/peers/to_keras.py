@@ -25,7 +25,7 @@ def padding(op, before):
 
 def layer(op, x, before):
     bias = op.bias is not None
-    word = padding(op, before) if op.kind in ("conv", "maxpool") else None
+    word = padding(op, before) if op.kind in ("conv", "maxpool", "meanpool") else None
     if op.kind in ("conv", "maxpool") and word is None:
         x = keras.layers.ZeroPadding2D(((op.pads[0], op.pads[2]), (op.pads[1], op.pads[3])))(x)
         word = "valid"  # pooling is after a ReLU where this happens
@@ -36,6 +36,10 @@ def layer(op, x, before):
                                    use_bias=bias)
     elif op.kind == "maxpool":
         made = keras.layers.MaxPooling2D(op.size, op.stride, word)
+    elif op.kind == "meanpool":
+        made = keras.layers.AveragePooling2D(op.size, op.stride, word)
+    elif op.kind == "concat":
+        made = keras.layers.Concatenate()
     elif op.kind == "relu":
         made = keras.layers.ReLU()
     elif op.kind == "add":
@@ -43,6 +47,7 @@ def layer(op, x, before):
     elif op.kind == "avgpool":
         made = keras.layers.GlobalAveragePooling2D()
     else:
+        x = keras.layers.Flatten()(x)
         made = keras.layers.Dense(op.weight.shape[1], use_bias=bias)
     y = made(x)
     if op.weight is not None:
@@ -56,7 +61,7 @@ def model(summary, path):
     for op in ops[1:]:
         x = [value[name] for name in op.inputs]
         before = shape[op.inputs[0]]
-        value[op.name] = layer(op, x if op.kind == "add" else x[0], before[:2])
+        value[op.name] = layer(op, x if op.kind in ("add", "concat") else x[0], before[:2])
         shape[op.name] = op.shape or before
     return keras.Model(value[ops[0].name], value[ops[-1].name])
 

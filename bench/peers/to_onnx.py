@@ -30,9 +30,14 @@ def convert(op):
              pads=op.pads, group=op.groups)
     elif op.kind == "maxpool":
         node("MaxPool", op, kernel_shape=op.size, strides=[op.stride] * 2, pads=op.pads)
+    elif op.kind == "meanpool":
+        node("AveragePool", op, kernel_shape=op.size, strides=[op.stride] * 2, pads=op.pads,
+             count_include_pad=0)
+    elif op.kind == "concat":
+        node("Concat", op, axis=1)
     elif op.kind == "dense":
         nodes.append(helper.make_node("Flatten", op.inputs, [op.name + "/flat"]))
-        node("Gemm", op, [op.name + "/flat", weight(op.name + "/w", op.weight),
+        node("Gemm", op, [op.name + "/flat", weight(op.name + "/w", network.channels_first(op)),
                           weight(op.name + "/b", op.bias)])
     elif op.kind != "input":
         node({"relu": "Relu", "add": "Add", "avgpool": "GlobalAveragePool"}[op.kind], op)

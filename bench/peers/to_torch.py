@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our network as a torch module, (n, c, h, w) in channels-last memory."""
+import network
 import torch
 from torch.nn import functional as f
 
@@ -11,6 +12,8 @@ class Network(torch.nn.Module):
         for i, op in enumerate(ops):
             if op.weight is None:
                 continue
+            if op.kind == "dense":
+                op = op._replace(weight=network.channels_first(op))
             axes = (1, 0) if op.kind == "dense" else (2, 3, 0, 1) if op.groups > 1 else (3, 2, 0, 1)
             weight = torch.from_numpy(op.weight.transpose(axes).copy())
             self.register_buffer(f"weight{i}", weight)
@@ -31,6 +34,10 @@ class Network(torch.nn.Module):
                              op.pads[:2] if even else 0, groups=op.groups)
             elif op.kind == "maxpool":
                 y = f.max_pool2d(f.pad(y[0], pads, value=float("-inf")), op.size, op.stride)
+            elif op.kind == "meanpool":
+                y = f.avg_pool2d(y[0], op.size, op.stride, op.pads[:2], count_include_pad=False)
+            elif op.kind == "concat":
+                y = torch.cat(y, 1)
             elif op.kind == "relu":
                 y = f.relu(y[0])
             elif op.kind == "add":
@@ -38,7 +45,7 @@ class Network(torch.nn.Module):
             elif op.kind == "avgpool":
                 y = y[0].mean((2, 3))
             else:
-                y = f.linear(y[0], weight, bias)
+                y = f.linear(y[0].flatten(1), weight, bias)
             value[op.name] = y
         return y
 

@@ -33,7 +33,7 @@ def picture(channels_first):
 def start_ours():
     import ours
     engine = ours.Xception(JOB["library"], JOB["threads"])
-    engine.load(JOB["packed"], JOB["batch"], JOB["precision"])
+    engine.load(JOB["packed"], JOB["batch"], JOB["precision"], JOB["algo"])
     with open(JOB["input"], "rb") as file:
         numbers = file.read()
 

@@ -3,11 +3,11 @@
  * A depthwise convolution of brain floats: products go in pairs of kernel rows, within a kernel
  * column, column after column.
  *
- * The instruction for pairs runs the 3x3 window in tiles: 32 channels of two input rows are
- * interleaved, and each pair goes to up to three outputs of the tile. Every other window, what is
- * applied on load beyond ReLU, and processors without the instruction take one output at a time.
+ * The instruction for pairs slides the 3x3 window along a row: 32 channels of two input rows are
+ * interleaved, and each pair goes to up to three outputs. Every other window, what is applied on
+ * load beyond ReLU, and processors without the instruction take one output at a time.
  *
- * The surprise is padding: a masked load reads it as zeros, so it costs no branch.
+ * The surprise is padding: rows of it are read from zeros, with steps of no length.
  */
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
@@ -81,7 +81,7 @@ static void depthwise_any(const struct conv_call *call, struct place at)
  */
 
 #ifdef __AVX512BF16__
-enum { LANES_2 = 2 * VL, BLOCKS = 4, MOST_PX = 6 };
+enum { LANES_2 = 2 * VL, BLOCKS = 4 };
 
 /* Channels that are computed together, their weights in pairs: for each kernel column, the lower
  * and upper half of the pairs of rows 0 and 1, then of row 2 and nothing. */
@@ -91,16 +91,19 @@ struct block {
     vec bias[2];
 };
 
-struct tile {
-    const struct block *block;
-    int blocks, c; /* the first channel */
+/* Outputs that lie side by side, and the pixels under their windows. */
+struct line {
     const char *row[3];
-    ptrdiff_t pixel, out_pixel;
-    bool row_exists[3], first_exists, last_exists;
+    ptrdiff_t step[3];              /* bytes to the next pixel; 0: the row is padding */
+    bool first_exists, last_exists; /* of the columns */
     char *out;
+    ptrdiff_t out_step;
+    int count;
     bool clamped;
     float low, high;
 };
+
+static const char padding[BLOCKS * LANES_2 * sizeof(uint16_t)];
 
 /* The two orders of 32 channels: as they lie, and as the interleaving of two rows leaves them. */
 INLINE __m512i lower_pairs(__m512i even, __m512i odd)
@@ -133,108 +136,142 @@ INLINE __m512i relu_halves(__m512i x)
     return _mm512_maskz_mov_epi16(keep, x);
 }
 
-INLINE __m512i load_32(const char *p, __mmask32 k, const bool relu)
-{
-    const __m512i x = _mm512_maskz_loadu_epi16(k, p);
-    return relu ? relu_halves(x) : x;
-}
-
 struct form { /* always constant */
-    int px, stride;
-    bool relu;
+    int stride;
+    bool relu, whole; /* all channels of the block exist */
 };
 
 struct pairs { /* of one column */
     __m512i v[4];
 };
 
-INLINE struct pairs load_column(const struct tile *t, ptrdiff_t offset, __mmask32 k,
-                                const bool relu)
+INLINE __m512i load_32(const char *p, const struct block *b, const struct form f)
 {
-    const __m512i r0 = load_32(t->row[0] + offset, t->row_exists[0] ? k : 0, relu);
-    const __m512i r1 = load_32(t->row[1] + offset, t->row_exists[1] ? k : 0, relu);
-    const __m512i r2 = load_32(t->row[2] + offset, t->row_exists[2] ? k : 0, relu);
-    const __m512i none = _mm512_setzero_si512();
+    const __m512i x = f.whole ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi16(b->k, p);
+    return f.relu ? relu_halves(x) : x;
+}
+
+/* Where a line is: the rows at a column, and the next output. */
+struct cursor {
+    const char *row_0, *row_1, *row_2;
+    char *out;
+};
+
+INLINE void advance(struct cursor *at, const struct line *l)
+{
+    at->row_0 += l->step[0];
+    at->row_1 += l->step[1];
+    at->row_2 += l->step[2];
+}
+
+INLINE struct pairs load_column(struct cursor *at, const struct line *l, const struct block *b,
+                                const struct form f)
+{
+    const __m512i r0 = load_32(at->row_0, b, f), r1 = load_32(at->row_1, b, f);
+    const __m512i r2 = load_32(at->row_2, b, f), none = _mm512_setzero_si512();
+    advance(at, l);
     return (struct pairs){
         {lower_pairs(r0, r1), upper_pairs(r0, r1), lower_pairs(r2, none), upper_pairs(r2, none)}};
 }
 
-#define TIMES_6(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define TIMES_13(X) TIMES_6(X) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-
-/* Output p's sums go on with kernel column x - p stride. */
-INLINE void add_column(const struct block *b, const struct pairs *v, int kx, vec *lower, vec *upper)
+INLINE struct pairs no_column(void)
 {
-    *lower = dot(v->v[0], b->w[4 * kx], *lower);
-    *upper = dot(v->v[1], b->w[4 * kx + 1], *upper);
-    *lower = dot(v->v[2], b->w[4 * kx + 2], *lower);
-    *upper = dot(v->v[3], b->w[4 * kx + 3], *upper);
+    const __m512i none = _mm512_setzero_si512();
+    return (struct pairs){{none, none, none, none}};
 }
 
-/* Column x of a tile goes to the outputs whose windows it lies in. */
-INLINE void meet_outputs(const struct block *b, const struct pairs *v, int x, const struct form f,
-                         vec *lower, vec *upper)
-{
-#define MEET(p)                                                                                    \
-    if (p < f.px && x >= p * f.stride && x <= p * f.stride + 2)                                    \
-        add_column(b, v, x - p * f.stride, &lower[p], &upper[p]);
-    TIMES_6(MEET)
-#undef MEET
-}
-
-INLINE void tile_block(const struct tile *t, const struct block *b, ptrdiff_t first,
-                       const struct form f)
-{
-    const int columns = (f.px - 1) * f.stride + 3;
-    vec lower[MOST_PX], upper[MOST_PX];
-#define START(p)                                                                                   \
-    if (p < f.px) lower[p] = b->bias[0], upper[p] = b->bias[1];
-    TIMES_6(START)
-#undef START
-#define COLUMN(x)                                                                                  \
-    if (x < columns) {                                                                             \
-        const bool exists = x == 0 ? t->first_exists : x == columns - 1 ? t->last_exists : true;   \
-        const struct pairs v = load_column(t, first + x * t->pixel, exists ? b->k : 0, f.relu);    \
-        meet_outputs(b, &v, x, f, lower, upper);                                                   \
-    }
-    TIMES_13(COLUMN)
-#undef COLUMN
-    const vec low = splat(t->low), high = splat(t->high);
-    char *out = t->out + first;
-#define STORE(p)                                                                                   \
-    if (p < f.px) {                                                                                \
-        if (t->clamped) {                                                                          \
-            lower[p] = min_of(high, max_of(low, lower[p]));                                        \
-            upper[p] = min_of(high, max_of(low, upper[p]));                                        \
-        }                                                                                          \
-        _mm512_mask_storeu_epi16(out + p * t->out_pixel, b->k, in_order(lower[p], upper[p]));      \
-    }
-    TIMES_6(STORE)
-#undef STORE
-}
-
-typedef void tile_fn(const struct tile *t);
-#define TILE(px, stride, relu)                                                                     \
-    static void tile_##px##_##stride##_##relu(const struct tile *t)                                \
-    {                                                                                              \
-        for (int i = 0; i < t->blocks; i++)                                                        \
-            tile_block(t, t->block + i, i * (ptrdiff_t)sizeof(__m512i),                            \
-                       (struct form){px, stride, relu});                                           \
-    }
-#define EACH_PX(X, stride, relu)                                                                   \
-    X(1, stride, relu)                                                                             \
-    X(2, stride, relu) X(3, stride, relu) X(4, stride, relu) X(5, stride, relu) X(6, stride, relu)
-#define NAME(px, stride, relu) tile_##px##_##stride##_##relu,
-EACH_PX(TILE, 1, 0)
-EACH_PX(TILE, 1, 1)
-EACH_PX(TILE, 2, 0)
-EACH_PX(TILE, 2, 1)
-static tile_fn *const tiles[2][2][MOST_PX] = {
-    {{EACH_PX(NAME, 1, 0)}, {EACH_PX(NAME, 1, 1)}},
-    {{EACH_PX(NAME, 2, 0)}, {EACH_PX(NAME, 2, 1)}},
+struct sums { /* of one output */
+    vec lower, upper;
 };
 
-static bool has_tiles(const struct conv_call *call)
+INLINE struct sums start(const struct block *b)
+{
+    return (struct sums){b->bias[0], b->bias[1]};
+}
+
+/* The sums go on with a column, which is column kx of the window. */
+INLINE struct sums add_column(const struct block *b, const struct pairs *v, int kx, struct sums s)
+{
+    s.lower = dot(v->v[0], b->w[4 * kx], s.lower);
+    s.upper = dot(v->v[1], b->w[4 * kx + 1], s.upper);
+    s.lower = dot(v->v[2], b->w[4 * kx + 2], s.lower);
+    s.upper = dot(v->v[3], b->w[4 * kx + 3], s.upper);
+    return s;
+}
+
+INLINE void give(struct cursor *at, const struct line *l, const struct block *b,
+                 const struct form f, struct sums s)
+{
+    if (l->clamped) {
+        const vec low = splat(l->low), high = splat(l->high);
+        s.lower = min_of(high, max_of(low, s.lower));
+        s.upper = min_of(high, max_of(low, s.upper));
+    }
+    if (f.whole)
+        _mm512_storeu_si512(at->out, in_order(s.lower, s.upper));
+    else
+        _mm512_mask_storeu_epi16(at->out, b->k, in_order(s.lower, s.upper));
+    at->out += l->out_step;
+}
+
+/* The last column under the window of `now` is the middle or first one of `next`. */
+INLINE void complete(struct cursor *at, const struct line *l, const struct block *b,
+                     const struct pairs *v, const struct form f, struct sums *now,
+                     struct sums *next)
+{
+    struct sums behind = start(b);
+    *now = add_column(b, v, 2, *now);
+    *next = add_column(b, v, f.stride == 1 ? 1 : 0, *next);
+    if (f.stride == 1) behind = add_column(b, v, 0, behind);
+    give(at, l, b, f, *now);
+    *now = *next;
+    *next = behind;
+}
+
+/* The window slides, so that products of several sums are under way. */
+INLINE void slide(const struct line *l, const struct block *b, const struct form f)
+{
+    struct cursor at = {l->row[0], l->row[1], l->row[2], l->out};
+    struct sums now = start(b), next = start(b);
+    struct pairs v = no_column();
+    if (l->first_exists)
+        v = load_column(&at, l, b, f);
+    else
+        advance(&at, l);
+    now = add_column(b, &v, 0, now);
+    v = load_column(&at, l, b, f);
+    now = add_column(b, &v, 1, now);
+    if (f.stride == 1) next = add_column(b, &v, 0, next);
+    for (int i = 1; i < l->count; i++) {
+        v = load_column(&at, l, b, f);
+        complete(&at, l, b, &v, f, &now, &next);
+        if (f.stride == 1) continue;
+        v = load_column(&at, l, b, f);
+        now = add_column(b, &v, 1, now);
+    }
+    v = l->last_exists ? load_column(&at, l, b, f) : no_column();
+    complete(&at, l, b, &v, f, &now, &next);
+}
+
+typedef void line_fn(const struct line *l, const struct block *b);
+#define LINE(stride, relu, whole)                                                                  \
+    static void line_##stride##_##relu##_##whole(const struct line *restrict l,                    \
+                                                 const struct block *restrict b)                   \
+    {                                                                                              \
+        slide(l, b, (struct form){stride, relu, whole});                                           \
+    }
+LINE(1, 0, 0)
+LINE(1, 0, 1)
+LINE(1, 1, 0)
+LINE(1, 1, 1)
+LINE(2, 0, 0)
+LINE(2, 0, 1)
+LINE(2, 1, 0)
+LINE(2, 1, 1)
+static line_fn *const lines[2][2][2] = {{{line_1_0_0, line_1_0_1}, {line_1_1_0, line_1_1_1}},
+                                        {{line_2_0_0, line_2_0_1}, {line_2_1_0, line_2_1_1}}};
+
+static bool can_slide(const struct conv_call *call)
 {
     const struct window *win = &call->window;
     const struct prologue *p = &call->prologue;
@@ -270,47 +307,46 @@ static struct block make_block(const struct conv_call *call, int c)
     return b;
 }
 
-/* Output pixels at .. at + count of one row. */
-static void run_row(const struct conv_call *call, struct tile *t, struct place at, int count)
+/* Output pixels at .. at + l->count of one row, channels from c on. */
+static void place_line(const struct conv_call *call, struct place at, int c, struct line *l)
 {
     const struct window *win = &call->window;
     const struct view *in = &call->in;
-    tile_fn *const *tile = tiles[win->sx - 1][call->prologue.act.kind == ACT_RELU];
-    const int pieces = (count + MOST_PX - 1) / MOST_PX;
-    for (int i = 0; i < pieces; i++) {
-        const int px = count / pieces + (i < count % pieces);
-        const int x = at.x * win->sx - win->pad_left, last = x + (px - 1) * win->sx + 2;
-        for (int r = 0; r < 3; r++) {
-            const int y = at.y * win->sy - win->pad_top + r;
-            t->row_exists[r] = y >= 0 && y < in->h;
-            const struct place first = {at.n, t->row_exists[r] ? y : 0, 0};
-            t->row[r] = (const char *)pixel_at(in, first) + x * in->pixel +
-                        t->c * (ptrdiff_t)sizeof(uint16_t);
-        }
-        t->first_exists = x >= 0;
-        t->last_exists = last < in->w;
-        t->out = (char *)pixel_at(&call->out, at) + t->c * (ptrdiff_t)sizeof(uint16_t);
-        tile[px - 1](t);
-        at.x += px;
+    const int x = at.x * win->sx - win->pad_left;
+    const ptrdiff_t channel = c * (ptrdiff_t)sizeof(uint16_t);
+    for (int r = 0; r < 3; r++) {
+        const int y = at.y * win->sy - win->pad_top + r;
+        const bool exists = y >= 0 && y < in->h;
+        const struct place first = {at.n, y, 0};
+        l->step[r] = exists ? in->pixel : 0;
+        l->row[r] = exists ? (const char *)pixel_at(in, first) + x * in->pixel + channel : padding;
     }
+    l->first_exists = x >= 0;
+    l->last_exists = x + (l->count - 1) * win->sx + 2 < in->w;
+    l->out = (char *)pixel_at(&call->out, at) + channel;
 }
 
 static void depthwise_3x3(const struct conv_call *call, size_t from, size_t to)
 {
     const struct activation *act = &call->epilogue.act;
+    line_fn *const *line = lines[call->window.sx - 1][call->prologue.act.kind == ACT_RELU];
     const size_t w = (size_t)call->out.w;
+    struct line l = {.out_step = call->out.pixel, .clamped = act->kind != ACT_NONE};
     struct block block[BLOCKS];
-    struct tile t = {.block = block, .pixel = call->in.pixel, .out_pixel = call->out.pixel};
-    t.clamped = act->kind != ACT_NONE;
-    t.low = act->kind == ACT_CLIP ? (float)act->alpha : 0;
-    t.high = act->kind == ACT_CLIP ? (float)act->beta : INFINITY;
-    for (t.c = 0; t.c < call->out.c; t.c += BLOCKS * LANES_2) {
-        for (t.blocks = 0; t.blocks < BLOCKS && t.c + t.blocks * LANES_2 < call->out.c; t.blocks++)
-            block[t.blocks] = make_block(call, t.c + t.blocks * LANES_2);
-        for (size_t unit = from, count; unit < to; unit += count) {
+    l.low = act->kind == ACT_CLIP ? (float)act->alpha : 0;
+    l.high = act->kind == ACT_CLIP ? (float)act->beta : INFINITY;
+    for (int c = 0, blocks; c < call->out.c; c += BLOCKS * LANES_2) {
+        for (blocks = 0; blocks < BLOCKS && c + blocks * LANES_2 < call->out.c; blocks++)
+            block[blocks] = make_block(call, c + blocks * LANES_2);
+        for (size_t unit = from; unit < to; unit += (size_t)l.count) {
             const struct place at = place_of(&call->out, unit);
-            count = w - (size_t)at.x < to - unit ? w - (size_t)at.x : to - unit;
-            run_row(call, &t, at, (int)count);
+            l.count = (int)(w - (size_t)at.x < to - unit ? w - (size_t)at.x : to - unit);
+            place_line(call, at, c, &l);
+            for (int i = 0; i < blocks; i++) {
+                line[block[i].k == UINT32_MAX](&l, &block[i]);
+                l.row[0] += sizeof(__m512i), l.row[1] += sizeof(__m512i);
+                l.row[2] += sizeof(__m512i), l.out += sizeof(__m512i);
+            }
         }
     }
 }
@@ -319,7 +355,7 @@ static void depthwise_3x3(const struct conv_call *call, size_t from, size_t to)
 void BF16(depthwise)(const struct conv_call *call, size_t from, size_t to)
 {
 #ifdef __AVX512BF16__
-    if (has_tiles(call)) {
+    if (can_slide(call)) {
         depthwise_3x3(call, from, to);
         return;
     }
