@@ -17,7 +17,7 @@
 enum {
     MOST_CHAINS = 16,    /* in a group */
     MOST_ROWS = 1 << 20, /* that a window spans */
-    BAND_BYTES = 2 << 20
+    BAND_NUMBERS = 1 << 19
 };
 
 struct finder {
@@ -273,10 +273,10 @@ static void measure(struct finder *f)
     }
 }
 
-xc_status bands_find(struct schedule *s, const struct plan_opts *opts, struct arena *a,
-                     struct error *err)
+xc_status bands_find(struct schedule *s, enum dtype type, const struct plan_opts *opts,
+                     struct arena *a, struct error *err)
 {
-    const size_t room = opts->band_bytes ? opts->band_bytes : BAND_BYTES;
+    const size_t room = opts->band_bytes ? opts->band_bytes : BAND_NUMBERS * dtype_size(type);
     struct finder f = {.s = s, .room = (double)room * opts->input.n};
     const size_t n = (size_t)s->g->nodes;
     double *best = arena_push(a, n + 1, sizeof *best);

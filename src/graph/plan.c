@@ -265,7 +265,7 @@ static xc_status build(struct plan *p, const struct weights *w, const struct ker
     b.schedule.shape = p->shape;
     b.emit = (struct emit){.g = p->g, .k = k, .shape = p->shape, .ready = ready};
     TRY(schedule_build(&b.schedule, k->type, opts, scratch, err));
-    TRY(bands_find(&b.schedule, opts, scratch, err));
+    TRY(bands_find(&b.schedule, k->type, opts, scratch, err));
     TRY(places_find(&b.places, &b.schedule, scratch, err));
     p->bytes = b.places.bytes;
     TRY(add_steps(&b, err));

@@ -128,8 +128,9 @@ void types_find(const struct graph *g, enum dtype type, enum dtype *of);
 /* ---- groups ------------------------------------------------------------------------------------
  */
 
-XC_NODISCARD xc_status bands_find(struct schedule *s, const struct plan_opts *opts, struct arena *a,
-                                  struct error *err);
+/* type: the precision. */
+XC_NODISCARD xc_status bands_find(struct schedule *s, enum dtype type, const struct plan_opts *opts,
+                                  struct arena *a, struct error *err);
 /* How many rows of a chain's result are in memory at a time. */
 int band_rows_held(const struct schedule *s, int chain);
 

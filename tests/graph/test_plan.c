@@ -249,7 +249,7 @@ static void plan_places(const struct graph *g, size_t band_bytes, struct arena *
     assert_int_equal(graph_shapes(g, opts.input, shapes, &err), XC_OK);
     *s = (struct schedule){.g = g, .shape = shapes};
     assert_int_equal(schedule_build(s, DTYPE_F32, &opts, a, &err), XC_OK);
-    assert_int_equal(bands_find(s, &opts, a, &err), XC_OK);
+    assert_int_equal(bands_find(s, DTYPE_F32, &opts, a, &err), XC_OK);
     assert_int_equal(places_find(p, s, a, &err), XC_OK);
 }
 

@@ -20,7 +20,7 @@
 #define LOAD_SOME(j, p)                                                                            \
     _mm512_maskz_loadu_ps(mask_##j, (const float *)(const void *)(p) + (j)*PANEL)
 #define LOAD_ADDEND(j, p) load_rounded(mask_##j, (const uint16_t *)(const void *)(p) + (j)*PANEL)
-#define STORE_SOME(j, p, v) store_some(s->rounded, mask_##j, p, (j)*PANEL, v)
+#define STORE_SOME(j, p, v) store((float *)(void *)(p) + (j)*PANEL, v) /* sums */
 #define B_AT(j) (b + (j)*s->panel)
 
 INLINE __m512 load_rounded(__mmask16 mask, const uint16_t *p)
@@ -28,16 +28,34 @@ INLINE __m512 load_rounded(__mmask16 mask, const uint16_t *p)
     return widened(_mm256_maskz_loadu_epi16(mask, p));
 }
 
-INLINE void store_some(bool rounded, __mmask16 mask, void *p, int first, __m512 v)
+/* Two vectors, rounded. */
+INLINE void give_pair(void *p, __m512 v0, __m512 v1)
 {
-    uint16_t *halves_at = p;
-    float *floats_at = p;
-    if (rounded) /* a masked store is slow on some processors */
-        store_halves(halves_at + first, mask == 0xffff ? VL : __builtin_popcount(mask),
-                     narrowed(v));
-    else
-        store(floats_at + first, v);
+#ifdef __AVX512BF16__
+    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(v1, v0));
+#else
+    store_halves(p, VL, narrowed(v0));
+    store_halves((uint16_t *)p + VL, VL, narrowed(v1));
+#endif
 }
+
+INLINE void give_some(void *p, __mmask16 mask, __m512 v)
+{
+    _mm256_mask_storeu_epi16(p, mask, narrowed(v));
+}
+
+#define STRIP_PAIR(r) give_pair(c + r * s->c_row, acc##r##_0, acc##r##_1);
+#define STRIP_SOME(r)                                                                              \
+    give_some(c + r * s->c_row, mask_0, acc##r##_0);                                               \
+    if (VECTORS > 1) give_some(c + r * s->c_row + PANEL * sizeof(uint16_t), mask_1, acc##r##_1);
+#define STRIP_GIVE(rows)                                                                           \
+    if (!s->rounded) {                                                                             \
+        ROWS_##rows(STRIP_STORE)                                                                   \
+    } else if (VECTORS > 1 && mask_1 == 0xffff) {                                                  \
+        ROWS_##rows(STRIP_PAIR)                                                                    \
+    } else {                                                                                       \
+        ROWS_##rows(STRIP_SOME)                                                                    \
+    }
 #else
 #define VECTOR __m256
 #define BITS(v) _mm256_castps_si256(v)

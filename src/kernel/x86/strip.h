@@ -4,7 +4,7 @@
  * defines
  *
  *   VECTOR, MASKS, LOAD, LOAD_SOME, LOAD_ADDEND, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH,
- *   FETCH_NEXT
+ *   FETCH_NEXT, and STRIP_GIVE where there is more to storing than STORE_SOME,
  *
  * and, before each use of STRIP(name, rows), VECTORS, the number of vectors in a row of the tile (1
  * or 2), and B_AT(j), where vector j of a row of B begins.
@@ -14,6 +14,8 @@
  * for fourteen. What a tile needs at its end, places to store and numbers to add, is fetched before
  * its beginning; the panels that follow are fetched while these are read.
  */
+#include <math.h>
+
 #define ROWS_1(X) X(0)
 #define ROWS_2(X) ROWS_1(X) X(1)
 #define ROWS_3(X) ROWS_2(X) X(2)
@@ -63,9 +65,18 @@
 #define STRIP_ADD(r)                                                                               \
     acc##r##_0 = ADD(acc##r##_0, LOAD_ADDEND(0, add + r * s->add_row));                            \
     if (VECTORS > 1) acc##r##_1 = ADD(acc##r##_1, LOAD_ADDEND(1, add + r * s->add_row));
+#define STRIP_LOW(r)                                                                               \
+    acc##r##_0 = LOW(low, acc##r##_0);                                                             \
+    if (VECTORS > 1) acc##r##_1 = LOW(low, acc##r##_1);
+#define STRIP_HIGH(r)                                                                              \
+    acc##r##_0 = HIGH(high, acc##r##_0);                                                           \
+    if (VECTORS > 1) acc##r##_1 = HIGH(high, acc##r##_1);
 #define STRIP_STORE(r)                                                                             \
-    STORE_SOME(0, c + r * s->c_row, HIGH(high, LOW(low, acc##r##_0)));                             \
-    if (VECTORS > 1) STORE_SOME(1, c + r * s->c_row, HIGH(high, LOW(low, acc##r##_1)));
+    STORE_SOME(0, c + r * s->c_row, acc##r##_0);                                                   \
+    if (VECTORS > 1) STORE_SOME(1, c + r * s->c_row, acc##r##_1);
+#ifndef STRIP_GIVE
+#define STRIP_GIVE(rows) ROWS_##rows(STRIP_STORE)
+#endif
 
 #define STRIP(name, rows)                                                                          \
     static void name(const struct strip *s)                                                        \
@@ -102,7 +113,14 @@
             if (add) {                                                                             \
                 ROWS_##rows(STRIP_ADD) add += rows * s->add_row;                                   \
             }                                                                                      \
-            const VECTOR low = SPREAD(&s->low), high = SPREAD(&s->high);                           \
-            ROWS_##rows(STRIP_STORE)                                                               \
+            if (s->low > -INFINITY) {                                                              \
+                const VECTOR low = SPREAD(&s->low);                                                \
+                ROWS_##rows(STRIP_LOW)                                                             \
+            }                                                                                      \
+            if (s->high < INFINITY) {                                                              \
+                const VECTOR high = SPREAD(&s->high);                                              \
+                ROWS_##rows(STRIP_HIGH)                                                            \
+            }                                                                                      \
+            STRIP_GIVE(rows)                                                                       \
         }                                                                                          \
     }
