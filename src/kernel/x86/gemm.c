@@ -5,10 +5,11 @@
  * the tiles of the block use it. The panel after it comes from memory meanwhile: behind the last
  * one that is often the weights of the next layer.
  *
- * Where no window leaves the input and nothing is applied on load, A is the input itself: a pixel's
- * row of A is one segment (1x1), one a kernel row (pixels without gaps) or one a tap. Otherwise the
- * rows of a block are gathered, DEPTH numbers of each at a time, and the sums wait in the output
- * meanwhile: storing a float and loading it again changes no bit.
+ * Where a window is inside the input and nothing is applied on load, A is the input itself: a
+ * pixel's row of A is one segment (1x1), one a kernel row (pixels without gaps) or one a tap.
+ * Otherwise, and for the border of a padded input, the rows of a block are gathered, DEPTH numbers
+ * of each at a time, and the sums wait in the output meanwhile: storing a float and loading it
+ * again changes no bit.
  */
 #include "kernel/x86/gemm.h"
 
@@ -21,12 +22,14 @@ enum {
     BLOCK_ROWS = 13 * MOST_ROWS,
     BLOCK_BYTES = 640 << 10,
     DEPTH = 256,
+    MOST_DIRECT = 640, /* numbers in a row of A that is the input, where others are gathered */
     DEPTH_STEP = DEPTH + 16, /* an odd number of lines: the rows of a tile use different sets */
     GATHERED_ROWS = 4 * MOST_ROWS
 };
 
 /* Rows whose places in A, C and the addend are equally far apart. */
 struct run {
+    size_t unit; /* the first output pixel */
     const char *a, *add;
     char *c;
     int rows;
@@ -125,9 +128,14 @@ static void finish(const struct product *p)
 /* ---- convolution -------------------------------------------------------------------------------
  */
 
+enum part { ALL, INSIDE, BORDER };
+
 struct source { /* where the rows of A come from */
     const struct conv_call *call;
     int group;
+    enum part part;   /* the output pixels that are wanted */
+    int left, right;  /* columns and rows of the output whose windows are inside: */
+    int above, below; /* [left, right), [above, below) */
     bool flat;    /* all pixels of the output are equally far apart, and so are their rows of A */
     char *gather; /* NULL: A is the input */
 };
@@ -137,27 +145,44 @@ static ptrdiff_t channel(int c)
     return c * (ptrdiff_t)sizeof(float);
 }
 
-/* Makes runs of the units from .. to; returns where they end, which is sooner when there are too
- * many. */
-static size_t make_runs(struct product *p, const struct source *src, size_t from, size_t to)
+/* Of `count` pixels of a row from `at` on: how many are inside or on the border like the first, and
+ * is that what is wanted? */
+static bool is_wanted(const struct source *src, struct place at, size_t *count)
+{
+    const bool row_inside = at.y >= src->above && at.y < src->below;
+    const int end = at.x < src->left ? src->left : src->right;
+    const bool inside = row_inside && at.x >= src->left && at.x < src->right;
+    if (row_inside && at.x<end && * count>(size_t)(end - at.x)) *count = (size_t)(end - at.x);
+    return inside == (src->part == INSIDE);
+}
+
+/* Makes runs of the wanted units from .. to, of no more rows than `most`; returns where they end,
+ * which is sooner, too, when there are too many runs. */
+static size_t make_runs(struct product *p, const struct source *src, size_t from, size_t to,
+                        size_t most)
 {
     const struct conv_call *call = src->call;
     const struct view *out = &call->out, *add = &call->epilogue.add;
+    const struct window *win = &call->window;
     const ptrdiff_t first_in = channel(src->group * (call->in.c / call->groups));
     const ptrdiff_t first_out = channel(src->group * (out->c / call->groups));
-    size_t unit = from;
-    for (p->runs = 0; unit < to && p->runs < RUNS; p->runs++) {
+    size_t unit = from, rows = 0, count;
+    for (p->runs = 0; unit < to && rows < most && p->runs < RUNS; unit += count) {
         struct place at = place_of(out, unit);
-        const size_t room = src->flat ? to - unit : (size_t)(out->w - at.x);
-        struct run *run = &p->run[p->runs];
-        run->rows = (int)(room < to - unit ? room : to - unit);
+        count = src->flat ? to - unit : (size_t)(out->w - at.x);
+        if (count > to - unit) count = to - unit;
+        if (src->part != ALL && !is_wanted(src, at, &count)) continue;
+        if (count > most - rows) count = most - rows;
+        struct run *run = &p->run[p->runs++];
+        run->unit = unit;
+        run->rows = (int)count;
         run->c = (char *)pixel_at(out, at) + first_out;
         run->add = add->data ? (char *)pixel_at(add, at) + first_out : NULL;
-        at.y *= call->window.sy;
-        at.x *= call->window.sx;
-        run->a = src->gather ? src->gather + (ptrdiff_t)(unit - from) * p->strip.a_row
+        at.y = at.y * win->sy - win->pad_top;
+        at.x = at.x * win->sx - win->pad_left;
+        run->a = src->gather ? src->gather + (ptrdiff_t)rows * p->strip.a_row
                              : (char *)pixel_at(&call->in, at) + first_in;
-        unit += (size_t)run->rows;
+        rows += count;
     }
     return unit;
 }
@@ -172,24 +197,35 @@ static bool outputs_are_flat(const struct conv_call *call)
     return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
 }
 
-/* Tiles of a run of so many rows are too low to keep the multipliers busy. */
-static bool is_short(const struct gemm *g, int rows)
+/* The output pixels along one side whose windows are inside the input: [*first, *end). */
+static void find_inside(int in, int out, int taps, int step, int dilation, int pad, int *first,
+                        int *end)
 {
-    return rows / ((rows + g->rows - 1) / g->rows) <= g->rows / 2;
+    const int last = in - 1 - (taps - 1) * dilation + pad; /* where a window may begin */
+    *first = (pad + step - 1) / step;
+    *end = last < 0 ? 0 : last / step + 1;
+    if (*end > out) *end = out;
+    if (*first > *end) *first = *end;
 }
 
-/* The segments of a row of A inside the input; 0 when the input does not have it like that. */
+static void find_insides(struct source *src)
+{
+    const struct conv_call *call = src->call;
+    const struct view *in = &call->in, *out = &call->out;
+    const struct window *win = &call->window;
+    find_inside(in->h, out->h, win->kh, win->sy, win->dy, win->pad_top, &src->above, &src->below);
+    find_inside(in->w, out->w, win->kw, win->sx, win->dx, win->pad_left, &src->left, &src->right);
+}
+
+/* The segments of a row of A in the input; 0 when the input does not have it like that. */
 static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *k)
 {
     const struct view *in = &call->in;
     const struct window *win = &call->window;
     const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
-    const bool inside = win->pad_top == 0 && win->pad_left == 0 &&
-                        (call->out.h - 1) * win->sy + (win->kh - 1) * win->dy < in->h &&
-                        (call->out.w - 1) * win->sx + (win->kw - 1) * win->dx < in->w;
     const bool joined = call->groups == 1 && win->dx == 1 && in->pixel == channel(in->c);
     const int in_row = joined ? 1 : win->kw;
-    if (!raw || !inside || win->kh > SEGMENTS || win->kh * in_row > SEGMENTS) return 0;
+    if (!raw || win->kh > SEGMENTS || win->kh * in_row > SEGMENTS) return 0;
     for (int i = 0; i < win->kh * in_row; i++)
         segment[i] = i / in_row * win->dy * in->row + i % in_row * win->dx * in->pixel;
     *k = joined ? win->kw * in->c : in->c / call->groups;
@@ -211,6 +247,25 @@ static bool is_flat_throughout(const struct conv_call *call)
            win->sy == 1 && win->sx == 1;
 }
 
+static int tile_rows(const struct gemm *g, int rows)
+{
+    return rows / ((rows + g->rows - 1) / g->rows);
+}
+
+/* Gathered rows make longer runs, if the outputs allow it. */
+static bool suits_as_it_lies(const struct gemm *g, const struct conv_call *call)
+{
+    return is_flat_throughout(call) || !outputs_are_flat(call) ||
+           tile_rows(g, call->out.w) > g->rows / 2;
+}
+
+/* Is reading the inside where it lies worth the two passes? */
+static bool suits_but_for_border(const struct gemm *g, const struct source *src, size_t k)
+{
+    const int width = src->right - src->left;
+    return width > 0 && k <= MOST_DIRECT && tile_rows(g, width) >= g->rows - 1;
+}
+
 static void conv_direct(struct product *p, struct source src, size_t from, size_t to)
 {
     const struct conv_call *call = src.call;
@@ -219,13 +274,22 @@ static void conv_direct(struct product *p, struct source src, size_t from, size_
     if (most > BLOCK_ROWS) most = BLOCK_ROWS;
     if (most < 4 * MOST_ROWS) most = 4 * MOST_ROWS;
     const size_t rows = block_rows(to - from, most);
-    src.flat = is_flat_throughout(call);
+    src.flat = src.part == ALL && is_flat_throughout(call);
     p->strip.a_row = call->window.sx * call->in.pixel;
     p->last = true;
     while (from < to) {
-        from = make_runs(p, &src, from, to - from < rows ? to : from + rows);
+        from = make_runs(p, &src, from, to, rows);
         multiply(p);
         finish(p);
+    }
+}
+
+static void gather_runs(const struct product *p, struct gather *g, float *to)
+{
+    for (const struct run *run = p->run; run < p->run + p->runs; run++) {
+        g->to = to;
+        gemm_gather(g, run->unit, run->rows);
+        to += (ptrdiff_t)run->rows * g->step;
     }
 }
 
@@ -236,25 +300,24 @@ static void conv_gathered(struct product *p, struct source src, size_t from, siz
     const float *b = p->strip.b;
     const size_t depth = (size_t)p->strip.panel / PANEL;
     const size_t rows = (size_t)(GATHERED_ROWS / p->gemm->rows * p->gemm->rows);
-    struct gather gather = {.call = call, .group = src.group, .to = a, .step = DEPTH_STEP};
-    src.flat = outputs_are_flat(call);
+    struct gather gather = {.call = call, .group = src.group, .step = DEPTH_STEP};
+    src.flat = src.part == ALL && outputs_are_flat(call);
     src.gather = (char *)a;
     p->strip.a_row = DEPTH_STEP * (ptrdiff_t)sizeof *a;
     p->strip.segment = one_segment;
     p->strip.segments = 1;
     while (from < to) {
-        const size_t end = make_runs(p, &src, from, to - from < rows ? to : from + rows);
+        from = make_runs(p, &src, from, to, rows);
         for (gather.k = 0; gather.k < depth; gather.k += DEPTH) {
             p->last = depth - gather.k <= DEPTH;
             gather.depth = p->last ? (int)(depth - gather.k) : DEPTH;
-            gemm_gather(&gather, from, (int)(end - from));
+            gather_runs(p, &gather, a);
             p->strip.b = b + gather.k * PANEL;
             p->strip.k = gather.depth;
             p->strip.resume = gather.k > 0;
             multiply(p);
         }
         finish(p);
-        from = end;
     }
 }
 
@@ -272,18 +335,21 @@ void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, 
                           .c_row = call->out.pixel,
                           .add_row = call->epilogue.add.pixel};
     strip.segments = find_segments(call, segment, &strip.k);
-    /* Gathered rows make longer runs, if the outputs allow it. */
-    const bool in_long_runs =
-        is_flat_throughout(call) || !outputs_are_flat(call) || !is_short(g, call->out.w);
-    for (int group = 0; group < call->groups; group++) {
-        const struct source src = {.call = call, .group = group};
+    struct source src = {.call = call};
+    find_insides(&src);
+    const bool all_inside =
+        src.left == 0 && src.right == call->out.w && src.above == 0 && src.below == call->out.h;
+    const bool direct = strip.segments &&
+                        (all_inside ? suits_as_it_lies(g, call) : suits_but_for_border(g, &src, k));
+    for (src.group = 0; src.group < call->groups; src.group++) {
         p.strip = strip;
-        p.strip.b = weight + group * group_size;
-        p.bias = bias ? bias + group * columns : NULL;
-        if (strip.segments && in_long_runs)
-            conv_direct(&p, src, from, to);
-        else
-            conv_gathered(&p, src, from, to);
+        p.strip.b = weight + src.group * group_size;
+        p.bias = bias ? bias + src.group * columns : NULL;
+        src.part = all_inside || !direct ? ALL : INSIDE;
+        if (direct) conv_direct(&p, src, from, to);
+        if (direct && all_inside) continue;
+        if (direct) src.part = BORDER;
+        conv_gathered(&p, src, from, to);
     }
 }
 
