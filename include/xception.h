@@ -620,7 +620,7 @@ typedef struct xc_train_opts {
     uint32_t class_weight_count; /* of them */
     uint32_t epochs, batch;
     uint32_t accumulate; /* batches a step; batch norm takes the statistics of each by itself */
-    uint32_t views;      /* all-but-head: views of each picture to cache; 1 = no augmentation */
+    uint32_t views;      /* of each picture that frozen layers see; 1 = no augmentation */
     double lr, least_lr, warmup;    /* warm-up in epochs */
     double step_factor, step_every; /* step: lr times factor every so many epochs; plateau: after
                                      * more than so many without a better top-1 on val (with
@@ -643,12 +643,18 @@ typedef struct xc_train_opts {
     const char *command;     /* for args.json: what the user typed */
     xc_train_fn *progress;   /* NULL = nobody */
     void *user;
+    const char *unfreeze; /* "BLOCK@EPOCH,...": from then on it learns, and all behind it; also all,
+                           * entry, middle, exit */
+    bool features_bf16;   /* what frozen layers say of a picture is rounded to bf16 */
+    /* It is kept, if it fits: never changes a number. */
+    const char *features;    /* "ram" (usual), "disk" (in the run folder), "off" */
+    uint64_t features_bytes; /* at most; 0 = half of the memory, or of what is free on the disk */
 } xc_train_opts;
 #define XC_TRAIN_OPTS_INIT                                                                         \
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
-            -1, -1, 0, 0, 0, 0, 600, NULL, NULL, NULL                                              \
+            -1, -1, 0, 0, 0, 0, 600, NULL, NULL, NULL, NULL, false, NULL, 0                        \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder

@@ -32,6 +32,7 @@ static xc_status settings_of(const xc_train_opts *o, struct settings *s)
     const char *recipe = o->recipe ? o->recipe : o->from ? "finetune" : "scratch";
     TRY(settings_recipe(recipe, s, api_error()));
     TRY(set_text("freeze", o->freeze, s->freeze, sizeof s->freeze));
+    TRY(set_text("unfreeze", o->unfreeze, s->unfreeze, sizeof s->unfreeze));
     TRY(set_text("augment", o->augment, s->augment, sizeof s->augment));
     if (o->optimizer) TRY(settings_optimizer(o->optimizer, s, api_error()));
     if (o->schedule) TRY(settings_schedule(o->schedule, s, api_error()));
@@ -57,6 +58,7 @@ static xc_status settings_of(const xc_train_opts *o, struct settings *s)
     set_count(o->patience, &s->patience);
     set_real(o->time_limit, &s->time_limit);
     set_real(o->target_top1, &s->target_top1);
+    s->features_bf16 = o->features_bf16;
     s->seed = o->seed;
     return settings_check(s, api_error());
 }
@@ -67,6 +69,20 @@ static xc_status decoders(uint32_t given, int *out)
     if (given <= DECODE_MOST) return XC_OK;
     return fail(api_error(), XC_ERR_ARGUMENT, "decode_threads: %u, expected 1..%d, or 0", given,
                 DECODE_MOST);
+}
+
+static xc_status read_keeping(const xc_train_opts *o, struct keep_opts *keep)
+{
+    static const char *const word[] = {
+        [KEEP_RAM] = "ram", [KEEP_DISK] = "disk", [KEEP_OFF] = "off"};
+    keep->limit = o->features_bytes;
+    if (!o->features) return XC_OK;
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
+        keep->place = (enum keep_place)i;
+        if (strcmp(o->features, word[i]) == 0) return XC_OK;
+    }
+    return fail(api_error(), XC_ERR_ARGUMENT, "features: \"%.40s\" is not one of ram, disk, off",
+                o->features);
 }
 
 static xc_status read_opts(const xc_context *context, const xc_train_opts *from, xc_train_opts *o,
@@ -87,6 +103,7 @@ static xc_status read_opts(const xc_context *context, const xc_train_opts *from,
                              .until = o->until,
                              .progress = o->progress,
                              .user = o->user};
+    TRY(read_keeping(o, &run->keep));
     return decoders(o->decode_threads, &run->threads);
 }
 

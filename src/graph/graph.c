@@ -285,6 +285,27 @@ int graph_dropout(struct graph *g, const char *name, int x, double rate)
                 (struct node){.kind = OP_DROPOUT, .input = {x}, .inputs = 1, .dropout = rate});
 }
 
+/* ---- a copy -----------------------------------------------------------------------------------
+ */
+
+int graph_copy(struct graph *g, const struct graph *from, int node, const int *input)
+{
+    const struct node *old = &from->node[node];
+    struct node n = *old;
+    memcpy(n.input, input, (size_t)n.inputs * sizeof *input);
+    n.params = 0;
+    if (push(g, old->name, old->layer, n) < 0) return -1;
+    for (int i = 0; i < old->params && g->err.status == XC_OK; i++) {
+        const struct param *p = &from->param.at[old->param[i]];
+        struct node *copy = &g->node[g->nodes - 1];
+        const xc_status status = param_add(&g->param, &g->arena, p->name, p->role, p->rank, p->dim,
+                                           &copy->param[i], &g->err);
+        if (status != XC_OK) return mistake(g, NULL, status);
+        copy->params++;
+    }
+    return newest(g);
+}
+
 /* ---- closing -----------------------------------------------------------------------------------
  */
 

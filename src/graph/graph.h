@@ -127,6 +127,8 @@ int graph_add(struct graph *g, const char *name, int x, int y);
 int graph_concat(struct graph *g, const char *name, const int *x, int count);
 int graph_flatten(struct graph *g, const char *name, int x); /* (h, w, c) order, as Keras */
 int graph_dropout(struct graph *g, const char *name, int x, double rate);
+/* A node of another graph with its attributes, names and (fresh) parameters, reading `input`. */
+int graph_copy(struct graph *g, const struct graph *from, int node, const int *input);
 void graph_output(struct graph *g, const char *name, int x);
 /* Puts the nodes that follow into this layer: parameters are named after it, and the kernel of a
  * 1x1 convolution is `pointwise_kernel`. NULL: each node is its own layer again. */

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What does a frozen trunk say about each picture? */
+/* What do the frozen layers say about each picture? */
 #include "train/features.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "train/kept.h"
 
 struct features {
     uint32_t rows;
     size_t width, classes;
     int views;
-    float *x;       /* (views, rows, width) */
+    struct kept x;  /* (views, rows, width) */
+    float *row;     /* (batch, width), on their way */
     float *weight;  /* (views, rows) */
     float *target;  /* (rows, classes), or NULL */
     int32_t *label; /* (rows) */
@@ -27,24 +29,27 @@ static void *many(size_t a, size_t b, size_t size)
     return malloc(bytes ? bytes : 1);
 }
 
-static xc_status take_memory(struct features *f, bool soft, struct error *err)
+static xc_status take_memory(struct features *f, const struct features_opts *o,
+                             const struct batch *b, struct error *err)
 {
     const size_t all = (size_t)f->rows * (size_t)f->views;
-    f->x = many(all, f->width, sizeof *f->x);
+    TRY(kept_open(&f->x, all, f->width, o->bf16, o->folder, err));
+    f->row = many((size_t)b->n, f->width, sizeof *f->row); /* the first batch is the largest */
     f->weight = many(all, 1, sizeof *f->weight);
     f->label = many(f->rows, 1, sizeof *f->label);
     f->sample = many(f->rows, 1, sizeof *f->sample);
-    if (soft) f->target = many(f->rows, f->classes, sizeof *f->target);
-    if (f->x && f->weight && f->label && f->sample && (!soft || f->target)) return XC_OK;
-    return fail_memory(err, all * f->width * sizeof *f->x);
+    if (b->target) f->target = many(f->rows, f->classes, sizeof *f->target);
+    if (f->row && f->weight && f->label && f->sample && (!b->target || f->target)) return XC_OK;
+    return fail_memory(err, all * sizeof *f->weight);
 }
 
 static xc_status fill_batch(struct features *f, const struct features_opts *o, int view,
                             const struct batch *b, struct error *err)
 {
     const size_t at = (size_t)view * f->rows + b->position, n = (size_t)b->n;
-    if (!f->x) TRY(take_memory(f, b->target != NULL, err));
-    runner_run(o->trunk, b->x, b->n, f->x + at * f->width);
+    if (!f->weight) TRY(take_memory(f, o, b, err));
+    runner_run(o->trunk, b->x, b->n, f->row);
+    for (size_t i = 0; i < n; i++) TRY(kept_put(&f->x, at + i, f->row + i * f->width, err));
     memcpy(f->weight + at, b->weight, n * sizeof *f->weight);
     memcpy(f->label + b->position, b->label, n * sizeof *f->label);
     memcpy(f->sample + b->position, b->sample, n * sizeof *f->sample);
@@ -88,6 +93,7 @@ xc_status features_new(const struct features_opts *opts, struct features **out, 
     struct features *f = calloc(1, sizeof *f);
     *out = NULL;
     if (!f) return fail_memory(err, sizeof *f);
+    f->x.file = -1;
     f->rows = loader_samples(opts->loader);
     f->width = runner_width(opts->trunk);
     f->classes = (size_t)opts->classes;
@@ -104,7 +110,8 @@ xc_status features_new(const struct features_opts *opts, struct features **out, 
 void features_free(struct features *f)
 {
     if (!f) return;
-    free(f->x);
+    kept_close(&f->x);
+    free(f->row);
     free(f->weight);
     free(f->target);
     free(f->label);
@@ -124,14 +131,15 @@ size_t features_width(const struct features *f)
     return f->width;
 }
 
-struct feature_row features_at(const struct features *f, int view, uint32_t place)
+xc_status features_read(const struct features *f, int view, uint32_t place, float *x,
+                        struct feature_row *out, struct error *err)
 {
     const size_t at = (size_t)view * f->rows + place;
-    return (struct feature_row){.x = f->x + at * f->width,
-                                .target = f->target ? f->target + place * f->classes : NULL,
+    *out = (struct feature_row){.target = f->target ? f->target + place * f->classes : NULL,
                                 .weight = f->weight[at],
                                 .label = f->label[place],
                                 .sample = f->sample[place]};
+    return kept_get(&f->x, at, x, err);
 }
 
 const char *features_bad(const struct features *f, size_t i)

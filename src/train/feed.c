@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "data/order.h"
+#include "train/kept.h"
 
 struct feed {
-    struct loader *loader; /* or */
-    struct features *features;
+    struct loader *loader;      /* or */
+    struct features *features;  /* and of the loader's pictures */
+    const struct runner *trunk; /* this is given instead; NULL: they themselves */
     struct feed_opts o;
     uint32_t epoch, place;
     struct batch batch;
@@ -27,6 +29,20 @@ xc_status feed_pictures(struct loader *l, struct feed **out, struct error *err)
     }
     loader_free(l);
     return fail_memory(err, sizeof **out);
+}
+
+xc_status feed_trunk(struct loader *l, const struct runner *trunk, const struct feed_opts *opts,
+                     struct feed **out, struct error *err)
+{
+    const size_t count = (size_t)opts->batch * runner_width(trunk);
+    TRY(feed_pictures(l, out, err));
+    (*out)->trunk = trunk;
+    (*out)->o = *opts;
+    (*out)->x = malloc(count * sizeof *(*out)->x);
+    if ((*out)->x) return XC_OK;
+    feed_free(*out);
+    *out = NULL;
+    return fail_memory(err, count * sizeof(float));
 }
 
 xc_status feed_features(struct features *features, const struct feed_opts *opts, struct feed **out,
@@ -74,32 +90,38 @@ uint32_t feed_samples(const struct feed *f)
 
 void feed_begin(struct feed *f, uint32_t epoch, uint32_t position)
 {
-    if (f->loader) loader_begin(f->loader, epoch, epoch, position);
+    const uint32_t view = f->o.views ? epoch % (uint32_t)f->o.views : epoch;
+    if (f->loader) loader_begin(f->loader, epoch, view, position);
     f->epoch = epoch;
     f->place = position;
 }
 
-static void take_row(struct feed *f, uint32_t place, size_t i)
+/* ---- the next one ------------------------------------------------------------------------------
+ */
+
+static xc_status take_row(struct feed *f, uint32_t place, size_t i, struct error *err)
 {
+    struct feature_row row;
     const uint32_t rows = features_rows(f->features);
     const int view = (int)(f->epoch % (uint32_t)f->o.views);
     const uint32_t at = f->o.shuffle ? order_at(f->o.seed, f->epoch, rows, place) : place;
-    const struct feature_row row = features_at(f->features, view, at);
     const size_t width = features_width(f->features), classes = (size_t)f->o.classes;
-    memcpy(f->x + i * width, row.x, width * sizeof *f->x);
+    TRY(features_read(f->features, view, at, f->x + i * width, &row, err));
     if (row.target) memcpy(f->target + i * classes, row.target, classes * sizeof *f->target);
     f->weight[i] = row.weight;
     f->label[i] = row.label;
     f->sample[i] = row.sample;
     f->batch.target = row.target ? f->target : NULL;
+    return XC_OK;
 }
 
-static const struct batch *next_features(struct feed *f)
+static xc_status next_features(struct feed *f, const struct batch **out, struct error *err)
 {
     const uint32_t rows = features_rows(f->features), left = rows - f->place;
     const uint32_t most = (uint32_t)f->o.batch, n = left < most ? left : most;
-    if (n == 0 || (n < most && f->o.drop_last)) return NULL;
-    for (uint32_t i = 0; i < n; i++) take_row(f, f->place + i, i);
+    *out = NULL;
+    if (n == 0 || (n < most && f->o.drop_last)) return XC_OK;
+    for (uint32_t i = 0; i < n; i++) TRY(take_row(f, f->place + i, i, err));
     f->batch.n = (int)n;
     f->batch.h = f->batch.w = 1;
     f->batch.c = (int)features_width(f->features);
@@ -109,13 +131,27 @@ static const struct batch *next_features(struct feed *f)
     f->batch.weight = f->weight;
     f->batch.sample = f->sample;
     f->place += n;
+    *out = &f->batch;
+    return XC_OK;
+}
+
+static const struct batch *through_trunk(struct feed *f, const struct batch *pictures)
+{
+    const size_t width = runner_width(f->trunk);
+    runner_run(f->trunk, pictures->x, pictures->n, f->x);
+    if (f->o.bf16) kept_round(f->x, (size_t)pictures->n * width);
+    f->batch = *pictures;
+    f->batch.h = f->batch.w = 1;
+    f->batch.c = (int)width;
+    f->batch.x = f->x;
     return &f->batch;
 }
 
 xc_status feed_next(struct feed *f, const struct batch **out, struct error *err)
 {
-    if (f->loader) return loader_next(f->loader, out, err);
-    *out = next_features(f);
+    if (f->features) return next_features(f, out, err);
+    TRY(loader_next(f->loader, out, err));
+    if (f->trunk && *out) *out = through_trunk(f, *out);
     return XC_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where do the batches of a step come from? From pictures (data/loader.h) or from the cached
- * features of a frozen trunk: the same batches, in the same order, from any place of an epoch.
+ * Where do the batches of a step come from? From pictures (data/loader.h), from what the frozen
+ * layers make of them now, or from what they made of them once (features.h): the same batches, in
+ * the same order, with the same bits, from any place of an epoch.
  */
 #ifndef XC_TRAIN_FEED_H
 #define XC_TRAIN_FEED_H
@@ -11,12 +12,17 @@
 struct feed;
 
 struct feed_opts {
-    int batch, classes, views;
-    bool shuffle, drop_last;
+    int batch, classes;
+    int views; /* epoch e sees view e mod views; 0: each epoch one of its own */
+    bool shuffle, drop_last, bf16;
     uint64_t seed;
 };
-/* Both take their argument, also when they fail. */
+/* All take their first argument, also when they fail. */
 XC_NODISCARD xc_status feed_pictures(struct loader *l, struct feed **out, struct error *err);
+/* trunk must outlive the feed. */
+XC_NODISCARD xc_status feed_trunk(struct loader *l, const struct runner *trunk,
+                                  const struct feed_opts *opts, struct feed **out,
+                                  struct error *err);
 XC_NODISCARD xc_status feed_features(struct features *f, const struct feed_opts *opts,
                                      struct feed **out, struct error *err);
 void feed_free(struct feed *f);

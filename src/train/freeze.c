@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which part of a network learns? Nodes are in topological order and blocks follow each other, so
- * "everything up to here is frozen" is one number. The head as a network of its own is what trains
- * when all before it is frozen.
+ * Which part of a network learns, and when? Nodes are in topological order and blocks follow each
+ * other, so "everything up to here is frozen" is one number.
  */
+#include "train/freeze.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/start.h"
+#include "network/arch.h"
 
 /* ---- the head ----------------------------------------------------------------------------------
  */
@@ -31,63 +32,94 @@ int head_begin(const struct graph *g)
     return dense && g->node[i].kind == OP_GLOBAL_POOL ? i : -1;
 }
 
-static int copy_node(struct graph *to, const struct graph *g, const struct node *n, int x)
+/* ---- the cut ----------------------------------------------------------------------------------
+ */
+
+/* By node: does output 0 depend on it? free() */
+static bool *needed_by_output(const struct graph *g)
 {
-    switch (n->kind) {
-    case OP_DENSE: {
-        bool bias = false;
-        for (int i = 0; i < n->params; i++)
-            bias = bias || g->param.at[n->param[i]].role == PARAM_BIAS;
-        return graph_dense(to, n->name, x, n->units, bias);
-    }
-    case OP_BATCH_NORM:
-        return graph_batch_norm(to, n->name, x, n->norm);
-    case OP_ACT:
-        return graph_act(to, n->name, x, n->act);
-    case OP_DROPOUT:
-        return graph_dropout(to, n->name, x, n->dropout);
-    case OP_FLATTEN:
-        return graph_flatten(to, n->name, x);
-    default:
-        return graph_softmax(to, n->name, x);
-    }
+    bool *needed = calloc((size_t)g->nodes, sizeof *needed);
+    if (!needed) return NULL;
+    needed[g->output[0].node] = true;
+    for (int i = g->output[0].node; i > 0; i--)
+        for (int k = 0; needed[i] && k < g->node[i].inputs; k++) needed[g->node[i].input[k]] = true;
+    return needed;
 }
 
-xc_status head_graph(const struct graph *g, int features, struct graph **out, struct error *err)
+/* The inference plan folds batch norm into a convolution, which then has no values of its own. */
+static bool is_folded(const struct graph *g, int node)
 {
-    const struct shape s = g->node[features].out;
-    struct graph *head = graph_new(s.h, s.w, s.c);
-    int x = 0;
-    *out = NULL;
-    if (!head) return fail_memory(err, sizeof *head);
-    for (int i = features + 1; i <= g->output[0].node; i++) {
-        graph_layer(head, g->node[i].layer);
-        x = copy_node(head, g, &g->node[i], x);
+    for (int i = node + 1; g->node[node].kind == OP_CONV && i < g->nodes; i++)
+        if (g->node[i].kind == OP_BATCH_NORM && g->node[i].input[0] == node) return true;
+    return false;
+}
+
+static int earliest_input(const struct node *n, int earliest)
+{
+    for (int k = 0; k < n->inputs; k++)
+        if (n->input[k] < earliest) earliest = n->input[k];
+    return earliest;
+}
+
+/* Nodes 0 .. last are frozen. The latest of them behind which nothing needs what stands before it;
+ * 0 when there is none but the picture. */
+static int cut_at(const struct graph *g, const bool *needed, int last)
+{
+    int earliest = g->nodes;
+    for (int i = g->output[0].node; i > 0; i--) {
+        if (i <= last && needed[i] && earliest >= i && !is_folded(g, i)) return i;
+        if (needed[i]) earliest = earliest_input(&g->node[i], earliest);
     }
-    graph_layer(head, NULL);
-    graph_output(head, g->output[0].name, x);
-    const xc_status status = graph_finish(head, err);
+    return 0;
+}
+
+xc_status freeze_tail(const struct graph *g, int cut, struct graph **out, struct error *err)
+{
+    const struct shape s = g->node[cut].out;
+    struct graph *tail = graph_new(s.h, s.w, s.c);
+    bool *needed = needed_by_output(g);
+    int *place = calloc((size_t)g->nodes, sizeof *place);
+    *out = NULL;
+    xc_status status = tail && needed && place ? XC_OK : fail_memory(err, sizeof *tail);
+    for (int i = cut + 1; status == XC_OK && i <= g->output[0].node; i++) {
+        int input[NODE_MAX_INPUTS];
+        for (int k = 0; k < g->node[i].inputs; k++) input[k] = place[g->node[i].input[k]];
+        if (needed[i]) place[i] = graph_copy(tail, g, i, input);
+    }
+    if (status == XC_OK) graph_output(tail, g->output[0].name, place[g->output[0].node]);
+    if (status == XC_OK) status = graph_finish(tail, err);
+    free(needed);
+    free(place);
     if (status == XC_OK)
-        *out = head;
+        *out = tail;
     else
-        graph_free(head);
+        graph_free(tail);
     return status;
 }
 
 /* ---- words -------------------------------------------------------------------------------------
  */
 
-/* The last node of a block or layer: "block4" is block4_sepconv1_act .. block4_add. */
-static int last_of(const struct graph *g, const char *word)
+/* "block4" is block4_sepconv1_act .. block4_add. */
+static bool belongs(const char *name, const char *word)
 {
     const size_t length = strlen(word);
-    int last = -1;
-    for (int i = 0; i < g->nodes; i++) {
-        const char *name = g->node[i].name;
-        if (strncmp(name, word, length) != 0) continue;
-        if (!name[length] || name[length] == '_' || name[length] == '/') last = i;
-    }
-    return last;
+    return strncmp(name, word, length) == 0 &&
+           (!name[length] || name[length] == '_' || name[length] == '/');
+}
+
+static int first_of(const struct graph *g, const char *word)
+{
+    for (int i = 1; i < g->nodes; i++)
+        if (belongs(g->node[i].name, word)) return i;
+    return -1;
+}
+
+static int last_of(const struct graph *g, const char *word)
+{
+    for (int i = g->nodes - 1; i > 0; i--)
+        if (belongs(g->node[i].name, word)) return i;
+    return -1;
 }
 
 static int count_items(const char *list)
@@ -97,41 +129,164 @@ static int count_items(const char *list)
     return items;
 }
 
-/* The number of the last block of stem, entry and middle flow of an Xception; 0: no such word. */
-static int flow_block(const char *arch, const char *word)
+/* The flows of an Xception by the numbers of their blocks. */
+struct flow {
+    const char *word;
+    int first, last;
+};
+enum { STEM, ENTRY, MIDDLE, EXIT, FLOWS };
+
+static void flows_of(const char *arch, struct flow flow[FLOWS])
 {
-    char entry[128], middle[16];
-    arch_knob(arch, "entry", entry, sizeof entry);
-    arch_knob(arch, "middle", middle, sizeof middle);
-    const int entries = 1 + (entry[0] ? count_items(entry) : 3);
-    const int middles = middle[0] ? atoi(middle) : 8;
-    if (strcmp(word, "stem") == 0) return 1;
-    if (strcmp(word, "entry") == 0) return entries;
-    return strcmp(word, "middle") == 0 ? entries + middles : 0;
+    char text[128];
+    arch_knob(arch, "entry", text, sizeof text);
+    const int entry = 1 + (text[0] ? count_items(text) : 3);
+    arch_knob(arch, "middle", text, sizeof text);
+    const int middle = entry + (text[0] ? atoi(text) : 8);
+    flow[STEM] = (struct flow){"stem", 1, 1};
+    flow[ENTRY] = (struct flow){"entry", 2, entry};
+    flow[MIDDLE] = (struct flow){"middle", entry + 1, middle};
+    flow[EXIT] = (struct flow){"exit", middle + 1, middle + 2};
 }
 
-xc_status frozen_until(const struct graph *g, const char *arch, const char *word, int *out,
-                       struct error *err)
+/* Gives the word of a flow the name of its first or last block; other words stay as they are. */
+static xc_status name_block(const char *arch, const char *word, bool first, char name[],
+                            size_t size, struct error *err)
 {
-    char block[32];
-    const bool flows = strncmp(arch, "xception,", 9) == 0;
-    const int number = flow_block(arch, word);
-    *out = -1;
+    struct flow flow[FLOWS];
+    flows_of(arch, flow);
+    snprintf(name, size, "%s", word);
+    for (int i = 0; i < FLOWS; i++) {
+        if (strcmp(word, flow[i].word) != 0) continue;
+        if (strncmp(arch, "xception,", 9) != 0)
+            return fail(err, XC_ERR_ARGUMENT,
+                        "\"%s\" is a part of xception; name a block of this "
+                        "network",
+                        word);
+        snprintf(name, size, "block%d", first ? flow[i].first : flow[i].last);
+    }
+    return XC_OK;
+}
+
+/* The last node that --freeze WORD freezes; -1: none. */
+static xc_status last_frozen(const struct graph *g, const char *arch, const char *word, int *last,
+                             struct error *err)
+{
+    char name[FREEZE_TEXT];
+    *last = -1;
     if (strcmp(word, "none") == 0) return XC_OK;
     if (strcmp(word, "all-but-head") == 0) {
-        *out = head_begin(g);
-        if (*out >= 0) return XC_OK;
+        *last = head_begin(g);
+        if (*last >= 0) return XC_OK;
         return fail(err, XC_ERR_ARGUMENT,
                     "freeze: this network does not end in dense layers behind a mean of maps");
     }
-    if (number > 0 && !flows)
-        return fail(err, XC_ERR_ARGUMENT,
-                    "freeze: \"%s\" is a part of xception; name a block of this network", word);
-    snprintf(block, sizeof block, "block%d", number);
-    *out = last_of(g, number > 0 ? block : word);
-    if (*out >= 0 && *out < g->output[0].node) return XC_OK;
+    TRY(name_block(arch, word, false, name, sizeof name, err));
+    *last = last_of(g, name);
+    if (*last >= 0 && *last < g->output[0].node) return XC_OK;
     return fail(err, XC_ERR_ARGUMENT,
                 "freeze: \"%s\" is neither none, stem, entry, middle, all-but-head nor a block "
                 "before the last layer",
                 word);
+}
+
+/* The last node that stays frozen when WORD and what is behind it learn; -1: none. */
+static xc_status last_before(const struct graph *g, const char *arch, const char *word, int *last,
+                             struct error *err)
+{
+    char name[FREEZE_TEXT];
+    *last = -1;
+    if (strcmp(word, "all") == 0) return XC_OK;
+    TRY(name_block(arch, word, true, name, sizeof name, err));
+    const int first = first_of(g, name);
+    if (first > 0) {
+        *last = first - 1;
+        return XC_OK;
+    }
+    return fail(err, XC_ERR_ARGUMENT,
+                "unfreeze: \"%s\" is neither all, entry, middle, exit nor a block of this network",
+                word);
+}
+
+/* ---- phases ------------------------------------------------------------------------------------
+ */
+
+static bool learns(const struct graph *g, int last)
+{
+    for (int i = 0; i <= last; i++)
+        if (g->node[i].params > 0) return true;
+    return false;
+}
+
+static void add_phase(const struct graph *g, const bool *needed, uint32_t epoch, int last,
+                      struct phases *out)
+{
+    if (!learns(g, last)) last = -1; /* what is frozen has no numbers */
+    const int cut = last > 0 ? cut_at(g, needed, last) : 0;
+    out->at[out->count++] =
+        (struct phase){.epoch = epoch, .last = last, .cut = learns(g, cut) ? cut : 0};
+}
+
+/* "BLOCK@EPOCH": both, and where the next one begins. */
+static xc_status read_item(const char **list, char word[FREEZE_TEXT], int *epoch, struct error *err)
+{
+    const size_t length = strcspn(*list, ","), name = strcspn(*list, "@,");
+    char *end = NULL;
+    const long value = (*list)[name] == '@' ? strtol(*list + name + 1, &end, 10) : 0;
+    if (!end || end != *list + length || name == 0 || name >= FREEZE_TEXT || value < 2 ||
+        value > INT32_MAX)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "unfreeze: \"%.*s\" is not BLOCK@EPOCH with an epoch of 2 or more",
+                    (int)(length < FREEZE_TEXT ? length : FREEZE_TEXT), *list);
+    memcpy(word, *list, name);
+    word[name] = '\0';
+    *epoch = (int)value;
+    *list += length + ((*list)[length] == ',');
+    return XC_OK;
+}
+
+static xc_status add_unfreezing(const struct graph *g, const char *arch, const struct freezing *f,
+                                const bool *needed, struct phases *out, struct error *err)
+{
+    for (const char *list = f->unfreeze; *list;) {
+        const struct phase *before = &out->at[out->count - 1];
+        char word[FREEZE_TEXT];
+        int epoch = 0, last;
+        TRY(read_item(&list, word, &epoch, err));
+        TRY(last_before(g, arch, word, &last, err));
+        if (out->count == MAX_PHASES)
+            return fail(err, XC_ERR_LIMIT, "unfreeze: more than %d times", MAX_PHASES - 1);
+        if (epoch > f->epochs || (uint32_t)epoch - 1 <= before->epoch)
+            return fail(err, XC_ERR_ARGUMENT,
+                        "unfreeze: %s@%d does not come after epoch %u and before the end at %d",
+                        word, epoch, before->epoch + 1, f->epochs);
+        if (last >= before->last)
+            return fail(err, XC_ERR_ARGUMENT, "unfreeze: %s learns before epoch %d already", word,
+                        epoch);
+        add_phase(g, needed, (uint32_t)epoch - 1, last, out);
+    }
+    return XC_OK;
+}
+
+xc_status freeze_phases(const struct graph *g, const char *arch, const struct freezing *f,
+                        struct phases *out, struct error *err)
+{
+    int last;
+    bool *needed = needed_by_output(g);
+    *out = (struct phases){0};
+    xc_status status = needed ? XC_OK : fail_memory(err, (size_t)g->nodes);
+    if (status == XC_OK) status = last_frozen(g, arch, f->freeze, &last, err);
+    if (status == XC_OK) {
+        add_phase(g, needed, 0, last, out);
+        status = add_unfreezing(g, arch, f, needed, out, err);
+    }
+    free(needed);
+    return status;
+}
+
+int freeze_phase_of(const struct phases *p, uint32_t epoch)
+{
+    int i = p->count - 1;
+    while (i > 0 && epoch < p->at[i].epoch) i--;
+    return i;
 }

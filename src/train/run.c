@@ -219,7 +219,7 @@ static xc_status end_epoch(struct run *r, struct error *err)
     }
     TRY(history_add(&r->s.history, &row, err));
     follow_plateau(r);
-    trainer_next_epoch(t);
+    TRY(trainer_next_epoch(t, err));
     p.val_loss = row.val_loss;
     p.val_top1 = row.val_top1;
     p.val_top5 = row.val_top5;
@@ -276,6 +276,7 @@ static xc_status loop(struct run *r, const char **reason, struct error *err)
     follow_plateau(r);
     if (epoch_is_open(t)) TRY(end_epoch(r, err));
     while (t->at.position > 0 || !(*reason = end_reason(r))) {
+        if (trainer_is_due(t)) TRY(trainer_begin(t, tell_features, r, err));
         TRY(one_step(r, err));
         if (t->at.position > 0 && time_is_over(r)) {
             trainer_end_epoch(t);
@@ -343,6 +344,13 @@ static xc_status open_log(struct run *r, struct error *err)
     return status;
 }
 
+static struct keep_opts keeping(const struct run *r)
+{
+    struct keep_opts keep = r->o->keep;
+    keep.folder = r->o->folder;
+    return keep;
+}
+
 /* ---- a new run ---------------------------------------------------------------------------------
  */
 
@@ -361,6 +369,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
                              .data = s->data,
                              .settings = s->settings,
                              .class_weight = s->class_weight,
+                             .keep = keeping(r),
                              .threads = r->o->threads,
                              .cache_bytes = r->o->cache_bytes};
     TRY(settings_check(&s->settings, err));
@@ -428,6 +437,7 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
 {
     struct trainer_opts t = {.machine = r->o->machine,
                              .data = data,
+                             .keep = keeping(r),
                              .threads = r->o->threads,
                              .cache_bytes = r->o->cache_bytes};
     char *path = files_path(r->o->folder, "args.json");
@@ -439,6 +449,7 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
     r->s.args = r->args;
     TRY(args_check_data(r->args, data, err));
     TRY(args_settings(r->args, &t.settings, err));
+    TRY(state_epoch(f, &t.epoch, err));
     TRY(state_model(f, r->o->machine, (uint32_t)data->classes, &t.model, err));
     TRY(trainer_new(&t, &r->s.trainer, err));
     TRY(state_restore(f, &r->s, err));

@@ -21,7 +21,7 @@
 
 #include "train/settings.h"
 #include "train/start.h"
-#include "data/dataset.h"
+#include "train/trainer.h"
 
 struct run_opts {
     const struct machine *machine;
@@ -30,6 +30,7 @@ struct run_opts {
     int threads;         /* that decode pictures */
     size_t cache_bytes;  /* for pictures that stay in memory */
     uint32_t until;      /* end behind this epoch as if it were the last, to go on later; 0: no */
+    struct keep_opts keep;
     xc_train_fn *progress;
     void *user;
 };

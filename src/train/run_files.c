@@ -43,7 +43,7 @@ static xc_status write_sheet(const struct trainer *t, uint8_t split, const char 
     xc_image *image = NULL;
     uint8_t *png = NULL;
     size_t size = 0;
-    if (split == XC_SPLIT_TRAIN && (!t->head || t->s.views > 1))
+    if (split == XC_SPLIT_TRAIN && trainer_augments(t))
         TRY(augment_parse(t->s.augment, &o.augment, err));
     TRY(sheet_make(t->data, &o, &image, err));
     xc_status status = png_encode(image, &png, &size, err);

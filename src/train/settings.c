@@ -245,7 +245,8 @@ xc_status settings_check(const struct settings *s, struct error *err)
  */
 
 /* A member of each kind: X(name in the file, field, ...). The one list for writing and reading. */
-#define TEXTS(X) X("recipe", recipe) X("freeze", freeze) X("augment", augment)
+#define TEXTS(X)                                                                                   \
+    X("recipe", recipe) X("freeze", freeze) X("unfreeze", unfreeze) X("augment", augment)
 #define COUNTS(X)                                                                                  \
     X("batch", batch)                                                                              \
     X("epochs", epochs)                                                                            \
@@ -269,7 +270,7 @@ xc_status settings_check(const struct settings *s, struct error *err)
     X("clip", optimizer.clip)                                                                      \
     X("time_limit", time_limit)                                                                    \
     X("target_top1", target_top1)
-#define SWITCHES(X) X("nesterov", optimizer.nesterov)
+#define SWITCHES(X) X("nesterov", optimizer.nesterov) X("features_bf16", features_bf16)
 #define CHOICES(X)                                                                                 \
     X("optimizer", optimizer.kind, optimizers, enum optimizer_kind)                                \
     X("schedule", schedule, schedules, enum schedule_kind)                                         \

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "data/augment.h"
+#include "train/freeze.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -28,11 +29,13 @@ enum class_weights {
 
 struct settings {
     char recipe[16];
-    char freeze[64]; /* "none", "stem", "entry", "middle", "all-but-head", a block */
+    char freeze[FREEZE_TEXT]; /* as in freeze.h */
+    char unfreeze[UNFREEZE_TEXT];
     char augment[AUGMENT_TEXT];
     int batch, epochs;
-    int accumulate; /* batches a step; batch norm's statistics are those of one batch each */
-    int views;      /* all-but-head: how many views of a picture are cached; 1: as in evaluation */
+    int accumulate;     /* batches a step; batch norm's statistics are those of one batch each */
+    int views;          /* of a picture that frozen layers see; 1: as in evaluation */
+    bool features_bf16; /* what they say is rounded to bf16, kept or not */
     struct optimizer_opts optimizer;
     enum schedule_kind schedule;
     double lr, least, warmup; /* warm-up in epochs */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "train/freeze.h"
 
 /* ---- the architecture --------------------------------------------------------------------------
  */

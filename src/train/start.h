@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which network does a run begin with, and which part of it learns? A fresh one of an architecture
- * string, or a model whose head is replaced when the classes are others.
+ * Which network does a run begin with? A fresh one of an architecture string, or a model whose head
+ * is replaced when the classes are others.
  */
 #ifndef XC_TRAIN_START_H
 #define XC_TRAIN_START_H
@@ -22,17 +22,5 @@ struct start {
 /* A model of its own that nobody shares: parameters in one block, labels and preprocessing set. */
 XC_NODISCARD xc_status start_model(const struct machine *m, const struct start *s, xc_model **out,
                                    struct error *err);
-
-/* The node whose values are the features that the head classifies: the global pooling that dense
- * layers stand behind; -1 when the network has no such end. */
-int head_begin(const struct graph *g);
-/* What stands behind that node as a network of its own, with the same names. */
-XC_NODISCARD xc_status head_graph(const struct graph *g, int features, struct graph **out,
-                                  struct error *err);
-
-/* The last node that is frozen by this word ("none", "stem", "entry", "middle", "all-but-head", or
- * a block or layer), -1 for none. arch: the canonical string. */
-XC_NODISCARD xc_status frozen_until(const struct graph *g, const char *arch, const char *word,
-                                    int *out, struct error *err);
 
 #endif

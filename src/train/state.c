@@ -29,9 +29,8 @@ static json_t *cursor_json(const struct run_state *s)
                      "best_epoch", (int)c->best_epoch, "seconds", s->seconds);
 }
 
-static xc_status cursor_read(const char *text, struct run_state *s, struct error *err)
+static xc_status cursor_read(const char *text, struct cursor *c, double *seconds, struct error *err)
 {
-    struct cursor *c = &s->trainer->at;
     json_int_t step, position, rows, top1, top5;
     int epoch, best_epoch;
     json_error_t where = {.text = "not a JSON object"};
@@ -40,7 +39,7 @@ static xc_status cursor_read(const char *text, struct run_state *s, struct error
         !json || json_unpack_ex(json, &where, JSON_STRICT, CURSOR_FORMAT, "step", &step, "epoch",
                                 &epoch, "position", &position, "rows", &rows, "top1", &top1, "top5",
                                 &top5, "loss", &c->sum.loss, "best_top1", &c->best_top1,
-                                "best_epoch", &best_epoch, "seconds", &s->seconds);
+                                "best_epoch", &best_epoch, "seconds", seconds);
     json_decref(json);
     if (bad) return fail(err, XC_ERR_FORMAT, "cursor: %s", where.text);
     if (step < 0 || epoch < 0 || best_epoch < 0 || position < 0 || position > UINT32_MAX ||
@@ -227,6 +226,18 @@ const char *state_args(const struct state_file *f)
     return weight_meta_find(&f->weights, "args");
 }
 
+xc_status state_epoch(const struct state_file *f, uint32_t *epoch, struct error *err)
+{
+    struct cursor c = {0};
+    double seconds;
+    const xc_status status =
+        cursor_read(weight_meta_find(&f->weights, "cursor"), &c, &seconds, err);
+    const bool open = c.position == 0 && c.sum.rows > 0; /* its evaluation was not done */
+    *epoch = open && c.epoch > 0 ? c.epoch - 1 : c.epoch;
+    if (status != XC_OK) error_prefix(err, f->path);
+    return status;
+}
+
 static xc_status make_model(const struct state_file *f, const struct machine *m, uint32_t classes,
                             xc_model **out, struct error *err)
 {
@@ -285,7 +296,7 @@ static xc_status restore(const struct state_file *f, struct run_state *s, struct
     const int blocks = trainer_blocks(s->trainer, block);
     for (int i = 0; i < blocks; i++) TRY(restore_block(f, &block[i], err));
     TRY(restore_history(f, &s->history, err));
-    TRY(cursor_read(weight_meta_find(&f->weights, "cursor"), s, err));
+    TRY(cursor_read(weight_meta_find(&f->weights, "cursor"), &s->trainer->at, &s->seconds, err));
     if (s->trainer->at.best_epoch > s->history.rows)
         return fail(err, XC_ERR_FORMAT, "cursor: best epoch %u of %zu", s->trainer->at.best_epoch,
                     s->history.rows);

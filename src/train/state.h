@@ -35,6 +35,8 @@ struct state_file;
 XC_NODISCARD xc_status state_open(const char *path, struct state_file **out, struct error *err);
 void state_close(struct state_file *f);
 const char *state_args(const struct state_file *f);
+/* The epoch that the run goes on in: 0, 1, ... */
+XC_NODISCARD xc_status state_epoch(const struct state_file *f, uint32_t *epoch, struct error *err);
 /* The model of the run, without its numbers. classes: of the data. */
 XC_NODISCARD xc_status state_model(const struct state_file *f, const struct machine *m,
                                    uint32_t classes, xc_model **out, struct error *err);

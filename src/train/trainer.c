@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is one training run? Memory, the step, and what is asked between two steps. All memory is
- * taken by trainer_new and trainer_begin.
+ * What is one training run? The step, and what is asked between two steps. No step takes memory:
+ * trainer_new, trainer_begin and a new phase do.
  */
 #include "train/trainer.h"
 
@@ -14,101 +14,6 @@
 
 /* ---- making one --------------------------------------------------------------------------------
  */
-
-static struct shape input_of(const struct trainer *t)
-{
-    struct shape s = t->g->input;
-    s.n = t->s.batch;
-    return s;
-}
-
-/* Batch norm's part of the old statistics is a matter of the recipe, too. */
-static void set_momentum(struct graph *g, double keep)
-{
-    for (int i = 0; keep > 0 && i < g->nodes; i++) {
-        struct batch_norm_attr *norm = &g->node[i].norm;
-        if (g->node[i].kind == OP_BATCH_NORM)
-            norm->momentum = norm->torch_momentum ? 1 - keep : keep;
-    }
-}
-
-static xc_status choose_graph(struct trainer *t, bool **frozen, struct error *err)
-{
-    int last;
-    struct graph *g = t->model->graph;
-    t->g = g;
-    t->features = -1;
-    TRY(frozen_until(g, t->model->arch, t->s.freeze, &last, err));
-    set_momentum(g, t->s.bn_momentum);
-    if (last >= 0 && strcmp(t->s.freeze, "all-but-head") == 0) {
-        TRY(head_graph(g, last, &t->head, err));
-        t->g = t->head;
-        t->features = last;
-        return XC_OK;
-    }
-    *frozen = calloc((size_t)g->nodes, sizeof **frozen);
-    if (!*frozen) return fail_memory(err, (size_t)g->nodes);
-    for (int i = 0; i <= last; i++) (*frozen)[i] = true;
-    return XC_OK;
-}
-
-/* By parameter: has it a gradient? */
-static bool *trained_of(const struct trainer *t)
-{
-    bool *trained = calloc((size_t)t->g->param.count + 1, sizeof *trained);
-    for (int i = 0; trained && i < t->g->nodes; i++)
-        for (int k = 0; k < t->g->node[i].params; k++)
-            trained[t->g->node[i].param[k]] = learn_trains(t->learn, i);
-    return trained;
-}
-
-static xc_status make_plan(struct trainer *t, const bool *frozen, struct error *err)
-{
-    const enum loss_kind loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX;
-    const struct learn_opts opts = {
-        .input = input_of(t), .frozen = frozen, .loss = loss, .threads = pool_threads(t->m->pool)};
-    training_kernels_init(&t->kernels, DTYPE_F32, t->m->flags);
-    TRY(learn_new(t->g, &t->m->f32, &t->kernels, &opts, &t->learn, err));
-    bool *trained = trained_of(t);
-    if (!trained) return fail_memory(err, (size_t)t->g->param.count);
-    const xc_status status =
-        optimizer_new(&t->s.optimizer, &t->g->param, trained, &t->optimizer, err);
-    free(trained);
-    return status;
-}
-
-static xc_status take_memory(struct trainer *t, struct error *err)
-{
-    const size_t n = t->g->param.total * sizeof(float), batch = (size_t)t->s.batch;
-    const size_t moments = optimizer_state_count(t->optimizer) * sizeof(float);
-    const size_t arena = learn_arena_bytes(t->learn);
-    t->weights = t->head ? aligned_new(n) : t->model->block;
-    t->grad = aligned_new(n + 64); /* whole lines are cleared */
-    t->moments = aligned_new(moments);
-    t->best = aligned_new(n);
-    if (t->s.ema > 0) t->average = aligned_new(n);
-    t->arena = aligned_large(arena, &t->arena_memory);
-    t->target = calloc(batch * (size_t)t->classes, sizeof *t->target);
-    t->loss = calloc(batch, sizeof *t->loss);
-    if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) &&
-        t->arena && t->target && t->loss)
-        return XC_OK;
-    return fail(err, XC_ERR_MEMORY,
-                "out of memory: a step of batch %d takes %zu MiB and the weights %zu MiB",
-                t->s.batch, arena >> 20, (n * 4 + moments) >> 20);
-}
-
-/* The head's numbers from the whole model's block, or back into such a block. */
-static void move_head(const struct trainer *t, float *whole, float *head, bool back)
-{
-    const struct param_table *from = &t->model->graph->param, *to = &t->head->param;
-    for (int i = 0; i < to->count; i++) {
-        const struct param *p = &to->at[i];
-        float *there = whole + from->at[param_find(from, p->name)].offset;
-        float *here = head + p->offset;
-        memcpy(back ? there : here, back ? here : there, p->count * sizeof *there);
-    }
-}
 
 static size_t step_rows(const struct trainer *t)
 {
@@ -167,29 +72,37 @@ static xc_status check_data(const struct trainer *t, struct error *err)
         return fail(err, XC_ERR_ARGUMENT,
                     "%s: %zu training samples, a step needs %zu (batch %d, accumulated %d times)",
                     d->path, d->count[XC_SPLIT_TRAIN], step_rows(t), t->s.batch, t->s.accumulate);
-    if (t->features >= 0 && t->s.views > 1 && augment_has_mix(&augment))
-        return fail(err, XC_ERR_ARGUMENT, "mixup and cutmix mix pictures, and views are cached");
+    if (t->phases.at[0].cut > 0 && t->s.views > 1 && augment_has_mix(&augment))
+        return fail(err, XC_ERR_ARGUMENT,
+                    "mixup and cutmix mix pictures, and frozen layers see one view at a time");
     return dataset_trainable(d, err);
 }
 
-static xc_status set_up(struct trainer *t, const float *class_weight, struct error *err)
+/* Batch norm's part of the old statistics is a matter of the recipe, too. */
+static void set_momentum(struct graph *g, double keep)
 {
-    bool *frozen = NULL;
+    for (int i = 0; keep > 0 && i < g->nodes; i++) {
+        struct batch_norm_attr *norm = &g->node[i].norm;
+        if (g->node[i].kind == OP_BATCH_NORM)
+            norm->momentum = norm->torch_momentum ? 1 - keep : keep;
+    }
+}
+
+static xc_status set_up(struct trainer *t, const struct trainer_opts *opts, struct error *err)
+{
     const size_t rows = t->data->count[XC_SPLIT_TRAIN];
+    const struct freezing freezing = {t->s.freeze, t->s.unfreeze, t->s.epochs};
+    struct graph *g = t->model->graph;
     if ((size_t)t->s.batch > rows && rows > 0) t->s.batch = (int)rows;
-    xc_status status = choose_graph(t, &frozen, err);
-    if (status == XC_OK) status = check_data(t, err);
-    if (status == XC_OK) status = make_plan(t, frozen, err);
-    free(frozen);
-    TRY(status);
-    TRY(take_memory(t, err));
-    if (t->head) move_head(t, t->model->block, t->weights, false);
-    if (t->average) memcpy(t->average, t->weights, t->g->param.total * sizeof(float));
-    TRY(weigh_classes(t, class_weight, err));
-    memcpy(t->best, t->weights, t->g->param.total * sizeof(float));
-    optimizer_start(t->optimizer, t->moments);
+    TRY(freeze_phases(g, t->model->arch, &freezing, &t->phases, err));
+    TRY(check_data(t, err));
+    set_momentum(g, t->s.bn_momentum);
+    TRY(weigh_classes(t, opts->class_weight, err));
+    t->target = calloc((size_t)t->s.batch * (size_t)t->classes, sizeof *t->target);
+    t->loss = calloc((size_t)t->s.batch, sizeof *t->loss);
+    if (!t->target || !t->loss) return fail_memory(err, (size_t)t->s.batch * (size_t)t->classes);
     t->at.best_top1 = -1;
-    return XC_OK;
+    return stage_enter(t, freeze_phase_of(&t->phases, opts->epoch), err);
 }
 
 xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, struct error *err)
@@ -206,9 +119,10 @@ xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, str
     t->cache_bytes = opts->cache_bytes;
     t->lr_scale = 1;
     t->s = opts->settings;
+    t->keep = opts->keep;
     t->threads = opts->threads;
     t->classes = opts->data->classes;
-    const xc_status status = set_up(t, opts->class_weight, err);
+    const xc_status status = set_up(t, opts, err);
     if (status == XC_OK)
         *out = t;
     else
@@ -219,95 +133,12 @@ xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, str
 void trainer_free(struct trainer *t)
 {
     if (!t) return;
-    feed_free(t->train);
-    feed_free(t->val);
-    learn_free(t->learn);
-    optimizer_free(t->optimizer);
-    if (t->head) free(t->weights);
-    free(t->grad);
-    free(t->moments);
-    free(t->average);
-    free(t->best);
-    free(t->arena_memory);
+    stage_leave(t);
     free(t->target);
     free(t->class_weight);
     free(t->loss);
-    graph_free(t->head);
     model_unref(t->model);
     free(t);
-}
-
-/* ---- the data ----------------------------------------------------------------------------------
- */
-
-static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augmented, bool ordered,
-                               struct loader **out, struct error *err)
-{
-    const struct graph *g = t->model->graph;
-    struct loader_opts o = {.split = split,
-                            .shuffle = !ordered,
-                            .drop_last = !ordered,
-                            .batch = t->s.batch,
-                            .h = g->input.h,
-                            .w = g->input.w,
-                            .c = g->input.c,
-                            .threads = t->threads,
-                            .cache_bytes = t->cache_bytes,
-                            .seed = t->s.seed,
-                            .preprocess = &t->model->meta.preprocess};
-    if (augmented) TRY(augment_parse(t->s.augment, &o.augment, err));
-    return loader_new(t->data, &o, out, err);
-}
-
-static xc_status cache_split(struct trainer *t, struct runner *trunk, bool train,
-                             xc_progress_fn *tick, void *user, struct error *err)
-{
-    struct features *features;
-    struct features_opts o = {.trunk = trunk,
-                              .views = train ? t->s.views : 1,
-                              .classes = t->classes,
-                              .tick = tick,
-                              .user = user};
-    const struct feed_opts feed = {.batch = t->s.batch,
-                                   .classes = t->classes,
-                                   .views = o.views,
-                                   .shuffle = train,
-                                   .drop_last = train,
-                                   .seed = t->s.seed};
-    TRY(open_pictures(t, train ? XC_SPLIT_TRAIN : XC_SPLIT_VAL, train && t->s.views > 1, true,
-                      &o.loader, err));
-    const xc_status status = features_new(&o, &features, err);
-    loader_free(o.loader);
-    TRY(status);
-    return feed_features(features, &feed, train ? &t->train : &t->val, err);
-}
-
-static xc_status open_features(struct trainer *t, xc_progress_fn *tick, void *user,
-                               struct error *err)
-{
-    struct runner *trunk;
-    struct shape input = t->model->graph->input;
-    input.n = t->s.batch;
-    TRY(runner_new(t->m, t->model->graph, t->model->block, input, t->features, &trunk, err));
-    xc_status status = cache_split(t, trunk, true, tick, user, err);
-    if (status == XC_OK) status = cache_split(t, trunk, false, tick, user, err);
-    runner_free(trunk);
-    return status;
-}
-
-xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, void *user, struct error *err)
-{
-    struct loader *loader;
-    if (t->head) {
-        TRY(open_features(t, tick, user, err));
-    } else {
-        TRY(open_pictures(t, XC_SPLIT_TRAIN, true, false, &loader, err));
-        TRY(feed_pictures(loader, &t->train, err));
-        TRY(open_pictures(t, XC_SPLIT_VAL, false, true, &loader, err));
-        TRY(feed_pictures(loader, &t->val, err));
-    }
-    feed_begin(t->train, t->at.epoch, t->at.position);
-    return XC_OK;
 }
 
 /* ---- a step ------------------------------------------------------------------------------------
@@ -433,10 +264,30 @@ void trainer_end_epoch(struct trainer *t)
     t->at.position = 0;
 }
 
-void trainer_next_epoch(struct trainer *t)
+xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, void *user, struct error *err)
 {
+    TRY(supply_open(t, tick, user, err));
+    feed_begin(t->train, t->at.epoch, t->at.position);
+    return XC_OK;
+}
+
+bool trainer_is_due(const struct trainer *t)
+{
+    return !t->val;
+}
+
+xc_status trainer_next_epoch(struct trainer *t, struct error *err)
+{
+    const int phase = freeze_phase_of(&t->phases, t->at.epoch);
     t->at.sum = (struct score){0};
+    if (phase != t->phase) return stage_enter(t, phase, err);
     feed_begin(t->train, t->at.epoch, 0);
+    return XC_OK;
+}
+
+bool trainer_augments(const struct trainer *t)
+{
+    return !t->tail || t->s.views > 1;
 }
 
 double trainer_lr(const struct trainer *t)
@@ -466,7 +317,7 @@ xc_status trainer_evaluate(struct trainer *t, xc_progress_fn *tick, void *user, 
                            .multi_label = t->data->multi_label,
                            .tick = tick,
                            .user = user};
-    TRY(runner_new(t->m, t->g, counting(t), input_of(t), runner_logits(t->g), &e.runner, err));
+    TRY(runner_new(t->m, t->g, counting(t), stage_input(t), runner_logits(t->g), &e.runner, err));
     const xc_status status = evaluate(&e, out, err);
     runner_free(e.runner);
     return status;
@@ -492,9 +343,8 @@ xc_status trainer_save(const struct trainer *t, bool best, const char *path, str
     TRY(model_new(t->m, t->model->arch, NULL, &model, err));
     xc_status status = model_make_block(model, err);
     if (status == XC_OK) {
-        const float *all = t->head ? t->model->block : from;
-        memcpy(model->block, all, model->graph->param.total * sizeof *all);
-        if (t->head) move_head(t, model->block, from, true);
+        memcpy(model->block, t->model->block, model->graph->param.total * sizeof *from);
+        stage_move(t, model->block, from, true);
         model->meta = t->model->meta;
         status = model_ready(model, err);
     }
@@ -512,7 +362,7 @@ int trainer_blocks(const struct trainer *t, struct trainer_block out[TRAINER_BLO
         (struct trainer_block){"moments", t->moments, optimizer_state_count(t->optimizer)};
     out[count++] = (struct trainer_block){"best", t->best, n};
     if (t->average) out[count++] = (struct trainer_block){"average", t->average, n};
-    if (t->head)
+    if (t->tail)
         out[count++] =
             (struct trainer_block){"trunk", t->model->block, t->model->graph->param.total};
     if (t->class_weight)

@@ -5,8 +5,12 @@
  * epoch, sample) or (seed, step), so blocks and cursor are the whole state: state.h writes them
  * down.
  *
- * With all but the head frozen, the network that is trained is the head alone, fed with features
- * that the frozen trunk gave once.
+ * What is frozen runs as the folded inference plan, and what stands behind it (the tail) is a
+ * network of its own that is fed with its values. When more begins to learn, the tail grows.
+ *
+ *   trainer.c   the step, and what is asked between two
+ *   stage.c     what learns now, and its memory
+ *   supply.c    which values it is fed with, and whether they are kept
  */
 #ifndef XC_TRAIN_TRAINER_H
 #define XC_TRAIN_TRAINER_H
@@ -15,10 +19,19 @@
 #include "metric/scores.h"
 #include "model/session.h"
 #include "train/feed.h"
+#include "train/freeze.h"
 #include "train/runner.h"
 #include "train/score.h"
 #include "train/settings.h"
 #include "train/views.h"
+
+/* Where the values of frozen layers are kept, in so many bytes; never changes a bit. */
+enum keep_place { KEEP_RAM, KEEP_DISK, KEEP_OFF };
+struct keep_opts {
+    enum keep_place place;
+    uint64_t limit;     /* 0: half of what is there */
+    const char *folder; /* of the file on disk */
+};
 
 struct trainer_opts {
     const struct machine *machine;
@@ -26,8 +39,10 @@ struct trainer_opts {
     xc_model *model;            /* of start_model: the trainer's from here on, also on failure */
     struct settings settings;
     const float *class_weight; /* (classes): CLASS_WEIGHTS_GIVEN; NULL: they come from a state */
-    int threads;               /* that decode pictures */
-    size_t cache_bytes;        /* for pictures that stay in memory */
+    struct keep_opts keep;
+    uint32_t epoch;     /* that it goes on in: which phase it is made for */
+    int threads;        /* that decode pictures */
+    size_t cache_bytes; /* for pictures that stay in memory */
 };
 
 struct cursor { /* with the blocks: all that changes */
@@ -50,12 +65,14 @@ struct trainer {
     const struct dataset *data;
     xc_model *model;
     struct settings s;
+    struct keep_opts keep;
     int threads, classes;
     size_t cache_bytes;
-    double lr_scale;    /* of a plateau: a function of the history, so not in a state */
+    double lr_scale; /* of a plateau: a function of the history, so not in a state */
+    struct phases phases;
+    int phase;          /* of them: now */
     struct graph *g;    /* what is trained: the model's, or */
-    struct graph *head; /* the head alone */
-    int features;       /* node of the model's graph that the head reads; -1 */
+    struct graph *tail; /* what stands behind the cut of this phase */
     struct training_kernels kernels;
     struct learn *learn;
     struct optimizer *optimizer;
@@ -64,17 +81,20 @@ struct trainer {
     float *target;
     float *class_weight; /* NULL: all 1 */
     double *loss;
-    struct feed *train, *val;
+    struct runner *trunk; /* what is frozen, where pictures go through it in each epoch; or NULL */
+    struct feed *train, *val; /* NULL: trainer_begin is due */
     struct cursor at;
 };
 
 XC_NODISCARD xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out,
                                    struct error *err);
 void trainer_free(struct trainer *t);
-/* Opens the data at the cursor; computes the features of a frozen trunk, of which tick (may be
- * NULL) is told. Before the first step, and after the blocks were read from a state. */
+/* Opens the data at the cursor; computes what the frozen layers say, of which tick (may be NULL) is
+ * told. Before the first step and wherever it is due, after the blocks were read from a state. */
 XC_NODISCARD xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, void *user,
                                      struct error *err);
+bool trainer_is_due(const struct trainer *t);
+bool trainer_augments(const struct trainer *t); /* are pictures seen otherwise than they are? */
 /* One step of settings.accumulate batches; *ended: it was the epoch's last, and the cursor stands
  * before the next one (its sums are those of the epoch that ended: trainer_next_epoch clears them).
  * XC_ERR_NUMBER names the first layer with a number that is none; the weights are of no use then.
@@ -82,7 +102,8 @@ XC_NODISCARD xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, vo
 XC_NODISCARD xc_status trainer_step(struct trainer *t, bool *ended, struct error *err);
 /* The epoch ends before its last step. */
 void trainer_end_epoch(struct trainer *t);
-void trainer_next_epoch(struct trainer *t);
+/* More may learn in it: then trainer_begin is due. */
+XC_NODISCARD xc_status trainer_next_epoch(struct trainer *t, struct error *err);
 double trainer_lr(const struct trainer *t);      /* of the next step */
 uint32_t trainer_steps(const struct trainer *t); /* an epoch has */
 /* The weights that count (the averaged ones, if there are) on the validation samples. */
@@ -96,6 +117,19 @@ XC_NODISCARD xc_status trainer_save(const struct trainer *t, bool best, const ch
 int trainer_blocks(const struct trainer *t, struct trainer_block out[TRAINER_BLOCKS]);
 /* XC_ERR_NUMBER when a weight is not finite. */
 XC_NODISCARD xc_status trainer_check(const struct trainer *t, struct error *err);
+
+/* ---- stage.c, supply.c: for trainer.c -------------------------------------------------------- */
+
+/* What learns in phase i, and all its memory. The numbers of what learned before are kept. */
+XC_NODISCARD xc_status stage_enter(struct trainer *t, int i, struct error *err);
+void stage_leave(struct trainer *t);
+struct shape stage_input(const struct trainer *t);
+/* The tail's numbers from a block of the whole model, or back into one. */
+void stage_move(const struct trainer *t, float *whole, float *tail, bool back);
+/* Feeds of the phase. */
+XC_NODISCARD xc_status supply_open(struct trainer *t, xc_progress_fn *tick, void *user,
+                                   struct error *err);
+void supply_close(struct trainer *t);
 
 /* evaluate.c: all of one split through a runner, or a session. Who wants to know more than the
  * score looks at each batch and its logits (n, classes). */

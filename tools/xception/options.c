@@ -7,6 +7,7 @@
 #include "options.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -294,5 +295,24 @@ bool arg_size(const struct args *args, uint32_t *height, uint32_t *width)
             return true;
     }
     say_usage("--size: '%s' is not N or HxW with sides from 1 to 16384", text);
+    return false;
+}
+
+bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    const char *text = arg_text(args, name);
+    char *end;
+    if (!text) return true;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    const int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    if (*text >= '1' && *text <= '9' && errno == 0 && !end[unit != NULL] &&
+        number <= UINT64_MAX >> shift) {
+        *bytes = (uint64_t)number << shift;
+        return true;
+    }
+    say_usage("--%s: '%s' is not a number of bytes, as 500M or 4G", name, text);
     return false;
 }

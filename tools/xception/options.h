@@ -74,6 +74,8 @@ const char *arg_each(const struct args *args, const char *name, int i);
 uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwise);
 /* "299" or "150x200" (height x width); both 0 when not given. False after printing the sentence. */
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width);
+/* "500M", "4G" (powers of 1024) or a plain number; not given: as it was. False: said already. */
+bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes);
 
 /* A whole decimal number in min..max, nothing around it. */
 bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);

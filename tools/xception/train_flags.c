@@ -67,7 +67,8 @@ bool train_flags_harmless(const struct args *args, xc_train_opts *o)
     o->decode_threads = arg_number(args, "decode-threads", 0);
     o->save_seconds = arg_number(args, "save-every", 600);
     if (cache && strcmp(cache, "ram") == 0) o->cache_bytes = cache_limit();
-    return true;
+    o->features = arg_text(args, "features");
+    return arg_bytes(args, "cache-limit", &o->features_bytes);
 }
 
 bool train_flags(const struct args *args, xc_train_opts *o)
@@ -75,6 +76,8 @@ bool train_flags(const struct args *args, xc_train_opts *o)
     o->arch = arg_text(args, "arch");
     o->recipe = arg_text(args, "recipe");
     o->freeze = arg_text(args, "freeze");
+    o->unfreeze = arg_text(args, "unfreeze");
+    o->features_bf16 = arg_on(args, "features-bf16");
     o->augment = arg_text(args, "aug");
     o->optimizer = arg_text(args, "opt");
     o->schedule = arg_text(args, "schedule");

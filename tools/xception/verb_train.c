@@ -25,6 +25,7 @@ static const struct option options[] = {
     {"recipe", 0, "NAME", "finetune|scratch|cifar|paper-imagenet|paper-jft", 0, 0,
      "settings that the flags below replace"},
     {"freeze", 0, "PART", NULL, 0, 0, "none, stem, entry, middle, all-but-head, or a block"},
+    {"unfreeze", 0, "BLOCK@EPOCH,..", NULL, 0, 0, "from then on it learns, and all behind it"},
     {"epochs", 0, "N", NULL, 1, 100000, "how often each picture is seen"},
     {"batch", 0, "N", NULL, 1, 4096, "pictures at a time"},
     {"accumulate", 0, "N", NULL, 1, 4096, "batches a step; batch norm sees each by itself (1)"},
@@ -48,7 +49,11 @@ static const struct option options[] = {
     {"time-limit", 0, "TIME", NULL, 0, 0, "end after this long: 90s, 30m, 2h"},
     {"target-top1", 0, "X", NULL, 0, 0, "end when val reaches this part, 0.95"},
     {"until", 0, "EPOCH", NULL, 1, 100000, "end after this one of the epochs; --resume goes on"},
-    {"views", 0, "N", NULL, 1, 1000, "all-but-head: augmented views of each picture to cache"},
+    {"views", 0, "N", NULL, 1, 1000,
+     "augmented views of a picture that frozen layers see; 1: none"},
+    {"features", 0, "WHERE", "ram|disk|off", 0, 0, "keep what frozen layers say (ram)"},
+    {"cache-limit", 0, "SIZE", NULL, 0, 0, "of features, 500M or 4G (half of what is there)"},
+    {"features-bf16", 0, NULL, NULL, 0, 0, "round features to bf16: half the room"},
     {"size", 's', "SIZE", NULL, 0, 0, "the network's input, 299 or HxW"},
     {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},
     {"seed", 0, "N", NULL, 0, UINT32_MAX, "of weights, order, augmentation and split (0)"},
@@ -270,9 +275,10 @@ static int begin(const struct args *args, xc_context *context)
 /* Flags that would make it another run. */
 static const char *other_flag(const struct args *args)
 {
-    static const char *const kept[] = {"args",  "data",           "val-split",  "from",  "out",
-                                       "until", "decode-threads", "save-every", "cache", "seed",
-                                       "quiet", "threads",        "cpu",        NULL};
+    static const char *const kept[] = {
+        "args",           "data",       "val-split", "from",     "out",         "until",
+        "decode-threads", "save-every", "cache",     "features", "cache-limit", "seed",
+        "quiet",          "threads",    "cpu",       NULL};
     for (int i = 0; i < args->options; i++) {
         int k = 0;
         while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;

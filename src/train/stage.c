@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What learns now? In each phase the network behind the cut, with blocks of its own; without frozen
+ * layers the model itself. A later phase has all parameters of the one before and more: their
+ * numbers and moments go over by name, the new ones begin with what they were frozen at.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+struct shape stage_input(const struct trainer *t)
+{
+    struct shape s = t->g->input;
+    s.n = t->s.batch;
+    return s;
+}
+
+/* ---- numbers -----------------------------------------------------------------------------------
+ */
+
+/* Parameters of `part`, by name, from a block of `whole`, or back. */
+static void move(const struct param_table *whole, float *block, const struct param_table *part,
+                 float *some, bool back)
+{
+    for (int i = 0; i < part->count; i++) {
+        const struct param *p = &part->at[i];
+        float *there = block + whole->at[param_find(whole, p->name)].offset;
+        float *here = some + p->offset;
+        memcpy(back ? there : here, back ? here : there, p->count * sizeof *there);
+    }
+}
+
+void stage_move(const struct trainer *t, float *whole, float *tail, bool back)
+{
+    move(&t->model->graph->param, whole, &t->g->param, tail, back);
+}
+
+/* ---- the plan ----------------------------------------------------------------------------------
+ */
+
+/* By node of what is trained: is it frozen? Behind the cut only where a layer inside a block was
+ * named. */
+static bool *frozen_of(const struct trainer *t)
+{
+    const struct graph *all = t->model->graph;
+    bool *frozen = calloc((size_t)t->g->nodes, sizeof *frozen);
+    for (int i = 1; frozen && i <= t->phases.at[t->phase].last; i++) {
+        const int here = graph_find(t->g, all->node[i].name);
+        if (here >= 0) frozen[here] = true;
+    }
+    return frozen;
+}
+
+/* By parameter: has it a gradient? */
+static bool *trained_of(const struct trainer *t)
+{
+    bool *trained = calloc((size_t)t->g->param.count + 1, sizeof *trained);
+    for (int i = 0; trained && i < t->g->nodes; i++)
+        for (int k = 0; k < t->g->node[i].params; k++)
+            trained[t->g->node[i].param[k]] = learn_trains(t->learn, i);
+    return trained;
+}
+
+static xc_status make_learn(struct trainer *t, struct error *err)
+{
+    bool *frozen = frozen_of(t);
+    const struct learn_opts opts = {.input = stage_input(t),
+                                    .frozen = frozen,
+                                    .threads = pool_threads(t->m->pool),
+                                    .loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX};
+    if (!frozen) return fail_memory(err, (size_t)t->g->nodes);
+    training_kernels_init(&t->kernels, DTYPE_F32, t->m->flags);
+    const xc_status status = learn_new(t->g, &t->m->f32, &t->kernels, &opts, &t->learn, err);
+    free(frozen);
+    return status;
+}
+
+static xc_status make_optimizer(struct trainer *t, struct error *err)
+{
+    bool *trained = trained_of(t);
+    if (!trained) return fail_memory(err, (size_t)t->g->param.count);
+    const xc_status status =
+        optimizer_new(&t->s.optimizer, &t->g->param, trained, &t->optimizer, err);
+    free(trained);
+    return status;
+}
+
+static xc_status take_memory(struct trainer *t, struct error *err)
+{
+    const size_t n = t->g->param.total * sizeof(float);
+    const size_t moments = optimizer_state_count(t->optimizer) * sizeof(float);
+    const size_t arena = learn_arena_bytes(t->learn);
+    t->weights = t->tail ? aligned_new(n) : t->model->block;
+    t->grad = aligned_new(n + 64); /* whole lines are cleared */
+    t->moments = aligned_new(moments);
+    t->best = aligned_new(n);
+    if (t->s.ema > 0) t->average = aligned_new(n);
+    t->arena = aligned_large(arena, &t->arena_memory);
+    if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) && t->arena)
+        return XC_OK;
+    return fail(err, XC_ERR_MEMORY,
+                "out of memory: a step of batch %d takes %zu MiB and the weights %zu MiB",
+                t->s.batch, arena >> 20, (n * 4 + moments) >> 20);
+}
+
+/* ---- phases ------------------------------------------------------------------------------------
+ */
+
+static xc_status make(struct trainer *t, struct error *err)
+{
+    const int cut = t->phases.at[t->phase].cut;
+    const size_t bytes = t->model->graph->param.total * sizeof(float);
+    t->g = t->model->graph;
+    if (cut > 0) {
+        TRY(freeze_tail(t->model->graph, cut, &t->tail, err));
+        t->g = t->tail;
+    }
+    TRY(make_learn(t, err));
+    TRY(make_optimizer(t, err));
+    TRY(take_memory(t, err));
+    optimizer_start(t->optimizer, t->moments);
+    if (!t->tail) memcpy(t->best, t->weights, bytes);
+    if (t->tail) stage_move(t, t->model->block, t->weights, false);
+    if (t->tail) stage_move(t, t->model->block, t->best, false);
+    if (t->average) memcpy(t->average, t->weights, t->g->param.total * sizeof(float));
+    return XC_OK;
+}
+
+/* What the phase before had. */
+static void take_over(struct trainer *t, const struct trainer *before)
+{
+    const struct param_table *now = &t->g->param, *then = &before->g->param;
+    const size_t kinds = optimizer_state_count(before->optimizer) / then->total;
+    move(now, t->best, then, before->best, true);
+    if (t->average) move(now, t->average, then, before->average, true);
+    for (size_t k = 0; k < kinds; k++)
+        move(now, t->moments + k * now->total, then, before->moments + k * then->total, true);
+}
+
+static void forget(struct trainer *t)
+{
+    t->g = t->tail = NULL;
+    t->learn = NULL;
+    t->optimizer = NULL;
+    t->arena = t->arena_memory = NULL;
+    t->weights = t->grad = t->moments = t->average = t->best = NULL;
+}
+
+xc_status stage_enter(struct trainer *t, int i, struct error *err)
+{
+    struct trainer before;
+    supply_close(t);
+    free(t->arena_memory); /* of the last step: not wanted beside the next one */
+    free(t->grad);
+    t->arena = t->arena_memory = t->grad = NULL;
+    before = *t;
+    forget(t);
+    if (before.tail) stage_move(&before, t->model->block, before.weights, true);
+    t->phase = i;
+    const xc_status status = make(t, err);
+    if (status == XC_OK && before.g) take_over(t, &before);
+    stage_leave(&before);
+    return status;
+}
+
+void stage_leave(struct trainer *t)
+{
+    supply_close(t);
+    learn_free(t->learn);
+    optimizer_free(t->optimizer);
+    if (t->tail) free(t->weights);
+    free(t->grad);
+    free(t->moments);
+    free(t->average);
+    free(t->best);
+    free(t->arena_memory);
+    graph_free(t->tail);
+    forget(t);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is frozen keeps its bytes; what it says gives the same bits kept in memory, on disk or
+ * computed in each epoch; more of a network may learn later, and a run that is stopped anywhere
+ * ends like an unbroken one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/freeze.h"
+#include "network/arch.h"
+#include "train/runs.h"
+#include "weight/weight.h"
+
+struct plan { /* of a run */
+    const char *freeze, *unfreeze, *cache;
+    uint32_t views, epochs;
+    bool bf16;
+    int stop_after; /* steps, and then it is resumed; 0: never */
+    int features;   /* out: how often pictures went through frozen layers before a step */
+    int steps;
+};
+
+static bool watch(void *user, const xc_train_progress *p)
+{
+    struct plan *plan = user;
+    plan->features += p->event == XC_TRAIN_FEATURES;
+    if (p->event != XC_TRAIN_STEP) return true;
+    return ++plan->steps != plan->stop_after;
+}
+
+static xc_model *start_model(xc_context *context)
+{
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_model *from = NULL;
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.classes = 5;
+    create.seed = 11;
+    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &from), XC_OK);
+    return from;
+}
+
+static xc_status train(const char *folder, const char *name, const xc_model *from,
+                       struct plan *plan)
+{
+    xc_context *context = runs_context(2);
+    xc_dataset *data = runs_data(false);
+    xc_train_opts o = runs_opts(folder, name);
+    o.arch = NULL;
+    o.from = from;
+    o.freeze = plan->freeze;
+    o.unfreeze = plan->unfreeze;
+    o.features = plan->cache;
+    o.features_bf16 = plan->bf16;
+    o.views = plan->views;
+    o.epochs = plan->epochs;
+    o.lr = 0.01;
+    o.progress = watch;
+    o.user = plan;
+    xc_status status = xc_train(context, data, &o);
+    if (plan->stop_after) {
+        assert_int_equal(status, XC_ERR_CANCELLED);
+        status = xc_train_resume(context, data, &o);
+    }
+    runs_opts_free(&o);
+    xc_dataset_free(data);
+    xc_context_free(context);
+    return status;
+}
+
+static void good(const char *folder, const char *name, const xc_model *from, struct plan *plan)
+{
+    const xc_status status = train(folder, name, from, plan);
+    if (status != XC_OK) print_error("%s: %s\n", name, xc_error());
+    assert_int_equal(status, XC_OK);
+}
+
+/* ---- the same bits -----------------------------------------------------------------------------
+ */
+
+static void kept_or_not(void **state)
+{
+    static const struct {
+        const char *freeze;
+        uint32_t views;
+        bool bf16;
+    } row[] = {{"all-but-head", 1, false}, {"all-but-head", 2, false},
+               {"all-but-head", 2, true},  {"entry", 2, false},
+               {"middle", 1, true},        {"block4_sepconv1", 2, false}};
+    static const char *const cache[] = {"ram", "disk", "off"};
+    (void)state;
+    xc_context *context = runs_context(1);
+    xc_model *from = start_model(context);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        char *folder = runs_folder();
+        for (int k = 0; k < 3; k++) {
+            struct plan plan = {.freeze = row[i].freeze,
+                                .views = row[i].views,
+                                .bf16 = row[i].bf16,
+                                .cache = cache[k],
+                                .epochs = 3};
+            good(folder, cache[k], from, &plan);
+            assert_int_equal(plan.features > 0, k < 2);
+            assert_true(runs_same(folder, cache[0], cache[k]));
+        }
+        runs_end(folder);
+    }
+    xc_model_unref(from);
+    xc_context_free(context);
+}
+
+/* bf16 changes bits, and a limit that is too small means no cache. */
+static void limits(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_context *context = runs_context(1);
+    xc_dataset *data = runs_data(false);
+    xc_model *from = start_model(context);
+    for (int i = 0; i < 2; i++) {
+        struct plan plan = {0};
+        xc_train_opts o = runs_opts(folder, i ? "fits" : "not");
+        o.arch = NULL;
+        o.from = from;
+        o.freeze = "all-but-head";
+        o.features_bytes =
+            i ? (48 + 18) * 32 * 4 : (48 + 18) * 32 * 4 - 1; /* all features, float32 */
+        o.progress = watch;
+        o.user = &plan;
+        assert_int_equal(xc_train(context, data, &o), XC_OK);
+        runs_opts_free(&o);
+        print_message("%d batches through the frozen layers first\n", plan.features);
+        assert_int_equal(plan.features, i ? 6 : 2); /* not: the validation pictures alone fit */
+    }
+    assert_true(runs_same(folder, "fits", "not"));
+    xc_model_unref(from);
+    xc_dataset_free(data);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+/* ---- the same bytes ----------------------------------------------------------------------------
+ */
+
+static void open_tensors(const char *bytes, size_t size, struct weight_file *out)
+{
+    struct error err = {XC_OK, ""};
+    assert_int_equal(safetensors_read(bytes, size, out, &err), XC_OK);
+}
+
+static bool starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Tensors of these blocks have the bytes of the start model; of the others at least one has not. */
+static void same_bytes(const char *folder, const char *name, const char *file, const char *start,
+                       const char *const *frozen)
+{
+    size_t size[2];
+    char *bytes[2] = {runs_read(folder, ".", start, &size[0]),
+                      runs_read(folder, name, file, &size[1])};
+    struct weight_file f[2];
+    int same = 0, other = 0;
+    for (int i = 0; i < 2; i++) open_tensors(bytes[i], size[i], &f[i]);
+    for (int i = 0; i < f[1].tensors; i++) {
+        const struct weight_tensor *t = &f[1].tensor[i], *from = weight_find(&f[0], t->name);
+        const bool equal =
+            from && from->bytes == t->bytes && memcmp(from->data, t->data, t->bytes) == 0;
+        bool is_frozen = false;
+        for (int k = 0; frozen[k]; k++) is_frozen = is_frozen || starts(t->name, frozen[k]);
+        if (is_frozen && !equal) print_error("%s: %s has changed\n", file, t->name);
+        if (is_frozen) assert_true(equal);
+        same += is_frozen;
+        other += !is_frozen && !equal;
+    }
+    print_message("%s: %d tensors frozen, %d learned\n", file, same, other);
+    assert_true(same > 0);
+    assert_true(other > 0);
+    for (int i = 0; i < 2; i++) {
+        weight_file_free(&f[i]);
+        free(bytes[i]);
+    }
+}
+
+static void frozen_bytes(void **state)
+{
+    static const struct {
+        const char *freeze;
+        const char *const frozen[6];
+    } row[] = {{"stem", {"block1_"}},
+               {"entry", {"block1_", "block2_", "block3_"}},
+               {"middle", {"block1_", "block2_", "block3_", "block4_"}},
+               {"block5", {"block1_", "block2_", "block3_", "block4_", "block5_"}},
+               {"block5_sepconv1", {"block1_", "block2_", "block3_", "block4_", "block5_sepconv1"}},
+               {"all-but-head", {"block"}}};
+    (void)state;
+    char *folder = runs_folder(), *path = NULL;
+    xc_context *context = runs_context(1);
+    xc_model *from = start_model(context);
+    assert_true(asprintf(&path, "%s/start", folder) > 0);
+    assert_int_equal(xc_model_save(from, path, NULL), XC_OK);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct plan plan = {.freeze = row[i].freeze, .epochs = 2, .views = 1};
+        good(folder, row[i].freeze, from, &plan);
+        same_bytes(folder, row[i].freeze, "best.safetensors", "start", row[i].frozen);
+        same_bytes(folder, row[i].freeze, "last.safetensors", "start", row[i].frozen);
+    }
+    free(path);
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+/* ---- more learns later -------------------------------------------------------------------------
+ */
+
+static void thawed(void **state)
+{
+    static const char *const frozen[] = {"block1_", "block2_", NULL};
+    (void)state;
+    char *folder = runs_folder(), *path = NULL, name[8];
+    xc_context *context = runs_context(1);
+    xc_model *from = start_model(context);
+    const struct plan all = {
+        .freeze = "all-but-head", .unfreeze = "exit@2,block3@4", .views = 2, .epochs = 5};
+    struct plan whole = all;
+    good(folder, "whole", from, &whole);
+    assert_true(asprintf(&path, "%s/start", folder) > 0);
+    assert_int_equal(xc_model_save(from, path, NULL), XC_OK);
+    same_bytes(folder, "whole", "last.safetensors", "start", frozen);
+    for (int at = 3; at <= 17; at += at == 5 ? 6 : 1) { /* around both changes, after 4 and 12 */
+        struct plan plan = all;
+        plan.stop_after = at;
+        plan.cache = at % 2 ? "ram" : "off";
+        snprintf(name, sizeof name, "%d", at);
+        good(folder, name, from, &plan);
+        assert_true(runs_same(folder, "whole", name));
+    }
+    free(path);
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+/* ---- words -------------------------------------------------------------------------------------
+ */
+
+static void cuts(void **state)
+{
+    static const struct {
+        const char *freeze, *unfreeze, *cut[3];
+    } row[] = {
+        {"none", "", {"input"}},
+        {"stem", "", {"block1_conv2_act"}},
+        {"entry", "", {"block4_add"}},
+        {"middle", "", {"block12_add"}},
+        {"block7", "", {"block7_add"}},
+        {"block7_sepconv2", "", {"block6_add"}}, /* the shortcut goes around it */
+        {"all-but-head", "", {"avg_pool"}},
+        {"all-but-head", "exit@3,all@5", {"avg_pool", "block12_add", "input"}},
+        {"all-but-head", "block14@2,middle@3", {"avg_pool", "block13_add", "block4_add"}},
+    };
+    (void)state;
+    struct graph *g = NULL;
+    struct error err = {XC_OK, ""};
+    const char *arch = NULL;
+    assert_int_equal(arch_build("xception", NULL, &g, &arch, &err), XC_OK);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        const struct freezing f = {row[i].freeze, row[i].unfreeze, 10};
+        struct phases p;
+        assert_int_equal(freeze_phases(g, arch, &f, &p, &err), XC_OK);
+        for (int k = 0; k < 3 && row[i].cut[k]; k++) {
+            assert_true(k < p.count);
+            assert_string_equal(g->node[p.at[k].cut].name, row[i].cut[k]);
+        }
+    }
+    graph_free(g);
+}
+
+static void refused(void **state)
+{
+    static const struct {
+        const char *freeze, *unfreeze, *why;
+    } row[] = {
+        {"block99", "", "\"block99\" is neither"},
+        {"all-but-head", "exit", "\"exit\" is not BLOCK@EPOCH"},
+        {"all-but-head", "exit@1", "\"exit@1\" is not BLOCK@EPOCH"},
+        {"all-but-head", "exit@2x", "\"exit@2x\" is not BLOCK@EPOCH"},
+        {"all-but-head", "@2", "\"@2\" is not BLOCK@EPOCH"},
+        {"all-but-head", "exit@9", "does not come after epoch 1 and before the end at 5"},
+        {"all-but-head", "exit@3,middle@3", "middle@3 does not come after epoch 3"},
+        {"all-but-head", "middle@2,exit@3", "exit learns before epoch 3 already"},
+        {"none", "exit@2", "exit learns before epoch 2 already"},
+        {"all-but-head", "block99@2", "\"block99\" is neither all"},
+    };
+    (void)state;
+    char *folder = runs_folder();
+    xc_context *context = runs_context(1);
+    xc_model *from = start_model(context);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct plan plan = {.freeze = row[i].freeze, .unfreeze = row[i].unfreeze, .epochs = 5};
+        assert_int_equal(train(folder, "a", from, &plan), XC_ERR_ARGUMENT);
+        if (!strstr(xc_error(), row[i].why)) print_error("%s\n", xc_error());
+        assert_non_null(strstr(xc_error(), row[i].why));
+    }
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(limits), cmocka_unit_test(frozen_bytes),
+    cmocka_unit_test(thawed), cmocka_unit_test(cuts), cmocka_unit_test(refused))
