@@ -61,9 +61,17 @@ INLINE void sum_tile(const int rows, const bool wide, const struct tile *t)
 #define START(r) acc[r][0] = acc[r][1] = zero();
     TIMES_14(START)
 #undef START
+#define FETCH(r)                                                                                   \
+    if (r < rows) {                                                                                \
+        _mm_prefetch((const char *)(t->c + r * t->c_row), _MM_HINT_T0);                            \
+        if (wide && VL == 16) _mm_prefetch((const char *)(t->c + r * t->c_row + VL), _MM_HINT_T0); \
+    }
+    TIMES_14(FETCH)
+#undef FETCH
     for (const float *const *at = t->a, *const *end = at + t->pixels; at < end;
          at++, d += d_pixel) {
         const float *a = *at + k;
+        _mm_prefetch((const char *)(a + 2 * rows - 1), _MM_HINT_T0); /* for the next tile */
         const vec low = load(d), high = wide ? load(d + VL) : low;
 #define MULTIPLY(r)                                                                                \
     if (r < rows) {                                                                                \
@@ -147,6 +155,15 @@ static const float *panel_of(struct chunk *c, int first, int width, bool copied,
     return c->panel;
 }
 
+/* Pixels from .. to of the panel that comes next. */
+static void fetch_panel(const struct chunk *c, int first, int from, int to)
+{
+    for (int p = from; p < to; p++) {
+        _mm_prefetch((const char *)(c->d[p] + first), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c->d[p] + first + COLUMNS / 2), _MM_HINT_T0);
+    }
+}
+
 static void multiply(struct chunk *c, struct rows r)
 {
     const struct conv_dw_call *call = c->call;
@@ -163,6 +180,8 @@ static void multiply(struct chunk *c, struct rows r)
         t.high = first_lanes(width > VL ? width - VL : 0);
         for (int i = 0; i < count; i++) {
             const int from = (r.to - r.from) * i / count, to = (r.to - r.from) * (i + 1) / count;
+            if (column + COLUMNS < columns)
+                fetch_panel(c, first + COLUMNS, c->pixels * i / count, c->pixels * (i + 1) / count);
             t.k = r.at + from;
             t.c = c->dw + (ptrdiff_t)(r.from + from) * oc + first;
             tiles[t.wide][to - from - 1](&t);

@@ -14,7 +14,7 @@
 #include "kernel/x86/train.h"
 #include "kernel/x86/x86.h"
 
-enum { RING = 8192, BORDER = 4, TAPS = 9, BLOCK_CHANNELS = 128 };
+enum { RING = 4608, BORDER = 4, TAPS = 9, BLOCK_CHANNELS = 128, VECTORS = 4 };
 
 static bool is_served(const struct depthwise_grad_call *call)
 {
@@ -61,10 +61,13 @@ static void image_dx(const struct depthwise_grad_call *call, int n, int first, i
 
 struct sweep {
     const struct depthwise_grad_call *call;
-    int n, first; /* image; channel */
-    lanes some;
+    int n; /* image */
     float *dw;
-    float in[3][RING]; /* rows y mod 3; pixel x at (x + BORDER / 2) * VL */
+    struct vector {
+        int first; /* channel */
+        lanes some;
+        float in[3][RING]; /* rows y mod 3; pixel x at (x + BORDER / 2) * VL */
+    } vector[VECTORS];
 };
 
 static float *row_of(float ring[3][RING], int y)
@@ -72,19 +75,19 @@ static float *row_of(float ring[3][RING], int y)
     return ring[(y + 3) % 3] + BORDER / 2 * VL;
 }
 
-static void load_in(struct sweep *s, int y)
+static void load_in(const struct sweep *s, struct vector *v, int y)
 {
     const struct depthwise_grad_call *call = s->call;
     const struct prologue *p = &call->prologue;
-    float *to = row_of(s->in, y);
+    float *to = row_of(v->in, y);
     const int widest = call->in.w > call->dout.w ? call->in.w : call->dout.w;
     if (y < 0 || y >= call->in.h) {
         memset(to - BORDER / 2 * VL, 0, (size_t)((widest + BORDER) * VL) * sizeof *to);
         return;
     }
-    const float *x = pixel_at(&call->in, (struct place){s->n, y, 0}) + s->first;
-    const vec scale = p->scale ? load_lanes((const float *)p->scale + s->first, s->some) : zero();
-    const vec shift = p->scale ? load_lanes((const float *)p->shift + s->first, s->some) : zero();
+    const float *x = pixel_at(&call->in, (struct place){s->n, y, 0}) + v->first;
+    const vec scale = p->scale ? load_lanes((const float *)p->scale + v->first, v->some) : zero();
+    const vec shift = p->scale ? load_lanes((const float *)p->shift + v->first, v->some) : zero();
     const vec floor = splat(p->act.kind == ACT_RELU ? 0 : -INFINITY);
     const ptrdiff_t ahead = y + 2 < call->in.h ? 2 * call->in.row : 0;
     const bool rare = p->act.kind != ACT_NONE && p->act.kind != ACT_RELU;
@@ -92,14 +95,14 @@ static void load_in(struct sweep *s, int y)
     if (p->scale && !rare)
         for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
             _mm_prefetch((const char *)further(x, ahead), _MM_HINT_T0);
-            store(to, max_of(floor, fused(scale, load_lanes(x, s->some), shift)));
+            store(to, max_of(floor, fused(scale, load_lanes(x, v->some), shift)));
         }
     else
         for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
             _mm_prefetch((const char *)further(x, ahead), _MM_HINT_T0);
-            vec v = load_lanes(x, s->some);
-            if (p->scale) v = fused(scale, v, shift);
-            store(to, rare ? activate_vec(&p->act, v) : max_of(floor, v));
+            vec z = load_lanes(x, v->some);
+            if (p->scale) z = fused(scale, z, shift);
+            store(to, rare ? activate_vec(&p->act, z) : max_of(floor, z));
         }
     for (int i = 0; i < widest - call->in.w + BORDER / 2; i++) store(to + i * VL, zero());
 }
@@ -107,7 +110,7 @@ static void load_in(struct sweep *s, int y)
 #define EACH_TAP(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 
 /* Rows from .. to of dout: a chunk, whose sums are added to dw, or replace it. */
-static void dw_chunk(struct sweep *s, int from, int to, bool replace)
+static void dw_chunk(const struct sweep *s, struct vector *v, int from, int to, bool replace)
 {
     const struct depthwise_grad_call *call = s->call;
     const int top = call->window.pad_top, left = call->window.pad_left;
@@ -117,33 +120,37 @@ static void dw_chunk(struct sweep *s, int from, int to, bool replace)
 #undef START
     for (int y = from; y < to; y++) {
         const float *in[3];
-        load_in(s, y - top + 2);
-        for (int ky = 0; ky < 3; ky++) in[ky] = row_of(s->in, y - top + ky) - left * VL;
-        const float *d = pixel_at(&call->dout, (struct place){s->n, y, 0}) + s->first;
+        load_in(s, v, y - top + 2);
+        for (int ky = 0; ky < 3; ky++) in[ky] = row_of(v->in, y - top + ky) - left * VL;
+        const float *d = pixel_at(&call->dout, (struct place){s->n, y, 0}) + v->first;
         for (int x = 0; x < call->dout.w; x++, d = further(d, call->dout.pixel)) {
-            const vec v = load_lanes(d, s->some);
-#define TAP(i) acc[i] = fused(load(in[i / 3] + (x + i % 3) * VL), v, acc[i]);
+            const vec dz = load_lanes(d, v->some);
+#define TAP(i) acc[i] = fused(load(in[i / 3] + (x + i % 3) * VL), dz, acc[i]);
             EACH_TAP(TAP)
 #undef TAP
         }
     }
 #define PUT(i)                                                                                     \
     {                                                                                              \
-        float *dw = s->dw + i * call->in.c + s->first;                                             \
-        store_lanes(dw, s->some, replace ? acc[i] : add(load_lanes(dw, s->some), acc[i]));         \
+        float *dw = s->dw + i * call->in.c + v->first;                                             \
+        store_lanes(dw, v->some, replace ? acc[i] : add(load_lanes(dw, v->some), acc[i]));         \
     }
     EACH_TAP(PUT)
 #undef PUT
 }
 
-static void image_dw(struct sweep *s, bool first_of_group)
+/* The vectors take turns, so that lines of memory that follow each other are read together. */
+static void image_dw(struct sweep *s, int vectors, bool first_of_group)
 {
     const struct view *dout = &s->call->dout;
     const int step = depthwise_chunk_rows(dout->w), top = s->call->window.pad_top;
-    load_in(s, -top);
-    load_in(s, 1 - top);
+    for (struct vector *v = s->vector; v < s->vector + vectors; v++) {
+        load_in(s, v, -top);
+        load_in(s, v, 1 - top);
+    }
     for (int y = 0; y < dout->h; y += step)
-        dw_chunk(s, y, dout->h - y < step ? dout->h : y + step, first_of_group && y == 0);
+        for (struct vector *v = s->vector; v < s->vector + vectors; v++)
+            dw_chunk(s, v, y, dout->h - y < step ? dout->h : y + step, first_of_group && y == 0);
 }
 
 /* ---- both --------------------------------------------------------------------------------------
@@ -157,9 +164,12 @@ static void image_grads(struct sweep *s, int from, int to, bool first_of_group)
         width = to - first < BLOCK_CHANNELS ? to - first : BLOCK_CHANNELS;
         image_dx(call, s->n, first, width);
     }
-    for (s->first = from; call->dw && s->first < to; s->first += VL) {
-        s->some = first_lanes(to - s->first);
-        image_dw(s, first_of_group);
+    for (int first = from, count; call->dw && first < to; first += count * VL) {
+        for (count = 0; count < VECTORS && first + count * VL < to; count++) {
+            s->vector[count].first = first + count * VL;
+            s->vector[count].some = first_lanes(to - s->vector[count].first);
+        }
+        image_dw(s, count, first_of_group);
     }
 }
 
