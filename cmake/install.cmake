@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What goes where? Header, both libraries, pkg-config file, command, man pages. The helper of
+# What goes where? Header, both libraries, pkg-config file, command, man pages, completions. The helper of
 # imports is installed by tools/import.
 install(FILES include/xception.h TYPE INCLUDE)
 install(TARGETS xception_static xception_shared
@@ -7,6 +7,12 @@ install(TARGETS xception_static xception_shared
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS xception DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${PROJECT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${PROJECT_BINARY_DIR}/completion/xception
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${PROJECT_BINARY_DIR}/completion/_xception
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${PROJECT_BINARY_DIR}/completion/xception.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 # Static linking needs the libraries of others: "PkgConfig::X" is a package, the rest are flags.
 set(XC_PC_REQUIRES "")

@@ -52,7 +52,7 @@ def main():
             os.mkdir(os.path.join(folder, "work"))
             environment = {"PATH": os.path.dirname(os.path.abspath(binary)) + ":/usr/bin:/bin",
                            "SHARED": shared,
-                           "LC_ALL": "C.UTF-8", "HOME": folder}
+                           "LC_ALL": "C.UTF-8", "HOME": folder, "XDG_CONFIG_DIRS": folder + "/site"}
             unmade = set()
             for line, command, expected, code in blocks(path):
                 if absent(command, shared, unmade):

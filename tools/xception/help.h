@@ -6,7 +6,8 @@
 #include "options.h"
 
 void help_all(FILE *out);
-void help_verb(const struct verb *verb, FILE *out);
+/* all: rare flags, too */
+void help_verb(const struct verb *verb, bool all, FILE *out);
 /* mdoc(7); verb NULL: the page xception(1) */
 void man_page(const struct verb *verb, FILE *out);
 

@@ -33,7 +33,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     if (!args_parse(&args, verb, argc, argv)) return EXIT_USAGE;
     say_quiet(arg_on(&args, "quiet"));
     if (arg_on(&args, "help")) {
-        help_verb(verb, stdout);
+        help_verb(verb, false, stdout);
         return finish_stdout(EXIT_DONE);
     }
     if (arg_on(&args, "version")) return print_version();

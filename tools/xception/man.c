@@ -4,6 +4,7 @@
 #include <xception.h>
 
 #include "help.h"
+#include "say.h"
 #include "verbs.h"
 
 /* Text of a table as mdoc text: a sentence begins a line; what mdoc would act on is escaped. */
@@ -31,7 +32,7 @@ static void option(const struct option *o, FILE *out)
     fprintf(out, "Fl -%s", o->name);
     if (o->arg) fprintf(out, " Ar %s", o->arg);
     fputc('\n', out);
-    text(o->help, out);
+    text(option_help(o), out);
     fputs(o->choices ? ":" : "", out);
     for (const char *p = o->choices; p && *p;) {
         int word = (int)strcspn(p, "|");
@@ -46,23 +47,24 @@ static void environment(FILE *out)
     fprintf(out, ".Sh ENVIRONMENT\n"
                  "A flag that takes a value is also read from\n.Ev XCEPTION_FLAG :\n"
                  "upper case, dashes as underscores, for example\n.Ev XCEPTION_THREADS .\n"
-                 "The command line wins.\n");
+                 "The command line wins.\n"
+                 ".Sh FILES\n.Bl -tag -width Ds\n"
+                 ".It Pa /etc/xdg/xception/config\n.It Pa ~/.config/xception/config\n"
+                 "Settings: a section for each verb, keys are the long flags.\n"
+                 "The environment wins over them.\n"
+                 "xception config show tells what came from where.\n.El\n");
 }
 
 static void exit_status(FILE *out)
 {
-    fprintf(out, ".Sh EXIT STATUS\n.Bl -tag -width 3n -compact\n"
-                 ".It 0\nall done\n"
-                 ".It 1\ndone, but some inputs failed\n"
-                 ".It 2\nwrong usage\n"
-                 ".It 3\ndata unreadable, or none found\n"
-                 ".It 4\nmodel unreadable, or it does not fit\n"
-                 ".It 6\nout of memory, disk full, or a limit hit\n"
-                 ".It 7\nnumbers went bad\n"
-                 ".El\n");
+    fprintf(out, ".Sh EXIT STATUS\n.Bl -tag -width 3n -compact\n");
+#define EXIT_X(name, code, meaning) fprintf(out, ".It %d\n%s\n", code, meaning);
+    EXIT_LIST(EXIT_X)
+#undef EXIT_X
+    fprintf(out, ".El\n");
 }
 
-#define MAN_DATE "November 23, 2026" /* of the last change to what the pages say */
+#define MAN_DATE "November 28, 2026" /* of the last change to what the pages say */
 
 static void verb_page(const struct verb *verb, FILE *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parsing of flags and operands, GNU style: --flag value, --flag=value, -k3, -k 3, -qh, mixed with
- * operands, "--" ends flags. A flag may also come from the environment as XCEPTION_<FLAG>; the
- * command line wins. Numbers and choices are checked here, once, against the table.
+ * operands, "--" ends flags. Before them come the configuration files (config.h), then the
+ * environment as XCEPTION_<FLAG>. Numbers and choices are checked here, once, against the table.
  */
 #include "options.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "say.h"
 
 #define MAX_WORD 64
@@ -18,6 +19,7 @@
 const struct option global_options[] = {
     {"threads", 0, "N", NULL, 1, 256, "cores to use (default: all that this process may use)"},
     {"cpu", 0, "LEVEL", NULL, 0, 0, "highest instruction set to use: ref, ref-fma, avx2, avx512"},
+    {"config", 0, "FILE", NULL, 0, 0, "settings, read after those of the site and the user"},
     {"quiet", 'q', NULL, NULL, 0, 0, "print results and errors only"},
     {"help", 'h', NULL, NULL, 0, 0, "show this help"},
     {"version", 0, NULL, NULL, 0, 0, "show the version"},
@@ -37,6 +39,16 @@ const struct option *verb_option(const struct verb *verb, int i)
     for (const struct option *o = global_options; o->name; o++)
         if (!has_own(verb, o->name) && i-- == 0) return o;
     return NULL;
+}
+
+bool option_is_rare(const struct option *o)
+{
+    return o->help && *o->help == *RARE;
+}
+
+const char *option_help(const struct option *o)
+{
+    return o->help + option_is_rare(o);
 }
 
 bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
@@ -120,26 +132,27 @@ static bool may_repeat(const struct option *o)
     return length > 3 && strcmp(o->arg + length - 3, "...") == 0;
 }
 
-/* The first value on the command line replaces what the environment said. */
-static bool add_repeat(struct args *args, int i, const char *value, const char *from)
+static bool add_repeat(struct args *args, int i, const char *value)
 {
-    int kept = 0;
-    for (int k = 0; k < args->repeats; k++)
-        if (args->repeat[k].option != i || args->repeat[k].flag || *from != '-')
-            args->repeat[kept++] = args->repeat[k];
-    args->repeats = kept;
     if (args->repeats == MAX_REPEATS) {
-        say_usage("%s: more than %d of such flags", from, MAX_REPEATS);
+        say_usage("--%s: more than %d of such flags", args->option[i]->name, MAX_REPEATS);
         return false;
     }
     args->repeat[args->repeats].option = i;
-    args->repeat[args->repeats].flag = *from == '-';
     args->repeat[args->repeats++].value = value;
     return true;
 }
 
-/* from: "--top" or "XCEPTION_TOP", for the sentence */
-static bool set(struct args *args, int i, const char *value, const char *from)
+static void forget_repeats(struct args *args, int i)
+{
+    int kept = 0;
+    for (int k = 0; k < args->repeats; k++)
+        if (args->repeat[k].option != i) args->repeat[kept++] = args->repeat[k];
+    args->repeats = kept;
+}
+
+bool args_set(struct args *args, int i, const char *value, const char *from,
+              enum option_source source)
 {
     const struct option *o = args->option[i];
     uint32_t number;
@@ -151,8 +164,21 @@ static bool set(struct args *args, int i, const char *value, const char *from)
         say_usage("%s: '%s' is not a whole number from %u to %u", from, value, o->min, o->max);
         return false;
     }
+    if (source < args->source[i]) return true;
+    if (source > args->source[i]) forget_repeats(args, i);
     args->value[i] = value;
-    return !may_repeat(o) || add_repeat(args, i, value, from);
+    args->from[i] = from;
+    args->source[i] = source;
+    return !may_repeat(o) || add_repeat(args, i, value);
+}
+
+/* from: what the user typed, "--top" or "-k" */
+static bool set(struct args *args, int i, const char *value, const char *typed)
+{
+    const char *from = args->option[i]->name;
+    if (!args_set(args, i, value, typed, FROM_FLAG)) return false;
+    args->from[i] = from; /* typed is a buffer of the parser */
+    return true;
 }
 
 static bool unknown_flag(const struct args *args, const char *flag)
@@ -216,18 +242,41 @@ static bool parse_short(struct args *args, int argc, char **argv, int *at)
     return true;
 }
 
+void option_variable(const struct option *o, char *text, size_t size)
+{
+    size_t at = (size_t)snprintf(text, size, "XCEPTION_");
+    for (const char *p = o->name; *p && at + 1 < size; p++)
+        text[at++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    text[at] = 0;
+}
+
+int args_find(const struct args *args, const char *name)
+{
+    return find(args, name, strlen(name));
+}
+
 static bool read_environment(struct args *args)
 {
     for (int i = 0; i < args->options; i++) {
-        char name[MAX_WORD] = "XCEPTION_";
-        size_t at = strlen(name);
-        for (const char *p = args->option[i]->name; *p && at < sizeof name - 1; p++)
-            name[at++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-        name[at] = 0;
+        char name[MAX_WORD];
+        option_variable(args->option[i], name, sizeof name);
         const char *value = getenv(name);
-        if (value && *value && args->option[i]->arg && !set(args, i, value, name)) return false;
+        if (!value || !*value || !args->option[i]->arg) continue;
+        if (!args_set(args, i, value, name, FROM_ENVIRONMENT)) return false;
+        args->from[i] = args->option[i]->name; /* name is gone; the source says the rest */
     }
     return true;
+}
+
+/* The last --config of the command line, or what the environment says; NULL: none. */
+static const char *named_config(int argc, char **argv)
+{
+    const char *path = getenv("XCEPTION_CONFIG");
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--config=", 9) == 0) path = argv[i] + 9;
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) path = argv[++i];
+    }
+    return path && *path ? path : NULL;
 }
 
 bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv)
@@ -235,7 +284,7 @@ bool args_parse(struct args *args, const struct verb *verb, int argc, char **arg
     *args = (struct args){.verb = verb, .operand = argv};
     for (const struct option *o; (o = verb_option(verb, args->options));)
         args->option[args->options++] = o;
-    if (!read_environment(args)) return false;
+    if (!config_read(args, named_config(argc, argv)) || !read_environment(args)) return false;
     bool flags = true;
     for (int i = 0; i < argc; i++) {
         char *word = argv[i];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which flags does a verb take, and what did the user give? One table a verb; parsing, help, man
- * page and environment (XCEPTION_<FLAG>) are all read from it. Nothing here prints
- * results.
+ * page, completion, configuration files and environment (XCEPTION_<FLAG>) are all read from it.
+ * Nothing here prints results.
  */
 #ifndef TOOL_OPTIONS_H
 #define TOOL_OPTIONS_H
@@ -19,8 +19,11 @@ struct option {
                             "N...": the flag may be given again; NULL = a switch */
     const char *choices; /* "stretch|crop|pad": the only values allowed; NULL = anything */
     uint32_t min, max;   /* both 0 = not a number */
-    const char *help;    /* one line, no capital, no full stop; NULL = not for people */
+    const char *help;    /* one line, no capital, no full stop; NULL = not for people; RARE "..." */
 };
+#define RARE "~" /* in front of a help text: in the man page and in help --all, not in --help */
+const char *option_help(const struct option *o); /* without that mark */
+bool option_is_rare(const struct option *o);
 #define OPTIONS_END                                                                                \
     {                                                                                              \
         0                                                                                          \
@@ -41,14 +44,18 @@ struct verb {
 #define MAX_OPTIONS 64
 #define MAX_REPEATS 64
 
+/* Where a value came from; a later one wins. */
+enum option_source { FROM_NOWHERE, FROM_SITE, FROM_USER, FROM_FILE, FROM_ENVIRONMENT, FROM_FLAG };
+
 struct args {
     const struct verb *verb;
     const struct option *option[MAX_OPTIONS]; /* verb_option 0, 1, ... */
     const char *value[MAX_OPTIONS];           /* NULL = not given; "" = a switch that is on */
     int options;
+    const char *from[MAX_OPTIONS]; /* "--top", "XCEPTION_TOP", "FILE:LINE"; NULL = not given */
+    enum option_source source[MAX_OPTIONS];
     struct {
         int option;
-        bool flag; /* not of the environment */
         const char *value;
     } repeat[MAX_REPEATS]; /* every value of flags that may be given again, in their order */
     int repeats;
@@ -62,9 +69,16 @@ extern const struct option global_options[];
  * last. */
 const struct option *verb_option(const struct verb *verb, int i);
 
-/* Reads the environment, then argv (words after the verb; reordered so that operands stand
- * together). False: the sentence is on stderr already, exit with 2. */
+/* Reads the configuration files, the environment, then argv (words after the verb; reordered so
+ * that operands stand together). False: the sentence is on stderr already, exit with 2. */
 bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv);
+/* Option i gets a value, unless a later source has given one. from: as in struct args; it and value
+ * must outlive args. False after printing the sentence. */
+bool args_set(struct args *args, int i, const char *value, const char *from,
+              enum option_source source);
+int args_find(const struct args *args, const char *name); /* -1: no such option */
+/* XCEPTION_TOP of --top, at most `size` bytes. */
+void option_variable(const struct option *o, char *text, size_t size);
 
 /* By flag name; the name must be in the table. */
 bool arg_on(const struct args *args, const char *name);

@@ -8,14 +8,23 @@
 
 #include <xception.h>
 
+/* X(name, code, meaning): the one list of exit codes. */
+#define EXIT_LIST(X)                                                                               \
+    X(EXIT_DONE, 0, "all done")                                                                    \
+    X(EXIT_SOME_FAILED, 1, "done, but some inputs failed or findings exist")                       \
+    X(EXIT_USAGE, 2, "wrong usage or configuration")                                               \
+    X(EXIT_DATA, 3, "data unreadable, or none found")                                              \
+    X(EXIT_MODEL, 4, "model unreadable, or it does not fit")                                       \
+    X(EXIT_LIMIT, 6, "out of memory, disk full, or a limit hit")                                   \
+    X(EXIT_NUMBERS, 7, "numbers went bad: NaN or infinite")                                        \
+    X(EXIT_GATE, 8, "a gate was missed, such as --min-top1")                                       \
+    X(EXIT_INTERRUPTED, 130, "stopped by SIGINT, what there was is saved")                         \
+    X(EXIT_TERMINATED, 143, "stopped by SIGTERM, what there was is saved")
+
 enum exit_code {
-    EXIT_DONE = 0,
-    EXIT_SOME_FAILED = 1, /* done, but some inputs failed or findings exist */
-    EXIT_USAGE = 2,
-    EXIT_DATA = 3,  /* data unreadable, or none found */
-    EXIT_MODEL = 4, /* model unreadable, or it does not fit */
-    EXIT_LIMIT = 6, /* out of memory, disk full, limit hit */
-    EXIT_NUMBERS = 7
+#define EXIT_X(name, code, meaning) name = code,
+    EXIT_LIST(EXIT_X)
+#undef EXIT_X
 };
 
 void say_verb(const char *verb); /* the word after "xception" in every message; NULL: none */

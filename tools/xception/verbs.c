@@ -5,9 +5,10 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-    &verb_classify, &verb_train,   &verb_eval, &verb_explain, &verb_study,
-    &verb_summary,  &verb_convert, &verb_data, &verb_tour,    &verb_bench,
-    &verb_doctor,   &verb_help,    NULL,
+#define VERB_X(name) &verb_##name,
+    VERB_LIST(VERB_X)
+#undef VERB_X
+        NULL,
 };
 
 const struct verb *verb_find(const char *name)

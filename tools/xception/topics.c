@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The topics of help. Whatever is a list elsewhere (architectures, recipes of pixels, error ids) is
+ * read from there. */
+#include "topics.h"
+
+#include <string.h>
+#include <xception.h>
+
+#include "say.h"
+
+static void print_arch(FILE *out)
+{
+    const char *name, *help;
+    fprintf(out, "An architecture is a string, NAME[,KNOB=VALUE]...: --arch xception,middle=4\n\n");
+    for (int32_t i = 0; (name = xc_arch_name(i, &help)); i++)
+        fprintf(out, "  %-16s %s\n", name, help);
+    fprintf(out,
+            "\nEvery network takes input=HxWxC and classes=N. 'xception summary --arch STRING'\n"
+            "draws it as a list of layers and counts it; a wrong knob is answered with the\n"
+            "ones that there are.\n");
+}
+
+static void print_preprocess(FILE *out)
+{
+    const char *name;
+    fprintf(out,
+            "How pixels become the network's input is part of every model file. --preprocess\n"
+            "replaces it by a named recipe; --fit, --interp and --size change it further.\n\n");
+    for (int32_t i = 0; (name = xc_preprocess_name(i)); i++) {
+        xc_preprocess p;
+        if (xc_preprocess_named(name, &p) != XC_OK) continue;
+        fprintf(out, "  %-14s %s, %s, %s, (x / %g - %g) / %g%s\n", name, xc_fit_name(p.fit),
+                xc_filter_name(p.filter), xc_colour_name(p.colour), (double)p.divisor,
+                (double)p.mean[0], (double)p.std[0], p.apply_exif ? ", turned upright" : "");
+    }
+}
+
+static void print_augment(FILE *out)
+{
+    const char *name, *spec;
+    fprintf(out, "--aug changes what training sees of a picture: a list, or the name of one. Each\n"
+                 "view is a function of (seed, epoch, sample) alone.\n\n");
+    for (int32_t i = 0; (name = xc_augment_name(i, &spec)); i++)
+        fprintf(out, "  %-10s %s\n", name, spec);
+    fprintf(out, "\n'xception data sheet DATA --aug NAME -o sheet.png' shows them.\n");
+}
+
+static void print_data(FILE *out)
+{
+    fprintf(out,
+            "DATA, wherever pictures with classes are read, is one of\n\n"
+            "  a folder     train/CLASS/*.jpg and val/ or validation/, test/; or CLASS/*.jpg\n"
+            "  a .tar       the same tree inside\n"
+            "  shards       WebDataset: 'shard-{000..009}.tar', or a folder of them\n"
+            "  a list       .csv .tsv .jsonl with path, label[, split, weight, group];\n"
+            "               several labels of a picture divided by '|'\n"
+            "  IDX          a folder with the files of MNIST, also .gz\n"
+            "  CIFAR        a folder with the binary version of CIFAR-10 or -100\n\n"
+            "Classes go by name. Pictures are JPEG, PNG, WebP, BMP or PNM, told by content.\n");
+}
+
+static void print_exit(FILE *out)
+{
+    fprintf(out, "Exit codes:\n\n");
+#define EXIT_X(name, code, meaning) fprintf(out, "  %3d  %s\n", code, meaning);
+    EXIT_LIST(EXIT_X)
+#undef EXIT_X
+}
+
+static void print_errors(FILE *out)
+{
+    fprintf(out,
+            "A message is 'xception VERB: WHERE: WHAT [ID]', perhaps with a hint below. Ids never\n"
+            "change their meaning:\n\n");
+#define STATUS_X(name, value, id, text)                                                            \
+    if (value) fprintf(out, "  %s  %s\n", id, text);
+    XC_STATUS_LIST(STATUS_X)
+#undef STATUS_X
+    fprintf(out, "  XC-E0100  the command is used wrongly\n\n"
+                 "'xception help exit' lists the exit codes.\n");
+}
+
+static void print_environment(FILE *out)
+{
+    fprintf(out, "  XCEPTION_FLAG    of any flag with a value: upper case, '-' as '_';\n"
+                 "                   XCEPTION_THREADS=2 is --threads 2; the command line wins\n"
+                 "  XDG_CONFIG_HOME  where xception/config of the user is (~/.config)\n"
+                 "  XDG_CONFIG_DIRS  where xception/config of the site is (/etc/xdg)\n\n"
+                 "'xception config show' tells what they set.\n");
+}
+
+static void print_config(FILE *out)
+{
+    fprintf(out,
+            "Settings that one does not want to type again, as INI: a section for each verb, keys\n"
+            "are its long flags; keys above the first section are for every verb.\n\n"
+            "  threads = 2\n"
+            "  [classify]\n"
+            "  model = /srv/models/flowers.safetensors\n"
+            "  [train]\n"
+            "  epochs = 90      # a comment\n\n"
+            "Read in this order, a later one wins: $XDG_CONFIG_DIRS/xception/config,\n"
+            "$XDG_CONFIG_HOME/xception/config (~/.config), --config FILE, XCEPTION_FLAG in the\n"
+            "environment, the command line. 'xception config show' says what came from where.\n");
+}
+
+const struct topic topics[] = {
+    {"arch", "networks, and the strings that name them", print_arch},
+    {"augment", "what training does to pictures", print_augment},
+    {"config", "settings in files", print_config},
+    {"data", "what counts as DATA", print_data},
+    {"environment", "variables that are read", print_environment},
+    {"errors", "the ids behind messages", print_errors},
+    {"exit", "exit codes", print_exit},
+    {"preprocess", "how pixels become input", print_preprocess},
+    {NULL, NULL, NULL},
+};
+
+const struct topic *topic_find(const char *name)
+{
+    for (const struct topic *t = topics; t->name; t++)
+        if (strcmp(t->name, name) == 0) return t;
+    return NULL;
+}
