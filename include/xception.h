@@ -456,6 +456,29 @@ typedef enum xc_precision {
                        */
 } xc_precision;
 
+/* What says that a picture shows none of the classes. */
+typedef enum xc_reject {
+    XC_REJECT_NONE,
+    XC_REJECT_MAX_LOGIT, /* a small largest logit (Hendrycks et al. 2022) */
+    XC_REJECT_ENERGY     /* a small log-sum-exp of the logits (Liu et al. 2020) */
+} xc_reject;
+XC_API const char *xc_reject_name(xc_reject reject); /* "max-logit"; NULL outside the enum */
+
+/* How logits become an answer, once the model was calibrated (xception eval); part of its file. */
+typedef struct xc_decision {
+    uint32_t size;
+    double temperature;  /* probabilities are those of logits / temperature; 1 = as trained */
+    xc_reject reject;    /* "unknown" when this score is */
+    double reject_below; /* smaller than this */
+    const double *least; /* (classes): "unknown" when the best class is less probable than this; of
+                            several labels a picture: when each is. NULL = none */
+} xc_decision;
+#define XC_DECISION_INIT                                                                           \
+    {                                                                                              \
+        sizeof(xc_decision), 1.0, XC_REJECT_NONE, 0.0, NULL                                        \
+    }
+XC_API const xc_decision *xc_model_decision(const xc_model *model); /* lives with the model */
+
 typedef struct xc_save_opts {
     uint32_t size;
     const char *const *labels;       /* replaces the labels; NULL = keep */
@@ -466,10 +489,11 @@ typedef struct xc_save_opts {
     const char *original;   /* of a packed file: SHA-256 of the model file; NULL = unknown */
     xc_precision precision; /* of a packed file: F32, BF16, or AUTO for this machine's */
     const char *store; /* of an unpacked one: "f16", "bf16": how kernels are kept; NULL = "f32" */
+    const xc_decision *decision; /* replaces it; NULL = keep */
 } xc_save_opts;
 #define XC_SAVE_OPTS_INIT                                                                          \
     {                                                                                              \
-        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL, XC_PRECISION_F32, NULL              \
+        sizeof(xc_save_opts), NULL, 0, NULL, NULL, NULL, NULL, XC_PRECISION_F32, NULL, NULL        \
     }
 
 /* Writes safetensors, atomically: the old file stays until the new one is complete and synced.
@@ -565,6 +589,8 @@ typedef struct xc_answer {
  * probabilities in index order. Past the number of classes a row has index UINT32_MAX. */
 XC_API XC_NODISCARD xc_status xc_classify(xc_session *session, const xc_image *const *images,
                                           uint32_t n, uint32_t k, xc_answer *answers);
+/* After a run: does the model's decision say that image i shows none of the classes? */
+XC_API bool xc_session_unknown(xc_session *session, uint32_t image);
 
 /* ---- training ----------------------------------------------------------------------------------
  */
@@ -794,13 +820,6 @@ typedef struct xc_comparison {
 XC_API XC_NODISCARD xc_status xc_scores_compare(const xc_scores *a, const xc_scores *b,
                                                 xc_comparison *out);
 
-typedef enum xc_reject { /* what says that a picture shows none of the classes */
-                         XC_REJECT_NONE,
-                         XC_REJECT_MAX_LOGIT, /* a small largest logit (Hendrycks et al. 2022) */
-                         XC_REJECT_ENERGY /* a small log-sum-exp of the logits (Liu et al. 2020) */
-} xc_reject;
-XC_API const char *xc_reject_name(xc_reject reject); /* "max-logit"; NULL outside the enum */
-
 typedef struct xc_rejection {
     double threshold; /* the highest below which at most 1 - tpr of the known pictures are */
     double tpr, fpr;  /* known, and unknown, pictures that are accepted */
@@ -811,11 +830,12 @@ typedef struct xc_rejection {
 XC_API XC_NODISCARD xc_status xc_scores_reject(const xc_scores *known, const xc_scores *unknown,
                                                xc_reject reject, double tpr, xc_rejection *out);
 
-typedef enum xc_tta { /* views of a picture whose logits are averaged */
-                      XC_TTA_NONE,
-                      XC_TTA_FLIP,  /* as it is, and mirrored */
-                      XC_TTA_5CROP, /* four corners and the centre of a picture 8/7 as large */
-                      XC_TTA_10CROP /* these, and mirrored */
+/* Views of a picture whose logits are averaged. */
+typedef enum xc_tta {
+    XC_TTA_NONE,
+    XC_TTA_FLIP,  /* as it is, and mirrored */
+    XC_TTA_5CROP, /* four corners and the centre of a picture 8/7 as large */
+    XC_TTA_10CROP /* these, and mirrored */
 } xc_tta;
 
 typedef struct xc_evaluate_opts {

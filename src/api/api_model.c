@@ -141,6 +141,11 @@ const xc_model_info *xc_model_get_info(const xc_model *model)
     return model ? &model->info : NULL;
 }
 
+const xc_decision *xc_model_decision(const xc_model *model)
+{
+    return model ? &model->meta.decision : NULL;
+}
+
 const char *xc_model_label(const xc_model *model, uint32_t index)
 {
     if (!model || !model->meta.labels || index >= model->info.classes) return NULL;

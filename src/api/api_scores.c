@@ -376,15 +376,6 @@ xc_status xc_scores_compare(const xc_scores *a, const xc_scores *b, xc_compariso
     return XC_OK;
 }
 
-static const char *const reject_word[] = {
-    [XC_REJECT_NONE] = "none", [XC_REJECT_MAX_LOGIT] = "max-logit", [XC_REJECT_ENERGY] = "energy"};
-
-const char *xc_reject_name(xc_reject reject)
-{
-    const size_t count = sizeof reject_word / sizeof *reject_word;
-    return (size_t)reject < count ? reject_word[reject] : NULL;
-}
-
 static size_t put_rejects(const struct scores *s, xc_reject reject, bool known, struct ranked *out)
 {
     for (size_t i = 0; i < s->entries; i++)

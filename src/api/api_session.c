@@ -147,6 +147,11 @@ xc_status xc_session_read_f64(const xc_session *session, const char *name, doubl
                         api_error());
 }
 
+bool xc_session_unknown(xc_session *session, uint32_t image)
+{
+    return session && session_unknown(session, image);
+}
+
 xc_status xc_classify(xc_session *session, const xc_image *const *images, uint32_t n, uint32_t k,
                       xc_answer *answers)
 {

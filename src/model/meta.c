@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/decision.h"
+
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -63,6 +65,12 @@ xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta
     int n = 0;
     TRY(preprocess_check(&meta->preprocess, err));
     out[n++] = (struct weight_meta){"architecture", arch};
+    if (!decision_is_plain(&meta->decision)) {
+        TRY(decision_check(&meta->decision, classes, err));
+        const char *text = decision_write(&meta->decision, classes, a);
+        if (!text) return fail_memory(err, classes);
+        out[n++] = (struct weight_meta){"decision", text};
+    }
     out[n++] = (struct weight_meta){"format", meta->packing[0] ? META_PACKED : META_FORMAT};
     if (meta->labels) {
         const char *text = NULL;
@@ -217,10 +225,12 @@ xc_status meta_read(const struct weight_file *file, uint32_t classes, struct are
 {
     const char *labels = weight_meta_find(file, "labels");
     const char *preprocess = weight_meta_find(file, "preprocess");
+    const char *decision = weight_meta_find(file, "decision");
     TRY(read_text(file, "source", a, &out->source, err));
     TRY(read_text(file, "licence", a, &out->licence, err));
     TRY(read_packing(file, a, out, err));
     if (labels) TRY(read_labels(labels, classes, a, out, err));
+    if (decision) TRY(decision_read(decision, classes, a, &out->decision, err));
     if (!preprocess) return fail(err, XC_ERR_FORMAT, "the metadata has no \"preprocess\"");
     return read_preprocess(preprocess, &out->preprocess, err);
 }

@@ -15,6 +15,8 @@
  *   labels        JSON array of strings, one a class       } absent
  *   source        file that the weights were imported from } when
  *   licence       of the weights                           } unknown
+ *   decision      JSON object, all of: temperature, reject_below (numbers), reject (a word), least
+ *                 (one number a class, or null); absent when the model was not calibrated
  *
  * A packed file ("xception-packed-1") is for running alone: batch norm is folded, and the numbers
  * lie as kernels read them, so that the file is mapped and used. Its tensors are the arrays of
@@ -35,7 +37,7 @@
 
 #include "model/model.h"
 
-#define META_KEYS 8
+#define META_KEYS 9
 #define META_FORMAT "xception-model-1"
 #define META_PACKED "xception-packed-1"
 

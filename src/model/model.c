@@ -105,8 +105,12 @@ xc_status model_new(const struct machine *m, const char *arch, const struct arch
     }
     atomic_init(&model->references, 1);
     model->machine = m;
-    model->meta = (struct model_meta){
-        .source = "", .licence = "", .report = "", .packing = "", .original = ""};
+    model->meta = (struct model_meta){.source = "",
+                                      .licence = "",
+                                      .report = "",
+                                      .packing = "",
+                                      .original = "",
+                                      .decision = XC_DECISION_INIT};
     xc_status status = arch_build(arch, input ? input : &own, &model->graph, &model->arch, err);
     if (status == XC_OK) status = describe(model, err);
     if (status == XC_OK)

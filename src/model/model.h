@@ -43,6 +43,7 @@ struct model_meta { /* strings live in the model's arena; "" when unknown */
     const char *packing, *original; /* of a packed file */
     const char *const *labels;      /* classes of them, or NULL */
     xc_preprocess preprocess;
+    xc_decision decision; /* XC_DECISION_INIT when unknown */
 };
 
 struct xc_model {

@@ -49,6 +49,7 @@ static xc_status replaced(const xc_model *model, const xc_save_opts *opts, struc
     if (opts->labels) out->labels = opts->labels;
     if (opts->preprocess) out->preprocess = *opts->preprocess;
     if (opts->licence) out->licence = opts->licence;
+    if (opts->decision) out->decision = *opts->decision;
     return XC_OK;
 }
 

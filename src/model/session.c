@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "model/decision.h"
 
 /* What session_read can give, under one name. */
 struct result {
@@ -45,8 +46,10 @@ struct xc_session {
     struct arena memory; /* everything but the plan and the arenas of the lanes */
     struct result *result;
     int results;
-    size_t classes; /* 0: the network does not classify */
-    float *score;   /* probabilities of one image, and the classes in their order */
+    size_t classes;       /* 0: the network does not classify */
+    bool sigmoid;         /* probabilities are each for itself */
+    double *logit, *prob; /* of one image, for the decision of the model */
+    float *score;         /* probabilities of one image, and the classes in their order */
     uint32_t *rank;
     uint32_t ran; /* images of the last run that succeeded */
     atomic_bool cancel;
@@ -78,6 +81,7 @@ static xc_status choose_results(xc_session *s, const xc_session_opts *opts, stru
     const struct graph *g = s->model->graph;
     int last = g->output[0].node;
     bool probs = ends_in_probs(&g->node[last]);
+    s->sigmoid = g->node[last].kind == OP_ACT && probs;
     size_t room = 2 + GRAPH_MAX_OUTPUTS + (size_t)opts->tap_count;
     s->result = arena_push(&s->memory, room, sizeof *s->result);
     if (!s->result) return fail_memory(err, room * sizeof *s->result);
@@ -170,6 +174,9 @@ static xc_status take_results(xc_session *s, struct error *err)
         r->data = same ? same->data : arena_push(&s->memory, images, bytes);
         if (!r->data) return fail_memory(err, bytes);
     }
+    s->logit = arena_push(&s->memory, 2 * s->classes, sizeof *s->logit);
+    s->prob = s->logit ? s->logit + s->classes : NULL;
+    if (!s->logit) return fail_memory(err, 2 * s->classes * sizeof *s->logit);
     s->score = arena_push(&s->memory, s->classes, sizeof *s->score);
     s->rank = arena_push(&s->memory, s->classes, sizeof *s->rank);
     return s->score && s->rank ? XC_OK : fail_memory(err, s->classes * sizeof *s->score);
@@ -379,6 +386,28 @@ static xc_status run_round(struct batch *b, struct pool *pool, struct error *err
     return XC_OK;
 }
 
+/* Image i of a result as doubles, of a network that classifies. */
+static void take_numbers(const xc_session *s, const struct result *r, uint32_t i, double *to)
+{
+    const enum dtype type = result_type(s);
+    convert(r->data + i * r->count * dtype_size(type), type, s->classes, to, DTYPE_F64);
+}
+
+/* Probabilities at the model's temperature in the place of those at 1. */
+static void temper(xc_session *s)
+{
+    const xc_decision *d = &s->model->meta.decision;
+    const enum dtype type = result_type(s);
+    const struct result *logits = find_result(s, "logits"), *probs = find_result(s, "probs");
+    if (d->temperature == 1 || !probs) return;
+    for (uint32_t i = 0; i < s->ran; i++) {
+        take_numbers(s, logits, i, s->logit);
+        decision_probabilities(d, s->sigmoid, s->logit, s->classes, s->prob);
+        convert(s->prob, DTYPE_F64, s->classes, probs->data + i * probs->count * dtype_size(type),
+                type);
+    }
+}
+
 static xc_status run(struct batch *b, struct error *err)
 {
     xc_session *s = b->session;
@@ -393,6 +422,7 @@ static xc_status run(struct batch *b, struct error *err)
         TRY(status);
     }
     s->ran = b->n;
+    temper(s);
     return XC_OK;
 }
 
@@ -474,6 +504,16 @@ xc_status session_read(const xc_session *s, const char *name, enum dtype type, v
 xc_status session_prepare(xc_session *s, const xc_image *image, float *out, struct error *err)
 {
     return image_prepare(image, &s->preprocess, s->input.h, s->input.w, s->input.c, out, err);
+}
+
+bool session_unknown(xc_session *s, uint32_t image)
+{
+    const xc_decision *d = &s->model->meta.decision;
+    const struct result *logits = find_result(s, "logits"), *probs = find_result(s, "probs");
+    if (!probs || image >= s->ran) return false;
+    take_numbers(s, logits, image, s->logit);
+    take_numbers(s, probs, image, s->prob);
+    return decision_unknown(d, s->sigmoid, s->logit, s->prob, s->classes);
 }
 
 static void answer(xc_session *s, const struct result *probs, uint32_t at, uint32_t k,

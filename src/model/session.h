@@ -34,6 +34,8 @@ XC_NODISCARD xc_status session_read(const xc_session *session, const char *name,
 /* Of one image, n = 1. */
 XC_NODISCARD xc_status session_shape(const xc_session *session, const char *name, struct shape *out,
                                      struct error *err);
+/* Does the model's decision say so of image i of the last run? Uses room of the session. */
+bool session_unknown(xc_session *session, uint32_t image);
 XC_NODISCARD xc_status session_classify(xc_session *session, const xc_image *const *images,
                                         uint32_t n, uint32_t k, xc_answer *answers,
                                         struct error *err);

@@ -407,8 +407,54 @@ static void test_other_types(void **state)
     wide_arena = (struct arena){0};
 }
 
+/* Through the file, and then in the answers of a session: each precision, and packed. */
+static void test_decision(void **state)
+{
+    struct saved *f = *state;
+    const double least[5] = {1, 1, 1, 1, 1};
+    xc_decision d = XC_DECISION_INIT;
+    xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    assert_true(xc_model_decision(f->model)->temperature == 1);
+    d.temperature = 0.5;
+    d.least = least;
+    d.reject = XC_REJECT_MAX_LOGIT;
+    d.reject_below = 1e30;
+    opts.decision = &d;
+    for (int packed = 0; packed < 2; packed++) {
+        xc_model *model = NULL;
+        size_t n;
+        opts.pack = packed ? "" : NULL;
+        CHECK(xc_model_save(f->model, f->path, &opts));
+        CHECK(xc_model_load(f->context, f->path, NULL, &model));
+        assert_true(xc_model_decision(model)->temperature == 0.5);
+        assert_memory_equal(xc_model_decision(model)->least, least, sizeof least);
+        xc_session *session = make_session(model, 2, XC_PRECISION_F32, NULL);
+        float *input = make_input(2, SIDE, 3);
+        CHECK(xc_run(session, input, 2));
+        float *logit = read_result(session, "logits", &n),
+              *prob = read_result(session, "probs", &n);
+        for (int i = 0; i < 2; i++) {
+            double sum = 0;
+            for (int c = 0; c < 5; c++) sum += exp(2 * (double)logit[5 * i + c]);
+            for (int c = 0; c < 5; c++)
+                assert_true(
+                    fabs(exp(2 * (double)logit[5 * i + c]) / sum - (double)prob[5 * i + c]) < 1e-7);
+        }
+        assert_true(xc_session_unknown(session, 1)); /* no logit is that high */
+        assert_false(xc_session_unknown(session, 2));
+        free(input);
+        free(logit);
+        free(prob);
+        xc_session_free(session);
+        xc_model_unref(model);
+    }
+    d.temperature = -1;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "temperature -1");
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, saved_free)
 
 RUN(WITH(test_comes_back), WITH(test_half), WITH(test_unaligned_memory),
     WITH(test_same_model_same_bytes), WITH(test_words_are_replaced), WITH(test_wrong_files),
-    WITH(test_right_file_through_the_same_hands), WITH(test_truncated), WITH(test_other_types))
+    WITH(test_right_file_through_the_same_hands), WITH(test_truncated), WITH(test_other_types),
+    WITH(test_decision))

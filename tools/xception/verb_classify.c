@@ -37,6 +37,7 @@ struct job {
     xc_model *model;
     enum format format;
     bool logits, terminal;
+    bool unknown; /* the picture shows none of the classes, says the model's decision */
     uint32_t k;
     xc_answer *answer;   /* k */
     float *logit;        /* classes */
@@ -67,12 +68,14 @@ static void print_text(const struct job *job, const char *path, double ms)
     if (job->terminal) width = job->column - (int)strlen(path);
     emit_plain(path);
     printf("%*s", width > 0 ? width : 0, "");
+    if (job->unknown) fputs(job->terminal ? "  unknown  (best:" : "\tunknown\t", stdout);
     for (uint32_t i = 0; i < job->k; i++) {
         const xc_answer *a = &job->answer[i];
         fputs(job->terminal ? "  " : "\t", stdout);
         emit_plain(label_of(job, a->index, room, sizeof room));
         printf(job->terminal ? " %.3f" : "\t%.6g", (double)score_of(job, a));
     }
+    if (job->unknown && job->terminal) putchar(')');
     if (job->terminal) printf("  %6.0f ms", ms);
     putchar('\n');
 }
@@ -87,6 +90,10 @@ static void print_head(const struct job *job)
 static void print_rows(const struct job *job, const char *path)
 {
     char room[16], separator = job->format == FORMAT_CSV ? ',' : '\t';
+    if (job->unknown) {
+        emit_field(job->format, path);
+        printf("%c0%cunknown%c%c\n", separator, separator, separator, separator);
+    }
     for (uint32_t i = 0; i < job->k; i++) {
         const xc_answer *a = &job->answer[i];
         emit_field(job->format, path);
@@ -134,7 +141,7 @@ static void print_json(const struct job *job, const char *path)
 {
     char room[16];
     start_json(job, path);
-    fputs(",\"ok\":true,\"top\":[", stdout);
+    printf(",\"ok\":true,%s\"top\":[", job->unknown ? "\"unknown\":true," : "");
     for (uint32_t i = 0; i < job->k; i++) {
         const xc_answer *a = &job->answer[i];
         fputs(i ? ",{\"label\":" : "{\"label\":", stdout);
@@ -188,6 +195,7 @@ static xc_status classify(struct job *job, const char *path)
         status = xc_session_read(job->session, "logits", job->logit, job->info->classes, &written);
     xc_image_free(image);
     if (status != XC_OK) return status;
+    job->unknown = xc_session_unknown(job->session, 0);
     if (job->format == FORMAT_TEXT)
         print_text(job, path, now_ms() - start);
     else if (job->format == FORMAT_CSV || job->format == FORMAT_TSV)
@@ -310,7 +318,8 @@ const struct verb verb_classify = {
     .operands = "FILE|DIR|-...",
     .text = "Names what is in each picture: JPEG, PNG, WebP, BMP or PNM, told apart by content.\n"
             "Folders are walked; '-' reads one picture from standard input. The model file knows\n"
-            "its labels and how pictures are prepared; flags change that for this run.",
+            "its labels and how pictures are prepared; flags change that for this run. A model of\n"
+            "'xception eval -o' has calibrated probabilities, and may say 'unknown'.",
     .examples =
         "xception classify -m flowers.safetensors rose.jpg\tthe five best answers\n"
         "xception classify -m model.keras -k 1 --format csv photos/\ta whole folder as a table\n"

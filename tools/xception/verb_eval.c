@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* eval: how good is a model on a data set? Top-1, top-5, mean loss. */
-#include <inttypes.h>
-#include <stdio.h>
+/* eval: where is a classifier right, where is it wrong? The steps, in order; see eval.h. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bar.h"
-#include "emit.h"
 #include "engine.h"
+#include "eval.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -15,50 +14,39 @@ static const struct option options[] = {
     ENGINE_MODEL_OPTION,
     {"data", 0, "DATA", NULL, 0, 0, "pictures by class: as in 'xception help data'"},
     {"split", 0, "NAME", "train|val|test", 0, 0, "which samples (test, or else val)"},
-    {"arch", 0, "SPEC", NULL, 0, 0, "the architecture of a file that holds weights only"},
-    {"labels", 0, "FILE", NULL, 0, 0, "class names in order; imagenet: those of ImageNet-1k"},
-    {"batch", 'b', "N", NULL, 1, 1024, "pictures at a time (16)"},
+    {"predictions", 0, "FILE", NULL, 0, 0, "answers made elsewhere, instead of a model (csv)"},
+    {"report", 0, "DIR", NULL, 0, 0, "write report.html, tables and drawings there"},
+    {"tta", 0, "VIEWS", "none|flip|5crop|10crop", 0, 0, "average the scores of several views"},
+    {"fit-temperature", 0, NULL, NULL, 0, 0, "calibrate probabilities on these pictures"},
+    {"pick-threshold", 0, "RULE", NULL, 0, 0,
+     "for each class: f1, youden, recall=X, precision=X, fpr=X"},
+    {"ood", 0, "DATA", NULL, 0, 0, "pictures of none of the classes: fit the unknown answer"},
+    {"output", 'o', "FILE", NULL, 0, 0, "the model with what was fitted, for classify and serve"},
+    {"min-top1", 0, "PERCENT", NULL, 0, 0, "exit with 8 when top-1 is below"},
+    {"drop-unknown", 0, NULL, NULL, 0, 0, "leave out pictures of classes that the model has not"},
+    {"arch", 0, "SPEC", NULL, 0, 0, RARE "the architecture of a file that holds weights only"},
+    {"labels", 0, "FILE", NULL, 0, 0, RARE "class names in order; imagenet: those of ImageNet-1k"},
+    {"batch", 'b', "N", NULL, 1, 1024, RARE "pictures at a time (16)"},
     {"size", 's', "SIZE", NULL, 0, 0, "input size, 299 or HxW (the model's own)"},
     {"format", 0, "F", "text|json", 0, 0, "output format (text)"},
-    {"decode-threads", 0, "N", NULL, 1, 64, "threads that read pictures (2)"},
+    {"decode-threads", 0, "N", NULL, 1, 64, RARE "threads that read pictures (2)"},
+    ENGINE_PRECISION_OPTION,
     ENGINE_PREPROCESS_OPTIONS,
     OPTIONS_END};
 
-static bool on_progress(void *user, uint64_t done, uint64_t all)
+bool eval_tick(void *user, uint64_t done, uint64_t all)
 {
-    struct bar *bar = user;
-    if (bar_due(bar)) bar_draw(bar, "evaluate", done, all, "");
+    struct ticker *t = user;
+    char tail[64], left[BAR_TIME];
+    if (!bar_due(t->bar)) return true;
+    const double seconds = bar_now() - t->began, rate = seconds > 0 ? (double)done / seconds : 0;
+    bar_time(rate > 0 ? (double)(all - done) / rate : 0, left);
+    snprintf(tail, sizeof tail, "%.1f img/s eta %s", rate, left);
+    bar_draw(t->bar, t->what, done, all, tail);
     return true;
 }
 
-/* The model's labels, as the classes that the data may have; free(). *count 0: it has none. */
-static const char **model_classes(const xc_model *model, const struct labels *given,
-                                  uint32_t *count)
-{
-    const xc_model_info *info = xc_model_get_info(model);
-    const char **name = calloc((size_t)info->classes + 1, sizeof *name);
-    *count = 0;
-    if (!name || (!info->has_labels && !given->text)) return name;
-    *count = info->classes;
-    for (uint32_t i = 0; i < *count; i++)
-        name[i] = given->text ? given->text[i] : xc_model_label(model, i);
-    return name;
-}
-
-static int open_data(const struct args *args, const xc_model *model, xc_dataset **out)
-{
-    xc_dataset_opts opts = XC_DATASET_OPTS_INIT;
-    struct labels labels;
-    int code = engine_labels(args, model, &labels);
-    if (code != EXIT_DONE) return code;
-    const char **name = model_classes(model, &labels, &opts.class_count);
-    opts.classes = opts.class_count ? name : NULL;
-    const xc_status status = xc_dataset_open(arg_text(args, "data"), &opts, out);
-    if (status != XC_OK) code = say_status(status, EXIT_DATA);
-    free(name);
-    labels_free(&labels);
-    return code;
-}
+/* ---- one model ------------------------------------------------------------------------------- */
 
 static xc_split choose_split(const struct args *args, const xc_dataset *set)
 {
@@ -71,77 +59,233 @@ static xc_split choose_split(const struct args *args, const xc_dataset *set)
     return info.split[XC_SPLIT_VAL] ? XC_SPLIT_VAL : XC_SPLIT_TRAIN;
 }
 
-static void print(const struct args *args, xc_split split, const xc_evaluation *e)
+static xc_tta choose_tta(const struct args *args)
 {
-    if (format_of(arg_text(args, "format")) == FORMAT_JSON) {
-        printf("{\"split\":\"%s\",\"images\":%" PRIu64 ",\"unreadable\":%" PRIu64 ",\"top1\":",
-               xc_split_name(split), e->images, e->unreadable);
-        emit_float((float)e->top1);
-        printf(",\"top5\":");
-        emit_float((float)e->top5);
-        printf(",\"loss\":");
-        emit_float((float)e->loss);
-        printf("}\n");
-        return;
-    }
-    printf("%s  images %" PRIu64 "  top1 %.2f %%  top5 %.2f %%  loss %.4f", xc_split_name(split),
-           e->images, 100 * e->top1, 100 * e->top5, e->loss);
-    if (e->unreadable) printf("  unreadable %" PRIu64, e->unreadable);
-    putchar('\n');
+    static const char *const words[] = {"none", "flip", "5crop", "10crop"};
+    const char *word = arg_text(args, "tta");
+    for (int i = 0; word && i < 4; i++)
+        if (strcmp(word, words[i]) == 0) return (xc_tta)i;
+    return XC_TTA_NONE;
 }
 
-static int evaluate(const struct args *args, xc_model *model, const xc_dataset *set)
+static xc_status make_scores(struct eval_model *m)
+{
+    xc_scores_opts opts = XC_SCORES_OPTS_INIT;
+    xc_dataset_info info;
+    xc_dataset_get_info(m->data, &info);
+    opts.classes = m->names;
+    opts.multi_label = info.multi_label;
+    opts.folder = getenv("TMPDIR");
+    xc_status status = xc_scores_new(&opts, &m->scores);
+    const double temperature = xc_model_decision(m->model)->temperature;
+    if (status == XC_OK && temperature != 1)
+        status = xc_scores_set_temperature(m->scores, temperature);
+    return status;
+}
+
+static int run_model(struct eval *e, struct eval_model *m)
 {
     xc_evaluate_opts opts = XC_EVALUATE_OPTS_INIT;
-    xc_preprocess preprocess;
     xc_evaluation result;
     struct bar bar;
-    if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
-    const int code = engine_preprocess(args, model, &preprocess);
+    struct ticker ticker = {.bar = &bar, .what = "evaluate", .began = bar_now()};
+    const char *precision = arg_text(e->args, "precision");
+    int code = engine_preprocess(e->args, m->model, &e->preprocess);
     if (code != EXIT_DONE) return code;
-    opts.preprocess = &preprocess;
-    opts.split = choose_split(args, set);
-    opts.batch = arg_number(args, "batch", 0);
-    opts.decode_threads = arg_number(args, "decode-threads", 0);
-    opts.progress = on_progress;
-    opts.user = &bar;
-    bar_begin(&bar, arg_on(args, "quiet"));
-    const xc_status status = xc_evaluate(model, set, &opts, &result);
+    e->split = choose_split(e->args, m->data);
+    if (precision) engine_precision(precision, &opts.precision);
+    opts.preprocess = &e->preprocess;
+    opts.split = e->split;
+    opts.height = e->height;
+    opts.width = e->width;
+    opts.batch = arg_number(e->args, "batch", 0);
+    opts.decode_threads = arg_number(e->args, "decode-threads", 0);
+    opts.tta = choose_tta(e->args);
+    opts.progress = eval_tick;
+    opts.user = &ticker;
+    xc_status status = make_scores(m);
+    opts.scores = m->scores;
+    bar_begin(&bar, arg_on(e->args, "quiet"));
+    if (status == XC_OK) status = xc_evaluate(m->model, m->data, &opts, &result);
     bar_clear(&bar);
     if (status != XC_OK) return say_status(status, EXIT_DATA);
-    print(args, opts.split, &result);
-    return result.unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
+    if (m == e->model) {
+        e->unreadable = result.unreadable;
+        e->seconds = bar_now() - ticker.began;
+    }
+    return EXIT_DONE;
+}
+
+static int open_and_run(struct eval *e, int i, const char *file)
+{
+    struct eval_model *m = &e->model[i];
+    m->file = file;
+    int code = engine_model(e->context, file, arg_text(e->args, "arch"), &m->model);
+    if (code == EXIT_DONE) code = eval_open_data(e, m);
+    if (code == EXIT_DONE) code = run_model(e, m);
+    e->models = i + 1;
+    return code;
+}
+
+/* The second model's pictures are the same ones: the data set was opened in the same way. */
+static int run_second(struct eval *e)
+{
+    if (e->args->operands == 0) return EXIT_DONE;
+    const xc_preprocess first = e->preprocess;
+    int code = open_and_run(e, 1, e->args->operand[0]);
+    e->preprocess = first;
+    if (code != EXIT_DONE) return code;
+    const xc_status status =
+        xc_scores_compare(e->model[0].scores, e->model[1].scores, &e->comparison);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
+}
+
+/* ---- the numbers ----------------------------------------------------------------------------- */
+
+static const struct eval *sorted; /* for qsort, which has no room for it */
+
+/* Wrong ones before right ones where no loss is known; the surest first. */
+static int worse(const void *a, const void *b)
+{
+    xc_scored x, y;
+    const uint64_t i = *(const uint64_t *)a, k = *(const uint64_t *)b;
+    if (xc_scores_get(sorted->model[0].scores, i, &x) != XC_OK ||
+        xc_scores_get(sorted->model[0].scores, k, &y) != XC_OK)
+        return 0;
+    if (isnan(x.loss) && isnan(y.loss)) {
+        if (!x.place != !y.place) return x.place ? -1 : 1;
+        const double p = x.place ? -x.probability : x.probability,
+                     q = y.place ? -y.probability : y.probability;
+        if (p != q && !isnan(p) && !isnan(q)) return p < q ? -1 : 1;
+    } else if (x.loss != y.loss) {
+        return x.loss > y.loss ? -1 : 1;
+    }
+    return (i > k) - (i < k);
+}
+
+static bool sort_worst(struct eval *e)
+{
+    e->worst.count = xc_scores_count(e->model[0].scores);
+    e->worst.row = calloc(e->worst.count + 1, sizeof *e->worst.row);
+    if (!e->worst.row) return false;
+    for (uint64_t i = 0; i < e->worst.count; i++) e->worst.row[i] = i;
+    sorted = e;
+    qsort(e->worst.row, e->worst.count, sizeof *e->worst.row, worse);
+    return true;
+}
+
+static int sum_up(struct eval *e)
+{
+    const xc_scores *scores = e->model[0].scores;
+    xc_status status = xc_scores_sum(scores, &e->before);
+    const int code = status == XC_OK ? eval_fit(e) : EXIT_DONE;
+    if (code != EXIT_DONE) return code;
+    e->sum = e->before;
+    if (status == XC_OK && e->fitted_temperature) status = xc_scores_sum(scores, &e->sum);
+    e->of_class = calloc(e->classes, sizeof *e->of_class);
+    if (status == XC_OK && e->of_class) status = xc_scores_classes(scores, e->of_class);
+    if (status != XC_OK) return say_status(status, EXIT_LIMIT);
+    if (e->of_class && sort_worst(e)) return EXIT_DONE;
+    say_error("out of memory for %u classes", e->classes);
+    return EXIT_LIMIT;
+}
+
+static int write_all(struct eval *e)
+{
+    const char *folder = arg_text(e->args, "report"), *file = arg_text(e->args, "output");
+    int code = EXIT_DONE;
+    if (folder) code = eval_write_files(e, folder);
+    if (folder && code == EXIT_DONE) code = eval_write_report(e, folder);
+    if (file && code == EXIT_DONE) code = eval_save_model(e, file);
+    if (code == EXIT_DONE) eval_print(e, folder);
+    return code;
+}
+
+static int gate(const struct eval *e)
+{
+    const char *word = arg_text(e->args, "min-top1");
+    const double least = word ? strtod(word, NULL) / 100 : 0;
+    if (word && e->sum.top1.value < least) {
+        say_error("top-1 is %.2f %%, --min-top1 asks for %s", 100 * e->sum.top1.value, word);
+        return EXIT_GATE;
+    }
+    return e->unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
+}
+
+static void close_all(struct eval *e)
+{
+    const uint64_t rows = e->path ? xc_scores_count(e->model[0].scores) : 0;
+    for (uint64_t i = 0; i < rows; i++) free(e->path[i]);
+    for (uint32_t c = 0; !e->models && c < e->classes; c++) free((void *)(uintptr_t)e->label[c]);
+    if (!e->models) free(e->label);
+    free(e->path);
+    free(e->of_class);
+    free(e->least);
+    free(e->worst.row);
+    xc_scores_free(e->ood);
+    for (int i = 0; i < 2; i++) {
+        xc_scores_free(e->model[i].scores);
+        xc_dataset_free(e->model[i].data);
+        xc_model_unref(e->model[i].model);
+        free(e->model[i].name);
+    }
+    xc_context_free(e->context);
+}
+
+static int run_models(struct eval *e, const char *file)
+{
+    int code = engine_open(e->args, &e->context);
+    if (code == EXIT_DONE) code = open_and_run(e, 0, file);
+    if (code != EXIT_DONE) return code;
+    e->classes = e->model[0].names;
+    e->label = e->model[0].name;
+    e->decision = *xc_model_decision(e->model[0].model);
+    const char *ood = arg_text(e->args, "ood");
+    if (ood) code = eval_fit_unknown(e, ood);
+    return code == EXIT_DONE ? run_second(e) : code;
+}
+
+static bool check_flags(const struct args *args)
+{
+    const char *given = arg_text(args, "predictions"), *least = arg_text(args, "min-top1");
+    char *end = NULL;
+    const double percent = least ? strtod(least, &end) : 0;
+    if (given ? arg_text(args, "model") || args->operands || arg_text(args, "ood") ||
+                    arg_text(args, "output")
+              : !arg_text(args, "model") || !arg_text(args, "data") || args->operands > 1) {
+        say_usage("needs -m MODEL [MODEL2] and --data DATA, or --predictions FILE and no model");
+        return false;
+    }
+    if (!least || (end != least && !*end && percent >= 0 && percent <= 100)) return true;
+    say_usage("--min-top1: \"%s\" is not a number from 0 to 100", least);
+    return false;
 }
 
 static int run(const struct args *args)
 {
-    xc_context *context = NULL;
-    xc_model *model = NULL;
-    xc_dataset *set = NULL;
-    const char *path = arg_text(args, "model");
-    if (!path || !arg_text(args, "data") || args->operands > 0) {
-        say_usage("needs -m MODEL and --data DATA, and nothing else");
-        return EXIT_USAGE;
-    }
-    int code = engine_open(args, &context);
-    if (code == EXIT_DONE) code = engine_model(context, path, arg_text(args, "arch"), &model);
-    if (code == EXIT_DONE) code = open_data(args, model, &set);
-    if (code == EXIT_DONE) code = evaluate(args, model, set);
-    xc_dataset_free(set);
-    xc_model_unref(model);
-    xc_context_free(context);
+    struct eval e = {.args = args, .decision = XC_DECISION_INIT};
+    const char *given = arg_text(args, "predictions");
+    if (!check_flags(args) || !arg_size(args, &e.height, &e.width)) return EXIT_USAGE;
+    int code = given ? eval_read_predictions(&e, given) : run_models(&e, arg_text(args, "model"));
+    if (code == EXIT_DONE) code = sum_up(&e);
+    if (code == EXIT_DONE) code = write_all(&e);
+    if (code == EXIT_DONE) code = gate(&e);
+    close_all(&e);
     return code;
 }
 
 const struct verb verb_eval = {
     .name = "eval",
-    .summary = "how good is a model on a data set?",
-    .operands = "",
-    .text = "Classes go by name: the data may only have classes that the model has. Pictures that\n"
-            "cannot be read are counted apart (exit 1).",
-    .examples = "xception eval -m runs/flowers-1/best.safetensors --data flowers\ton its test "
-                "pictures\n"
-                "xception eval -m model.keras --data flowers --split val --format json\tfor a "
-                "script\n",
+    .summary = "where is a classifier right, and where wrong?",
+    .operands = "[MODEL2]",
+    .text = "Top-1 and top-5 with 95 % intervals, loss, per-class scores, calibration. --report\n"
+            "writes a folder to look at: the page, the confusion matrix, every prediction, worst\n"
+            "first. Classes go by name, pictures that cannot be read are counted apart (exit 1).\n"
+            "A second model is compared on the same pictures (McNemar's test).",
+    .examples =
+        "xception eval -m flowers.safetensors --data flowers --report report\tlook at it\n"
+        "xception eval -m a.safetensors b.safetensors --data flowers\twhich is better?\n"
+        "xception eval -m a.safetensors --data flowers --split val --fit-temperature --ood others "
+        "-o b.safetensors\tcalibrated, and able to say 'unknown'\n",
     .options = options,
     .run = run};

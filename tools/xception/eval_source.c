@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which pictures, and which class is which? Classes go by name: a folder is a label of the model,
+ * or the WordNet id of an ImageNet label. Answers made elsewhere come as CSV: path, label, and
+ * either prediction (and probability), as predictions.csv has them, or one column a class.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "eval.h"
+#include "pictures.h"
+#include "say.h"
+
+/* ---- data sets ------------------------------------------------------------------------------- */
+
+/* The model's labels, as the classes that the data may have; free(). *count 0: it has none. */
+static const char **model_classes(const xc_model *model, const struct labels *given,
+                                  uint32_t *count)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    const char **name = calloc((size_t)info->classes + 1, sizeof *name);
+    *count = 0;
+    if (!name || (!info->has_labels && !given->text)) return name;
+    *count = info->classes;
+    for (uint32_t i = 0; i < *count; i++)
+        name[i] = given->text ? given->text[i] : xc_model_label(model, i);
+    return name;
+}
+
+/* Are these the labels of ImageNet? Then the folders may be named n01440764. */
+static bool wordnet_classes(const char **name, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!xc_imagenet_label(i) || strcmp(name[i], xc_imagenet_label(i)) != 0) return false;
+    for (uint32_t i = 0; i < count; i++) name[i] = xc_imagenet_wnid(i);
+    return count > 0;
+}
+
+static void hint_class(const char **name, uint32_t count)
+{
+    char typed[256];
+    const char *from = strchr(xc_error(), '"'), *to = from ? strchr(from + 1, '"') : NULL;
+    if (!to || (size_t)(to - from) > sizeof typed || !count) return;
+    snprintf(typed, sizeof typed, "%.*s", (int)(to - from - 1), from + 1);
+    const char *near = nearest_word(typed, name);
+    if (near)
+        say_hint("did you mean %s? --drop-unknown leaves pictures of other classes out", near);
+    else
+        say_hint("--drop-unknown leaves pictures of other classes out");
+}
+
+static int open_named(struct eval *e, struct eval_model *m, const char **name, uint32_t count)
+{
+    xc_dataset_opts opts = XC_DATASET_OPTS_INIT;
+    const char *path = arg_text(e->args, "data");
+    opts.classes = count ? name : NULL;
+    opts.class_count = count;
+    opts.drop_unknown = arg_on(e->args, "drop-unknown");
+    xc_status status = xc_dataset_open(path, &opts, &m->data);
+    if (status == XC_ERR_FORMAT && wordnet_classes(name, count)) {
+        xc_dataset *data;
+        if (xc_dataset_open(path, &opts, &data) == XC_OK) {
+            m->data = data;
+            return EXIT_DONE;
+        }
+    }
+    if (status == XC_OK) return EXIT_DONE;
+    const int code = say_status(status, EXIT_DATA);
+    hint_class(name, count);
+    return code;
+}
+
+int eval_open_data(struct eval *e, struct eval_model *m)
+{
+    struct labels labels;
+    uint32_t count;
+    int code = engine_labels(e->args, m->model, &labels);
+    if (code != EXIT_DONE) return code;
+    const char **name = model_classes(m->model, &labels, &count);
+    code = name ? open_named(e, m, name, count) : EXIT_LIMIT;
+    m->names = xc_model_get_info(m->model)->classes;
+    m->name = code == EXIT_DONE ? calloc((size_t)m->names + 1, sizeof *m->name) : NULL;
+    for (uint32_t i = 0; m->name && i < m->names; i++) {
+        const char *own = xc_model_label(m->model, i), *found = xc_dataset_class(m->data, i);
+        m->name[i] = own && !labels.text ? own : found ? found : "";
+    }
+    free(name);
+    labels_free(&labels);
+    if (code == EXIT_DONE && !m->name) code = EXIT_LIMIT;
+    return code;
+}
+
+const char *eval_path(const struct eval *e, uint64_t id)
+{
+    xc_sample sample;
+    if (e->path) return e->path[id];
+    return xc_dataset_sample(e->model[0].data, id, &sample) == XC_OK ? sample.name : "";
+}
+
+xc_status eval_image(const struct eval *e, uint64_t id, xc_image **out)
+{
+    char path[8192];
+    if (!e->path) return xc_dataset_image(e->model[0].data, id, NULL, out);
+    const char *file = arg_text(e->args, "predictions"), *slash = strrchr(file, '/');
+    const char *root = arg_text(e->args, "data"), *own = e->path[id];
+    if (own[0] == '/' || (!slash && !root))
+        snprintf(path, sizeof path, "%s", own);
+    else if (root)
+        snprintf(path, sizeof path, "%s/%s", root, own);
+    else
+        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - file), file, own);
+    return xc_image_load(path, NULL, out);
+}
+
+/* ---- answers of others ----------------------------------------------------------------------- */
+
+struct table {
+    FILE *file;
+    const char *path;
+    char *line; /* cut up into fields */
+    size_t room, number;
+    char **field;
+    size_t fields, field_room;
+};
+
+/* One record into t->field: false at the end of the file, or when memory is short. */
+static bool next_record(struct table *t)
+{
+    const ssize_t length = getline(&t->line, &t->room, t->file);
+    if (length < 0) return false;
+    t->number++;
+    t->fields = 0;
+    for (char *p = t->line, *to = p; p; to = p) {
+        if (t->fields == t->field_room) {
+            const size_t room = 2 * t->field_room + 16;
+            char **more = realloc(t->field, room * sizeof *more);
+            if (!more) return false;
+            t->field = more;
+            t->field_room = room;
+        }
+        t->field[t->fields++] = to;
+        bool quoted = false;
+        for (; *p && (quoted || !strchr(",\r\n", *p)); p++) {
+            if (*p == '"' && quoted && p[1] == '"')
+                *to++ = *++p;
+            else if (*p == '"')
+                quoted = !quoted;
+            else
+                *to++ = *p;
+        }
+        const bool more = *p == ',';
+        *to = '\0';
+        p = more ? p + 1 : NULL;
+    }
+    return true;
+}
+
+static int bad_table(const struct table *t, const char *what)
+{
+    say_error("%s: line %zu: %s", t->path, t->number, what);
+    return EXIT_DATA;
+}
+
+struct words { /* sorted, each once */
+    char **word;
+    size_t count, room;
+};
+
+static bool find_word(const struct words *w, const char *word, size_t *at)
+{
+    size_t low = 0, high = w->count;
+    while (low < high) {
+        const size_t mid = (low + high) / 2;
+        const int order = strcmp(w->word[mid], word);
+        if (order == 0) {
+            *at = mid;
+            return true;
+        }
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *at = low;
+    return false;
+}
+
+static bool add_word(struct words *w, const char *word)
+{
+    size_t at;
+    if (find_word(w, word, &at)) return true;
+    if (w->count == w->room) {
+        const size_t room = 2 * w->room + 64;
+        char **more = realloc(w->word, room * sizeof *more);
+        if (!more) return false;
+        w->word = more;
+        w->room = room;
+    }
+    char *copy = strdup(word);
+    if (!copy) return false;
+    memmove(w->word + at + 1, w->word + at, (w->count - at) * sizeof *w->word);
+    w->word[at] = copy;
+    w->count++;
+    return true;
+}
+
+struct columns {
+    size_t path, label, prediction, probability, count;
+    size_t *class; /* column of each class; NULL: answers only */
+    bool several;  /* labels */
+};
+
+static size_t column(const struct table *t, const char *name)
+{
+    size_t at = 0;
+    while (at < t->fields && strcmp(t->field[at], name) != 0) at++;
+    return at;
+}
+
+static bool is_class(const struct table *t, size_t i)
+{
+    static const char *const ours[] = {"path", "label", "loss", "prediction", "probability"};
+    for (size_t k = 0; k < sizeof ours / sizeof *ours; k++)
+        if (strcmp(t->field[i], ours[k]) == 0) return false;
+    return true;
+}
+
+static int read_head(struct table *t, struct columns *c, struct words *classes)
+{
+    if (!next_record(t)) return bad_table(t, "no head");
+    *c = (struct columns){.path = column(t, "path"),
+                          .label = column(t, "label"),
+                          .prediction = column(t, "prediction"),
+                          .probability = column(t, "probability"),
+                          .count = t->fields};
+    if (c->path == t->fields || c->label == t->fields)
+        return bad_table(t, "the head needs path and label");
+    if (c->prediction < t->fields) return EXIT_DONE;
+    for (size_t i = 0; i < t->fields; i++)
+        if (is_class(t, i) && !add_word(classes, t->field[i])) return EXIT_LIMIT;
+    if (classes->count < 2) return bad_table(t, "the head needs prediction, or a column a class");
+    c->class = calloc(classes->count, sizeof *c->class);
+    for (size_t i = 0, at; c->class && i < t->fields; i++)
+        if (is_class(t, i) && find_word(classes, t->field[i], &at)) c->class[at] = i;
+    return c->class ? EXIT_DONE : EXIT_LIMIT;
+}
+
+/* The classes of answers alone are the words there are. */
+static int read_classes(struct table *t, struct columns *c, struct words *classes)
+{
+    while (next_record(t)) {
+        if (t->fields != c->count) return bad_table(t, "more or fewer fields than the head");
+        if (strchr(t->field[c->label], '|')) c->several = true;
+        if (c->class) continue;
+        if (!add_word(classes, t->field[c->label]) || !add_word(classes, t->field[c->prediction]))
+            return EXIT_LIMIT;
+    }
+    return classes->count ? EXIT_DONE : bad_table(t, "no rows");
+}
+
+static int read_number(const struct table *t, const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return *text && !*end ? EXIT_DONE : bad_table(t, "a number is expected");
+}
+
+struct filling {
+    struct table *t;
+    const struct columns *c;
+    const struct words *classes;
+    double *score;
+    int32_t *extra;
+    size_t rows, room;
+};
+
+static int read_labels(const struct filling *f, xc_scores_row *row)
+{
+    char *next = f->t->field[f->c->label];
+    size_t at;
+    for (int k = 0; next; k++) {
+        char *word = next;
+        next = f->c->several ? strchr(word, '|') : NULL;
+        if (next) *next++ = '\0';
+        if (!find_word(f->classes, word, &at)) {
+            say_error("%s: line %zu: \"%s\" is not a class of the head", f->t->path, f->t->number,
+                      word);
+            return EXIT_DATA;
+        }
+        if (k == 0) row->label = (uint32_t)at;
+        if (k > (int)f->classes->count) return bad_table(f->t, "a label stands twice");
+        if (k > 0) f->extra[row->extra_count++] = (int32_t)at;
+    }
+    row->extra = f->extra;
+    return EXIT_DONE;
+}
+
+static int read_scores(const struct filling *f, xc_scores_row *row)
+{
+    size_t at;
+    int code = EXIT_DONE;
+    if (!f->c->class) {
+        row->probability = NAN;
+        if (f->c->probability < f->c->count)
+            code = read_number(f->t, f->t->field[f->c->probability], &row->probability);
+        find_word(f->classes, f->t->field[f->c->prediction], &at);
+        row->answer = (uint32_t)at;
+        return code;
+    }
+    for (size_t i = 0; i < f->classes->count && code == EXIT_DONE; i++)
+        code = read_number(f->t, f->t->field[f->c->class[i]], &f->score[i]);
+    row->score = f->score;
+    return code;
+}
+
+/* Probabilities, or scores before the softmax? The first row says. */
+static xc_scores_kind kind_of(const struct filling *f)
+{
+    double sum = 0;
+    if (!f->c->class) return XC_SCORES_ANSWERS;
+    for (size_t i = 0; i < f->classes->count; i++) {
+        if (f->score[i] < 0 || f->score[i] > 1) return XC_SCORES_LOGITS;
+        sum += f->score[i];
+    }
+    return f->c->several || fabs(sum - 1) < 0.01 ? XC_SCORES_PROBABILITIES : XC_SCORES_LOGITS;
+}
+
+static int keep_row(struct eval *e, struct filling *f)
+{
+    xc_scores_row row = {.id = f->rows};
+    int code = read_labels(f, &row);
+    if (code == EXIT_DONE) code = read_scores(f, &row);
+    if (code != EXIT_DONE) return code;
+    xc_scores **scores = &e->model[0].scores;
+    if (!*scores) {
+        xc_scores_opts opts = XC_SCORES_OPTS_INIT;
+        opts.classes = (uint32_t)f->classes->count;
+        opts.multi_label = f->c->several;
+        opts.kind = kind_of(f);
+        opts.folder = getenv("TMPDIR");
+        if (xc_scores_new(&opts, scores) != XC_OK) return say_status(XC_ERR_MEMORY, EXIT_LIMIT);
+    }
+    if (f->rows == f->room) {
+        const size_t room = 2 * f->room + 1024;
+        char **more = realloc(e->path, room * sizeof *more);
+        if (!more) return EXIT_LIMIT;
+        e->path = more;
+        f->room = room;
+    }
+    e->path[f->rows] = strdup(f->t->field[f->c->path]);
+    if (!e->path[f->rows++]) return EXIT_LIMIT;
+    const xc_status status = xc_scores_add(*scores, &row);
+    if (status == XC_OK) return EXIT_DONE;
+    say_error("%s: line %zu: %s", f->t->path, f->t->number, xc_error());
+    return EXIT_DATA;
+}
+
+static int read_rows(struct eval *e, struct table *t, const struct columns *c,
+                     const struct words *classes)
+{
+    struct filling f = {.t = t, .c = c, .classes = classes};
+    f.score = calloc(classes->count, sizeof *f.score);
+    f.extra = calloc(classes->count + 1, sizeof *f.extra);
+    int code = f.score && f.extra ? EXIT_DONE : EXIT_LIMIT;
+    rewind(t->file);
+    t->number = 0;
+    next_record(t);
+    while (code == EXIT_DONE && next_record(t)) code = keep_row(e, &f);
+    free(f.score);
+    free(f.extra);
+    return code;
+}
+
+int eval_read_predictions(struct eval *e, const char *file)
+{
+    struct table t = {.path = file, .file = fopen(file, "rbe")};
+    struct columns c = {0};
+    struct words classes = {0};
+    if (!t.file) {
+        say_error("%s: %s", file, strerror(errno));
+        return EXIT_DATA;
+    }
+    int code = read_head(&t, &c, &classes);
+    if (code == EXIT_DONE) code = read_classes(&t, &c, &classes);
+    if (code == EXIT_DONE) code = read_rows(e, &t, &c, &classes);
+    if (code == EXIT_LIMIT) say_error("%s: out of memory", file);
+    e->classes = (uint32_t)classes.count;
+    e->label = (const char **)classes.word; /* the words are freed with it */
+    free(c.class);
+    free(t.field);
+    free(t.line);
+    fclose(t.file);
+    return code;
+}
