@@ -289,6 +289,24 @@ static void gather_row(const struct product *p, struct place at, size_t k, int c
     to[count] = 0;
 }
 
+/* The kernel rows under a window inside the input, one piece each. */
+static void gather_pieces(const struct conv_call *call, const char *from, uint16_t *to)
+{
+    const struct window *win = &call->window;
+    const int n = win->kw * call->in.c;
+    for (int ky = 0; ky < win->kh; ky++, to += n, from += win->dy * call->in.row) {
+#ifdef __AVX512F__
+        if (n <= VL) { /* behind it come zeros, where there is room for them */
+            _mm256_storeu_si256((void *)to,
+                                _mm256_maskz_loadu_epi16(first_lanes(n), (const void *)from));
+            continue;
+        }
+#endif
+        copy_halves(to, (const uint16_t *)(const void *)from, n);
+    }
+    *to = 0;
+}
+
 /* All of it: the usual case, without divisions. */
 static void gather_whole_row(const struct product *p, struct place at, uint16_t *to)
 {
@@ -314,10 +332,17 @@ static void gather_whole_row(const struct product *p, struct place at, uint16_t 
 static void gather(const struct product *p, size_t unit, size_t rows, size_t k, int count,
                    uint16_t *to)
 {
-    const struct view *out = &p->call->out;
+    const struct conv_call *call = p->call;
+    const struct view *out = &call->out;
+    const struct window *win = &call->window;
     struct place at = place_of(out, unit);
     for (size_t i = 0; i < rows; i++, to += DEPTH_STEP) {
-        if ((size_t)count == p->depth)
+        const struct place first = {at.n, at.y * win->sy - win->pad_top,
+                                    at.x * win->sx - win->pad_left};
+        const bool inside = first.y >= 0 && first.y + (win->kh - 1) * win->dy < call->in.h;
+        if ((size_t)count == p->depth && inside && taps_are_joined(call, at))
+            gather_pieces(call, (const void *)pixel_at(&call->in, first), to);
+        else if ((size_t)count == p->depth)
             gather_whole_row(p, at, to);
         else
             gather_row(p, at, k, count, to);

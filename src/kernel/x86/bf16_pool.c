@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The largest value, or the mean, under a window or over a whole image, one vector of channels
- * after the other.
+ * after the other; the largest one of brain floats, added to brain floats, two at a time.
  */
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
@@ -21,6 +21,7 @@ struct span {
 
 static struct span clip_span(int at, int count, int step, int end)
 {
+    if (at >= 0 && at + (count - 1) * step < end) return (struct span){at, count}; /* mostly */
     const int before = at < 0 ? (step - 1 - at) / step : 0;
     const int reach = at < end ? (end - 1 - at) / step + 1 : 0;
     const int inside = (reach < count ? reach : count) - before;
@@ -89,14 +90,110 @@ INLINE void pool_pixel(const struct pool_call *call, struct place at, const bool
     for (; c < end; c += VL) pool_vectors(call, &t, at, c, 1, average, divisor);
 }
 
+static struct place next_place(struct place at, const struct view *out)
+{
+    if (++at.x < out->w) return at;
+    at.x = 0;
+    if (++at.y < out->h) return at;
+    at.y = 0;
+    at.n++;
+    return at;
+}
+
+#ifdef __AVX512BF16__
+/* Brain floats with even and odd numbers, as floats: one half is above, the other below. */
+struct floats {
+    vec even, odd;
+};
+
+INLINE struct floats widened_32(__m512i x)
+{
+    const __m512i above = _mm512_set1_epi32((int)0xffff0000);
+    return (struct floats){AS_FLOAT(_mm512_slli_epi32(x, 16)),
+                           AS_FLOAT(_mm512_and_si512(x, above))};
+}
+
+INLINE __m512i narrowed_32(struct floats v)
+{
+    const __m512i apart = (__m512i)_mm512_cvtne2ps_pbh(v.even, v.odd);
+    const __m512i turns =
+        _mm512_set_epi16(15, 31, 14, 30, 13, 29, 12, 28, 11, 27, 10, 26, 9, 25, 8, 24, 7, 23, 6, 22,
+                         5, 21, 4, 20, 3, 19, 2, 18, 1, 17, 0, 16);
+    return _mm512_permutexvar_epi16(turns, apart);
+}
+
+/* The largest of 32 channels, if none of them is NaN; false otherwise: then it matters which. */
+INLINE bool largest_32(const struct pool_call *call, const struct taps *t, struct place at, int c,
+                       __mmask32 k, struct floats *largest)
+{
+    const struct window *win = &call->window;
+    const __m512i sign = _mm512_set1_epi16((short)0x8000);
+    const struct place first = {at.n, t->y.at, t->x.at};
+    const char *row = (const char *)pixel_at(&call->in, first) + c * (ptrdiff_t)sizeof(uint16_t);
+    vec even = splat(-INFINITY), odd = even;
+    __m512i magnitude = _mm512_setzero_si512();
+    for (int i = 0; i < t->y.count; i++, row += win->dy * call->in.row) {
+        const char *tap = row;
+        for (int j = 0; j < t->x.count; j++, tap += win->dx * call->in.pixel) {
+            const __m512i x = _mm512_maskz_loadu_epi16(k, tap);
+            const struct floats v = widened_32(x);
+            even = max_of(even, v.even);
+            odd = max_of(odd, v.odd);
+            magnitude = _mm512_max_epu16(magnitude, _mm512_andnot_si512(sign, x));
+        }
+    }
+    *largest = (struct floats){even, odd};
+    return _mm512_cmpgt_epu16_mask(magnitude, _mm512_set1_epi16(0x7f80)) == 0;
+}
+
+static bool is_bf16_throughout(const struct pool_call *call)
+{
+    const struct view *addend = &call->epilogue.add;
+    return call->in.type == DTYPE_BF16 && call->out.type == DTYPE_BF16 &&
+           (!addend->data || addend->type == DTYPE_BF16);
+}
+
+INLINE void max_pixel_32(const struct pool_call *call, struct place at)
+{
+    enum { LANES_2 = 2 * VL };
+    const struct epilogue *e = &call->epilogue;
+    const struct taps t = taps_of(call, at);
+    const int end = call->out.c;
+    for (int c = 0; c < end; c += LANES_2) {
+        const __mmask32 k = end - c >= LANES_2 ? UINT32_MAX : (UINT32_C(1) << (end - c)) - 1;
+        struct floats v;
+        if (!largest_32(call, &t, at, c, k, &v)) {
+            for (int i = c; i < end && i < c + LANES_2; i += VL)
+                pool_vectors(call, &t, at, i, 1, false, zero());
+            continue;
+        }
+        if (e->add.data) {
+            const uint16_t *addend = (const uint16_t *)pixel_at(&e->add, at) + c;
+            const struct floats a = widened_32(_mm512_maskz_loadu_epi16(k, addend));
+            v = (struct floats){add(v.even, a.even), add(v.odd, a.odd)};
+        }
+        v = (struct floats){activate_vec(&e->act, v.even), activate_vec(&e->act, v.odd)};
+        _mm512_mask_storeu_epi16((uint16_t *)pixel_at(&call->out, at) + c, k, narrowed_32(v));
+    }
+}
+#endif
+
 void BF16(pool_max)(const struct pool_call *call, size_t from, size_t to)
 {
-    for (; from < to; from++) pool_pixel(call, place_of(&call->out, from), false);
+    struct place at = place_of(&call->out, from);
+#ifdef __AVX512BF16__
+    if (is_bf16_throughout(call)) {
+        for (; from < to; from++, at = next_place(at, &call->out)) max_pixel_32(call, at);
+        return;
+    }
+#endif
+    for (; from < to; from++, at = next_place(at, &call->out)) pool_pixel(call, at, false);
 }
 
 void BF16(pool_average)(const struct pool_call *call, size_t from, size_t to)
 {
-    for (; from < to; from++) pool_pixel(call, place_of(&call->out, from), true);
+    struct place at = place_of(&call->out, from);
+    for (; from < to; from++, at = next_place(at, &call->out)) pool_pixel(call, at, true);
 }
 
 /* ---- whole images ------------------------------------------------------------------------------
