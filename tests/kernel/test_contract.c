@@ -183,6 +183,45 @@ static void a_maximum_keeps_nan(void **state)
     }
 }
 
+/* Ties of zeros, infinities, subnormal numbers; here and there no number. */
+static uint16_t awkward_bf16(uint32_t *state, bool nan)
+{
+    static const uint16_t some[] = {0x0000, 0x8000, 0x0001, 0x807f, 0x3f80, 0xbf80,
+                                    0x7f7f, 0xff7f, 0x7f80, 0xff80, 0x7fc0, 0xffc1};
+    *state = *state * 1664525u + 1013904223u;
+    return some[(*state >> 16) % (nan && *state >> 24 < 16 ? 12 : *state >> 30 ? 10 : 2)];
+}
+
+/* At each level, and with channels behind the last whole vector. */
+static void a_maximum_of_bf16_is_the_plain_one(void **state)
+{
+    (void)state;
+    enum { IN = 7, OUT = 4, C = 75 };
+    static uint16_t in[IN * IN * C], addend[OUT * OUT * C], want[OUT * OUT * C], out[OUT * OUT * C];
+    const ptrdiff_t pixel = C * (ptrdiff_t)sizeof *in;
+    struct view from = {in, 1, IN, IN, C, IN * IN * pixel, IN * pixel, pixel, DTYPE_BF16};
+    struct view to = {out, 1, OUT, OUT, C, OUT * OUT * pixel, OUT * pixel, pixel, DTYPE_BF16};
+    struct pool_call call = {
+        .type = DTYPE_BF16, .in = from, .out = to, .window = {3, 3, 2, 2, 1, 1, 1, 1}};
+    uint32_t random = 1;
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < IN * IN * C; i++) in[i] = awkward_bf16(&random, round % 4 == 3);
+        for (int i = 0; i < OUT * OUT * C; i++) addend[i] = awkward_bf16(&random, false);
+        call.epilogue.add = to;
+        call.epilogue.add.data = round % 2 ? addend : NULL;
+        call.epilogue.act.kind = round % 3 ? ACT_NONE : ACT_RELU;
+        for (size_t level = 0; cpu_level(level); level++) {
+            unsigned allowed;
+            struct kernels k;
+            assert_true(cpu_level_flags(cpu_level(level), &allowed));
+            kernels_init(&k, DTYPE_BF16, cpu_flags() & allowed);
+            k.pool_max(&call, 0, OUT * OUT);
+            if (level == 0) memcpy(want, out, sizeof out);
+            assert_memory_equal(out, want, sizeof out);
+        }
+    }
+}
+
 static void a_map_may_be_in_place(void **state)
 {
     (void)state;
@@ -257,6 +296,7 @@ int main(void)
         cmocka_unit_test(padding_counts_only_when_asked),
         cmocka_unit_test(an_activation_keeps_nan),
         cmocka_unit_test(a_maximum_keeps_nan),
+        cmocka_unit_test(a_maximum_of_bf16_is_the_plain_one),
         cmocka_unit_test(a_map_may_be_in_place),
         cmocka_unit_test(softmax_bears_anything),
         cmocka_unit_test(a_peak_counts_what_it_did),

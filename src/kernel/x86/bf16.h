@@ -101,10 +101,10 @@ INLINE halves narrowed(vec v)
     const ints nearest = EPI32(srli)(EPI32(add)(EPI32(add)(bits_of(v), half), odd), 16);
     const ints sign = EPI32(slli)(EPI32(srli)(upper, 15), 15);
     const ints magnitude = EPI32(sub)(upper, sign);
-    const ints quiet = EPI32(add)(EPI32(add)(sign, EPI32(set1)(0x7f80)), EPI32(set1)(0x40));
     const choice nan = is_nan(v), tiny = less(AS_FLOAT(magnitude), AS_FLOAT(EPI32(set1)(0x80)));
     vec r = choose(tiny, AS_FLOAT(sign), AS_FLOAT(nearest));
-    return lower_halves(bits_of(choose(nan, AS_FLOAT(quiet), r)));
+    const vec quiet = PS(or)(AS_FLOAT(upper), AS_FLOAT(EPI32(set1)(0x40)));
+    return lower_halves(bits_of(choose(nan, quiet, r)));
 #endif
 }
 
