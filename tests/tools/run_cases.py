@@ -3,21 +3,22 @@
 """Runs transcripts of the command and compares every byte.
 
 A case file holds blocks:   $ COMMAND            run by sh in an empty folder; `xception` is the command
+                            % COMMAND            the same on a terminal: 100 columns, stdin too
                             expected output      stdout and stderr in the order written
                             => EXIT CODE
 "..." inside an expected line stands for anything, a line "..." alone for any number of lines.
 $SHARED is the folder of optional data; a block whose command names a missing $SHARED/... path is
 skipped, and so is every later one that names a model file which the skipped one would have made.
 """
-import glob, os, re, subprocess, sys, tempfile
+import fcntl, glob, os, pty, re, struct, subprocess, sys, tempfile, termios
 
 
 def blocks(path):
     command, expected = None, []
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         line = line.rstrip("\n")
-        if line.startswith("$ "):
-            command, expected, start = line[2:], [], number
+        if line.startswith(("$ ", "% ")):
+            command, expected, start = line, [], number
         elif line.startswith("=> ") and command is not None:
             yield start, command, expected, int(line[3:])
             command = None
@@ -43,6 +44,32 @@ def matches(expected, got):
     return re.fullmatch(pattern, got) is not None
 
 
+def on_terminal(command, folder, environment):
+    """Exit status and what a terminal got, without returns: lines that were drawn over stay."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvpe("sh", ["sh", "-c", command], environment)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    got = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # the last process that had it open has ended
+            break
+        if not piece:
+            break
+        got += piece
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), got.replace(b"\r\n", b"\n")
+
+
+def in_pipe(command, folder, environment):
+    done = subprocess.run(["sh", "-c", command], cwd=folder, env=environment, timeout=300,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout
+
+
 def main():
     binary, shared, *paths = sys.argv[1:]
     shared = os.path.abspath(shared)
@@ -58,16 +85,15 @@ def main():
                 if absent(command, shared, unmade):
                     skipped += 1
                     continue
-                done = subprocess.run(["sh", "-c", command], cwd=os.path.join(folder, "work"),
-                                      env=environment, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-                got = done.stdout.decode("utf-8", "replace")
+                run = on_terminal if command[0] == "%" else in_pipe
+                status, got = run(command[2:], os.path.join(folder, "work"), environment)
+                got = got.decode("utf-8", "replace")
                 ran += 1
-                if done.returncode == code and matches(expected, got):
+                if status == code and matches(expected, got):
                     continue
                 failed += 1
-                print(f"{path}:{line}: $ {command}\n--- expected (=> {code})\n" +
-                      "\n".join(expected) + f"\n--- got (=> {done.returncode})\n{got}")
+                print(f"{path}:{line}: {command}\n--- expected (=> {code})\n" +
+                      "\n".join(expected) + f"\n--- got (=> {status})\n{got}")
     print(f"{ran - failed} passed, {failed} failed, {skipped} skipped: ../shared is absent"
           if skipped else f"{ran - failed} passed, {failed} failed")
     return 1 if failed or not ran else 0
