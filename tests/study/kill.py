@@ -5,21 +5,10 @@ unbroken one, byte for byte? Times are left out (--no-times). kill.py COMMAND [S
 """
 import os, random, signal, subprocess, sys, tempfile, time
 
+import pictures
+
 ARCH = "xception,stem-stride=1,stem=4/8,entry=8/16,middle=1,exit=16/24/32"
 REPORTS = ("report.html", "report.json", "report.csv")
-
-
-def pictures(folder):
-    noise = random.Random(1)
-    for split, count in (("train", 40), ("test", 20)):
-        for channel, name in enumerate(("red", "green")):
-            os.makedirs(f"{folder}/{split}/{name}")
-            for i in range(count):
-                pixels = bytearray(noise.randrange(200) for _ in range(16 * 16 * 3))
-                for at in range(channel, len(pixels), 3):
-                    pixels[at] += 40
-                with open(f"{folder}/{split}/{name}/{i}.ppm", "wb") as f:
-                    f.write(b"P6 16 16 255\n" + pixels)
 
 
 def start(binary, folder, out):
@@ -39,7 +28,7 @@ def main():
     print("seed", seed)
     luck = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        pictures(f"{folder}/set")
+        pictures.make(f"{folder}/set", 27, 14)
         begin = time.monotonic()
         whole = start(binary, folder, f"{folder}/whole")
         text = whole.communicate()[0].decode()

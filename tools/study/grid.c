@@ -81,8 +81,6 @@ static xc_status add(const struct grid *g, const struct wish *w)
         if (same_arm(&p->arm[i], info->arch, w->mosaics, w->ema)) same = &p->arm[i];
     if (same) {
         same->presets |= w->presets;
-    } else if (!info->classifies) {
-        status = refuse(g->why, XC_ERR_ARGUMENT, "%s: gives features or maps, no classes", w->spec);
     } else if (p->arms == STUDY_ARMS) {
         status = refuse(g->why, XC_ERR_LIMIT, "more than %d networks in one study", STUDY_ARMS);
     } else {

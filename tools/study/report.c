@@ -253,12 +253,12 @@ static void write_csv(const struct report *r, struct page *p, bool times)
 
 enum file { FILE_JSON, FILE_CSV, FILE_TIMES, FILE_PAGE, FILES };
 
-static void write_one(const struct report *r, enum file file, struct page *p)
+static void write_one(const struct report *r, const char *study, enum file file, struct page *p)
 {
     if (file == FILE_JSON)
         write_json(r, p);
     else if (file == FILE_PAGE)
-        report_page(r, p);
+        report_page(r, study, p);
     else
         write_csv(r, p, file == FILE_TIMES);
 }
@@ -275,7 +275,7 @@ xc_status report_write(const struct report *r, const char *study, struct why *wh
             free(path);
             continue;
         }
-        write_one(r, (enum file)i, &page);
+        write_one(r, study, (enum file)i, &page);
         status = path && !page.failed ? refuse_as(why, page_save(&page, path))
                                       : refuse(why, XC_ERR_MEMORY, "out of memory");
         page_free(&page);

@@ -32,6 +32,6 @@ xc_status report_write(const struct report *r, const char *study, struct why *wh
 /* Mean epochs (seconds) until a top-1 is reached, over an arm's seeds; NaN: some never did. */
 double report_reach(const struct report *r, uint32_t arm, double goal, bool seconds);
 /* report_page.c */
-void report_page(const struct report *r, struct page *p);
+void report_page(const struct report *r, const char *study, struct page *p);
 
 #endif

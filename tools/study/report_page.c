@@ -10,6 +10,8 @@
 
 #include "report.h"
 
+#define SHEET_MOST ((size_t)4 << 20)
+
 /* ---- numbers -----------------------------------------------------------------------------------
  */
 
@@ -80,7 +82,7 @@ static void judged_difference(struct page *p, const struct judged *j)
 static void verdict_row(struct page *p, const struct judged *j)
 {
     const struct finding *f = j->finding;
-    put(p, "<tr><td>");
+    put(p, "<tr><td style=\"min-width:13rem\">");
     put_text(p, f->text);
     put(p, "<br><span class=\"note\">paper: ");
     put_text(p, f->paper);
@@ -447,6 +449,31 @@ static void method(struct page *p, const struct report *r)
     put(p, "</ul></details>\n");
 }
 
+/* What the networks saw of their first pictures: the sheet of the first finished run. */
+static void put_sheet(struct page *p, const struct report *r, const char *study, bool mosaics)
+{
+    for (uint32_t i = 0; i < plan_cells(r->plan); i++) {
+        struct why ignored;
+        char *png = NULL;
+        size_t size = 0;
+        if (plan_cell(r->plan, i, NULL)->mosaics != mosaics || !r->results->cell[i].done) continue;
+        char *folder = cell_folder(r->plan, study, i);
+        char *path = folder ? join(folder, "batch-train.png") : NULL;
+        if (path && read_file(path, SHEET_MOST, &png, &size, &ignored) == XC_OK) {
+            put(p, "<figure><img alt=\"%s\" src=\"",
+                mosaics ? "mosaics of one to four pictures" : "training pictures");
+            put_data(p, "image/png", png, size);
+            put(p,
+                "\"><figcaption>%s, as the networks see them: augmented.</figcaption></figure>\n",
+                mosaics ? "Mosaics" : "Training pictures");
+        }
+        free(png);
+        free(path);
+        free(folder);
+        return;
+    }
+}
+
 /* ---- the page ----------------------------------------------------------------------------------
  */
 
@@ -466,7 +493,7 @@ static void cards(struct page *p, const struct report *r)
     put(p, "</div>\n");
 }
 
-void report_page(const struct report *r, struct page *p)
+void report_page(const struct report *r, const char *study, struct page *p)
 {
     const struct plan *plan = r->plan;
     const char *name = strrchr(plan->data, '/');
@@ -483,5 +510,9 @@ void report_page(const struct report *r, struct page *p)
     comparisons(p, r);
     failures(p, r);
     method(p, r);
+    put(p, "<div class=\"row\">\n");
+    put_sheet(p, r, study, false);
+    put_sheet(p, r, study, true);
+    put(p, "</div>\n");
     page_end(p);
 }

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A cell that crashes is reported and the others go on; a study that is stopped by Ctrl-C keeps its
+finished cells and goes on. crash.py COMMAND"""
+import json, os, signal, subprocess, sys, tempfile, time
+
+import pictures
+
+ARCH = "xception,stem-stride=1,stem=4/8,entry=8/16,middle=1,exit=16/24/32"
+
+
+def start(binary, folder, *words):
+    return subprocess.Popen([binary, "study", "-o", f"{folder}/s", *words], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def child_of(pid):
+    """The process of the cell that runs now, and its number."""
+    while True:
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                parent = open(f"/proc/{name}/stat").read().rsplit(")", 1)[1].split()[1]
+                words = open(f"/proc/{name}/cmdline").read().split("\0")
+            except OSError:
+                continue
+            if int(parent) == pid and "--cell" in words:
+                return int(name), int(words[words.index("--cell") + 1])
+        time.sleep(0.002)
+
+
+def check(what, ok, text=""):
+    if not ok:
+        print(f"wrong: {what}\n{text}")
+        sys.exit(1)
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        pictures.make(f"{folder}/set", 20, 10)
+        given = ("--data", f"{folder}/set", "--arch", ARCH, "--axis", "act=none/relu", "--epochs",
+                 "40", "--repeat", "2", "--batch", "4", "--no-times", "--threads", "1")
+        study = start(binary, folder, *given)
+        victim, number = child_of(study.pid)
+        os.kill(victim, signal.SIGSEGV)
+        out, err = study.communicate()
+        check("exit code of a study with a crashed cell", study.returncode == 1, err)
+        check("the sentence", "ended by signal 11" in err, err)
+        report = json.load(open(f"{folder}/s/report.json"))
+        check("three cells are done", report["done"] == 3 and report["failed"] == 1, out)
+        failed = [c.get("failed", "") for n in report["networks"] for c in n["cells"]]
+        check("the report says why", sum("signal 11" in f for f in failed) == 1)
+        check("so does the page", "signal 11" in open(f"{folder}/s/report.html").read())
+
+        study = start(binary, folder)  # the crashed one again, stopped in its middle
+        again, cell = child_of(study.pid)
+        check("only the crashed cell runs again", cell == number)
+        time.sleep(0.3)
+        study.send_signal(signal.SIGINT)
+        out, err = study.communicate()
+        check("Ctrl-C ends with 130, or it was done before", study.returncode in (130, 0), err)
+        if study.returncode == 130:
+            check("how to go on is said", f"go on with: xception study -o {folder}/s" in err, err)
+            check("finished cells are kept",
+                  sum("predictions.bin" in f for _, _, f in os.walk(f"{folder}/s/cells")) == 3)
+        study = start(binary, folder, *given)
+        out, err = study.communicate()
+        check("the study ends", study.returncode == 0, err)
+        report = json.load(open(f"{folder}/s/report.json"))
+        check("all cells are done", report["done"] == 4 and report["failed"] == 0, out)
+
+        first, second = start(binary, folder, "-q"), None
+        first.communicate()
+        for name in os.listdir(f"{folder}/s/cells"):
+            os.remove(f"{folder}/s/cells/{name}/predictions.bin")
+        first = start(binary, folder, "-q")
+        child_of(first.pid)
+        second = start(binary, folder, "-q")
+        out, err = second.communicate()
+        check("two at once", second.returncode == 6 and "another process works on" in err, err)
+        first.communicate()
+        check("the first one ends", first.returncode == 0)
+    print("good")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
