@@ -165,3 +165,45 @@ xc_status picture_load(const char *path, xc_image **out)
     if (strcmp(path, "-") == 0) return load_stdin(out);
     return xc_image_load(path, NULL, out);
 }
+
+static void *load_ahead(void *user)
+{
+    struct ahead *a = user;
+    a->image = NULL;
+    a->status = picture_load(a->path[a->at], &a->image);
+    snprintf(a->why, sizeof a->why, "%s", a->status == XC_OK ? "" : xc_error());
+    return NULL;
+}
+
+static void start_ahead(struct ahead *a)
+{
+    if (a->at >= a->count) return;
+    a->started = pthread_create(&a->thread, NULL, load_ahead, a) == 0;
+    if (!a->started) load_ahead(a);
+}
+
+void ahead_begin(struct ahead *a, char *const *path, size_t count)
+{
+    *a = (struct ahead){.path = path, .count = count};
+    start_ahead(a);
+}
+
+xc_status ahead_take(struct ahead *a, xc_image **out, char why[512])
+{
+    if (a->started) pthread_join(a->thread, NULL);
+    a->started = false;
+    const xc_status status = a->status;
+    *out = a->image;
+    a->image = NULL;
+    memcpy(why, a->why, sizeof a->why);
+    a->at++;
+    start_ahead(a);
+    return status;
+}
+
+void ahead_end(struct ahead *a)
+{
+    if (a->started) pthread_join(a->thread, NULL);
+    xc_image_free(a->image);
+    *a = (struct ahead){0};
+}

@@ -7,6 +7,7 @@
 #ifndef TOOL_PICTURES_H
 #define TOOL_PICTURES_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <xception.h>
@@ -24,5 +25,21 @@ void pictures_free(struct pictures *p);
 
 /* xc_image_load, or all of stdin for "-". */
 xc_status picture_load(const char *path, xc_image **out);
+
+/* Pictures in their order, each decoded by a thread of its own while the one before is looked at.
+ */
+struct ahead {
+    char *const *path;
+    size_t count, at; /* at: the one in hand */
+    bool started;
+    pthread_t thread;
+    xc_image *image;
+    xc_status status;
+    char why[512]; /* the sentence, when status is not XC_OK */
+};
+void ahead_begin(struct ahead *a, char *const *path, size_t count);
+/* The next picture, NULL when it cannot be read; at most count times. */
+xc_status ahead_take(struct ahead *a, xc_image **out, char why[512]);
+void ahead_end(struct ahead *a);
 
 #endif

@@ -37,7 +37,9 @@ struct job {
     xc_model *model;
     enum format format;
     bool logits, terminal;
-    bool unknown; /* the picture shows none of the classes, says the model's decision */
+    struct ahead ahead;
+    char why[512]; /* the sentence about a picture that failed */
+    bool unknown;  /* the picture shows none of the classes, says the model's decision */
     uint32_t k;
     xc_answer *answer;   /* k */
     float *logit;        /* classes */
@@ -163,7 +165,7 @@ static void print_bad_json(const struct job *job, const char *path)
 {
     start_json(job, path);
     fputs(",\"ok\":false,\"error\":", stdout);
-    emit_string(xc_error());
+    emit_string(job->why);
     fputs(job->format == FORMAT_JSON ? "}" : "}\n", stdout);
 }
 
@@ -175,12 +177,12 @@ static double now_ms(void)
 }
 
 /* The library's sentence may or may not name the file already. */
-static void say_bad_picture(const char *path, xc_status status)
+static void say_bad_picture(const struct job *job, const char *path, xc_status status)
 {
-    if (strstr(xc_error(), path))
-        say_status(status, EXIT_DATA);
+    if (strstr(job->why, path))
+        say_error("%s [%s]", job->why, xc_status_id(status));
     else
-        say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
+        say_error("%s: %s [%s]", path, job->why, xc_status_id(status));
 }
 
 static xc_status classify(struct job *job, const char *path)
@@ -188,12 +190,14 @@ static xc_status classify(struct job *job, const char *path)
     xc_image *image = NULL;
     size_t written;
     double start = now_ms();
-    xc_status status = picture_load(path, &image);
+    xc_status status = ahead_take(&job->ahead, &image, job->why);
+    const bool loaded = status == XC_OK;
     if (status == XC_OK)
         status = xc_classify(job->session, (const xc_image *const *)&image, 1, job->k, job->answer);
     if (status == XC_OK && job->logits)
         status = xc_session_read(job->session, "logits", job->logit, job->info->classes, &written);
     xc_image_free(image);
+    if (loaded && status != XC_OK) snprintf(job->why, sizeof job->why, "%s", xc_error());
     if (status != XC_OK) return status;
     job->unknown = xc_session_unknown(job->session, 0);
     if (job->format == FORMAT_TEXT)
@@ -211,19 +215,22 @@ static int classify_all(struct job *job, const struct args *args, const struct p
     bool stop = policy && strcmp(policy, "stop") == 0;
     bool json = job->format == FORMAT_JSON || job->format == FORMAT_JSONL, memory = false;
     if (job->format == FORMAT_CSV || job->format == FORMAT_TSV) print_head(job);
+    ahead_begin(&job->ahead, pictures->path, pictures->count);
     for (size_t i = 0; i < pictures->count; i++) {
         xc_status status = classify(job, pictures->path[i]);
         if (status == XC_OK) {
             job->done++;
-            if (fflush(stdout) != 0) return EXIT_LIMIT;
-            continue;
+            if (fflush(stdout) == 0) continue;
+            ahead_end(&job->ahead);
+            return EXIT_LIMIT;
         }
-        say_bad_picture(pictures->path[i], status);
+        say_bad_picture(job, pictures->path[i], status);
         if (json) print_bad_json(job, pictures->path[i]);
         job->failed++;
         memory = status == XC_ERR_MEMORY;
         if (stop || memory) break;
     }
+    ahead_end(&job->ahead);
     if (job->format == FORMAT_JSON) puts("\n]");
     if (job->failed && stop && job->failed + job->done < pictures->count)
         say_hint("use --on-bad-image=skip to go on with the others");

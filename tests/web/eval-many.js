@@ -1,0 +1,23 @@
+// A thousand classes: the canvas answers to the mouse, the list can be searched.
+const bad = [];
+const canvas = document.getElementById('matrix'), box = canvas.getBoundingClientRect();
+const at = c => ({clientX: box.left + (c + 0.5) / 1000 * box.width, clientY: box.top + (c + 0.5) / 1000 * box.height});
+canvas.dispatchEvent(new MouseEvent('mousemove', at(500)));
+const tip = document.getElementById('tip').textContent, behind = document.getElementById('behind');
+if (!/^class 0(49|50)\d \u2192 class 0(49|50)\d: \d+ of \d+$/.test(tip)) bad.push(`hover says "${tip}"`);
+canvas.dispatchEvent(new MouseEvent('click', at(500)));
+if (!behind.textContent.startsWith(tip.split(':')[0])) bad.push('a click on the matrix shows another pair than hover');
+const find = document.getElementById('find'), pairs = document.getElementById('pairs');
+if (pairs.childElementCount !== 200) bad.push(`${pairs.childElementCount} pairs`);
+find.value = 'class 0123';
+find.dispatchEvent(new Event('input'));
+if (![...pairs.children].every(b => b.textContent.includes('class 0123'))) bad.push('the search finds others');
+pairs.firstElementChild.click();
+if (!behind.querySelector('figcaption').textContent.includes('val/')) bad.push('no path behind a pair');
+find.value = 'nothing is called so';
+find.dispatchEvent(new Event('input'));
+if (!pairs.querySelector('.note')) bad.push('a search without result says nothing');
+const start = performance.now();
+document.querySelector('table.sortable').tHead.rows[0].cells[2].click();
+if (performance.now() - start > 5000) bad.push('sorting takes longer than 5 s');
+return bad;
