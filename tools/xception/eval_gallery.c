@@ -93,8 +93,9 @@ void eval_put_gallery(struct page *p, const struct eval *e)
     int shown = 0, missing = 0;
     put(p,
         "<h2>The worst mistakes</h2>\n<p class=\"note\">Sure and wrong, the worst first.%s</p>\n"
-        "<div class=\"gallery worst\">\n",
-        explainer ? " Beside each picture, lit up: what spoke for the answer (Grad-CAM)." : "");
+        "<div class=\"gallery worst%s\">\n",
+        explainer ? " Beside each picture, lit up: what spoke for the answer (Grad-CAM)." : "",
+        explainer ? " two" : "");
     bar_begin(&bar, arg_on(e->args, "quiet"));
     for (uint64_t i = 0; i < e->worst.count && shown < WORST && missing < MOST_MISSING; i++) {
         xc_scored s;
@@ -262,10 +263,11 @@ static const char style[] =
     "font-variant-numeric:tabular-nums}#pairs span{overflow-wrap:anywhere}"
     "#behind{min-height:2rem}#behind .gallery{grid-template-columns:repeat(auto-fill,minmax("
     "7rem,1fr))}#behind figcaption,.worst figcaption{overflow-wrap:anywhere;line-height:1.35;"
-    "margin-top:.3rem}.gallery.worst{grid-template-columns:repeat(auto-fill,minmax(min(17rem,"
+    "margin-top:.3rem}.gallery.two{grid-template-columns:repeat(auto-fill,minmax(min(17rem,"
     "100%),1fr))}.pair{display:flex;gap:.3rem}.pair img{flex:1 1 0;min-width:0;width:50%;"
     "height:11rem;object-fit:cover}"
-    ".tall{max-height:34rem;overflow:auto}.tall thead th{position:sticky;top:0;"
+    ".tall{max-height:34rem;overflow:auto}.tall td:first-child{min-width:7rem}.tall thead "
+    "th{position:sticky;top:0;"
     "background:var(--paper)}.facts th{white-space:nowrap}.facts td{overflow-wrap:anywhere}"
     "</style>\n";
 
