@@ -616,8 +616,9 @@ typedef struct xc_train_progress {
     double images_per_second;
     double val_loss, val_top1, val_top5;
     bool is_best;
-    double best_top1; /* on val; -1: none yet. Among equals the loss decides which epoch is best,
-                       * and with several labels a picture the loss alone */
+    uint64_t unreadable; /* DONE: pictures that could not be read; bad.txt lists them */
+    double best_top1;    /* on val; -1: none yet. Among equals the loss decides which epoch is best,
+                          * and with several labels a picture the loss alone */
     uint32_t best_epoch;
 } xc_train_progress;
 /* From the calling thread, after every step; false: save and stop, with XC_ERR_CANCELLED. */
@@ -665,6 +666,8 @@ typedef struct xc_train_opts {
     uint32_t until;          /* end after this epoch, to go on with xc_train_resume; 0 = all */
     uint32_t decode_threads; /* 0 = 2 */
     uint64_t cache_bytes;    /* of pictures that stay in memory; 0 = none */
+    bool stop_on_bad;        /* a picture that cannot be read ends the run; else it is left out, and
+                              * listed in bad.txt */
     double save_seconds;     /* between two checkpoints; 0 = after every step */
     const char *command;     /* for args.json: what the user typed */
     xc_train_fn *progress;   /* NULL = nobody */
@@ -680,7 +683,7 @@ typedef struct xc_train_opts {
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
-            -1, -1, 0, 0, 0, 0, 600, NULL, NULL, NULL, NULL, false, NULL, 0                        \
+            -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, false, NULL, 0                 \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder

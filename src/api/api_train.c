@@ -100,6 +100,7 @@ static xc_status read_opts(const xc_context *context, const xc_train_opts *from,
                              .folder = o->folder,
                              .save_seconds = o->save_seconds,
                              .cache_bytes = (size_t)o->cache_bytes,
+                             .stop_on_bad = o->stop_on_bad,
                              .until = o->until,
                              .progress = o->progress,
                              .user = o->user};

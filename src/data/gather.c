@@ -151,6 +151,18 @@ static bool all_numbers(const struct words *w)
     return words_count(w) > 0;
 }
 
+/* Labels that are all whole numbers, but not all of them class numbers: one that is none. */
+static const char *out_of_range(const struct words *w)
+{
+    const char *none = NULL;
+    for (int32_t i = 0; i < words_count(w); i++) {
+        const char *word = words_at(w, i), *digits = word + (*word == '-');
+        if (!*digits || digits[strspn(digits, "0123456789")]) return NULL;
+        if (!none && number_of(word) < 0) none = word;
+    }
+    return none;
+}
+
 struct ranked {
     const char *word;
     int32_t from;
@@ -253,6 +265,10 @@ static xc_status choose_classes(struct gather *g, int32_t *class_of, struct erro
     bool given = g->opts->class_name != NULL, numbers = g->numbers && all_numbers(g->word);
     int32_t words = words_count(g->word);
     int32_t classes = given ? g->opts->classes : numbers ? largest_number(g->word) + 1 : words;
+    const char *wrong = g->numbers && !given ? out_of_range(g->word) : NULL;
+    if (wrong)
+        return fail(err, XC_ERR_FORMAT, "label %s is out of range: class numbers are 0 to %d",
+                    wrong, DATASET_MAX_CLASSES - 1);
     if (classes < 1 || classes > DATASET_MAX_CLASSES)
         return fail(err, XC_ERR_LIMIT, "%d classes, at most %d", classes, DATASET_MAX_CLASSES);
     d->class_name = calloc((size_t)classes, sizeof *d->class_name);

@@ -302,6 +302,7 @@ static xc_status finish(struct run *r, const char *reason, struct error *err)
              r->saving, spent, 100 * r->saving / fmax(spent, 1e-9));
     xc_train_progress p = progress_of(r, XC_TRAIN_DONE);
     p.note = words;
+    p.unreadable = files_bad(r->s.trainer);
     note(r, words);
     tell(r, &p);
     return XC_OK;
@@ -371,6 +372,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
                              .class_weight = s->class_weight,
                              .keep = keeping(r),
                              .threads = r->o->threads,
+                             .stop_on_bad = r->o->stop_on_bad,
                              .cache_bytes = r->o->cache_bytes};
     TRY(settings_check(&s->settings, err));
     TRY(dataset_trainable(s->data, err));
@@ -439,6 +441,7 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
                              .data = data,
                              .keep = keeping(r),
                              .threads = r->o->threads,
+                             .stop_on_bad = r->o->stop_on_bad,
                              .cache_bytes = r->o->cache_bytes};
     char *path = files_path(r->o->folder, "args.json");
     r->args = strdup(state_args(f));

@@ -29,6 +29,7 @@ struct run_opts {
     double save_seconds; /* between two states; 0: after every step */
     int threads;         /* that decode pictures */
     size_t cache_bytes;  /* for pictures that stay in memory */
+    bool stop_on_bad;    /* a picture that cannot be read ends it; else bad.txt lists it */
     uint32_t until;      /* end behind this epoch as if it were the last, to go on later; 0: no */
     struct keep_opts keep;
     xc_train_fn *progress;

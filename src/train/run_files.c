@@ -54,6 +54,15 @@ static xc_status write_sheet(const struct trainer *t, uint8_t split, const char 
     return status;
 }
 
+uint64_t files_bad(const struct trainer *t)
+{
+    const struct feed *feed[] = {t->train, t->val};
+    uint64_t count = 0;
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; feed[k] && feed_bad(feed[k], i); i++) count++;
+    return count;
+}
+
 static xc_status write_bad(const struct trainer *t, const char *path, struct error *err)
 {
     struct text text = {0};

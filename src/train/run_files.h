@@ -12,6 +12,8 @@
 char *files_path(const char *folder, const char *name);
 XC_NODISCARD xc_status files_write(const char *path, const void *data, size_t size,
                                    struct error *err);
+/* How many pictures could not be read so far? */
+uint64_t files_bad(const struct trainer *t);
 /* args.json and the sheets of what the network sees, before the first step. */
 XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
                                    struct error *err);

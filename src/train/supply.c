@@ -19,6 +19,7 @@ static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augm
     struct loader_opts o = {.split = split,
                             .shuffle = !ordered,
                             .drop_last = !ordered,
+                            .stop_on_bad = t->stop_on_bad,
                             .batch = t->s.batch,
                             .h = g->input.h,
                             .w = g->input.w,

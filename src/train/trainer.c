@@ -117,6 +117,7 @@ xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, str
     t->data = opts->data;
     t->model = opts->model;
     t->cache_bytes = opts->cache_bytes;
+    t->stop_on_bad = opts->stop_on_bad;
     t->lr_scale = 1;
     t->s = opts->settings;
     t->keep = opts->keep;
@@ -197,6 +198,17 @@ static const char *first_wrong(const struct trainer *t, const float *block)
     return NULL;
 }
 
+/* Batch norm divides an infinite map by its infinite spread: the loss does not see it. */
+static bool statistics_finite(const struct trainer *t)
+{
+    const struct param_table *table = &t->g->param;
+    for (int i = 0; i < table->count; i++)
+        if (!param_trainable(&table->at[i]) &&
+            !all_finite(t->weights + table->at[i].offset, table->at[i].count))
+            return false;
+    return true;
+}
+
 /* Moving statistics come from what flows through the network, so the first layer whose statistics
  * went bad is the first one that saw it. */
 static xc_status name_wrong(const struct trainer *t, double loss, struct error *err)
@@ -231,7 +243,7 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
     set_targets(t, b);
     TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
     for (int i = 0; i < b->n; i++) loss += t->loss[i];
-    if (!isfinite(loss)) return name_wrong(t, loss, err);
+    if (!isfinite(loss) || !statistics_finite(t)) return name_wrong(t, loss, err);
     add_sums(t, b);
     t->at.position += (uint32_t)b->n;
     return XC_OK;

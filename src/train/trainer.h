@@ -43,6 +43,7 @@ struct trainer_opts {
     uint32_t epoch;     /* that it goes on in: which phase it is made for */
     int threads;        /* that decode pictures */
     size_t cache_bytes; /* for pictures that stay in memory */
+    bool stop_on_bad;   /* a picture that cannot be read ends it */
 };
 
 struct cursor { /* with the blocks: all that changes */
@@ -68,6 +69,7 @@ struct trainer {
     struct keep_opts keep;
     int threads, classes;
     size_t cache_bytes;
+    bool stop_on_bad;
     double lr_scale; /* of a plateau: a function of the history, so not in a state */
     struct phases phases;
     int phase;          /* of them: now */

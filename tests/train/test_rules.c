@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "train/runs.h"
+#include "weight/weight.h"
 
 /* Trains the head of a fresh network alone, without dropout: a linear model on features. */
 static void train_head(xc_train_opts *opts)
@@ -238,5 +240,90 @@ static void repeated(void **state)
     runs_end(folder);
 }
 
+/* Every tenth picture is cut in half. The same for any number of threads; all are named. */
+static void broken_pictures(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    static const char *const name[] = {"one", "three"};
+    size_t size;
+    for (int i = 0; i < 2; i++) {
+        xc_train_opts opts = runs_opts(folder, name[i]);
+        opts.decode_threads = i ? 3 : 1;
+        runs_train(&opts, RUNS_BROKEN, i ? 3 : 1, XC_OK);
+        runs_opts_free(&opts);
+        char *bad = runs_read(folder, name[i], "bad.txt", &size);
+        for (int at = 3; at < 66; at += 10) {
+            char file[16];
+            snprintf(file, sizeof file, "%03d.ppm: ", at);
+            assert_non_null(strstr(bad, file));
+        }
+        int lines = 0;
+        for (const char *c = bad; *c; c++) lines += *c == '\n';
+        assert_int_equal(lines, 7);
+        free(bad);
+    }
+    assert_true(runs_same(folder, "one", "three"));
+    xc_train_opts opts = runs_opts(folder, "stop");
+    opts.stop_on_bad = true;
+    runs_train(&opts, RUNS_BROKEN, 1, XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), ".ppm"));
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
+/* Writes one number over all of a tensor of a file of ours. */
+static void overwrite(const char *path, const char *tensor, float value)
+{
+    struct file_view view;
+    struct weight_file file;
+    struct error err;
+    assert_int_equal(file_read(path, 1 << 24, &view, &err), XC_OK);
+    assert_int_equal(safetensors_read(view.data, view.size, &file, &err), XC_OK);
+    const struct weight_tensor *t = weight_find(&file, tensor);
+    assert_non_null(t);
+    FILE *out = fopen(path, "r+b");
+    assert_int_equal(fseek(out, (long)(t->data - view.data), SEEK_SET), 0);
+    for (size_t i = 0; i < t->count; i++) assert_int_equal(fwrite(&value, 4, 1, out), 1);
+    fclose(out);
+    weight_file_free(&file);
+    file_release(&view);
+}
+
+/* A kernel of 1e30: what follows it squares that, and the first to see it is named. The files are
+ * of the last save, and good. */
+static void first_bad_layer(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), *path = NULL;
+    xc_context *context = runs_context(2);
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_model *model = NULL;
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.classes = 3;
+    assert_true(asprintf(&path, "%s/start.safetensors", folder) > 0);
+    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &model), XC_OK);
+    assert_int_equal(xc_model_save(model, path, NULL), XC_OK);
+    xc_model_unref(model);
+    overwrite(path, "block3_sepconv1/pointwise_kernel", 1e30F);
+    assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.arch = NULL;
+    opts.from = model;
+    runs_train(&opts, RUNS_USUAL, 2, XC_ERR_NUMBER);
+    print_message("%s\n", xc_error());
+    assert_non_null(strstr(xc_error(), "step 1 (epoch 1): block3_sepconv1_bn/"));
+    runs_opts_free(&opts);
+    xc_model_unref(model);
+    free(path);
+    assert_true(asprintf(&path, "%s/a/last.safetensors", folder) > 0);
+    assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
+    xc_model_unref(model);
+    xc_context_free(context);
+    free(path);
+    runs_end(folder);
+}
+
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
-    cmocka_unit_test(early_ends), cmocka_unit_test(plateau), cmocka_unit_test(repeated))
+    cmocka_unit_test(early_ends), cmocka_unit_test(plateau), cmocka_unit_test(repeated),
+    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))

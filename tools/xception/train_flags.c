@@ -60,13 +60,19 @@ static uint64_t cache_limit(void)
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : 0;
 }
 
+static bool is_word(const struct args *args, const char *name, const char *word)
+{
+    const char *text = arg_text(args, name);
+    return text && strcmp(text, word) == 0;
+}
+
 bool train_flags_harmless(const struct args *args, xc_train_opts *o)
 {
-    const char *cache = arg_text(args, "cache");
     o->until = arg_number(args, "until", 0);
     o->decode_threads = arg_number(args, "decode-threads", 0);
     o->save_seconds = arg_number(args, "save-every", 600);
-    if (cache && strcmp(cache, "ram") == 0) o->cache_bytes = cache_limit();
+    o->stop_on_bad = is_word(args, "on-bad-image", "stop");
+    if (is_word(args, "cache", "ram")) o->cache_bytes = cache_limit();
     o->features = arg_text(args, "features");
     return arg_bytes(args, "cache-limit", &o->features_bytes);
 }
@@ -89,8 +95,8 @@ bool train_flags(const struct args *args, xc_train_opts *o)
     o->views = arg_number(args, "views", 0);
     o->patience = arg_number(args, "patience", 0);
     o->seed = arg_number(args, "seed", 0);
-    return arg_size(args, &o->height, &o->width) && read_reals(args, o) &&
-           train_flags_harmless(args, o);
+    return train_flags_harmless(args, o) && arg_size(args, &o->height, &o->width) &&
+           read_reals(args, o);
 }
 
 /* ---- class weights -----------------------------------------------------------------------------

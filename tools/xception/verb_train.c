@@ -60,6 +60,8 @@ static const struct option options[] = {
     {"decode-threads", 0, "N", NULL, 1, 64, "threads that read pictures (2)"},
     {"cache", 0, "WHERE", "off|ram", 0, 0,
      "ram: pictures stay in memory, up to half of what is free"},
+    {"on-bad-image", 0, "HOW", "skip|stop", 0, 0,
+     "skip: leave it out, list it, exit with 1 (skip)"},
     {"save-every", 0, "SECONDS", NULL, 0, 86400, "between two checkpoints (600)"},
     {"out", 0, "RUN", NULL, 0, 0, "run folder (runs/NAME-N, the first that is free)"},
     {"args", 0, "FILE", NULL, 0, 0, "do the run of this args.json once more"},
@@ -90,6 +92,7 @@ static void catch_signals(void)
 struct show {
     struct bar bar;
     uint64_t done; /* rate of FEATURES and EVALUATE */
+    uint64_t unreadable;
     double since;
 };
 
@@ -114,6 +117,7 @@ static void show_pictures(struct show *s, const xc_train_progress *p, const char
     if (s->since <= 0 || p->done <= s->done) {
         s->done = p->done;
         s->since = bar_now();
+        return;
     }
     if (!bar_due(&s->bar)) return;
     const double rate = (double)(p->done - s->done) / (bar_now() - s->since + 1e-9);
@@ -148,6 +152,7 @@ static bool on_progress(void *user, const xc_train_progress *p)
     if (p->event == XC_TRAIN_DONE && !s->bar.quiet)
         fprintf(stderr, "done     best epoch %u, top1 %.2f%%; %s\n", p->best_epoch,
                 100 * p->best_top1, p->note);
+    s->unreadable = p->unreadable;
     return !stopped_by;
 }
 
@@ -181,7 +186,9 @@ static int ended(xc_status status, const struct show *s, const char *folder)
 {
     if (status == XC_OK) {
         printf("%s\n", folder);
-        return EXIT_DONE;
+        if (!s->unreadable) return EXIT_DONE;
+        say_error("%ju pictures could not be read: %s/bad.txt", (uintmax_t)s->unreadable, folder);
+        return EXIT_SOME_FAILED;
     }
     if (status != XC_ERR_CANCELLED || !stopped_by) {
         const bool number = status == XC_ERR_NUMBER;
