@@ -283,9 +283,9 @@ static int begin(const struct args *args, xc_context *context)
 static const char *other_flag(const struct args *args)
 {
     static const char *const kept[] = {
-        "args",           "data",       "val-split", "from",     "out",         "until",
-        "decode-threads", "save-every", "cache",     "features", "cache-limit", "seed",
-        "quiet",          "threads",    "cpu",       NULL};
+        "args",           "data",       "val-split", "from",         "out",         "until",
+        "decode-threads", "save-every", "cache",     "features",     "cache-limit", "seed",
+        "quiet",          "threads",    "cpu",       "on-bad-image", NULL};
     for (int i = 0; i < args->options; i++) {
         int k = 0;
         while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;
