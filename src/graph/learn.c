@@ -208,7 +208,8 @@ static void each_result(struct tape *t, int logits,
     }
 }
 
-static xc_status write_tape(struct tape *t, struct error *err)
+/* gone: so many outputs of convolutions are not kept. */
+static xc_status write_tape(struct tape *t, int gone, struct error *err)
 {
     tape_piece(t, 0); /* what a failing tape_piece answers */
     const int logits = find_logits(t);
@@ -222,7 +223,8 @@ static xc_status write_tape(struct tape *t, struct error *err)
     }
     if (t->err.status == XC_OK && !t->needs[logits])
         tape_fail(t, XC_ERR_ARGUMENT, logits, "nothing would be trained");
-    if (t->err.status == XC_OK && !give_constants(t)) return fail_memory(err, sizeof(double));
+    if (t->err.status == XC_OK && (!learn_choose_again(t, gone) || !give_constants(t)))
+        return fail_memory(err, sizeof(double));
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
     give_input(t);
     forward(t, logits);
@@ -239,46 +241,79 @@ static xc_status write_tape(struct tape *t, struct error *err)
 /* ---- the object --------------------------------------------------------------------------------
  */
 
-static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, struct error *err)
+static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, int gone,
+                       struct error *err)
 {
     const size_t n = (size_t)t->g->nodes;
     struct shape *shape = arena_push(scratch, n, sizeof *shape);
     t->used = arena_push(scratch, n, sizeof *t->used);
     t->needs = arena_push(scratch, n, sizeof *t->needs);
     t->again = arena_push(scratch, n, sizeof *t->again);
+    t->gone = arena_push(scratch, n, sizeof *t->gone);
     t->readers = arena_push(scratch, n, sizeof *t->readers);
     t->value = arena_push(scratch, n, sizeof *t->value);
     t->grad = arena_push(scratch, n, sizeof *t->grad);
     t->extra = arena_push(scratch, n, sizeof *t->extra);
     t->gate = arena_push(scratch, n, sizeof *t->gate);
     l->trains = arena_push(&l->arena, n, sizeof *l->trains);
-    if (!shape || !t->used || !t->needs || !t->again || !t->readers || !t->value || !t->grad ||
-        !t->extra || !t->gate || !l->trains)
+    if (!shape || !t->used || !t->needs || !t->again || !t->gone || !t->readers || !t->value ||
+        !t->grad || !t->extra || !t->gate || !l->trains)
         return fail_memory(err, n * sizeof *t->value);
     for (size_t i = 0; i < n; i++) t->grad[i].ref.piece = -1;
     TRY(graph_shapes(t->g, t->opts->input, shape, err));
     t->shape = shape;
-    return write_tape(t, err);
+    return write_tape(t, gone, err);
 }
 
-xc_status learn_new(const struct graph *g, const struct kernels *k,
-                    const struct training_kernels *kt, const struct learn_opts *opts,
-                    struct learn **out, struct error *err)
+struct asked { /* of learn_new */
+    const struct graph *g;
+    const struct kernels *k;
+    const struct training_kernels *t;
+    const struct learn_opts *opts;
+};
+
+/* candidates: how many outputs might be gone. */
+static xc_status new_with(const struct asked *a, int gone, struct learn **out, int *candidates,
+                          struct error *err)
 {
     struct arena scratch = {0};
     struct learn *l = calloc(1, sizeof *l);
     *out = NULL;
     if (!l) return fail_memory(err, sizeof *l);
-    l->g = g;
-    struct tape t = {.g = g, .k = k, .t = kt, .opts = opts, .learn = l, .scratch = &scratch};
-    const xc_status status = build(l, &t, &scratch, err);
+    l->g = a->g;
+    struct tape t = {
+        .g = a->g, .k = a->k, .t = a->t, .opts = a->opts, .learn = l, .scratch = &scratch};
+    const xc_status status = build(l, &t, &scratch, gone, err);
     arena_free(&scratch);
-    if (status != XC_OK) {
+    *candidates = t.candidates;
+    if (status == XC_OK)
+        *out = l;
+    else
         learn_free(l);
-        return status;
+    return status;
+}
+
+/* The fewest outputs gone with which it fits; all of them if it never does. */
+xc_status learn_new(const struct graph *g, const struct kernels *k,
+                    const struct training_kernels *kt, const struct learn_opts *opts,
+                    struct learn **out, struct error *err)
+{
+    const struct asked a = {g, k, kt, opts};
+    int low = 0, high;
+    TRY(new_with(&a, 0, out, &high, err));
+    if (!opts->memory || (*out)->bytes <= opts->memory) return XC_OK;
+    while (low < high) { /* `low` are too few, or the answer */
+        const int middle = low + (high - low + 1) / 2;
+        int candidates;
+        learn_free(*out);
+        TRY(new_with(&a, middle, out, &candidates, err));
+        if ((*out)->bytes > opts->memory)
+            low = middle;
+        else
+            high = middle - 1;
     }
-    *out = l;
-    return XC_OK;
+    learn_free(*out);
+    return new_with(&a, low + 1, out, &high, err);
 }
 
 void learn_free(struct learn *l)

@@ -35,6 +35,9 @@ struct learn_opts {
     bool inference;
     const int *watch; /* node numbers, 0..4 of them, `from` may be one; no duplicates */
     int watches;
+    size_t
+        memory;  /* for the arena; 0: any. Above it, more is computed again rather than kept, and
+                  * the bits are the same; when that does not suffice, the smallest arena is made */
     int threads; /* that will run it at most; more are not used. 0: 1. The arena grows with them */
 };
 #define LEARN_MAX_WATCHES 4

@@ -209,6 +209,65 @@ static void shrink_pieces(struct tape *t)
     }
 }
 
+/* ---- maps that follow each other in one place --------------------------------------------------
+ */
+
+static void rename_piece(struct learn *l, int from, int to)
+{
+    for (int i = 0; i < l->steps; i++)
+        for (int j = 0; j < l->step[i].links; j++) {
+            struct ref *ref = &l->step[i].link[j].ref;
+            if (ref->base == BASE_ARENA && ref->piece == from) ref->piece = to;
+        }
+}
+
+/* The first and the last step of a chain that use a piece; false: none. */
+static bool uses(const struct learn *l, const struct chain *c, int piece, int *first, int *last)
+{
+    *first = -1;
+    for (int i = c->first; i <= c->last; i++)
+        for (int j = 0; j < l->step[i].links; j++) {
+            const struct ref *ref = &l->step[i].link[j].ref;
+            if (ref->base != BASE_ARENA || ref->piece != piece) continue;
+            if (*first < 0) *first = i;
+            *last = i;
+        }
+    return *first >= 0;
+}
+
+/* A map that ends in the chain before step `born`, with images as large as those of p. */
+static int find_place(const struct tape *t, const struct chain *c, const struct piece *p, int born)
+{
+    for (int i = 0; i < t->pieces; i++) {
+        const struct piece *old = &t->piece[i];
+        int first, last;
+        if (old->first < 0 || old->first >= c->first || old->last != c->last || old->slice ||
+            old->lasting || old->image != p->image || old->bytes != p->bytes)
+            continue;
+        if (uses(t->learn, c, i, &first, &last) && last < born) return i;
+    }
+    return -1;
+}
+
+/* What a chain hands on may take the place of what it has used up: image by image it is free. */
+static void reuse_places(struct tape *t)
+{
+    struct learn *l = t->learn;
+    for (const struct chain *c = l->chain; c < l->chain + l->chains; c++)
+        for (int i = 0; c->images && i < t->pieces; i++) {
+            struct piece *p = &t->piece[i];
+            int born, last;
+            if (p->first != c->first || p->last <= c->last || p->lasting || !p->image ||
+                !uses(l, c, i, &born, &last))
+                continue;
+            const int place = find_place(t, c, p, born);
+            if (place < 0) continue;
+            rename_piece(l, i, place);
+            t->piece[place].last = p->last;
+            p->first = -1;
+        }
+}
+
 bool learn_chains(struct tape *t)
 {
     struct learn *l = t->learn;
@@ -225,5 +284,6 @@ bool learn_chains(struct tape *t)
     for (int from = 0, to = 0; from < steps;) from = take_chain(l, old, from, &to);
     find_lives(t);
     shrink_pieces(t);
+    reuse_places(t);
     return true;
 }

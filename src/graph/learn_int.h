@@ -7,6 +7,7 @@
  *   learn.c        which nodes take part; forward loop, loss, backward loop
  *   learn_tape.c   steps, pieces, values and gradients of nodes
  *   learn_conv.c   ... forward and backward of the operators, side by side
+ *   learn_again.c  what is computed once more rather than kept
  *   learn_chain.c  which steps take the batch a few images at a time, one after the other
  *   learn_run.c    the loop over the steps
  */
@@ -171,7 +172,8 @@ struct tape {
     struct map *grad;          /* by node; piece -1: none yet */
     struct ref *extra;         /* by node: what its backward step needs besides */
     struct activation *gate;   /* by node: the gradient is that behind this activation */
-    bool *again;               /* by node: computed once more for the backward pass */
+    bool *gone, *again;        /* by node: not kept for the backward pass; there once more */
+    int candidates;            /* convolutions that may be gone, but for cheap ones */
     struct map watched[LEARN_MAX_WATCHES]; /* values as the forward pass left them */
     bool backward;
     struct piece *piece;
@@ -234,7 +236,11 @@ struct rule {
 extern const struct rule rule_conv, rule_dense, rule_norm, rule_affine, rule_act, rule_softmax,
     rule_pool, rule_global_pool, rule_add, rule_concat, rule_flatten, rule_dropout;
 
-bool conv_is_cheap(const struct tape *t, int node); /* computed again rather than kept */
+bool conv_is_cheap(const struct tape *t, int node); /* depthwise */
+
+/* Chooses what is gone: cheap convolutions and `count` others; false: no memory. */
+bool learn_choose_again(struct tape *t, int count);
+void tape_compute_again(struct tape *t, int node);
 
 /* Images of a group (training.h), for maps of so many pixels; 0: all. */
 int tape_images(const struct tape *t, size_t pixels);

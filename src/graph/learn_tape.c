@@ -209,13 +209,9 @@ struct map tape_new_value(struct tape *t, int node)
     return m;
 }
 
-/* What is cheap was not kept for the backward pass. */
 struct value tape_value(struct tape *t, int node)
 {
-    if (t->backward && !t->again[node] && conv_is_cheap(t, node)) {
-        t->again[node] = true;
-        rule_conv.forward(t, node);
-    }
+    if (t->backward && t->gone[node] && !t->again[node]) tape_compute_again(t, node);
     struct value v = t->value[node];
     if (v.lazy) v.map = tape_stored(t, v.of);
     return v;
