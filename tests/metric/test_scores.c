@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "harness.h"
@@ -175,5 +176,45 @@ static void refusals(void **state)
     scores_free(s);
 }
 
+static long resident_kib(void)
+{
+    long all, pages;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld %ld", &all, &pages), 2);
+    fclose(f);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+
+/* A thousand classes, twenty thousand pictures: 80 MB of scores, and 2 MiB more than after 200. */
+static void memory_is_flat(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+    skip(); /* freed memory stays there */
+#endif
+    enum { MANY = 1000, PICTURES = 20000 };
+    const struct scores_opts o = {
+        .kind = XC_SCORES_LOGITS, .classes = MANY, .top = 5, .bins = 15, .folder = "/tmp"};
+    static double x[MANY];
+    struct scores *s;
+    long early = 0;
+    assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
+    for (uint32_t i = 0; i < PICTURES; i++) {
+        const struct scores_row row = {.id = i, .score = x, .label = i % MANY};
+        if (i == 300) early = resident_kib(); /* the first block is in the file */
+        x[i % MANY] = (double)i;
+        assert_int_equal(scores_add(s, &row, NULL), XC_OK);
+    }
+    const long late = resident_kib();
+    if (late - early > 2048) print_error("%ld KiB after 300, %ld after 20000\n", early, late);
+    assert_true(late - early <= 2048);
+    scores_free(s);
+}
+
 RUN(cmocka_unit_test(comes_back), cmocka_unit_test(sums), cmocka_unit_test(temperature),
-    cmocka_unit_test(several_labels), cmocka_unit_test(refusals))
+    cmocka_unit_test(several_labels), cmocka_unit_test(refusals), cmocka_unit_test(memory_is_flat))
