@@ -17,6 +17,7 @@
 #ifndef XC_EXPLAIN_EXPLAIN_H
 #define XC_EXPLAIN_EXPLAIN_H
 
+#include "base/rng.h"
 #include "graph/learn.h"
 #include "model/session.h"
 
@@ -72,7 +73,10 @@ typedef xc_status explain_fn(xc_explainer *e, struct error *err);
 explain_fn cam_gradcam, cam_gradcam_pp, cam_hirescam, cam_layercam, cam_scorecam, cam_eigencam;
 explain_fn input_integrated, input_smoothgrad, input_occlusion, input_centre;
 /* Number i of noise of sample s: standard normal. */
-double smoothgrad_noise(uint64_t seed, uint32_t s, uint32_t i);
+static inline double smoothgrad_noise(uint64_t seed, uint32_t s, uint32_t i)
+{
+    return rng_normal(seed, RNG_EXPLAIN, s, 0, i);
+}
 
 /* ---- layers ---------------------------------------------------------------------------------- */
 

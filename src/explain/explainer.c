@@ -236,7 +236,7 @@ xc_status explain_backward(xc_explainer *e, const float *x, struct error *err)
 {
     const struct learn_io io = {.input = x, .target = e->target, .param = e->param, .scale = 1};
     const xc_status status = learn_run(e->learn, &io, e->arena, e->model->machine->pool, NULL);
-    if (status != XC_OK) return fail(err, status, "the run was %s", xc_status_text(status));
+    if (status != XC_OK) return fail(err, status, "the backward pass did not run");
     const struct view value = learn_value(e->learn, 0, e->arena);
     const struct view gradient = learn_gradient(e->learn, 0, e->arena);
     take(&value, e->activation);

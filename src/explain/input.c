@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "explain/explain.h"
 
 static size_t pixels_of(const xc_explainer *e)
@@ -35,11 +34,6 @@ static void on_the_way(const xc_explainer *e, uint32_t s, float *x)
 {
     const double part = (s + 0.5) / e->o.steps, base = (double)e->o.baseline;
     for (size_t i = 0; i < e->inputs; i++) x[i] = (float)(base + part * ((double)e->x[i] - base));
-}
-
-double smoothgrad_noise(uint64_t seed, uint32_t s, uint32_t i)
-{
-    return rng_normal(seed, RNG_EXPLAIN, s, 0, i);
 }
 
 static void with_noise(const xc_explainer *e, uint32_t s, float *x)

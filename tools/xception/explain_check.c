@@ -304,7 +304,7 @@ static void print_json(const struct job *job)
     put_json("mosaic_share", m > 0 ? c->share / m : NAN);
     for (int p = 0; p < PARTS; p++) {
         putchar(',');
-        put_json(name[p], c->correlation[p] / (double)c->compared[p]);
+        put_json(name[p], c->compared[p] ? c->correlation[p] / (double)c->compared[p] : NAN);
     }
     fputs(job->format == FORMAT_JSON ? "}" : "}}\n", stdout);
 }
@@ -320,6 +320,7 @@ static void print_text(const struct job *job, FILE *out)
     fprintf(out, "insertion  %.3f  (a spot in the centre: %.3f; higher in %zu of %zu)\n",
             c->insertion / n, c->centre_insertion / n, c->better_insertion, c->count);
     fprintf(out, "hottest    in the middle quarter in %zu of %zu\n", c->central, c->count);
+    if (c->compared[0] == 0) return;
     if (c->mosaics)
         fprintf(out,
                 "mosaics    hottest in the right picture %.2f, share of the heat there %.2f "
@@ -336,8 +337,9 @@ static void print_text(const struct job *job, FILE *out)
 
 int checks_finish(struct job *job)
 {
-    xc_status status = mosaics(job);
-    for (int p = 0; p < PARTS && status == XC_OK; p++) status = forget(job, p);
+    const bool curves = strcmp(arg_text(job->args, "check"), "curves") == 0;
+    xc_status status = curves ? XC_OK : mosaics(job);
+    for (int p = 0; p < PARTS && status == XC_OK && !curves; p++) status = forget(job, p);
     bar_clear(&job->bar);
     if (status != XC_OK) return say_status(status, EXIT_MODEL);
     if (job->format == FORMAT_JSON || job->format == FORMAT_JSONL)

@@ -30,7 +30,7 @@ static const struct option options[] = {
     {"side", 0, "N", NULL, 16, 4096, "longer side of the drawn picture (640)"},
     {"maps", 0, "LAYERS", NULL, 0, 0, "contact sheets of these layers' channels, a,b,c"},
     {"filters", 0, NULL, NULL, 0, 0, "the windows of the first convolution"},
-    {"check", 0, NULL, NULL, 0, 0, "deletion, insertion, mosaics, random networks"},
+    {"check", 0, "[=PARTS]", NULL, 0, 0, "curves: deletion and insertion; all (default): more"},
     {"check-steps", 0, "N", NULL, 2, 1000, "parts of a deletion (20)"},
     {"steps", 0, "N", NULL, 1, 100000, "of integrated-gradients (50), smoothgrad (25)"},
     {"noise", 0, "PERCENT", NULL, 1, 1000, "of smoothgrad, of the input's range (15)"},
@@ -387,6 +387,11 @@ static int run(const struct args *args)
     int code = EXIT_USAGE;
     if (!arg_text(args, "model") || !arg_text(args, "output")) {
         say_usage("needs -m MODEL and -o OUT");
+        return EXIT_USAGE;
+    }
+    const char *check = arg_text(args, "check");
+    if (check && *check && strcmp(check, "curves") != 0 && strcmp(check, "all") != 0) {
+        say_usage("--check=%s: expected curves or all", check);
         return EXIT_USAGE;
     }
     if (!pictures && !arg_on(args, "filters")) {

@@ -11,6 +11,7 @@
     X(train) \
     X(eval) \
     X(explain) \
+    X(embed) \
     X(study) \
     X(tour) \
     X(summary) \
