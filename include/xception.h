@@ -304,12 +304,17 @@ typedef struct xc_scan_info {
     uint64_t same;          /* pictures whose pixels another sample has, too */
     uint64_t leaks;         /* of these, in another split than the first one */
     uint64_t conflicts;     /* of these, with another label */
+    uint64_t near;          /* pictures that look like an earlier one, with other pixels */
+    uint64_t near_leaks;    /* of these, in another split than it */
+    uint64_t misnamed;      /* pictures whose name ends like another format */
     double mean[3], std[3]; /* of red, green, blue in 0..255, over all pixels */
 } xc_scan_info;
 typedef struct xc_scanned {
     const char *reason; /* why it cannot be read; NULL: it can */
     uint32_t width, height;
     uint64_t same_as; /* the first sample with the same pixels; its own index: there is none */
+    uint64_t near_to; /* the first that looks the same: rescaled, recompressed, a little cropped */
+    const char *content; /* "png": the format, where the name ends like another; NULL: as it ends */
 } xc_scanned;
 /* Reads every picture. progress may be NULL. *out is the caller's. */
 XC_API XC_NODISCARD xc_status xc_dataset_scan(xc_context *context, const xc_dataset *dataset,

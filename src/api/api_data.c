@@ -198,7 +198,10 @@ void xc_scan_get_info(const xc_scan *scan, xc_scan_info *out)
                           .unreadable = s->unreadable,
                           .same = s->same,
                           .leaks = s->leaks,
-                          .conflicts = s->conflicts};
+                          .conflicts = s->conflicts,
+                          .near = s->near,
+                          .near_leaks = s->near_leaks,
+                          .misnamed = s->misnamed};
     for (int c = 0; c < 3; c++) {
         out->mean[c] = s->mean[c];
         out->std[c] = s->std[c];
@@ -213,7 +216,7 @@ xc_status xc_scan_sample(const xc_scan *scan, uint64_t index, xc_scanned *out)
         return fail(api_error(), XC_ERR_ARGUMENT, "sample %ju, there are %zu", (uintmax_t)index,
                     scan->s.samples);
     const struct scanned *s = &scan->s.sample[index];
-    *out = (xc_scanned){s->reason, s->width, s->height, s->same_as};
+    *out = (xc_scanned){s->reason, s->width, s->height, s->same_as, s->near_to, s->content};
     return XC_OK;
 }
 

@@ -16,7 +16,8 @@
 #include "verbs.h"
 
 static const struct option options[] = {
-    {"output", 'o', "FILE", NULL, 0, 0, "what split, pack and sheet write (split: stdout)"},
+    {"output", 'o', "FILE", NULL, 0, 0,
+     "what check (findings as csv), split, pack and sheet write"},
     {"val-split", 0, "PERCENT", NULL, 1, 99, "hold out this part of train, by class and group"},
     {"seed", 0, "N", NULL, 0, UINT32_MAX, "of the split, the order and the augmentation (0)"},
     {"shards", 0, "MIB", NULL, 1, 1 << 20, "pack: WebDataset shards of this size in a folder"},
@@ -83,30 +84,62 @@ static const char *name_of(const xc_dataset *set, uint64_t index, xc_sample *s)
     return xc_dataset_sample(set, index, s) == XC_OK ? s->name : "?";
 }
 
+static void put_quoted(FILE *out, const char *text)
+{
+    bool plain = !strpbrk(text, ",\"\r\n");
+    if (!plain) fputc('"', out);
+    for (const char *p = text; *p; p++) {
+        if (*p == '"') fputc('"', out);
+        fputc(*p, out);
+    }
+    if (!plain) fputc('"', out);
+}
+
 /* ---- check -------------------------------------------------------------------------------------
  */
 
-static void print_findings(const xc_dataset *set, const xc_scan *scan, uint64_t samples)
+/* One finding on stdout and, as a row, in the file of -o. */
+static void tell(FILE *csv, const char *kind, const char *name, const char *between,
+                 const char *other)
+{
+    printf("%-10s  ", kind);
+    if (between) {
+        emit_plain(name);
+        printf("%s", between);
+    }
+    emit_plain(other);
+    putchar('\n');
+    if (!csv) return;
+    fprintf(csv, "%s,", kind);
+    put_quoted(csv, name);
+    fputc(',', csv);
+    put_quoted(csv, other);
+    fputc('\n', csv);
+}
+
+static void tell_pair(FILE *csv, const xc_dataset *set, const xc_sample *own, uint64_t at,
+                      bool same)
+{
+    xc_sample first;
+    const char *other = name_of(set, at, &first);
+    const char *kind = own->split != first.split   ? same ? "LEAK" : "near LEAK"
+                       : own->label != first.label ? same ? "CONFLICT" : "near"
+                       : same                      ? "same"
+                                                   : "near";
+    tell(csv, kind, own->name, same ? " = " : " ~ ", other);
+}
+
+static void print_findings(FILE *csv, const xc_dataset *set, const xc_scan *scan, uint64_t samples)
 {
     xc_scanned found;
-    xc_sample own, first;
+    xc_sample own;
     for (uint64_t i = 0; i < samples; i++) {
         if (xc_scan_sample(scan, i, &found) != XC_OK) continue;
         const char *name = name_of(set, i, &own);
-        if (found.reason) {
-            printf("unreadable  ");
-            emit_plain(found.reason);
-            putchar('\n');
-        }
-        if (found.same_as == i) continue;
-        const char *other = name_of(set, found.same_as, &first);
-        printf("%s  ", own.split != first.split   ? "LEAK      "
-                       : own.label != first.label ? "CONFLICT  "
-                                                  : "same      ");
-        emit_plain(name);
-        printf(" = ");
-        emit_plain(other);
-        putchar('\n');
+        if (found.reason) tell(csv, "unreadable", name, NULL, found.reason);
+        if (found.content) tell(csv, "misnamed", name, " is ", found.content);
+        if (found.same_as != i) tell_pair(csv, set, &own, found.same_as, true);
+        if (found.near_to != i) tell_pair(csv, set, &own, found.near_to, false);
     }
 }
 
@@ -120,10 +153,42 @@ static void print_evenness(const xc_dataset *set)
         if (count[c * XC_SPLITS] < count[least * XC_SPLITS]) least = c;
         if (count[c * XC_SPLITS] > count[most * XC_SPLITS]) most = c;
     }
-    if (count)
-        printf("train       %s %" PRIu64 " .. %s %" PRIu64 "\n", xc_dataset_class(set, least),
-               count[least * XC_SPLITS], xc_dataset_class(set, most), count[most * XC_SPLITS]);
+    if (count) {
+        const uint64_t low = count[least * XC_SPLITS], high = count[most * XC_SPLITS];
+        printf("train       %s %" PRIu64 " .. %s %" PRIu64, xc_dataset_class(set, least), low,
+               xc_dataset_class(set, most), high);
+        if (low > 0 && low < high) printf(" (ratio %.1f)", (double)high / (double)low);
+        putchar('\n');
+    }
     free(count);
+}
+
+static void print_head(const xc_dataset *set, const xc_scan_info *sum)
+{
+    xc_dataset_info info;
+    xc_dataset_get_info(set, &info);
+    printf("%s  classes %u  train %" PRIu64 "  val %" PRIu64 "  test %" PRIu64
+           "  unreadable %" PRIu64 "\n",
+           info.kind, info.classes, info.split[XC_SPLIT_TRAIN], info.split[XC_SPLIT_VAL],
+           info.split[XC_SPLIT_TEST], sum->unreadable);
+    for (uint32_t i = 0; xc_dataset_note(set, i); i++) {
+        printf("note        ");
+        emit_plain(xc_dataset_note(set, i));
+        putchar('\n');
+    }
+}
+
+static int report(const xc_dataset *set, const xc_scan *scan, const char *path)
+{
+    xc_dataset_info info;
+    xc_dataset_get_info(set, &info);
+    FILE *csv = path ? fopen(path, "we") : NULL;
+    bool ok = csv || !path;
+    if (csv) fprintf(csv, "finding,path,other\n");
+    if (ok) print_findings(csv, set, scan, info.samples);
+    if (csv) ok = fclose(csv) == 0;
+    if (!ok) say_error("%s: %s", path, strerror(errno));
+    return ok ? EXIT_DONE : EXIT_LIMIT;
 }
 
 static int check(const struct args *args, const xc_dataset *set)
@@ -135,24 +200,19 @@ static int check(const struct args *args, const xc_dataset *set)
     int code = scan_set(args, set, &scan);
     if (code != EXIT_DONE) return code;
     xc_scan_get_info(scan, &sum);
-    printf("%s  classes %u  train %" PRIu64 "  val %" PRIu64 "  test %" PRIu64
-           "  unreadable %" PRIu64 "\n",
-           info.kind, info.classes, info.split[XC_SPLIT_TRAIN], info.split[XC_SPLIT_VAL],
-           info.split[XC_SPLIT_TEST], sum.unreadable);
-    for (uint32_t i = 0; xc_dataset_note(set, i); i++) {
-        printf("note        ");
-        emit_plain(xc_dataset_note(set, i));
-        putchar('\n');
-    }
-    print_findings(set, scan, info.samples);
+    print_head(set, &sum);
+    code = report(set, scan, arg_text(args, "output"));
     print_evenness(set);
     printf("fingerprint %s\n", info.fingerprint);
     xc_scan_free(scan);
+    if (code != EXIT_DONE) return code;
     if (xc_dataset_trainable(set) != XC_OK) {
         say_error("%s", xc_error());
         code = EXIT_SOME_FAILED;
     }
-    return sum.unreadable + sum.leaks + sum.conflicts > 0 ? EXIT_SOME_FAILED : code;
+    const uint64_t findings =
+        sum.unreadable + sum.leaks + sum.near_leaks + sum.conflicts + sum.misnamed;
+    return findings > 0 ? EXIT_SOME_FAILED : code;
 }
 
 /* ---- stats -------------------------------------------------------------------------------------
@@ -205,17 +265,6 @@ static int stats(const struct args *args, const xc_dataset *set)
 
 /* ---- split, pack, sheet ------------------------------------------------------------------------
  */
-
-static void put_quoted(FILE *out, const char *text)
-{
-    bool plain = !strpbrk(text, ",\"\r\n");
-    if (!plain) fputc('"', out);
-    for (const char *p = text; *p; p++) {
-        if (*p == '"') fputc('"', out);
-        fputc(*p, out);
-    }
-    if (!plain) fputc('"', out);
-}
 
 static void put_row(FILE *out, const xc_dataset *set, const char *folder, const xc_sample *s)
 {
@@ -354,8 +403,9 @@ const struct verb verb_data = {
     .operands = "check|stats|split|pack|sheet DATA",
     .text = "DATA is a folder (train/CLASS/..., val/CLASS/..., or CLASS/...), the same in a .tar,\n"
             "WebDataset shards, a .csv .tsv .jsonl list, or a folder of IDX or CIFAR files.\n"
-            "check reads every picture: what cannot be read, what is there twice, and in two\n"
-            "splits (exit 1 when there is a finding). stats counts classes, sizes and colours.\n"
+            "check reads every picture: what cannot be read, is named like another format, is\n"
+            "there twice or nearly so, and in two splits (exit 1 then). stats counts classes, "
+            "sizes and colours.\n"
             "split writes a list with a held-out part, pack writes tar files, sheet a PNG of\n"
             "what the network sees.",
     .examples = "xception data check flowers\tbefore training\n"
