@@ -40,13 +40,11 @@ static void put_cards(struct page *p, const struct eval *e)
     snprintf(label, sizeof label, "top-%u", s->top);
     interval_card(p, label, &s->topk);
     number_card(p, "F1, mean of classes", s->f1, 4);
-    number_card(p, "ROC AUC, mean of classes", s->auc, 4);
     number_card(p, "mAP", s->average_precision, 4);
     number_card(p, "loss", s->loss, 4);
     snprintf(label, sizeof label, "calibration error%s",
              e->fitted_temperature ? " once fitted" : "");
     number_card(p, label, s->ece, 4);
-    page_card(p, "pictures", "%" PRIu64, s->rows);
     put(p, "</div>\n");
 }
 

@@ -83,6 +83,16 @@ static void text_preprocess(const xc_preprocess *p, uint32_t channels)
     fputs(p->apply_exif ? ", EXIF turn\n" : "\n", stdout);
 }
 
+/* What xception eval fitted, if it did. */
+static void text_decision(const xc_decision *d)
+{
+    if (d->temperature == 1 && d->reject == XC_REJECT_NONE && !d->least) return;
+    printf("decision     temperature %.6g", d->temperature);
+    if (d->reject != XC_REJECT_NONE)
+        printf(", unknown when %s < %.6g", xc_reject_name(d->reject), d->reject_below);
+    printf("%s\n", d->least ? ", a threshold for each class" : "");
+}
+
 static void text_totals(const xc_model *model, const xc_model_info *shape, const char *sha256)
 {
     const xc_model_info *info = xc_model_get_info(model);
@@ -99,6 +109,7 @@ static void text_totals(const xc_model *model, const xc_model_info *shape, const
     text_line("source", info->source);
     text_line("licence", info->licence);
     if (*info->packing) printf("packed       %s; no parameters\n", info->packing);
+    text_decision(xc_model_decision(model));
     text_line("original", info->original);
     text_line("sha256", sha256);
 }
