@@ -22,6 +22,8 @@ INLINE void map_vec(const struct map_call *call, struct place at, int c)
 
 void BF16(map)(const struct map_call *call, size_t from, size_t to)
 {
-    for (; from < to; from++)
-        for (int c = 0; c < call->out.c; c += VL) map_vec(call, place_of(&call->out, from), c);
+    for (; from < to; from++) {
+        const struct place at = place_of(&call->out, from);
+        for (int c = 0; c < call->out.c; c += VL) map_vec(call, at, c);
+    }
 }
