@@ -372,8 +372,8 @@ def options_of(argv):
     parser.add_argument("--peers", default=os.environ.get("PEERS") or "onnxruntime openvino",
                         help="words of: " + " ".join(p for p in PEERS if "_" not in p))
     parser.add_argument("--rows", default="*", help="names or patterns: f32-b1-*,mini-*")
-    parser.add_argument("--rounds", type=int, default=5, help="8 for a table that is published")
-    parser.add_argument("--seconds", type=float, default=2, help="of a turn, at least two runs")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a turn, at least two runs")
     parser.add_argument("--idle-wait", type=int, default=60, help="seconds to wait for quiet")
     parser.add_argument("--out", default=str(ROOT / "bench/peers.json"))
     options = parser.parse_args(argv)
