@@ -39,51 +39,57 @@ struct job {
     enum job_kind kind;
     int side, c, out_side, oc, k, stride; /* square */
     int times;                            /* in one forward pass */
+    int groups;                           /* of CONV */
 };
 
 static const struct job jobs[] = {
-    {"conv 299 3>32 3x3/2", CONV, 299, 3, 149, 32, 3, 2, 1},
-    {"conv 149 32>64 3x3", CONV, 149, 32, 147, 64, 3, 1, 1},
-    {"depthwise 147 64", DEPTHWISE, 147, 64, 147, 64, 3, 1, 1},
-    {"depthwise 147 128", DEPTHWISE, 147, 128, 147, 128, 3, 1, 1},
-    {"depthwise 74 128", DEPTHWISE, 74, 128, 74, 128, 3, 1, 1},
-    {"depthwise 74 256", DEPTHWISE, 74, 256, 74, 256, 3, 1, 1},
-    {"depthwise 37 256", DEPTHWISE, 37, 256, 37, 256, 3, 1, 1},
-    {"depthwise 37 728", DEPTHWISE, 37, 728, 37, 728, 3, 1, 1},
-    {"depthwise 19 728", DEPTHWISE, 19, 728, 19, 728, 3, 1, 26},
-    {"depthwise 10 1024", DEPTHWISE, 10, 1024, 10, 1024, 3, 1, 1},
-    {"depthwise 10 1536", DEPTHWISE, 10, 1536, 10, 1536, 3, 1, 1},
-    {"pointwise 147 64>128", POINTWISE, 147, 64, 147, 128, 1, 1, 1},
-    {"pointwise 147 128>128", POINTWISE, 147, 128, 147, 128, 1, 1, 1},
-    {"pointwise 74 128>256", POINTWISE, 74, 128, 74, 256, 1, 1, 1},
-    {"pointwise 74 256>256", POINTWISE, 74, 256, 74, 256, 1, 1, 1},
-    {"pointwise 37 256>728", POINTWISE, 37, 256, 37, 728, 1, 1, 1},
-    {"pointwise 37 728>728", POINTWISE, 37, 728, 37, 728, 1, 1, 1},
-    {"pointwise 19 728>728", POINTWISE, 19, 728, 19, 728, 1, 1, 25},
-    {"pointwise 19 728>1024", POINTWISE, 19, 728, 19, 1024, 1, 1, 1},
-    {"pointwise 10 1024>1536", POINTWISE, 10, 1024, 10, 1536, 1, 1, 1},
-    {"pointwise 10 1536>2048", POINTWISE, 10, 1536, 10, 2048, 1, 1, 1},
-    {"pointwise 147 64>128 /2", POINTWISE, 147, 64, 74, 128, 1, 2, 1},
-    {"pointwise 74 128>256 /2", POINTWISE, 74, 128, 37, 256, 1, 2, 1},
-    {"pointwise 37 256>728 /2", POINTWISE, 37, 256, 19, 728, 1, 2, 1},
-    {"pointwise 19 728>1024 /2", POINTWISE, 19, 728, 10, 1024, 1, 2, 1},
-    {"pool_max 147 128 3x3/2", POOL_MAX, 147, 128, 74, 128, 3, 2, 1},
-    {"pool_max 74 256 3x3/2", POOL_MAX, 74, 256, 37, 256, 3, 2, 1},
-    {"pool_max 37 728 3x3/2", POOL_MAX, 37, 728, 19, 728, 3, 2, 1},
-    {"pool_max 19 1024 3x3/2", POOL_MAX, 19, 1024, 10, 1024, 3, 2, 1},
-    {"global_average 10 2048", GLOBAL_AVERAGE, 10, 2048, 1, 2048, 10, 1, 1},
-    {"dense 2048>1000", DENSE, 1, 2048, 1, 1000, 1, 1, 1},
-    {"softmax 1000", SOFTMAX, 1, 1000, 1, 1000, 1, 1, 1},
-    {"separable 147 128>128", SEPARABLE, 147, 128, 147, 128, 3, 1, 0},
-    {"separable 74 256>256", SEPARABLE, 74, 256, 74, 256, 3, 1, 0},
-    {"separable 37 728>728", SEPARABLE, 37, 728, 37, 728, 3, 1, 0},
-    {"separable 19 728>728", SEPARABLE, 19, 728, 19, 728, 3, 1, 0},
-    {"separable 10 1536>2048", SEPARABLE, 10, 1536, 10, 2048, 3, 1, 0},
-    {"conv 56 64>64 3x3", CONV, 56, 64, 56, 64, 3, 1, 0}, /* ResNet */
-    {"conv 28 128>128 3x3", CONV, 28, 128, 28, 128, 3, 1, 0},
-    {"conv 14 256>256 3x3", CONV, 14, 256, 14, 256, 3, 1, 0},
-    {"conv 7 512>512 3x3", CONV, 7, 512, 7, 512, 3, 1, 0},
-    {"map 147 128 add, relu", MAP, 147, 128, 147, 128, 1, 1, 0},
+    {"conv 299 3>32 3x3/2", CONV, 299, 3, 149, 32, 3, 2, 1, 1},
+    {"conv 149 32>64 3x3", CONV, 149, 32, 147, 64, 3, 1, 1, 1},
+    {"depthwise 147 64", DEPTHWISE, 147, 64, 147, 64, 3, 1, 1, 1},
+    {"depthwise 147 128", DEPTHWISE, 147, 128, 147, 128, 3, 1, 1, 1},
+    {"depthwise 74 128", DEPTHWISE, 74, 128, 74, 128, 3, 1, 1, 1},
+    {"depthwise 74 256", DEPTHWISE, 74, 256, 74, 256, 3, 1, 1, 1},
+    {"depthwise 37 256", DEPTHWISE, 37, 256, 37, 256, 3, 1, 1, 1},
+    {"depthwise 37 728", DEPTHWISE, 37, 728, 37, 728, 3, 1, 1, 1},
+    {"depthwise 19 728", DEPTHWISE, 19, 728, 19, 728, 3, 1, 26, 1},
+    {"depthwise 10 1024", DEPTHWISE, 10, 1024, 10, 1024, 3, 1, 1, 1},
+    {"depthwise 10 1536", DEPTHWISE, 10, 1536, 10, 1536, 3, 1, 1, 1},
+    {"pointwise 147 64>128", POINTWISE, 147, 64, 147, 128, 1, 1, 1, 1},
+    {"pointwise 147 128>128", POINTWISE, 147, 128, 147, 128, 1, 1, 1, 1},
+    {"pointwise 74 128>256", POINTWISE, 74, 128, 74, 256, 1, 1, 1, 1},
+    {"pointwise 74 256>256", POINTWISE, 74, 256, 74, 256, 1, 1, 1, 1},
+    {"pointwise 37 256>728", POINTWISE, 37, 256, 37, 728, 1, 1, 1, 1},
+    {"pointwise 37 728>728", POINTWISE, 37, 728, 37, 728, 1, 1, 1, 1},
+    {"pointwise 19 728>728", POINTWISE, 19, 728, 19, 728, 1, 1, 25, 1},
+    {"pointwise 19 728>1024", POINTWISE, 19, 728, 19, 1024, 1, 1, 1, 1},
+    {"pointwise 10 1024>1536", POINTWISE, 10, 1024, 10, 1536, 1, 1, 1, 1},
+    {"pointwise 10 1536>2048", POINTWISE, 10, 1536, 10, 2048, 1, 1, 1, 1},
+    {"pointwise 147 64>128 /2", POINTWISE, 147, 64, 74, 128, 1, 2, 1, 1},
+    {"pointwise 74 128>256 /2", POINTWISE, 74, 128, 37, 256, 1, 2, 1, 1},
+    {"pointwise 37 256>728 /2", POINTWISE, 37, 256, 19, 728, 1, 2, 1, 1},
+    {"pointwise 19 728>1024 /2", POINTWISE, 19, 728, 10, 1024, 1, 2, 1, 1},
+    {"pool_max 147 128 3x3/2", POOL_MAX, 147, 128, 74, 128, 3, 2, 1, 1},
+    {"pool_max 74 256 3x3/2", POOL_MAX, 74, 256, 37, 256, 3, 2, 1, 1},
+    {"pool_max 37 728 3x3/2", POOL_MAX, 37, 728, 19, 728, 3, 2, 1, 1},
+    {"pool_max 19 1024 3x3/2", POOL_MAX, 19, 1024, 10, 1024, 3, 2, 1, 1},
+    {"global_average 10 2048", GLOBAL_AVERAGE, 10, 2048, 1, 2048, 10, 1, 1, 1},
+    {"dense 2048>1000", DENSE, 1, 2048, 1, 1000, 1, 1, 1, 1},
+    {"softmax 1000", SOFTMAX, 1, 1000, 1, 1000, 1, 1, 1, 1},
+    {"separable 147 128>128", SEPARABLE, 147, 128, 147, 128, 3, 1, 0, 1},
+    {"separable 74 256>256", SEPARABLE, 74, 256, 74, 256, 3, 1, 0, 1},
+    {"separable 37 728>728", SEPARABLE, 37, 728, 37, 728, 3, 1, 0, 1},
+    {"separable 19 728>728", SEPARABLE, 19, 728, 19, 728, 3, 1, 0, 1},
+    {"separable 10 1536>2048", SEPARABLE, 10, 1536, 10, 2048, 3, 1, 0, 1},
+    {"conv 56 64>64 3x3", CONV, 56, 64, 56, 64, 3, 1, 0, 1}, /* ResNet */
+    {"conv 28 128>128 3x3", CONV, 28, 128, 28, 128, 3, 1, 0, 1},
+    {"conv 14 256>256 3x3", CONV, 14, 256, 14, 256, 3, 1, 0, 1},
+    {"conv 7 512>512 3x3", CONV, 7, 512, 7, 512, 3, 1, 0, 1},
+    {"conv 19 728>728 3x3 /14", CONV, 19, 728, 19, 728, 3, 1, 0, 14},
+    {"conv 19 728>728 3x3 /91", CONV, 19, 728, 19, 728, 3, 1, 0, 91},
+    {"conv 28 128>128 3x3 /4", CONV, 28, 128, 28, 128, 3, 1, 0, 4},
+    {"conv 14 512>512 3x3 /8", CONV, 14, 512, 14, 512, 3, 1, 0, 8},
+    {"conv 8 256>256 3x3 /8", CONV, 8, 256, 8, 256, 3, 1, 0, 8},
+    {"map 147 128 add, relu", MAP, 147, 128, 147, 128, 1, 1, 0, 1},
 };
 
 /* Pixels as plans lay them: on lines, unless they are much smaller. */
@@ -131,7 +137,7 @@ static void run(const struct kernels *k, const struct job *job, float *in, float
     struct conv_call conv = {.in = x,
                              .out = y,
                              .window = window,
-                             .groups = depthwise ? job->c : 1,
+                             .groups = depthwise ? job->c : job->groups,
                              .weight = weight,
                              .epilogue = relu};
     const struct conv_call pointwise = {.in = x,
@@ -184,7 +190,7 @@ static double operations(const struct job *job)
     case CONV:
     case POINTWISE:
     case DENSE:
-        return 2 * outputs * taps * job->c;
+        return 2 * outputs * taps * job->c / job->groups;
     case DEPTHWISE:
         return 2 * outputs * taps;
     case SEPARABLE:
@@ -200,8 +206,10 @@ static size_t weight_numbers(const struct job *job)
     const size_t taps = (size_t)(job->k * job->k), c = (size_t)job->c, oc = (size_t)job->oc;
     const size_t columns = (oc + 15) / 16 * 16;
     switch (job->kind) {
-    case CONV:
-        return taps * c * columns;
+    case CONV: {
+        const size_t groups = (size_t)job->groups;
+        return taps * c * ((oc / groups + 15) / 16 * 16);
+    }
     case POINTWISE:
     case DENSE:
         return c * columns;

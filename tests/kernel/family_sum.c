@@ -44,6 +44,20 @@ static void draw_dense_or_grouped(struct trial *t, struct dice *d)
     draw_conv(t, d, groups, c, groups == 1 ? dice_channels(d) : groups * dice_int(d, 1, 9), false);
 }
 
+/* Groups of as many channels as fill panels, on rows that fill tiles: several bands of them. */
+static void draw_grouped(struct trial *t, struct dice *d)
+{
+    struct conv_call *call = &t->conv;
+    const int groups = dice_int(d, 2, 3), c = dice_int(d, 1, 70), oc = dice_int(d, 1, 40);
+    const int n = dice_int(d, 1, 2), h = dice_int(d, 3, 9), w = dice_int(d, 3, 24);
+    const int pad = dice_int(d, 0, 1), stride = dice_int(d, 1, 2);
+    *call = (struct conv_call){.type = t->type, .groups = groups, .packing = PACK_PLAIN};
+    call->window = (struct window){3, 3, stride, stride, 1, 1, pad, pad};
+    draw_views(t, d, (struct view){.n = n, .h = h, .w = w, .c = groups * c},
+               (h + 2 * pad - 3) / stride + 1, (w + 2 * pad - 3) / stride + 1, groups * oc);
+    if (dice_int(d, 0, 1)) call->prologue = (struct prologue){0};
+}
+
 static void draw_depthwise(struct trial *t, struct dice *d)
 {
     const int c = dice_channels(d);
@@ -191,6 +205,7 @@ static void run_dense(const struct kernels *k, const struct trial *t, size_t fro
 }
 
 const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};
+const struct family grouped_family = {"grouped", draw_grouped, run_conv, want_conv};
 const struct family depthwise_family = {"depthwise", draw_depthwise, run_depthwise, want_depthwise};
 const struct family depthwise_3x3_family = {"depthwise_3x3", draw_depthwise_3x3, run_depthwise,
                                             want_depthwise};

@@ -10,8 +10,14 @@
  * Otherwise, and for the border of a padded input, the rows of a block are gathered, DEPTH numbers
  * of each at a time, and the sums wait in the output meanwhile: storing a float and loading it
  * again changes no bit.
+ *
+ * Of several groups each has few columns, too few to pay for numbers gathered once for each tap:
+ * the rows of the input that a band of output rows looks at are copied once, with their border, and
+ * A is that copy.
  */
 #include "kernel/x86/gemm.h"
+
+#include <string.h>
 
 #include "kernel/ref/block.h"
 
@@ -24,7 +30,9 @@ enum {
     DEPTH = 256,
     MOST_DIRECT = 640, /* numbers in a row of A that is the input, where others are gathered */
     DEPTH_STEP = DEPTH + 16, /* an odd number of lines: the rows of a tile use different sets */
-    GATHERED_ROWS = 4 * MOST_ROWS
+    GATHERED_ROWS = 4 * MOST_ROWS,
+    BAND = 8 << 10, /* numbers of a band */
+    LEAST_ROW = 4   /* pixels of a row of output that make a tile */
 };
 
 /* Rows whose places in A, C and the addend are equally far apart. */
@@ -138,6 +146,7 @@ struct source { /* where the rows of A come from */
     int above, below; /* [left, right), [above, below) */
     bool flat;    /* all pixels of the output are equally far apart, and so are their rows of A */
     char *gather; /* NULL: A is the input */
+    struct view band; /* data NULL: there is none */
 };
 
 static ptrdiff_t channel(int c)
@@ -180,8 +189,11 @@ static size_t make_runs(struct product *p, const struct source *src, size_t from
         run->add = add->data ? (char *)pixel_at(add, at) + first_out : NULL;
         at.y = at.y * win->sy - win->pad_top;
         at.x = at.x * win->sx - win->pad_left;
-        run->a = src->gather ? src->gather + (ptrdiff_t)rows * p->strip.a_row
-                             : (char *)pixel_at(&call->in, at) + first_in;
+        if (src->band.data)
+            run->a = (char *)pixel_at(&src->band, at);
+        else
+            run->a = src->gather ? src->gather + (ptrdiff_t)rows * p->strip.a_row
+                                 : (char *)pixel_at(&call->in, at) + first_in;
         rows += count;
     }
     return unit;
@@ -321,6 +333,91 @@ static void conv_gathered(struct product *p, struct source src, size_t from, siz
     }
 }
 
+/* What the windows of one row of output cover; c: of a group. */
+static struct view band_row(const struct conv_call *call)
+{
+    const struct window *win = &call->window;
+    struct view v = {.n = 1, .c = call->in.c / call->groups};
+    v.h = (win->kh - 1) * win->dy + 1;
+    v.w = (call->out.w - 1) * win->sx + (win->kw - 1) * win->dx + 1;
+    v.pixel = channel(v.c);
+    v.row = v.w * v.pixel;
+    return v;
+}
+
+/* How many rows of output a band has room for. */
+static int band_rows(const struct conv_call *call, const struct view *row)
+{
+    const ptrdiff_t rows = BAND * (ptrdiff_t)sizeof(float) / row->row;
+    if (rows < row->h) return 0;
+    const int more = (int)(rows - row->h) / call->window.sy + 1;
+    return more < RUNS ? more : RUNS;
+}
+
+/* Is a band better than gathering? */
+static bool is_banded(const struct conv_call *call)
+{
+    const struct view row = band_row(call);
+    return call->groups > 1 && call->out.w >= LEAST_ROW && call->window.kw <= SEGMENTS &&
+           call->window.kh * call->window.kw <= SEGMENTS && band_rows(call, &row) > 0;
+}
+
+/* Row y of the input, from its column -pad_left on, as the kernel sees it. */
+static void fill_band_row(const struct source *src, int n, int y, float *to)
+{
+    const struct conv_call *call = src->call;
+    const struct view *in = &call->in;
+    const int c = src->band.c, first = src->group * c;
+    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
+    for (int i = 0; i < src->band.w; i++, to += c) {
+        const int x = i - call->window.pad_left;
+        if (y < 0 || y >= in->h || x < 0 || x >= in->w) {
+            memset(to, 0, (size_t)c * sizeof *to);
+            continue;
+        }
+        const float *pixel = pixel_at(in, (struct place){n, y, x});
+        if (raw)
+            memcpy(to, pixel + first, (size_t)c * sizeof *to);
+        else
+            load_block(&call->prologue, pixel, first, c, to);
+    }
+}
+
+static void conv_banded(struct product *p, struct source src, size_t from, size_t to)
+{
+    _Alignas(64) float band[BAND];
+    const struct conv_call *call = src.call;
+    const struct window *win = &call->window;
+    ptrdiff_t segment[SEGMENTS];
+    const bool joined = win->dx == 1;
+    const int in_row = joined ? 1 : win->kw;
+    src.band = band_row(call);
+    src.flat = false;
+    const int most = band_rows(call, &src.band), extra = src.band.h;
+    for (int i = 0; i < win->kh * in_row; i++)
+        segment[i] = i / in_row * win->dy * src.band.row + i % in_row * win->dx * src.band.pixel;
+    p->strip.segment = segment;
+    p->strip.segments = win->kh * in_row;
+    p->strip.k = joined ? win->kw * src.band.c : src.band.c;
+    p->strip.a_row = win->sx * src.band.pixel;
+    p->last = true;
+    while (from < to) {
+        const struct place at = place_of(&call->out, from);
+        const int rows = call->out.h - at.y < most ? call->out.h - at.y : most;
+        const size_t room = (size_t)rows * (size_t)call->out.w - (size_t)at.x;
+        src.band.h = (rows - 1) * win->sy + extra;
+        for (int y = 0; y < src.band.h; y++)
+            fill_band_row(&src, at.n, at.y * win->sy - win->pad_top + y,
+                          band + y * (src.band.row / (ptrdiff_t)sizeof(float)));
+        /* as if the band were the whole input */
+        src.band.data = (char *)band - (at.y * win->sy - win->pad_top) * src.band.row +
+                        win->pad_left * src.band.pixel;
+        from = make_runs(p, &src, from, room < to - from ? from + room : to, room);
+        multiply(p);
+        finish(p);
+    }
+}
+
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to)
 {
     const int columns = call->out.c / call->groups;
@@ -341,11 +438,16 @@ void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, 
         src.left == 0 && src.right == call->out.w && src.above == 0 && src.below == call->out.h;
     const bool direct = strip.segments &&
                         (all_inside ? suits_as_it_lies(g, call) : suits_but_for_border(g, &src, k));
+    const bool banded = is_banded(call) && !(direct && all_inside);
     for (src.group = 0; src.group < call->groups; src.group++) {
         p.strip = strip;
         p.strip.b = weight + src.group * group_size;
         p.bias = bias ? bias + src.group * columns : NULL;
-        src.part = all_inside || !direct ? ALL : INSIDE;
+        src.part = all_inside || banded || !direct ? ALL : INSIDE;
+        if (banded) {
+            conv_banded(&p, src, from, to);
+            continue;
+        }
         if (direct) conv_direct(&p, src, from, to);
         if (direct && all_inside) continue;
         if (direct) src.part = BORDER;
