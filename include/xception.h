@@ -679,16 +679,21 @@ typedef struct xc_train_opts {
     void *user;
     const char *unfreeze; /* "BLOCK@EPOCH,...": from then on it learns, and all behind it; also all,
                            * entry, middle, exit */
-    bool features_bf16;   /* what frozen layers say of a picture is rounded to bf16 */
-    /* It is kept, if it fits: never changes a number. */
+    const char *head;   /* a fresh head: "linear", or hidden layers "512,128" with ReLU and dropout;
+                         * NULL = one is made when the classes are others */
+    double trunk_rate;  /* times lr in front of the head; -1 = as the recipe has it */
+    bool features_bf16; /* what frozen layers say of a picture is rounded to bf16 */
+    /* What never changes a number, again. They are kept, if they fit: */
     const char *features;    /* "ram" (usual), "disk" (in the run folder), "off" */
     uint64_t features_bytes; /* at most; 0 = half of the memory, or of what is free on the disk */
+    uint64_t memory_bytes;   /* that a run may take, refused with the largest batch that fits; 0 =
+                              * what the control group, or else the machine, has */
 } xc_train_opts;
 #define XC_TRAIN_OPTS_INIT                                                                         \
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
-            -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, false, NULL, 0                 \
+            -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, NULL, -1, false, NULL, 0, 0    \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder

@@ -58,6 +58,7 @@ static xc_status settings_of(const xc_train_opts *o, struct settings *s)
     set_count(o->patience, &s->patience);
     set_real(o->time_limit, &s->time_limit);
     set_real(o->target_top1, &s->target_top1);
+    set_real(o->trunk_rate, &s->trunk_rate);
     s->features_bf16 = o->features_bf16;
     s->seed = o->seed;
     return settings_check(s, api_error());
@@ -102,6 +103,7 @@ static xc_status read_opts(const xc_context *context, const xc_train_opts *from,
                              .cache_bytes = (size_t)o->cache_bytes,
                              .stop_on_bad = o->stop_on_bad,
                              .until = o->until,
+                             .memory = o->memory_bytes,
                              .progress = o->progress,
                              .user = o->user};
     TRY(read_keeping(o, &run->keep));
@@ -155,6 +157,7 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
                                  .from = o.from,
                                  .h = (int)o.height,
                                  .w = (int)o.width,
+                                 .head = o.head,
                                  .preprocess = o.preprocess};
     return run_new(&run, &start, api_error());
 }

@@ -13,11 +13,16 @@
 
 enum { NORM_CHUNK = 4096, GRAIN = 1024 };
 
+struct speed { /* AdamW's lr and root with the moments' bias taken out */
+    float lr, first, second;
+};
+
 struct optimizer {
     struct optimizer_opts opts;
     const struct param_table *table;
-    bool *trained;  /* by parameter */
-    double *square; /* by chunk */
+    struct optimizer_part *part; /* by parameter */
+    struct speed *speed;         /* of this step */
+    double *square;              /* by chunk */
     size_t chunks;
 };
 
@@ -39,7 +44,8 @@ struct optimizer_opts optimizer_defaults(enum optimizer_kind kind)
 }
 
 xc_status optimizer_new(const struct optimizer_opts *opts, const struct param_table *table,
-                        const bool *trained, struct optimizer **out, struct error *err)
+                        const struct optimizer_part *part, struct optimizer **out,
+                        struct error *err)
 {
     struct optimizer *o = calloc(1, sizeof *o);
     const size_t count = (size_t)table->count;
@@ -48,14 +54,16 @@ xc_status optimizer_new(const struct optimizer_opts *opts, const struct param_ta
     o->opts = *opts;
     o->table = table;
     o->chunks = (table->total + NORM_CHUNK - 1) / NORM_CHUNK;
-    o->trained = calloc(count + 1, sizeof *o->trained);
+    o->part = calloc(count + 1, sizeof *o->part);
+    o->speed = calloc(count + 1, sizeof *o->speed);
     o->square = calloc(o->chunks + 1, sizeof *o->square);
-    if (!o->trained || !o->square) {
+    if (!o->part || !o->speed || !o->square) {
         optimizer_free(o);
         return fail_memory(err, table->total / NORM_CHUNK * sizeof *o->square);
     }
     for (size_t i = 0; i < count; i++)
-        o->trained[i] = (!trained || trained[i]) && param_trainable(&table->at[i]);
+        if (param_trainable(&table->at[i]))
+            o->part[i] = part ? part[i] : (struct optimizer_part){.rate = 1};
     *out = o;
     return XC_OK;
 }
@@ -63,7 +71,8 @@ xc_status optimizer_new(const struct optimizer_opts *opts, const struct param_ta
 void optimizer_free(struct optimizer *o)
 {
     if (!o) return;
-    free(o->trained);
+    free(o->part);
+    free(o->speed);
     free(o->square);
     free(o);
 }
@@ -180,10 +189,13 @@ static void step_range(void *ctx, size_t from, size_t to)
         const struct param *p = &o->table->at[i];
         const size_t first = p->offset > from ? p->offset : from;
         const size_t end = p->offset + p->count < to ? p->offset + p->count : to;
-        if (!o->trained[i] || first >= end) continue;
+        if (o->part[i].rate == 0 || first >= end) continue;
         struct run r = w->all;
         r.w += first, r.m += first, r.s += first, r.g += first;
         r.count = end - first;
+        r.lr = o->speed[i].lr;
+        r.first = o->speed[i].first;
+        r.second = o->speed[i].second;
         r.decay = decays(o, p) ? (float)o->opts.decay : 0;
         if (o->opts.kind == OPTIMIZER_SGD) sgd(&r);
         if (o->opts.kind == OPTIMIZER_RMSPROP) rmsprop(&r);
@@ -191,25 +203,36 @@ static void step_range(void *ctx, size_t from, size_t to)
     }
 }
 
+/* A parameter that began to learn later has younger moments. */
+static void set_speeds(struct optimizer *o, uint64_t t, double lr)
+{
+    for (int i = 0; i < o->table->count; i++) {
+        const struct optimizer_part *part = &o->part[i];
+        const double times = (double)(t - part->since), own = lr * part->rate;
+        if (part->rate == 0) continue;
+        o->speed[i] = (struct speed){.lr = (float)own,
+                                     .first = (float)(own / (1 - pow(o->opts.momentum, times))),
+                                     .second = (float)(1 / sqrt(1 - pow(o->opts.rho, times)))};
+    }
+}
+
 double optimizer_step(struct optimizer *o, uint64_t t, double lr, float *param, const float *grad,
                       float *state, struct pool *pool)
 {
     const struct optimizer_opts *opts = &o->opts;
-    const double length = norm(o, grad, pool), times = (double)t;
+    const double length = norm(o, grad, pool);
     if (!isfinite(length)) return length;
     const bool clips = opts->clip > 0 && length > opts->clip;
     struct step_work w = {.o = o};
+    set_speeds(o, t, lr);
     w.all = (struct run){.w = param,
                          .m = state,
                          .s = opts->kind == OPTIMIZER_SGD ? state : state + o->table->total,
                          .g = grad,
-                         .lr = (float)lr,
                          .clip = clips ? (float)(opts->clip / length) : 1,
                          .momentum = (float)opts->momentum,
                          .fresh = (float)(1 - opts->rho),
                          .epsilon = (float)opts->epsilon,
-                         .first = (float)(lr / (1 - pow(opts->momentum, times))),
-                         .second = (float)(1 / sqrt(1 - pow(opts->rho, times))),
                          .nesterov = opts->nesterov};
     pool_for(pool, o->table->total, GRAIN, step_range, &w);
     return length;

@@ -37,11 +37,17 @@ struct optimizer_opts optimizer_defaults(enum optimizer_kind kind);
 
 struct optimizer;
 
-/* trained: by parameter, or NULL = all that can be. The table must outlive the optimizer; trained
- * is copied. */
+/* How one parameter learns. */
+struct optimizer_part {
+    double rate;    /* times the learning rate; 0: not at all */
+    uint64_t since; /* steps before its first one */
+};
+/* part: by parameter, or NULL = all that can learn do, alike. The table must outlive the optimizer;
+ * part is copied. */
 XC_NODISCARD xc_status optimizer_new(const struct optimizer_opts *opts,
-                                     const struct param_table *table, const bool *trained,
-                                     struct optimizer **out, struct error *err);
+                                     const struct param_table *table,
+                                     const struct optimizer_part *part, struct optimizer **out,
+                                     struct error *err);
 void optimizer_free(struct optimizer *o);
 /* How many floats of state there are, and what they are before step 1. */
 size_t optimizer_state_count(const struct optimizer *o);

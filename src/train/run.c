@@ -371,6 +371,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
                              .settings = s->settings,
                              .class_weight = s->class_weight,
                              .keep = keeping(r),
+                             .memory = r->o->memory,
                              .threads = r->o->threads,
                              .stop_on_bad = r->o->stop_on_bad,
                              .cache_bytes = r->o->cache_bytes};
@@ -440,6 +441,7 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
     struct trainer_opts t = {.machine = r->o->machine,
                              .data = data,
                              .keep = keeping(r),
+                             .memory = r->o->memory,
                              .threads = r->o->threads,
                              .stop_on_bad = r->o->stop_on_bad,
                              .cache_bytes = r->o->cache_bytes};

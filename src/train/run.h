@@ -32,6 +32,7 @@ struct run_opts {
     bool stop_on_bad;    /* a picture that cannot be read ends it; else bad.txt lists it */
     uint32_t until;      /* end behind this epoch as if it were the last, to go on later; 0: no */
     struct keep_opts keep;
+    uint64_t memory; /* bytes that a run may take; 0: what this process may */
     xc_train_fn *progress;
     void *user;
 };

@@ -76,6 +76,20 @@ xc_status runner_new(const struct machine *m, const struct graph *g, const float
     return status;
 }
 
+xc_status runner_bytes(const struct machine *m, const struct graph *g, struct shape input, int node,
+                       uint64_t *bytes, struct error *err)
+{
+    const int threads = pool_threads(m->pool), lanes = threads < input.n ? threads : input.n;
+    const struct plan_opts opts = {
+        .input = {1, input.h, input.w, input.c}, .tap = &node, .taps = 1};
+    struct plan *plan = NULL;
+    TRY(plan_new(g, NULL, &m->f32, &opts, &plan, err));
+    *bytes = g->param.total * sizeof(float) + plan_arena_bytes(plan, threads) +
+             (uint64_t)(lanes - 1) * plan_arena_bytes(plan, 1);
+    plan_free(plan);
+    return XC_OK;
+}
+
 void runner_free(struct runner *r)
 {
     if (!r) return;

@@ -23,6 +23,10 @@ XC_NODISCARD xc_status runner_new(const struct machine *m, const struct graph *g
 XC_NODISCARD xc_status runner_of(const struct machine *m, const struct graph *g,
                                  const struct weights *w, struct shape input, int node,
                                  struct runner **out, struct error *err);
+/* Memory that one will take. */
+XC_NODISCARD xc_status runner_bytes(const struct machine *m, const struct graph *g,
+                                    struct shape input, int node, uint64_t *bytes,
+                                    struct error *err);
 void runner_free(struct runner *r);
 size_t runner_width(const struct runner *r); /* numbers that a row of the result has */
 /* x: (n, h, w, c), n at most that of the input; out: (n, width). */

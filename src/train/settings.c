@@ -134,6 +134,7 @@ xc_status settings_recipe(const char *name, struct settings *out, struct error *
         if (strcmp(name, recipes[i].recipe) != 0) continue;
         *out = recipes[i];
         out->accumulate = out->views = 1;
+        if (out->trunk_rate == 0) out->trunk_rate = 1;
         return XC_OK;
     }
     return fail(
@@ -198,6 +199,7 @@ static xc_status check_reals(const struct settings *s, struct error *err)
         double value, least, most;
     } range[] = {
         {"lr", s->lr, 1e-12, 1e6},
+        {"trunk rate", s->trunk_rate, 1e-6, 1e6},
         {"least lr", s->least, 0, 1e6},
         {"warm-up", s->warmup, 0, SETTINGS_MAX_EPOCHS},
         {"step factor", s->factor, 0, 1e6},
@@ -255,6 +257,7 @@ xc_status settings_check(const struct settings *s, struct error *err)
     X("patience", patience)
 #define REALS(X)                                                                                   \
     X("lr", lr)                                                                                    \
+    X("trunk_rate", trunk_rate)                                                                    \
     X("least_lr", least)                                                                           \
     X("warmup_epochs", warmup)                                                                     \
     X("step_factor", factor)                                                                       \

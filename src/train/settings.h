@@ -39,6 +39,7 @@ struct settings {
     struct optimizer_opts optimizer;
     enum schedule_kind schedule;
     double lr, least, warmup; /* warm-up in epochs */
+    double trunk_rate;        /* times lr in front of the head */
     double factor, every; /* step: every so many epochs; plateau: so many without a better one */
     double smoothing;
     double dropout; /* before the last layer of a fresh head; < 0: as the architecture has it */

@@ -52,16 +52,6 @@ static bool *frozen_of(const struct trainer *t)
     return frozen;
 }
 
-/* By parameter: has it a gradient? */
-static bool *trained_of(const struct trainer *t)
-{
-    bool *trained = calloc((size_t)t->g->param.count + 1, sizeof *trained);
-    for (int i = 0; trained && i < t->g->nodes; i++)
-        for (int k = 0; k < t->g->node[i].params; k++)
-            trained[t->g->node[i].param[k]] = learn_trains(t->learn, i);
-    return trained;
-}
-
 static xc_status make_learn(struct trainer *t, struct error *err)
 {
     bool *frozen = frozen_of(t);
@@ -76,13 +66,28 @@ static xc_status make_learn(struct trainer *t, struct error *err)
     return status;
 }
 
+/* Since which step does this node of the whole model learn? */
+static uint64_t learns_since(const struct trainer *t, int node)
+{
+    int i = 0;
+    while (i < t->phase && node <= t->phases.at[i].last) i++;
+    return (uint64_t)t->phases.at[i].epoch * trainer_steps(t);
+}
+
 static xc_status make_optimizer(struct trainer *t, struct error *err)
 {
-    bool *trained = trained_of(t);
-    if (!trained) return fail_memory(err, (size_t)t->g->param.count);
-    const xc_status status =
-        optimizer_new(&t->s.optimizer, &t->g->param, trained, &t->optimizer, err);
-    free(trained);
+    const struct graph *all = t->model->graph;
+    const int head = head_begin(all);
+    struct optimizer_part *part = calloc((size_t)t->g->param.count + 1, sizeof *part);
+    if (!part) return fail_memory(err, (size_t)t->g->param.count * sizeof *part);
+    for (int i = 0; i < t->g->nodes; i++) {
+        const int node = learn_trains(t->learn, i) ? graph_find(all, t->g->node[i].name) : -1;
+        for (int k = 0; node >= 0 && k < t->g->node[i].params; k++)
+            part[t->g->node[i].param[k]] = (struct optimizer_part){
+                .rate = node > head ? 1 : t->s.trunk_rate, .since = learns_since(t, node)};
+    }
+    const xc_status status = optimizer_new(&t->s.optimizer, &t->g->param, part, &t->optimizer, err);
+    free(part);
     return status;
 }
 
@@ -107,17 +112,22 @@ static xc_status take_memory(struct trainer *t, struct error *err)
 /* ---- phases ------------------------------------------------------------------------------------
  */
 
-static xc_status make(struct trainer *t, struct error *err)
+static xc_status plan(struct trainer *t, struct error *err)
 {
     const int cut = t->phases.at[t->phase].cut;
-    const size_t bytes = t->model->graph->param.total * sizeof(float);
     t->g = t->model->graph;
     if (cut > 0) {
         TRY(freeze_tail(t->model->graph, cut, &t->tail, err));
         t->g = t->tail;
     }
     TRY(make_learn(t, err));
-    TRY(make_optimizer(t, err));
+    return make_optimizer(t, err);
+}
+
+static xc_status make(struct trainer *t, struct error *err)
+{
+    const size_t bytes = t->model->graph->param.total * sizeof(float);
+    TRY(plan(t, err));
     TRY(take_memory(t, err));
     optimizer_start(t->optimizer, t->moments);
     if (!t->tail) memcpy(t->best, t->weights, bytes);
@@ -145,6 +155,20 @@ static void forget(struct trainer *t)
     t->optimizer = NULL;
     t->arena = t->arena_memory = NULL;
     t->weights = t->grad = t->moments = t->average = t->best = NULL;
+    t->train = t->val = NULL;
+    t->trunk = NULL;
+}
+
+xc_status stage_probe(const struct trainer *t, int i, int batch, struct trainer *out,
+                      struct error *err)
+{
+    *out = *t;
+    forget(out);
+    out->phase = i;
+    out->s.batch = batch;
+    const xc_status status = plan(out, err);
+    if (status != XC_OK) stage_leave(out);
+    return status;
 }
 
 xc_status stage_enter(struct trainer *t, int i, struct error *err)

@@ -6,6 +6,8 @@
  */
 #include "train/start.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/decimal.h"
@@ -73,6 +75,43 @@ static char *with_sigmoid(const char *arch, struct arena *a)
     return arena_printf(a, "%s%s", arch, fits_labels(arch, true) ? "" : ",sigmoid=on");
 }
 
+/* "100,50": behind the mean of maps, head= knobs of such layers and a last one. */
+static xc_status with_layers(const char **arch, const struct start *s, struct arena *a,
+                             struct error *err)
+{
+    const char *text = arena_printf(a, "%s,head=avg", *arch);
+    char drop[DECIMAL_SIZE + 16] = "", rate[DECIMAL_SIZE];
+    decimal_write(s->dropout, rate);
+    if (s->dropout > 0) snprintf(drop, sizeof drop, "/dropout:%s", rate);
+    const char *p = s->head;
+    do {
+        char *end;
+        const long units = strtol(p, &end, 10);
+        if (*p < '1' || *p > '9' || (*end && *end != ',') || (*end && !end[1]) || units > 1 << 16)
+            return fail(err, XC_ERR_ARGUMENT,
+                        "head: \"%.40s\" is neither linear nor sizes of hidden layers as 256 or "
+                        "512,128",
+                        s->head);
+        text = arena_printf(a, "%s/dense:%ld:relu%s", text, units, drop);
+        p = end + (*end == ',');
+    } while (text && *p);
+    *arch =
+        text ? arena_printf(a, "%s/dense:%d%s", text, s->classes, s->multi_label ? ":sigmoid" : "")
+             : NULL;
+    return *arch ? XC_OK : fail_memory(err, 1);
+}
+
+/* The architecture with the head that this run trains. */
+static xc_status with_head(const char **arch, const struct start *s, struct arena *a,
+                           struct error *err)
+{
+    if (s->from || s->head) *arch = without_head(*arch, a);
+    if (*arch && s->head && strcmp(s->head, "linear") != 0) return with_layers(arch, s, a, err);
+    if (*arch) *arch = with_dropout(*arch, s->dropout, a);
+    if (*arch && s->multi_label) *arch = with_sigmoid(*arch, a);
+    return *arch ? XC_OK : fail_memory(err, 1);
+}
+
 /* ---- the numbers -------------------------------------------------------------------------------
  */
 
@@ -134,16 +173,13 @@ static xc_status describe(xc_model *m, const struct start *s, struct error *err)
 static xc_status make(const struct machine *m, const struct start *s, struct arena *a,
                       xc_model **out, struct error *err)
 {
-    const bool keeps = s->from && same_classes(s->from, s);
+    const bool keeps = s->from && !s->head && same_classes(s->from, s);
     xc_create_opts opts = {.height = (uint32_t)s->h,
                            .width = (uint32_t)s->w,
                            .weights = XC_WEIGHTS_RANDOM,
                            .seed = s->seed};
     const char *arch = s->from ? s->from->arch : s->arch;
-    if (s->from && !keeps) arch = without_head(arch, a);
-    if (arch && !keeps) arch = with_dropout(arch, s->dropout, a);
-    if (arch && !keeps && s->multi_label) arch = with_sigmoid(arch, a);
-    if (!arch) return fail_memory(err, 1);
+    if (!keeps) TRY(with_head(&arch, s, a, err));
     if (!keeps) opts.classes = (uint32_t)s->classes;
     TRY(model_create(m, arch, &opts, out, err));
     if (s->from) TRY(copy_trunk(*out, s->from, keeps, err));

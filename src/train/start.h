@@ -17,6 +17,8 @@ struct start {
     uint64_t seed;    /* of fresh numbers */
     double dropout;   /* before the last layer of a fresh head; < 0: as the architecture has it */
     bool multi_label; /* a fresh head ends in sigmoids */
+    const char *head; /* a fresh one: "linear", or hidden layers "DENSE,DENSE,..", each with ReLU
+                       * and dropout; NULL: one is made when the classes are others */
     const char *preprocess; /* a named one; NULL: the model's */
 };
 /* A model of its own that nobody shares: parameters in one block, labels and preprocessing set. */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "train/kept.h"
 #include "train/trainer.h"
@@ -41,17 +40,15 @@ static uint64_t half_of_disk(const char *folder)
     return statvfs(folder, &info) == 0 ? (uint64_t)info.f_bavail * info.f_frsize / 2 : 0;
 }
 
-static uint64_t half_of_memory(void)
+/* In memory at most what the run itself leaves. */
+static uint64_t room(const struct trainer *t)
 {
-    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : 0;
-}
-
-static uint64_t room(const struct keep_opts *c)
-{
-    if (c->place == KEEP_OFF) return 0;
-    if (c->limit) return c->limit;
-    return c->place == KEEP_DISK ? half_of_disk(c->folder) : half_of_memory();
+    const struct keep_opts *k = &t->keep;
+    if (k->place == KEEP_OFF) return 0;
+    if (k->place == KEEP_DISK) return k->limit ? k->limit : half_of_disk(k->folder);
+    const uint64_t left = t->memory > t->need ? t->memory - t->need : 0;
+    const uint64_t wanted = k->limit ? k->limit : t->memory / 2;
+    return wanted < left || t->memory == 0 ? wanted : left;
 }
 
 /* Epochs from the cursor to the end of this phase. */
@@ -129,7 +126,7 @@ static xc_status make_trunk(struct trainer *t, struct error *err)
 
 xc_status supply_open(struct trainer *t, xc_progress_fn *tick, void *user, struct error *err)
 {
-    uint64_t left = room(&t->keep);
+    uint64_t left = room(t);
     bool train = false, val = false;
     if (t->tail) {
         TRY(make_trunk(t, err));

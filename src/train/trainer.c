@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/start.h"
+#include "thread/memory.h"
 #include "train/target.h"
 
 /* ---- making one --------------------------------------------------------------------------------
@@ -102,7 +102,9 @@ static xc_status set_up(struct trainer *t, const struct trainer_opts *opts, stru
     t->loss = calloc((size_t)t->s.batch, sizeof *t->loss);
     if (!t->target || !t->loss) return fail_memory(err, (size_t)t->s.batch * (size_t)t->classes);
     t->at.best_top1 = -1;
-    return stage_enter(t, freeze_phase_of(&t->phases, opts->epoch), err);
+    t->phase = freeze_phase_of(&t->phases, opts->epoch);
+    TRY(need_check(t, err));
+    return stage_enter(t, t->phase, err);
 }
 
 xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, struct error *err)
@@ -121,6 +123,7 @@ xc_status trainer_new(const struct trainer_opts *opts, struct trainer **out, str
     t->lr_scale = 1;
     t->s = opts->settings;
     t->keep = opts->keep;
+    t->memory = opts->memory ? opts->memory : memory_allowed();
     t->threads = opts->threads;
     t->classes = opts->data->classes;
     const xc_status status = set_up(t, opts, err);

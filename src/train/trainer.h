@@ -11,6 +11,7 @@
  *   trainer.c   the step, and what is asked between two
  *   stage.c     what learns now, and its memory
  *   supply.c    which values it is fed with, and whether they are kept
+ *   need.c      how much memory that takes
  */
 #ifndef XC_TRAIN_TRAINER_H
 #define XC_TRAIN_TRAINER_H
@@ -40,6 +41,7 @@ struct trainer_opts {
     struct settings settings;
     const float *class_weight; /* (classes): CLASS_WEIGHTS_GIVEN; NULL: they come from a state */
     struct keep_opts keep;
+    uint64_t memory;    /* bytes that it may take; 0: what this process may */
     uint32_t epoch;     /* that it goes on in: which phase it is made for */
     int threads;        /* that decode pictures */
     size_t cache_bytes; /* for pictures that stay in memory */
@@ -70,7 +72,8 @@ struct trainer {
     int threads, classes;
     size_t cache_bytes;
     bool stop_on_bad;
-    double lr_scale; /* of a plateau: a function of the history, so not in a state */
+    uint64_t memory, need; /* allowed (0: unknown); wanted, without kept features */
+    double lr_scale;       /* of a plateau: a function of the history, so not in a state */
     struct phases phases;
     int phase;          /* of them: now */
     struct graph *g;    /* what is trained: the model's, or */
@@ -128,6 +131,11 @@ void stage_leave(struct trainer *t);
 struct shape stage_input(const struct trainer *t);
 /* The tail's numbers from a block of the whole model, or back into one. */
 void stage_move(const struct trainer *t, float *whole, float *tail, bool back);
+/* The plans of a phase with such batches and nothing else, to look at: stage_leave. */
+XC_NODISCARD xc_status stage_probe(const struct trainer *t, int i, int batch, struct trainer *out,
+                                   struct error *err);
+/* Does it all fit? XC_ERR_MEMORY: the sentence says the largest batch that would. */
+XC_NODISCARD xc_status need_check(struct trainer *t, struct error *err);
 /* Feeds of the phase. */
 XC_NODISCARD xc_status supply_open(struct trainer *t, xc_progress_fn *tick, void *user,
                                    struct error *err);

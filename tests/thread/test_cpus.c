@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is the processor quota of a control group found? Folders that look like /proc and /sys. */
+/* Are the limits of a control group found? Folders that look like /proc and /sys. */
 #include "thread/cpus.h"
 
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "thread/memory.h"
 #include "thread/pool.h"
 
 static char root[64];
@@ -84,14 +85,31 @@ static void test_nonsense(void **state)
     assert_true(cpus_quota(root) > 0);
 }
 
+static void test_memory(void **state)
+{
+    (void)state;
+    assert_true(memory_of_groups(root) == 0);
+    plant("proc/self", "cgroup", "5:memory:/x\n0::/a/b\n");
+    plant("sys/fs/cgroup/a", "memory.max", "max\n");
+    assert_true(memory_of_groups(root) == 0);
+    plant("sys/fs/cgroup/a/b", "memory.max", "2147483648\n");
+    assert_true(memory_of_groups(root) == 2147483648);
+    plant("sys/fs/cgroup/memory/x", "memory.limit_in_bytes", "9223372036854771712\n");
+    assert_true(memory_of_groups(root) == 2147483648);
+    plant("sys/fs/cgroup/memory", "memory.limit_in_bytes", "1048576\n");
+    assert_true(memory_of_groups(root) == 1048576);
+}
+
 static void test_this_process(void **state)
 {
     (void)state;
     int threads = pool_default_threads();
+    assert_true(memory_allowed() > 0);
     assert_true(threads >= 1 && threads <= POOL_MAX_THREADS && threads <= cpus_affinity());
 }
 
 #define IN_A_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 RUN(IN_A_ROOT(test_no_group), IN_A_ROOT(test_version_2_takes_the_smallest_parent),
-    IN_A_ROOT(test_version_1), IN_A_ROOT(test_nonsense), cmocka_unit_test(test_this_process))
+    IN_A_ROOT(test_version_1), IN_A_ROOT(test_nonsense), IN_A_ROOT(test_memory),
+    cmocka_unit_test(test_this_process))

@@ -2,8 +2,9 @@
 /*
  * What is frozen keeps its bytes; what it says gives the same bits kept in memory, on disk or
  * computed in each epoch; more of a network may learn later, and a run that is stopped anywhere
- * ends like an unbroken one.
+ * ends like an unbroken one. New heads, slower trunks, and what does not fit into memory.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,131 @@ static void thawed(void **state)
     runs_end(folder);
 }
 
+/* ---- heads, rates, memory ----------------------------------------------------------------------
+ */
+
+static xc_status train_with(const char *folder, const char *name, xc_train_opts *o)
+{
+    xc_context *context = runs_context(1);
+    xc_dataset *data = runs_data(false);
+    xc_model *from = start_model(context);
+    xc_train_opts opts = runs_opts(folder, name);
+    o->folder = opts.folder;
+    o->from = from;
+    o->epochs = 2;
+    o->batch = o->batch ? o->batch : 12;
+    const xc_status status = xc_train(context, data, o);
+    if (status != XC_OK) print_message("%s\n", xc_error());
+    runs_opts_free(&opts);
+    xc_model_unref(from);
+    xc_dataset_free(data);
+    xc_context_free(context);
+    return status;
+}
+
+static void heads(void **state)
+{
+    static const struct {
+        const char *head;
+        double dropout;
+        const char *knobs;
+    } row[] = {{NULL, 0, "classes=3"},
+               {"linear", 0.25, "dropout=0.25"},
+               {"16", 0.5, "head=avg/dense:16:relu/dropout:0.5/dense:3"},
+               {"16,8", 0, "head=avg/dense:16:relu/dense:8:relu/dense:3"}};
+    static const char *const bad[] = {"", ",", "16,", "0", "x", "linear,4", "16;8"};
+    (void)state;
+    char *folder = runs_folder(), name[8];
+    size_t size;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        xc_train_opts o = XC_TRAIN_OPTS_INIT;
+        snprintf(name, sizeof name, "%zu", i);
+        o.head = row[i].head;
+        o.dropout = row[i].dropout;
+        o.freeze = "all-but-head";
+        assert_int_equal(train_with(folder, name, &o), XC_OK);
+        char *args = runs_read(folder, name, "args.json", &size);
+        if (!strstr(args, row[i].knobs)) print_error("%s\n", args);
+        assert_non_null(strstr(args, row[i].knobs));
+        free(args);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        xc_train_opts o = XC_TRAIN_OPTS_INIT;
+        o.head = bad[i];
+        assert_int_equal(train_with(folder, "bad", &o), XC_ERR_ARGUMENT);
+        assert_non_null(strstr(xc_error(), "neither linear nor"));
+    }
+    runs_end(folder);
+}
+
+/* How far the first kernel went from where it began. */
+static double distance(const char *folder, const char *name)
+{
+    size_t size[2];
+    char *bytes[2] = {runs_read(folder, ".", "start", &size[0]),
+                      runs_read(folder, name, "last.safetensors", &size[1])};
+    struct weight_file f[2];
+    double sum = 0;
+    for (int i = 0; i < 2; i++) open_tensors(bytes[i], size[i], &f[i]);
+    const struct weight_tensor *a = weight_find(&f[0], "block1_conv1/kernel"),
+                               *b = weight_find(&f[1], "block1_conv1/kernel");
+    for (size_t i = 0; i < a->count; i++) {
+        float x, y;
+        memcpy(&x, a->data + i * sizeof x, sizeof x);
+        memcpy(&y, b->data + i * sizeof y, sizeof y);
+        sum += fabs((double)(x - y));
+    }
+    for (int i = 0; i < 2; i++) {
+        weight_file_free(&f[i]);
+        free(bytes[i]);
+    }
+    return sum;
+}
+
+static void rates(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), *path = NULL;
+    xc_context *context = runs_context(1);
+    xc_model *from = start_model(context);
+    assert_true(asprintf(&path, "%s/start", folder) > 0);
+    assert_int_equal(xc_model_save(from, path, NULL), XC_OK);
+    xc_train_opts fast = XC_TRAIN_OPTS_INIT, slow = XC_TRAIN_OPTS_INIT;
+    slow.trunk_rate = 0.01;
+    assert_int_equal(train_with(folder, "fast", &fast), XC_OK);
+    assert_int_equal(train_with(folder, "slow", &slow), XC_OK);
+    const double all = distance(folder, "fast"), part = distance(folder, "slow");
+    print_message("moved by %g, with a hundredth of the rate by %g\n", all, part);
+    assert_true(part > 0 && part < 0.05 * all);
+    free(path);
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+/* The batch that the sentence names fits, the next one does not. */
+static void memory(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_train_opts o = XC_TRAIN_OPTS_INIT;
+    o.memory_bytes = 1 << 20;
+    o.batch = 40;
+    assert_int_equal(train_with(folder, "a", &o), XC_ERR_MEMORY);
+    const char *named = strstr(xc_error(), "largest that fits is ");
+    assert_non_null(named);
+    const uint32_t fits = (uint32_t)atoi(named + strlen("largest that fits is "));
+    assert_true(fits >= 1 && fits < 40);
+    o.batch = fits + 1;
+    assert_int_equal(train_with(folder, "a", &o), XC_ERR_MEMORY);
+    o.batch = fits;
+    assert_int_equal(train_with(folder, "a", &o), XC_OK);
+    o.memory_bytes = 1 << 10;
+    assert_int_equal(train_with(folder, "b", &o), XC_ERR_MEMORY);
+    assert_non_null(strstr(xc_error(), "not even one of 1 fits"));
+    runs_end(folder);
+}
+
 /* ---- words -------------------------------------------------------------------------------------
  */
 
@@ -311,4 +437,5 @@ static void refused(void **state)
 }
 
 RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(limits), cmocka_unit_test(frozen_bytes),
-    cmocka_unit_test(thawed), cmocka_unit_test(cuts), cmocka_unit_test(refused))
+    cmocka_unit_test(thawed), cmocka_unit_test(heads), cmocka_unit_test(rates),
+    cmocka_unit_test(memory), cmocka_unit_test(cuts), cmocka_unit_test(refused))

@@ -26,7 +26,8 @@ static float number(uint32_t stream, size_t i)
     return (float)rng_normal(3, RNG_TEST, stream, 0, (uint32_t)i);
 }
 
-static void open_trial(struct trial *t, const struct optimizer_opts *opts, const bool *trained)
+static void open_trial(struct trial *t, const struct optimizer_opts *opts,
+                       const struct optimizer_part *part)
 {
     static const enum param_role role[] = {PARAM_KERNEL,    PARAM_BIAS, PARAM_GAMMA,
                                            PARAM_DEPTHWISE, PARAM_MEAN, PARAM_KERNEL};
@@ -39,7 +40,7 @@ static void open_trial(struct trial *t, const struct optimizer_opts *opts, const
         assert_int_equal(param_add(&t->table, &t->arena, name[i], role[i], 1, &dim, &index, &err),
                          XC_OK);
     }
-    assert_int_equal(optimizer_new(opts, &t->table, trained, &t->o, &err), XC_OK);
+    assert_int_equal(optimizer_new(opts, &t->table, part, &t->o, &err), XC_OK);
     const size_t n = t->table.total;
     t->param = calloc(n, sizeof(float));
     t->grad = calloc(n, sizeof(float));
@@ -90,10 +91,11 @@ static void expect(struct trial *t, const struct optimizer_opts *o, size_t i, do
     *w -= *m;
 }
 
-static void follow(const struct optimizer_opts *opts, const bool *trained)
+static void follow(const struct optimizer_opts *opts, const struct optimizer_part *part)
 {
     struct trial t;
-    open_trial(&t, opts, trained);
+    const uint64_t begun = part ? part[0].since : 0;
+    open_trial(&t, opts, part);
     for (int step = 1; step <= STEPS; step++) {
         double square = 0;
         const double lr = 0.01 * step;
@@ -107,11 +109,13 @@ static void follow(const struct optimizer_opts *opts, const bool *trained)
             const struct param *at = &t.table.at[p];
             const bool decays = at->role == PARAM_KERNEL || opts->mask == DECAY_ALL ||
                                 (at->role == PARAM_DEPTHWISE && opts->mask == DECAY_DEPTHWISE);
-            if (at->role == PARAM_MEAN || (trained && !trained[p])) continue;
+            if (at->role == PARAM_MEAN || (part && part[p].rate == 0)) continue;
             for (size_t i = at->offset; i < at->offset + at->count; i++)
-                expect(&t, opts, i, clip * (double)t.grad[i], decays ? opts->decay : 0, lr, step);
+                expect(&t, opts, i, clip * (double)t.grad[i], decays ? opts->decay : 0,
+                       lr * (part ? part[p].rate : 1), step);
         }
-        const double norm = optimizer_step(t.o, (uint64_t)step, lr, t.param, t.grad, t.state, NULL);
+        const double norm =
+            optimizer_step(t.o, begun + (uint64_t)step, lr, t.param, t.grad, t.state, NULL);
         assert_true(fabs(norm - length) < 1e-9 * length);
     }
     for (size_t i = 0; i < t.table.total; i++)
@@ -122,7 +126,7 @@ static void follow(const struct optimizer_opts *opts, const bool *trained)
 static void formulas(void **state)
 {
     (void)state;
-    static const bool some[] = {true, true, false, true, true, false};
+    static const struct optimizer_part some[] = {{1, 7}, {0.1, 7}, {0, 7}, {3, 7}, {1, 7}, {0, 7}};
     for (int bits = 0; bits < 24; bits++)
         for (int kind = OPTIMIZER_SGD; kind <= OPTIMIZER_ADAMW; kind++) {
             struct optimizer_opts opts = optimizer_defaults((enum optimizer_kind)kind);

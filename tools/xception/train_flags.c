@@ -42,10 +42,11 @@ static bool read_time(const struct args *args, const char *name, double *out)
 
 static bool read_reals(const struct args *args, xc_train_opts *o)
 {
-    return read_real(args, "lr", &o->lr) && read_real(args, "warmup", &o->warmup) &&
-           read_real(args, "momentum", &o->momentum) && read_real(args, "wd", &o->weight_decay) &&
-           read_real(args, "smooth", &o->smoothing) && read_real(args, "clip", &o->clip) &&
-           read_real(args, "ema", &o->ema) && read_real(args, "bn-momentum", &o->bn_momentum) &&
+    return read_real(args, "lr", &o->lr) && read_real(args, "trunk-rate", &o->trunk_rate) &&
+           read_real(args, "warmup", &o->warmup) && read_real(args, "momentum", &o->momentum) &&
+           read_real(args, "wd", &o->weight_decay) && read_real(args, "smooth", &o->smoothing) &&
+           read_real(args, "clip", &o->clip) && read_real(args, "ema", &o->ema) &&
+           read_real(args, "bn-momentum", &o->bn_momentum) &&
            read_real(args, "dropout", &o->dropout) &&
            read_real(args, "step-factor", &o->step_factor) &&
            read_real(args, "step-every", &o->step_every) &&
@@ -74,7 +75,8 @@ bool train_flags_harmless(const struct args *args, xc_train_opts *o)
     o->stop_on_bad = is_word(args, "on-bad-image", "stop");
     if (is_word(args, "cache", "ram")) o->cache_bytes = cache_limit();
     o->features = arg_text(args, "features");
-    return arg_bytes(args, "cache-limit", &o->features_bytes);
+    return arg_bytes(args, "cache-limit", &o->features_bytes) &&
+           arg_bytes(args, "memory-limit", &o->memory_bytes);
 }
 
 bool train_flags(const struct args *args, xc_train_opts *o)
@@ -82,6 +84,7 @@ bool train_flags(const struct args *args, xc_train_opts *o)
     o->arch = arg_text(args, "arch");
     o->recipe = arg_text(args, "recipe");
     o->freeze = arg_text(args, "freeze");
+    o->head = arg_text(args, "head");
     o->unfreeze = arg_text(args, "unfreeze");
     o->features_bf16 = arg_on(args, "features-bf16");
     o->augment = arg_text(args, "aug");

@@ -24,12 +24,14 @@ static const struct option options[] = {
     {"arch", 0, "SPEC", NULL, 0, 0, "or from random weights of this architecture"},
     {"recipe", 0, "NAME", "finetune|scratch|cifar|paper-imagenet|paper-jft", 0, 0,
      "settings that the flags below replace"},
+    {"head", 0, "LAYERS", NULL, 0, 0, "a fresh head: linear, or hidden layers as 512,128"},
     {"freeze", 0, "PART", NULL, 0, 0, "none, stem, entry, middle, all-but-head, or a block"},
     {"unfreeze", 0, "BLOCK@EPOCH,..", NULL, 0, 0, "from then on it learns, and all behind it"},
     {"epochs", 0, "N", NULL, 1, 100000, "how often each picture is seen"},
     {"batch", 0, "N", NULL, 1, 4096, "pictures at a time"},
     {"accumulate", 0, "N", NULL, 1, 4096, "batches a step; batch norm sees each by itself (1)"},
     {"lr", 0, "X", NULL, 0, 0, "highest learning rate"},
+    {"trunk-rate", 0, "X", NULL, 0, 0, "learning rate in front of the head: times this"},
     {"opt", 0, "NAME", "sgd|rmsprop|adamw", 0, 0, "optimizer"},
     {"schedule", 0, "NAME", "constant|step|cosine|one-cycle|plateau", 0, 0, "of the learning rate"},
     {"step-factor", 0, "X", NULL, 0, 0, "step, plateau: the learning rate times this"},
@@ -53,6 +55,7 @@ static const struct option options[] = {
      "augmented views of a picture that frozen layers see; 1: none"},
     {"features", 0, "WHERE", "ram|disk|off", 0, 0, "keep what frozen layers say (ram)"},
     {"cache-limit", 0, "SIZE", NULL, 0, 0, "of features, 500M or 4G (half of what is there)"},
+    {"memory-limit", 0, "SIZE", NULL, 0, 0, "what the run may take (that of the control group)"},
     {"features-bf16", 0, NULL, NULL, 0, 0, "round features to bf16: half the room"},
     {"size", 's', "SIZE", NULL, 0, 0, "the network's input, 299 or HxW"},
     {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},
@@ -283,9 +286,9 @@ static int begin(const struct args *args, xc_context *context)
 static const char *other_flag(const struct args *args)
 {
     static const char *const kept[] = {
-        "args",           "data",       "val-split", "from",         "out",         "until",
-        "decode-threads", "save-every", "cache",     "features",     "cache-limit", "seed",
-        "quiet",          "threads",    "cpu",       "on-bad-image", NULL};
+        "args",           "data",       "val-split", "from",     "out",          "until",
+        "decode-threads", "save-every", "cache",     "features", "cache-limit",  "memory-limit",
+        "seed",           "quiet",      "threads",   "cpu",      "on-bad-image", NULL};
     for (int i = 0; i < args->options; i++) {
         int k = 0;
         while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How much memory does a run need, and does it fit? Counted from the plans, before anything is
+ * taken: the phase that needs most. Kept features are not counted: they take what is left.
+ */
+#include "train/trainer.h"
+
+enum { RING = 3 }; /* batches of pictures on their way, of a loader */
+
+/* What one phase takes with its plans in `p`. */
+static xc_status bytes_of(const struct trainer *p, uint64_t *bytes, struct error *err)
+{
+    const struct graph *all = p->model->graph;
+    const uint64_t model = all->param.total * sizeof(float),
+                   tail = p->g->param.total * sizeof(float);
+    const uint64_t batch = (uint64_t)p->s.batch;
+    struct shape input = all->input;
+    uint64_t own, trunk = 0;
+    input.n = p->s.batch;
+    TRY(runner_bytes(p->m, p->g, stage_input(p), runner_logits(p->g), &own, err));
+    if (p->tail) TRY(runner_bytes(p->m, all, input, p->phases.at[p->phase].cut, &trunk, err));
+    *bytes = 2 * model /* itself, and the copy that is saved */ + (p->tail ? tail : 0) +
+             (p->s.ema > 0 ? 3 : 2) * tail /* gradients, best, average */ +
+             optimizer_state_count(p->optimizer) * sizeof(float) + learn_arena_bytes(p->learn) +
+             own + trunk;
+    *bytes += 2 * RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c *
+              sizeof(float);
+    *bytes += p->cache_bytes;
+    return XC_OK;
+}
+
+static xc_status of_batch(const struct trainer *t, int batch, uint64_t *most, struct error *err)
+{
+    *most = 0;
+    for (int i = t->phase; i < t->phases.count; i++) {
+        struct trainer probe;
+        uint64_t bytes = 0;
+        TRY(stage_probe(t, i, batch, &probe, err));
+        const xc_status status = bytes_of(&probe, &bytes, err);
+        stage_leave(&probe);
+        TRY(status);
+        if (bytes > *most) *most = bytes;
+    }
+    return XC_OK;
+}
+
+/* Below `over`, which does not; 0: none does. */
+static xc_status largest(const struct trainer *t, int over, int *out, struct error *err)
+{
+    for (*out = 0; over - *out > 1;) {
+        const int batch = *out + (over - *out) / 2;
+        uint64_t bytes;
+        TRY(of_batch(t, batch, &bytes, err));
+        if (bytes <= t->memory)
+            *out = batch;
+        else
+            over = batch;
+    }
+    return XC_OK;
+}
+
+xc_status need_check(struct trainer *t, struct error *err)
+{
+    int fits;
+    TRY(of_batch(t, t->s.batch, &t->need, err));
+    if (t->memory == 0 || t->need <= t->memory) return XC_OK;
+    TRY(largest(t, t->s.batch, &fits, err));
+    const uint64_t need = t->need >> 20, allowed = t->memory >> 20;
+    if (fits > 0)
+        return fail(err, XC_ERR_MEMORY,
+                    "a batch of %d takes about %ju MiB, %ju MiB are allowed: the largest that fits "
+                    "is %d",
+                    t->s.batch, (uintmax_t)need, (uintmax_t)allowed, fits);
+    return fail(err, XC_ERR_MEMORY,
+                "a batch of %d takes about %ju MiB, %ju MiB are allowed: not even one of 1 fits",
+                t->s.batch, (uintmax_t)need, (uintmax_t)allowed);
+}
