@@ -683,7 +683,7 @@ typedef struct xc_train_opts {
                          * NULL = one is made when the classes are others */
     double trunk_rate;  /* times lr in front of the head; -1 = as the recipe has it */
     bool features_bf16; /* what frozen layers say of a picture is rounded to bf16 */
-    /* What never changes a number, again. They are kept, if they fit: */
+    /* What frozen layers say is kept, if it fits. This, too, never changes a number: */
     const char *features;    /* "ram" (usual), "disk" (in the run folder), "off" */
     uint64_t features_bytes; /* at most; 0 = half of the memory, or of what is free on the disk */
     uint64_t memory_bytes;   /* that a run may take, refused with the largest batch that fits; 0 =

@@ -208,7 +208,7 @@ static void set_speeds(struct optimizer *o, uint64_t t, double lr)
 {
     for (int i = 0; i < o->table->count; i++) {
         const struct optimizer_part *part = &o->part[i];
-        const double times = (double)(t - part->since), own = lr * part->rate;
+        const double times = (double)(t > part->since ? t - part->since : t), own = lr * part->rate;
         if (part->rate == 0) continue;
         o->speed[i] = (struct speed){.lr = (float)own,
                                      .first = (float)(own / (1 - pow(o->opts.momentum, times))),

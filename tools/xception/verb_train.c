@@ -347,12 +347,15 @@ const struct verb verb_train = {
         "folder gets best and last weights that every verb takes, metrics.csv, curves.svg,\n"
         "TensorBoard events, sheets of what the network sees, and the state that --resume goes\n"
         "on with: with the same bits, also after a kill. At the end the best weights are\n"
-        "evaluated: evaluation.json, classes.csv, confusion.csv and .svg, model-card.md. With\n"
-        "--freeze all-but-head the frozen layers run once a picture. The folder is printed at\n"
-        "the end.",
+        "evaluated: evaluation.json, classes.csv, confusion.csv and .svg, model-card.md. Frozen\n"
+        "layers run once a picture and view, and what they say is kept where it fits. What does\n"
+        "not fit into memory is refused with the largest batch that does. The folder is printed\n"
+        "at the end.",
     .examples =
         "xception train --from xception.keras --data flowers --freeze all-but-head\ta "
         "classifier of your own in minutes\n"
+        "xception train --from runs/flowers-1/best.safetensors --data flowers --freeze middle "
+        "--lr 1e-4\tthen its exit flow, too\n"
         "xception train --arch xception,input=32x32x3,stem-stride=1 --recipe cifar --data "
         "cifar --val-split 10\tfrom random weights\n"
         "xception train --args runs/flowers-1/args.json --out again\tthe same run once more\n"
