@@ -10,7 +10,7 @@
  * Three networks: Keras' (no gamma in its batch norms; the mean of a border window counts only what
  * is inside), torchvision's (gamma; padding counts), and inception-v3-2016, the first Keras graph,
  * whose size is the one in the paper's table 3: the ReLU before the batch norm, biases, narrower
- * pool towers.
+ * pool towers. stem-stride=1 is a stem for small pictures: three 3x3, no pool.
  */
 #include "network/head.h"
 #include "network/name.h"
@@ -19,6 +19,7 @@ struct inception {
     struct graph *g;
     struct flavour flavour;
     bool first; /* the graph of 2016 */
+    int stem_stride;
     double width;
     struct head head;
 };
@@ -99,9 +100,14 @@ static int join(const struct inception *v, const char *module, const int *x, int
 /* ---- the modules -------------------------------------------------------------------------------
  */
 
-/* 149 -> 147 -> 73 -> 71 -> 35x35x192 */
+/* 149 -> 147 -> 73 -> 71 -> 35x35x192; stem-stride=1: as large as the picture */
 static int stem(const struct inception *v, int x)
 {
+    if (v->stem_stride == 1) {
+        x = conv(v, name("stem_conv1"), x, (struct filter){32, 3, 3, 1});
+        x = conv(v, name("stem_conv2"), x, (struct filter){64, 3, 3, 1});
+        return conv(v, name("stem_conv3"), x, (struct filter){192, 3, 3, 1});
+    }
     x = conv(v, name("stem_conv1"), x, (struct filter){32, 3, 3, 2});
     x = conv_padded(v, name("stem_conv2"), x, (struct filter){32, 3, 3, 1}, PAD_VALID);
     x = conv(v, name("stem_conv3"), x, (struct filter){64, 3, 3, 1});
@@ -199,6 +205,8 @@ static int trunk(const struct inception *v, int x)
 static void take_knobs(struct arch_opts *o, struct inception *v)
 {
     v->width = opts_real(o, "width", 1, 0.01, 32);
+    v->stem_stride = opts_int(o, "stem-stride", 2, 1, 2);
+    o->any_side = v->stem_stride == 1;
     v->flavour = v->first ? flavour_take_own(o) : flavour_take(o);
     v->flavour.norm.epsilon = 1e-3;
     v->flavour.norm.no_gamma = !v->flavour.timm && !v->first;
@@ -220,7 +228,7 @@ static xc_status inception_build(const struct arch *arch, struct arch_opts *o, s
 }
 
 const struct arch arch_inception_v3 = {.name = "inception-v3",
-                                       .help = "Inception V3 of Keras Applications, torchvision",
+                                       .help = "Inception V3 (32x32: stem-stride=1,width=0.25)",
                                        .side = 299,
                                        .least_side = 75,
                                        .channels = 3,

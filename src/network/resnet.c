@@ -135,6 +135,8 @@ static const struct int_list blocks_152 = {4, {3, 8, 36, 3}};
         .variant = &table, .build = resnet_build                                                   \
     }
 
-const struct arch arch_resnet50 = RESNET("resnet50", blocks_50, "ResNet-50, bottleneck blocks");
+const struct arch arch_resnet50 =
+    RESNET("resnet50", blocks_50,
+           "ResNet-50 (32x32: stem-stride=1,channels=16/32/64,blocks=3/4/3,stem=16)");
 const struct arch arch_resnet101 = RESNET("resnet101", blocks_101, "the same with 33 blocks");
 const struct arch arch_resnet152 = RESNET("resnet152", blocks_152, "the same with 50 blocks");

@@ -61,7 +61,7 @@ static xc_status vgg_build(const struct arch *arch, struct arch_opts *o, struct 
 }
 
 const struct arch arch_vgg16 = {.name = "vgg16",
-                                .help = "VGG-16, plain 3x3 convolutions",
+                                .help = "VGG-16 (32x32: channels=16/32/64/128/128,bn=on,fc=128)",
                                 .side = 224,
                                 .least_side = 32,
                                 .channels = 3,

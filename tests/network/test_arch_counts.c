@@ -108,6 +108,7 @@ static const struct total totals[] = {
     {"vgg16,bn=on,flavour=timm", 138365992 + 8448, 138365992, 15470264320, 0},
     {"inception-v3", 23851784, 23817352, 5713216096, 313},
     {"inception-v3,head=none", 21802784, 21768352, 5711168096, 311},
+    {"inception-v3,stem-stride=1,input=32x32x3", 23809464, 23775256, 3590190080, 305},
     {"inception-v3,flavour=timm", 23869000, 23834568, 5713216096, 313},
     {"inception-v3-2016", 23660968, 23626728, 5623817312, 313}, /* the paper's table 3 */
     {"googlenet", 6624904 + 14560, 6624904, 0, 0},
