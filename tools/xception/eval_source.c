@@ -30,13 +30,19 @@ static const char **model_classes(const xc_model *model, const struct labels *gi
     return name;
 }
 
-/* Are these the labels of ImageNet? Then the folders may be named n01440764. */
-static bool wordnet_classes(const char **name, uint32_t count)
+static bool imagenet_labels(const char **name, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (!xc_imagenet_label(i) || strcmp(name[i], xc_imagenet_label(i)) != 0) return false;
-    for (uint32_t i = 0; i < count; i++) name[i] = xc_imagenet_wnid(i);
     return count > 0;
+}
+
+/* Words, but two of them stand twice (crane, maillot): the second one goes by its WordNet id. */
+static void make_unique(const char **name, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(name[i], name[k]) == 0) name[i] = xc_imagenet_wnid(i);
 }
 
 static void hint_class(const char **name, uint32_t count)
@@ -59,13 +65,17 @@ static int open_named(struct eval *e, struct eval_model *m, const char **name, u
     opts.classes = count ? name : NULL;
     opts.class_count = count;
     opts.drop_unknown = arg_on(e->args, "drop-unknown");
+    const bool imagenet = imagenet_labels(name, count);
+    if (imagenet) make_unique(name, count);
     xc_status status = xc_dataset_open(path, &opts, &m->data);
-    if (status == XC_ERR_FORMAT && wordnet_classes(name, count)) {
-        xc_dataset *data;
-        if (xc_dataset_open(path, &opts, &data) == XC_OK) {
-            m->data = data;
-            return EXIT_DONE;
-        }
+    if (status == XC_ERR_FORMAT && imagenet) { /* folders may be named n01440764 */
+        char why[512];
+        snprintf(why, sizeof why, "%s", xc_error());
+        for (uint32_t i = 0; i < count; i++) name[i] = xc_imagenet_wnid(i);
+        if (xc_dataset_open(path, &opts, &m->data) == XC_OK) return EXIT_DONE;
+        say_error("%s [%s]", why, xc_status_id(status));
+        say_hint("classes are words of ImageNet, or WordNet ids such as %s", xc_imagenet_wnid(0));
+        return EXIT_DATA;
     }
     if (status == XC_OK) return EXIT_DONE;
     const int code = say_status(status, EXIT_DATA);
