@@ -7,8 +7,7 @@
 
 enum { RING = 3 }; /* batches of pictures on their way, of a loader */
 
-/* What one phase takes with its plans in `p`. */
-static xc_status bytes_of(const struct trainer *p, uint64_t *bytes, struct error *err)
+xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err)
 {
     const struct graph *all = p->model->graph;
     const uint64_t model = all->param.total * sizeof(float),
@@ -36,7 +35,7 @@ static xc_status of_batch(const struct trainer *t, int batch, uint64_t *most, st
         struct trainer probe;
         uint64_t bytes = 0;
         TRY(stage_probe(t, i, batch, &probe, err));
-        const xc_status status = bytes_of(&probe, &bytes, err);
+        const xc_status status = need_bytes(&probe, &bytes, err);
         stage_leave(&probe);
         TRY(status);
         if (bytes > *most) *most = bytes;

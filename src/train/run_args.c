@@ -115,7 +115,7 @@ static xc_status check_from(const json_t *json, const xc_model *from, struct err
                     "args: the run began with a model, which has to be given (SHA-256 of its "
                     "parameters %.12s..)",
                     said);
-    if (!from->data) return model_need_original(from, "training", err);
+    if (!from->data) return model_need_original(from, "training and fine-tuning", err);
     model_hash(from, hex);
     if (strcmp(hex, said) == 0) return XC_OK;
     return fail(

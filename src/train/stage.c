@@ -52,11 +52,13 @@ static bool *frozen_of(const struct trainer *t)
     return frozen;
 }
 
-static xc_status make_learn(struct trainer *t, struct error *err)
+/* memory: for its arena; 0: any. */
+static xc_status make_learn(struct trainer *t, uint64_t memory, struct error *err)
 {
     bool *frozen = frozen_of(t);
     const struct learn_opts opts = {.input = stage_input(t),
                                     .frozen = frozen,
+                                    .memory = (size_t)memory,
                                     .threads = pool_threads(t->m->pool),
                                     .loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX};
     if (!frozen) return fail_memory(err, (size_t)t->g->nodes);
@@ -112,16 +114,24 @@ static xc_status take_memory(struct trainer *t, struct error *err)
 /* ---- phases ------------------------------------------------------------------------------------
  */
 
+/* What does not fit computes more again: the bits are the same. */
 static xc_status plan(struct trainer *t, struct error *err)
 {
     const int cut = t->phases.at[t->phase].cut;
+    uint64_t bytes;
     t->g = t->model->graph;
     if (cut > 0) {
         TRY(freeze_tail(t->model->graph, cut, &t->tail, err));
         t->g = t->tail;
     }
-    TRY(make_learn(t, err));
-    return make_optimizer(t, err);
+    TRY(make_learn(t, 0, err));
+    TRY(make_optimizer(t, err));
+    TRY(need_bytes(t, &bytes, err));
+    const uint64_t rest = bytes - learn_arena_bytes(t->learn);
+    if (t->memory == 0 || bytes <= t->memory || rest >= t->memory) return XC_OK;
+    learn_free(t->learn);
+    t->learn = NULL;
+    return make_learn(t, t->memory - rest, err);
 }
 
 static xc_status make(struct trainer *t, struct error *err)

@@ -191,7 +191,8 @@ xc_status start_model(const struct machine *m, const struct start *s, xc_model *
 {
     struct arena scratch = {0};
     *out = NULL;
-    if (s->from && !s->from->data) return model_need_original(s->from, "training", err);
+    if (s->from && !s->from->data)
+        return model_need_original(s->from, "training and fine-tuning", err);
     const xc_status status = make(m, s, &scratch, out, err);
     arena_free(&scratch);
     if (status == XC_OK) return XC_OK;

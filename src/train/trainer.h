@@ -134,6 +134,8 @@ void stage_move(const struct trainer *t, float *whole, float *tail, bool back);
 /* The plans of a phase with such batches and nothing else, to look at: stage_leave. */
 XC_NODISCARD xc_status stage_probe(const struct trainer *t, int i, int batch, struct trainer *out,
                                    struct error *err);
+/* What this phase takes with its plans. */
+XC_NODISCARD xc_status need_bytes(const struct trainer *t, uint64_t *bytes, struct error *err);
 /* Does it all fit? XC_ERR_MEMORY: the sentence says the largest batch that would. */
 XC_NODISCARD xc_status need_check(struct trainer *t, struct error *err);
 /* Feeds of the phase. */

@@ -370,6 +370,33 @@ static void memory(void **state)
     runs_end(folder);
 }
 
+/* In the least memory that is not refused a step may compute more again, to the same bits. */
+static void least_memory(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), name[8], last[8] = "";
+    xc_train_opts o = XC_TRAIN_OPTS_INIT;
+    uint64_t refused = 1 << 20, taken = 4 << 20;
+    o.batch = 40;
+    assert_int_equal(train_with(folder, "any", &o), XC_OK);
+    for (int i = 0; i < 7; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        o.memory_bytes = refused + (taken - refused) / 2;
+        const xc_status status = train_with(folder, name, &o);
+        assert_true(status == XC_OK || status == XC_ERR_MEMORY);
+        if (status == XC_OK) {
+            taken = o.memory_bytes;
+            strcpy(last, name);
+        } else {
+            refused = o.memory_bytes;
+        }
+    }
+    print_message("%ju bytes are enough\n", (uintmax_t)taken);
+    assert_true(*last);
+    assert_true(runs_same(folder, "any", last));
+    runs_end(folder);
+}
+
 /* ---- words -------------------------------------------------------------------------------------
  */
 
@@ -438,4 +465,5 @@ static void refused(void **state)
 
 RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(limits), cmocka_unit_test(frozen_bytes),
     cmocka_unit_test(thawed), cmocka_unit_test(heads), cmocka_unit_test(rates),
-    cmocka_unit_test(memory), cmocka_unit_test(cuts), cmocka_unit_test(refused))
+    cmocka_unit_test(memory), cmocka_unit_test(least_memory), cmocka_unit_test(cuts),
+    cmocka_unit_test(refused))

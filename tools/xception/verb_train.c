@@ -195,7 +195,8 @@ static int ended(xc_status status, const struct show *s, const char *folder)
     }
     if (status != XC_ERR_CANCELLED || !stopped_by) {
         const bool number = status == XC_ERR_NUMBER;
-        const int code = say_status(status, number ? EXIT_NUMBERS : EXIT_DATA);
+        const bool model = strstr(xc_error(), "the model is packed") != NULL;
+        const int code = say_status(status, number ? EXIT_NUMBERS : model ? EXIT_MODEL : EXIT_DATA);
         if (number) say_hint("a smaller --lr, or --clip 1; the files are of the last save");
         if (strstr(xc_error(), "no validation samples")) say_hint("add --val-split 10");
         return code;
