@@ -46,7 +46,7 @@ static inline void round_of(uint32_t s[8], int turn, uint32_t addend)
 #undef WORD
 }
 
-static void compress(uint32_t state[8], const uint8_t block[64])
+static void compress_plain(uint32_t state[8], const uint8_t block[64])
 {
     uint32_t w[64], s[8];
     schedule(block, w);
@@ -64,12 +64,83 @@ static void compress(uint32_t state[8], const uint8_t block[64])
     for (int i = 0; i < 8; i++) state[i] += s[i];
 }
 
+/* ---- the instructions for it -------------------------------------------------------------------
+ */
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+static bool has_instructions(void)
+{
+    unsigned a, b, c, d, features;
+    if (!__get_cpuid(1, &a, &b, &features, &d)) return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    return (features & bit_SSE4_1) && (features & bit_SSSE3) && (b >> 29 & 1);
+}
+
+/* Two registers hold a b e f and c d g h; each instruction does two rounds. w[i mod 4] is words 4 i
+ * to 4 i + 3 of the schedule. */
+__attribute__((target("sha,sse4.1,ssse3"))) static void compress_fast(uint32_t state[8],
+                                                                      const uint8_t block[64])
+{
+    const __m128i turn = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    __m128i *to = (__m128i *)(void *)state;
+    __m128i w[4], abef, cdgh;
+    const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128(to), 0xb1);
+    const __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128(to + 1), 0x1b);
+    const __m128i abef0 = abef = _mm_alignr_epi8(cdab, efgh, 8);
+    const __m128i cdgh0 = cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
+    for (int i = 0; i < 4; i++)
+        w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)block + i), turn);
+    for (int i = 0; i < 16; i++) {
+        __m128i *now = &w[i & 3];
+        const __m128i last = w[(i + 3) & 3];
+        if (i >= 4) {
+            const __m128i part = _mm_alignr_epi8(last, w[(i + 2) & 3], 4);
+            *now = _mm_add_epi32(_mm_sha256msg1_epu32(*now, w[(i + 1) & 3]), part);
+            *now = _mm_sha256msg2_epu32(*now, last);
+        }
+        const __m128i sum =
+            _mm_add_epi32(*now, _mm_loadu_si128((const __m128i *)(const void *)(K + 4 * i)));
+        cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+        abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+    }
+    abef = _mm_shuffle_epi32(_mm_add_epi32(abef, abef0), 0x1b); /* f e b a */
+    cdgh = _mm_shuffle_epi32(_mm_add_epi32(cdgh, cdgh0), 0xb1); /* d c h g */
+    _mm_storeu_si128(to, _mm_blend_epi16(abef, cdgh, 0xf0));
+    _mm_storeu_si128(to + 1, _mm_alignr_epi8(cdgh, abef, 8));
+}
+#else
+static bool has_instructions(void)
+{
+    return false;
+}
+
+static void compress_fast(uint32_t state[8], const uint8_t block[64])
+{
+    compress_plain(state, block);
+}
+#endif
+
+/* ---- sums --------------------------------------------------------------------------------------
+ */
+
+static void compress(struct sha256 *s, const uint8_t block[64])
+{
+    if (s->fast)
+        compress_fast(s->state, block);
+    else
+        compress_plain(s->state, block);
+}
+
 void sha256_init(struct sha256 *s)
 {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memcpy(s->state, start, sizeof start);
     s->bytes = 0;
+    s->fast = has_instructions();
 }
 
 void sha256_add(struct sha256 *s, const void *data, size_t size)
@@ -79,10 +150,10 @@ void sha256_add(struct sha256 *s, const void *data, size_t size)
         size_t held = s->bytes % 64, room = 64 - held;
         size_t step = size < room ? size : room;
         if (step == 64) {
-            compress(s->state, from);
+            compress(s, from);
         } else {
             memcpy(s->block + held, from, step);
-            if (step == room) compress(s->state, s->block);
+            if (step == room) compress(s, s->block);
         }
         s->bytes += step;
         from += step;

@@ -25,12 +25,13 @@ struct run {
     const struct run_opts *o;
     struct run_state s;
     char *args;
-    int log;       /* descriptor of log.txt, or -1 */
-    double since;  /* when this process began to train */
-    double before; /* seconds of earlier ones */
-    double saved;  /* when the state was written */
-    double logged; /* when a step was logged */
-    double saving; /* seconds that went into saves */
+    int log;            /* descriptor of log.txt, or -1 */
+    double since;       /* when this process began to train */
+    double before;      /* seconds of earlier ones */
+    double saved;       /* when the state was written */
+    double logged;      /* when a step was logged */
+    double saving;      /* seconds that went into saves */
+    int64_t best_saved; /* which epoch this process wrote the best weights of; -1: none */
     int saves;
     double epoch_began; /* and at which row of it */
     uint64_t epoch_row;
@@ -126,7 +127,10 @@ static xc_status save_all(struct run *r, struct error *err)
 {
     TRY(trainer_check(r->s.trainer, err));
     r->s.seconds = seconds(r);
-    return files_save(&r->s, r->o->folder, err);
+    const int64_t best = r->s.trainer->at.best_epoch;
+    TRY(files_save(&r->s, r->o->folder, best != r->best_saved, err));
+    r->best_saved = best;
+    return XC_OK;
 }
 
 /* last: the run ends, or is stopped, and there is no later try. */
@@ -398,7 +402,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
 
 xc_status run_new(const struct run_opts *opts, const struct run_start *start, struct error *err)
 {
-    struct run r = {.o = opts, .log = -1};
+    struct run r = {.o = opts, .log = -1, .best_saved = -1};
     xc_status status = prepare(&r, start, err);
     if (status == XC_OK) status = go(&r, err);
     close_run(&r);
@@ -479,7 +483,7 @@ static xc_status resume(struct run *r, const struct state_file *f, const struct 
 
 xc_status run_resume(const struct run_opts *opts, const struct dataset *data, struct error *err)
 {
-    struct run r = {.o = opts, .log = -1};
+    struct run r = {.o = opts, .log = -1, .best_saved = -1};
     struct state_file *f = NULL;
     char *path = files_path(opts->folder, "state.safetensors");
     if (!path) return fail_memory(err, 1);

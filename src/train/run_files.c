@@ -150,7 +150,7 @@ xc_status files_begin(const struct run_state *s, const char *folder, struct erro
     return write_from(s, folder, FILE_ARGS, FILE_BEST, err);
 }
 
-xc_status files_save(const struct run_state *s, const char *folder, struct error *err)
+xc_status files_save(const struct run_state *s, const char *folder, bool best, struct error *err)
 {
-    return write_from(s, folder, FILE_BEST, FILES, err);
+    return write_from(s, folder, best ? FILE_BEST : FILE_LAST, FILES, err);
 }

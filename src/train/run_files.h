@@ -17,8 +17,9 @@ uint64_t files_bad(const struct trainer *t);
 /* args.json and the sheets of what the network sees, before the first step. */
 XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
                                    struct error *err);
-/* Everything that changes; the state last. */
-XC_NODISCARD xc_status files_save(const struct run_state *s, const char *folder, struct error *err);
+/* Everything that changes; the state last. best: the best weights, too, for they have changed. */
+XC_NODISCARD xc_status files_save(const struct run_state *s, const char *folder, bool best,
+                                  struct error *err);
 
 /* report.c: evaluates best.safetensors as a user would, and writes evaluation.json, classes.csv,
  * confusion.csv, confusion.svg (one label a picture) and model-card.md. */
