@@ -1052,6 +1052,34 @@ XC_API XC_NODISCARD xc_status xc_session_step(const xc_session *session, uint32_
 XC_API XC_NODISCARD xc_status xc_run_timed(xc_session *session, const float *input, uint32_t n,
                                            double *seconds);
 
+/* A step of training on pictures of no meaning, again and again: forward, backward, SGD with
+ * momentum, float32. What `xception bench --train` measures. */
+typedef struct xc_practice xc_practice;
+typedef struct xc_practice_opts {
+    uint32_t size;
+    uint32_t height, width; /* 0 = the architecture's own */
+    uint32_t batch;         /* 1..4096 */
+    uint64_t memory;        /* bytes for weights, gradients, momentum and maps; 0 = any */
+} xc_practice_opts;
+#define XC_PRACTICE_OPTS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(xc_practice_opts), 0, 0, 16, 0                                                      \
+    }
+typedef struct xc_practice_info {
+    const char *arch; /* canonical; lives with the practice */
+    uint32_t height, width, channels;
+    uint64_t macs;  /* of an image: forward, and all gradients; not what is computed again */
+    uint64_t arena; /* bytes for maps */
+} xc_practice_info;
+
+/* Random weights. The context must outlive it. XC_ERR_LIMIT: it does not fit `memory`, even when
+ * what can be computed again is not kept; the sentence says what it takes. Caller frees. */
+XC_API XC_NODISCARD xc_status xc_practice_new(xc_context *context, const char *arch,
+                                              const xc_practice_opts *opts, xc_practice **out);
+XC_API void xc_practice_free(xc_practice *practice); /* NULL is allowed */
+XC_API XC_NODISCARD xc_status xc_practice_step(xc_practice *practice);
+XC_API void xc_practice_get_info(const xc_practice *practice, xc_practice_info *out);
+
 #ifdef __cplusplus
 }
 #endif

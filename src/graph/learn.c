@@ -185,6 +185,19 @@ static void backward(struct tape *t, int logits)
     }
 }
 
+/* A convolution goes once through its multiply-adds for each of: its output, the gradients of its
+ * weights and of its input. */
+static uint64_t count_macs(const struct tape *t)
+{
+    uint64_t sum = 0;
+    for (int i = t->opts->from + 1; i < t->g->nodes; i++) {
+        const bool dw = t->learn->trains[i], dx = t->needs[t->g->node[i].input[0]];
+        const uint64_t passes = dw && dx ? 3 : dw || dx ? 2 : 1;
+        if (t->used[i]) sum += passes * graph_macs(t->g, i, t->shape);
+    }
+    return sum;
+}
+
 /* What can be looked at after a run: its piece lives to the end. learn_place says where. */
 static void keep(const struct tape *t, const struct map *m, struct place *to)
 {
@@ -231,6 +244,7 @@ static xc_status write_tape(struct tape *t, int gone, struct error *err)
     (t->opts->loss == LOSS_GIVEN ? given : loss)(t, logits);
     backward(t, logits);
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
+    t->learn->macs = count_macs(t);
     each_result(t, logits, keep);
     if (!learn_chains(t)) return fail_memory(err, (size_t)t->learn->steps * sizeof *t->learn->step);
     if (!learn_place(t)) return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
@@ -326,6 +340,11 @@ void learn_free(struct learn *l)
 size_t learn_arena_bytes(const struct learn *l)
 {
     return l->bytes;
+}
+
+uint64_t learn_macs(const struct learn *l)
+{
+    return l->macs;
 }
 
 bool learn_trains(const struct learn *l, int node)

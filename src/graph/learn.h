@@ -50,6 +50,8 @@ XC_NODISCARD xc_status learn_new(const struct graph *g, const struct kernels *k,
                                  struct learn **out, struct error *err);
 void learn_free(struct learn *l);
 size_t learn_arena_bytes(const struct learn *l);
+/* Of a batch: forward, and the gradients that are wanted; not what is computed again. */
+uint64_t learn_macs(const struct learn *l);
 /* Has this node parameters that the steps give gradients for? */
 bool learn_trains(const struct learn *l, int node);
 /* One line a step: kernel, node, units. The text is the arena's. */

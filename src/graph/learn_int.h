@@ -134,6 +134,7 @@ struct learn {
     int steps;
     struct chain *chain; /* every step is in one */
     int chains, images, threads;
+    uint64_t macs;
     size_t bytes;
     void *constants;
     bool *trains; /* by node */

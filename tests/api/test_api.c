@@ -150,6 +150,11 @@ static void test_null_when_using(void **state)
     NULL_IS_REFUSED(xc_run_timed(all.session, x, 1, NULL), "seconds is NULL");
     NULL_IS_REFUSED(xc_context_peak(NULL, XC_PRECISION_F32, 0, wide), "context is NULL");
     NULL_IS_REFUSED(xc_context_peak(all.context, XC_PRECISION_F32, 0, NULL), "out is NULL");
+    xc_practice *practice;
+    NULL_IS_REFUSED(xc_practice_new(NULL, "xception", NULL, &practice), "context is NULL");
+    NULL_IS_REFUSED(xc_practice_new(all.context, NULL, NULL, &practice), "arch is NULL");
+    NULL_IS_REFUSED(xc_practice_new(all.context, "xception", NULL, NULL), "out is NULL");
+    NULL_IS_REFUSED(xc_practice_step(NULL), "practice is NULL");
     NULL_IS_REFUSED(xc_session_step(NULL, 0, &step), "session is NULL");
     NULL_IS_REFUSED(xc_session_step(all.session, 0, NULL), "out is NULL");
     NULL_IS_REFUSED(xc_session_read(NULL, "logits", x, 1, NULL), "session is NULL");
@@ -250,6 +255,15 @@ static void test_ranges(void **state)
     REFUSED(xc_classify(all.session, &image, 3, 1, &answer), XC_ERR_ARGUMENT, "n: 3");
     xc_step step;
     REFUSED(xc_session_step(all.session, 10000, &step), XC_ERR_ARGUMENT, "step 10000 of");
+    xc_practice *practice = NULL;
+    xc_practice_opts opts = XC_PRACTICE_OPTS_INIT;
+    opts.batch = 0;
+    REFUSED(xc_practice_new(all.context, "mini-xception", &opts, &practice), XC_ERR_ARGUMENT,
+            "batch: 0");
+    opts.batch = 2;
+    opts.memory = 1;
+    REFUSED(xc_practice_new(all.context, "mini-xception", &opts, &practice), XC_ERR_LIMIT,
+            "a step of batch 2 takes at least");
     double peak = 0;
     REFUSED(xc_context_peak(all.context, XC_PRECISION_F32, -1, &peak), XC_ERR_ARGUMENT, "seconds");
     REFUSED(xc_context_peak(all.context, XC_PRECISION_F32, NAN, &peak), XC_ERR_ARGUMENT, "seconds");
@@ -356,6 +370,22 @@ static void test_measuring(void **state)
     assert_true(peak > 0);
 }
 
+static void test_practice(void **state)
+{
+    (void)state;
+    xc_practice *practice;
+    xc_practice_info info;
+    xc_practice_opts opts = XC_PRACTICE_OPTS_INIT;
+    opts.batch = 2;
+    CHECK(xc_practice_new(all.context, "mini-xception", &opts, &practice));
+    xc_practice_get_info(practice, &info);
+    assert_int_equal(info.height, 64);
+    assert_true(info.macs > 0 && info.arena > 0);
+    for (int i = 0; i < 2; i++) CHECK(xc_practice_step(practice));
+    xc_practice_free(practice);
+    xc_practice_free(NULL);
+}
+
 static void test_wrapped_pixels(void **state)
 {
     (void)state;
@@ -424,18 +454,13 @@ static void test_hash(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_option_sizes),
-                                       cmocka_unit_test(test_null_when_making),
-                                       cmocka_unit_test(test_null_when_using),
-                                       cmocka_unit_test(test_null_where_nothing_fails),
-                                       cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_status_words),
-                                       cmocka_unit_test(test_catalogues),
-                                       cmocka_unit_test(test_context),
-                                       cmocka_unit_test(test_measuring),
-                                       cmocka_unit_test(test_wrapped_pixels),
-                                       cmocka_unit_test(test_import),
-                                       cmocka_unit_test(test_sizes),
-                                       cmocka_unit_test(test_hash)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_option_sizes),    cmocka_unit_test(test_null_when_making),
+        cmocka_unit_test(test_null_when_using), cmocka_unit_test(test_null_where_nothing_fails),
+        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_catalogues),      cmocka_unit_test(test_context),
+        cmocka_unit_test(test_measuring),       cmocka_unit_test(test_practice),
+        cmocka_unit_test(test_wrapped_pixels),  cmocka_unit_test(test_import),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_hash)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

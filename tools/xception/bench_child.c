@@ -21,6 +21,7 @@ struct child {
     xc_context *context;
     xc_model *model;
     xc_session *session;
+    xc_practice *practice; /* instead of model and session */
     xc_precision precision;
     uint32_t batch;
     double seconds; /* to measure for */
@@ -82,6 +83,29 @@ static int get_ready(const struct args *args, struct child *c)
     return code;
 }
 
+/* With --train. */
+static int get_practice(const struct args *args, struct child *c)
+{
+    struct sample *s = &c->sample;
+    const char *arch = arg_text(args, "arch");
+    xc_practice_opts opts = XC_PRACTICE_OPTS_INIT;
+    xc_practice_info info;
+    opts.batch = c->batch;
+    opts.memory = (uint64_t)arg_number(args, "memory-limit", 0) << 20;
+    if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
+    int code = engine_open(args, &c->context);
+    if (code != EXIT_DONE) return code;
+    xc_status status = xc_practice_new(c->context, arch ? arch : "xception", &opts, &c->practice);
+    if (status != XC_OK) return say_status(status, EXIT_USAGE);
+    s->ready = bench_now();
+    xc_practice_get_info(c->practice, &info);
+    snprintf(s->arch, sizeof s->arch, "%s", info.arch);
+    snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context));
+    s->height = info.height, s->width = info.width, s->channels = info.channels;
+    s->macs = info.macs;
+    return EXIT_DONE;
+}
+
 /* ---- measuring ------------------------------------------------------------------------------- */
 
 /* The most memory that was resident since the program began; its predecessor in this process does
@@ -97,16 +121,21 @@ static uint64_t resident_bytes(void)
     return kib * 1024;
 }
 
+static xc_status run_once(struct child *c)
+{
+    if (c->practice) return xc_practice_step(c->practice);
+    return xc_run(c->session, c->input, c->batch);
+}
+
 static xc_status time_runs(struct child *c)
 {
     struct sample *s = &c->sample;
     xc_status status = XC_OK;
-    for (int i = 0; c->seconds > 0 && i < WARM_RUNS && status == XC_OK; i++)
-        status = xc_run(c->session, c->input, c->batch);
+    for (int i = 0; c->seconds > 0 && i < WARM_RUNS && status == XC_OK; i++) status = run_once(c);
     const double end = bench_now() + c->seconds;
     while (status == XC_OK && s->runs < MOST_RUNS && (s->runs < LEAST_RUNS || bench_now() < end)) {
         const double start = bench_now();
-        status = xc_run(c->session, c->input, c->batch);
+        status = run_once(c);
         s->run_seconds[s->runs++] = bench_now() - start;
     }
     return status;
@@ -124,7 +153,7 @@ static xc_status add_peak(struct child *c)
 static xc_status measure(struct child *c)
 {
     struct sample *s = &c->sample;
-    xc_status status = xc_run(c->session, c->input, c->batch);
+    xc_status status = run_once(c);
     s->first = bench_now();
     const struct load before = machine_load();
     if (status == XC_OK) status = add_peak(c);
@@ -200,7 +229,9 @@ int bench_child(const struct args *args, int fd)
     const char *precision = arg_text(args, "precision");
     if (precision && !engine_precision(precision, &c.precision)) return EXIT_USAGE;
     c.sample.run_seconds = malloc(MOST_RUNS * sizeof *c.sample.run_seconds);
-    int code = c.sample.run_seconds ? get_ready(args, &c) : EXIT_LIMIT;
+    int code = !c.sample.run_seconds   ? EXIT_LIMIT
+               : arg_on(args, "train") ? get_practice(args, &c)
+                                       : get_ready(args, &c);
     if (code == EXIT_DONE) {
         xc_status status = measure(&c);
         if (status != XC_OK) code = say_status(status, EXIT_MODEL);
@@ -209,6 +240,7 @@ int bench_child(const struct args *args, int fd)
     if (code == EXIT_DONE) code = report(&c.sample, fd);
     sample_free(&c.sample);
     free(c.input);
+    xc_practice_free(c.practice);
     xc_session_free(c.session);
     xc_model_unref(c.model);
     xc_context_free(c.context);

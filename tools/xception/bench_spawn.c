@@ -64,7 +64,8 @@ static void command_line(struct words *w, const struct args *args, const struct 
         add(w, w->flag[i]);
         if (o->arg) add(w, args->value[i]);
     }
-    add_flag(w, "--model", own_model ? MODEL_FD_PATH : arg_text(args, "model"));
+    if (!arg_on(args, "train"))
+        add_flag(w, "--model", own_model ? MODEL_FD_PATH : arg_text(args, "model"));
     add_flag(w, "--threads", w->threads);
     add_flag(w, "--batch", w->batch);
     add_flag(w, "--precision", config->precision);

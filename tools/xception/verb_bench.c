@@ -33,6 +33,9 @@ static const struct option options[] = {
     {"batch", 0, "LIST", NULL, 0, 0, "pictures at a time, one row each (default: 1,16)"},
     {"precision", 0, "LIST", NULL, 0, 0, PRECISION_WORDS "; one row each (default: f32)"},
     ENGINE_ALGO_OPTION,
+    {"train", 0, NULL, NULL, 0, 0, "steps of training (SGD with momentum) instead of answers"},
+    {"memory-limit", 0, "MIB", NULL, 1, 1 << 24,
+     "with --train: for weights and maps; more is computed again"},
     {"layers", 0, NULL, NULL, 0, 0, "show the time of every step, too"},
     {"rounds", 0, "N", NULL, 1, MOST_ROUNDS, "processes for each row (default: 3)"},
     {"seconds", 0, "N", NULL, 0, 3600, "to measure for in each; 0: three runs (default: 3)"},
@@ -93,6 +96,8 @@ static int configurations(const struct args *args, struct config *config, size_t
     uint32_t threads[MOST_VALUES] = {1}, batch[MOST_VALUES] = {1, 16};
     const char *precision[MOST_VALUES] = {"f32"};
     size_t t = 1, b = 2, p = 1;
+    if (arg_on(args, "train")) batch[0] = batch[1];
+    if (arg_on(args, "train")) b = 1;
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (cores > 1) threads[t++] = cores < 256 ? (uint32_t)cores : 256;
     if (!numbers(args, "threads", 256, threads, &t) || !numbers(args, "batch", 1024, batch, &b) ||
@@ -222,7 +227,8 @@ static int run_all(const struct args *args, struct config *config, size_t count)
         say_error("out of memory for %zu rows", count);
         code = EXIT_LIMIT;
     }
-    if (code == EXIT_DONE && !arg_text(args, "model")) code = random_models(args, config, count);
+    if (code == EXIT_DONE && !arg_text(args, "model") && !arg_on(args, "train"))
+        code = random_models(args, config, count);
     if (code == EXIT_DONE) code = measure(args, config, count, sample);
     for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
         code = row_make(&config[i], &sample[i * rounds], rounds, &row[i]);
@@ -246,6 +252,15 @@ static int run(const struct args *args)
         say_usage("takes no file; did you mean -m %s?", args->operand[0]);
         return EXIT_USAGE;
     }
+    if (arg_on(args, "train") && (arg_text(args, "model") || arg_on(args, "layers"))) {
+        say_usage("--train takes an architecture (--arch), and shows no layers");
+        return EXIT_USAGE;
+    }
+    if (arg_on(args, "train") && arg_text(args, "precision") &&
+        strcmp(arg_text(args, "precision"), "f32") != 0) {
+        say_usage("--precision %s: training is measured in f32", arg_text(args, "precision"));
+        return EXIT_USAGE;
+    }
     if (arg_on(args, "result-fd")) return bench_child(args, RESULT_FD);
     if (!arg_size(args, &height, &width)) return EXIT_USAGE;
     int code = configurations(args, config, &count);
@@ -264,10 +279,12 @@ const struct verb verb_bench = {
         "process, and the times from its begin until the weights are ready and until the first\n"
         "logits are there. Each row is measured in processes of its own, after a moment in which\n"
         "others leave the machine alone. With --compare the exit code is 1 when a row became\n"
-        "slower by more than the rounds spread.",
+        "slower by more than the rounds spread. --train measures steps of training instead: ready\n"
+        "is the time until memory is there, the first answer that of the first step.",
     .examples =
         "xception bench\tthe standard Xception: 1 and all cores, 1 and 16 pictures\n"
         "xception bench -m model.safetensors --threads 4 --batch 1 --layers\twhere the time goes\n"
+        "xception bench --train --batch 16 --threads 2\ta step of training, an image\n"
         "xception bench --format json >old.json; xception bench --compare old.json\twhat changed\n",
     .options = options,
     .run = run};
