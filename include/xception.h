@@ -1017,8 +1017,9 @@ XC_API XC_NODISCARD xc_status xc_map_sheet(const float *map, uint32_t height, ui
 /* The windows of the first convolution, as colours where it reads three channels. */
 XC_API XC_NODISCARD xc_status xc_filter_sheet(const xc_model *model, xc_image **out);
 
-/* The layer whose numbers, averaged over its pixels, describe a picture: what the last dense layer
- * (or convolution) makes the classes of. Lives as long as the model. */
+/* The layer whose numbers, averaged over its pixels, describe a picture: the global pooling before
+ * the dense layers (Xception: 2048 numbers), else what the last layer makes the classes of. Lives
+ * as long as the model. */
 XC_API const char *xc_model_feature_layer(const xc_model *model);
 
 /* Principal components of rows (count, width): the first `components` scores of each row, largest

@@ -82,7 +82,8 @@ static inline double smoothgrad_noise(uint64_t seed, uint32_t s, uint32_t i)
 
 /* The last map (more than one pixel) before the classes; -1: there is none. */
 int layer_last_map(const struct graph *g);
-/* What the last dense layer or convolution reads; output 0 where there is neither. */
+/* The global pooling before the dense layers; where there is none, what the last dense layer reads;
+ * where there is none of these either, what the last convolution reads, or output 0. */
 int layer_features(const struct graph *g);
 
 /* ---- maps ------------------------------------------------------------------------------------ */

@@ -17,13 +17,23 @@ int layer_last_map(const struct graph *g)
     return -1;
 }
 
+/* What a layer reads, before dropout. */
+static int read_by(const struct graph *g, int node)
+{
+    int i = g->node[node].input[0];
+    while (g->node[i].kind == OP_DROPOUT) i = g->node[i].input[0];
+    return i;
+}
+
 int layer_features(const struct graph *g)
 {
+    int dense = -1; /* the last one */
     for (int i = logits_of(g); i > 0; i = g->node[i].input[0]) {
-        if (g->node[i].kind != OP_DENSE && g->node[i].kind != OP_CONV) continue;
-        i = g->node[i].input[0];
-        while (g->node[i].kind == OP_DROPOUT) i = g->node[i].input[0];
-        return i;
+        const enum op_kind kind = g->node[i].kind;
+        if (kind == OP_DENSE && dense < 0) dense = i;
+        if (kind == OP_GLOBAL_POOL && dense >= 0) return i;
+        if (kind == OP_CONV && dense < 0) return read_by(g, i);
+        if (kind == OP_FLATTEN) break;
     }
-    return g->output[0].node;
+    return dense >= 0 ? read_by(g, dense) : g->output[0].node;
 }

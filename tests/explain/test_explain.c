@@ -292,6 +292,23 @@ static void forgetting(void **state)
     xc_model_unref(model);
 }
 
+static void feature_layers(void **state)
+{
+    static const struct {
+        const char *arch, *layer;
+    } trial[] = {{SMALL_ARCH, "avg_pool"},
+                 {SMALL_ARCH ",dropout=0.5,fc=32x1", "avg_pool"},
+                 {"mini-xception", "block5_add"}, /* a convolution gives the classes */
+                 {"vgg16,input=64x64x3,fc=64x2,classes=7", "fc2_relu"}};
+    for (size_t i = 0; i < sizeof trial / sizeof *trial; i++) {
+        xc_create_opts opts = XC_CREATE_OPTS_INIT;
+        xc_model *model = NULL;
+        CHECK(xc_model_create(*state, trial[i].arch, &opts, &model));
+        assert_string_equal(xc_model_feature_layer(model), trial[i].layer);
+        xc_model_unref(model);
+    }
+}
+
 /* ---- refusals ----------------------------------------------------------------------------------
  */
 
@@ -356,6 +373,7 @@ int main(void)
         cmocka_unit_test(adds_up),      cmocka_unit_test(head_is_linear),
         cmocka_unit_test(same_numbers), cmocka_unit_test(drawn_upright),
         cmocka_unit_test(sheets),       cmocka_unit_test(curves),
-        cmocka_unit_test(forgetting),   cmocka_unit_test(refused)};
+        cmocka_unit_test(forgetting),   cmocka_unit_test(feature_layers),
+        cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -100,10 +100,12 @@ def check_xception(folder):
     height, width = 107, 75
     model = timm.create_model("legacy_xception", pretrained=False, num_classes=10).eval()
     randomise(model, 5)
-    path = os.path.join(folder, "model.safetensors")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
     pixels = torch.from_numpy(picture(png, height, width, 3, 1))
     x = ((pixels / 255 - 0.5) / 0.5).permute(2, 0, 1)[None].double()
+    with torch.no_grad():  # logits as a trained network has them: Score-CAM takes their exponentials
+        model.fc.weight *= 5 / model(x.float()).abs().max()
+    path = os.path.join(folder, "model.safetensors")
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
     size = ("--size", f"{height}x{width}")
     model = model.double()
     check_cams("xception", folder, model, model.act4, path, png, x, 3, size)

@@ -13,7 +13,8 @@
 #include "page.h"
 #include "say.h"
 
-enum { WIDTH = 1200, HEIGHT = 900, EDGE = 40, THUMB = 44, MOST_THUMBS = 3000, FOLDERS = 64 };
+enum { THUMB = 44, LEAST_THUMB = 22, ROOMY = 500 }; /* ROOMY: so many stand apart */
+enum { WIDTH = 1200, HEIGHT = 900, EDGE = 40, MOST_THUMBS = 3000, FOLDERS = 64 };
 
 struct map {
     const struct rows *rows;
@@ -22,6 +23,7 @@ struct map {
     size_t *folder; /* by row */
     const char *name[FOLDERS];
     size_t length[FOLDERS], folders;
+    double side;  /* the longer one of a small picture */
     size_t shown; /* every shown-th row is a picture, others are dots */
 };
 
@@ -39,7 +41,8 @@ static const char *folder_of(const char *path, size_t *length)
     return begin;
 }
 
-/* Folders past the last that has a colour of its own share it. */
+/* Eight colours; the next eight folders have them with broken lines. Those past the last share it.
+ */
 static void find_folders(struct map *m)
 {
     for (size_t i = 0; i < m->rows->count; i++) {
@@ -84,6 +87,11 @@ static double all_variance(const struct rows *r)
     return sum;
 }
 
+static const char *line_of(size_t folder)
+{
+    return folder / 8 % 2 ? " stroke-dasharray='3 2'" : "";
+}
+
 static void put_row(struct page *p, const struct map *m, size_t i)
 {
     const double u = (m->at[2 * i] - m->low[0]) / (m->high[0] - m->low[0]);
@@ -101,16 +109,16 @@ static void put_row(struct page *p, const struct map *m, size_t i)
     xc_image_get_info(image, &info);
     const bool turned = info.orientation >= 5;
     const double wide = turned ? info.height : info.width, high = turned ? info.width : info.height;
-    const double longer = wide > high ? wide : high, w = THUMB * wide / longer;
-    const double h = THUMB * high / longer;
+    const double longer = wide > high ? wide : high, w = m->side * wide / longer;
+    const double h = m->side * high / longer;
     put(p, "<g transform='translate(%.1f %.1f)'><title>", x - w / 2, y - h / 2);
     put_text(p, m->rows->path[i]);
     put(p, "</title><image width='%.1f' height='%.1f' href='", w, h);
     put_picture(p, image, 2 * THUMB);
     put(p,
         "'/><rect width='%.1f' height='%.1f' fill='none' stroke='var(--s%zu)' "
-        "stroke-width='2'/></g>\n",
-        w, h, colour);
+        "stroke-width='2'%s/></g>\n",
+        w, h, colour, line_of(m->folder[i]));
     xc_image_free(image);
 }
 
@@ -121,8 +129,10 @@ static void put_legend(struct page *p, const struct map *m)
         const double y = HEIGHT + 24 + 22 * (double)(f / 6), x = EDGE + 190 * (double)(f % 6);
         snprintf(text, sizeof text, "%.*s", (int)(m->length[f] < 24 ? m->length[f] : 24),
                  m->name[f]);
-        put(p, "<rect x='%.0f' y='%.0f' width='14' height='14' fill='var(--s%zu)'/>", x, y - 12,
-            f % 8 + 1);
+        put(p,
+            "<rect x='%.0f' y='%.0f' width='13' height='13' fill='none' stroke='var(--s%zu)' "
+            "stroke-width='3'%s/>",
+            x, y - 12, f % 8 + 1, line_of(f));
         put(p, "<text x='%.0f' y='%.0f' fill='var(--ink)'>", x + 20, y);
         put_text(p, text);
         put(p, "</text>\n");
@@ -195,6 +205,7 @@ int map_write(const struct rows *rows, const char *path)
 {
     struct page p = {0};
     struct map m = {.rows = rows, .shown = rows->count / MOST_THUMBS + 1};
+    m.side = fmax(LEAST_THUMB, fmin(THUMB, THUMB * sqrt((double)ROOMY / (double)rows->count)));
     const char *dot = strrchr(path, '.');
     if (!dot || (strcmp(dot, ".svg") != 0 && strcmp(dot, ".html") != 0)) {
         say_usage("%s: a map is a .svg or .html file", path);

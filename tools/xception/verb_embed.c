@@ -17,7 +17,7 @@ static const struct option options[] = {
     {"format", 0, "FORMAT", "npy|csv|tsv|jsonl", 0, 0,
      "of the rows: npy is a file (-o), others print"},
     {"normalize", 0, NULL, NULL, 0, 0, "every row to length 1"},
-    {"layer", 0, "NAME", NULL, 0, 0, "another layer's means (what the last dense layer reads)"},
+    {"layer", 0, "NAME", NULL, 0, 0, "another layer's means (the pooling before the dense layers)"},
     {"nearest", 0, "INDEX", NULL, 0, 0, "the pictures of this index that are most alike"},
     {"top", 'k', "N", NULL, 1, 100000, "how many of them (5)"},
     {"duplicates", 0, NULL, NULL, 0, 0, "pairs that are nearly the same; 1: there are some"},
@@ -120,12 +120,10 @@ const struct verb verb_embed = {
     .summary = "rows of numbers that describe pictures: save, search, compare",
     .operands = "FILE|DIR|-...",
     .text =
-        "A row is what the network's last layer decides by, averaged over the picture. Like "
-        "pictures\n"
-        "have like rows: --nearest finds the most alike ones of an index, --duplicates the pairs "
-        "of\n"
-        "a folder that are nearly the same (rescaled, compressed again, cropped a little), --map\n"
-        "draws all of them in the plane in which they differ most.",
+        "A row is what the network's dense layers decide by: means over the picture. Like\n"
+        "pictures have like rows: --nearest finds the most alike ones of an index, --duplicates\n"
+        "the pairs of a folder that are nearly the same (rescaled, compressed again, cropped a\n"
+        "little), --map draws all of them in the plane in which they differ most.",
     .examples =
         "xception embed -m model.keras -o photos.npy photos\tan index of a folder\n"
         "xception embed -m model.keras --nearest photos.npy new.jpg\twhat is like it?\n"
