@@ -50,6 +50,35 @@ static void put_cards(struct page *p, const struct eval *e)
 
 /* ---- two models ------------------------------------------------------------------------------ */
 
+enum { CHANGED_SHOWN = 24, CHANGED_SIDE = 160 };
+
+/* The first ones that only one of the two gets right, as pictures where they are there. */
+static void put_changed(struct page *p, const struct eval *e)
+{
+    size_t count;
+    struct changed *change = eval_changed(e, &count);
+    put(p, "<div class=\"gallery\">\n");
+    for (size_t i = 0; change && i < count && i < CHANGED_SHOWN; i++) {
+        xc_image *image = NULL;
+        put(p, "<figure>");
+        if (eval_image(e, change[i].id, &image) == XC_OK) {
+            put(p, "<img loading=\"lazy\" alt=\"the picture\" src=\"");
+            put_picture(p, image, CHANGED_SIDE);
+            put(p, "\">");
+        }
+        xc_image_free(image);
+        put(p, "<figcaption>");
+        put_text(p, e->label[change[i].label]);
+        put(p, ": <span class=\"%s\">", change[i].lost ? "good" : "bad");
+        put_text(p, e->label[change[i].first]);
+        put(p, "</span> \u2192 <span class=\"%s\">", change[i].lost ? "bad" : "good");
+        put_text(p, e->model[1].name[change[i].second]);
+        put(p, "</span></figcaption></figure>\n");
+    }
+    put(p, "</div>\n");
+    free(change);
+}
+
 static void put_comparison(struct page *p, const struct eval *e)
 {
     const xc_comparison *c = &e->comparison;
@@ -64,6 +93,7 @@ static void put_comparison(struct page *p, const struct eval *e)
     put_number(p, c->p, 4);
     put(p, ", %s. <a href=\"changed.csv\">changed.csv</a> lists them.</p>\n",
         c->p < 0.05 ? "so they differ by more than chance" : "which chance explains as well");
+    put_changed(p, e);
 }
 
 /* ---- classes --------------------------------------------------------------------------------- */

@@ -360,12 +360,12 @@ static int keep_row(struct eval *e, struct filling *f)
         e->path = more;
         f->room = room;
     }
+    if (xc_scores_add(*scores, &row) != XC_OK) {
+        say_error("%s: line %zu: %s", f->t->path, f->t->number, xc_error());
+        return EXIT_DATA;
+    }
     e->path[f->rows] = strdup(f->t->field[f->c->path]);
-    if (!e->path[f->rows++]) return EXIT_LIMIT;
-    const xc_status status = xc_scores_add(*scores, &row);
-    if (status == XC_OK) return EXIT_DONE;
-    say_error("%s: line %zu: %s", f->t->path, f->t->number, xc_error());
-    return EXIT_DATA;
+    return e->path[f->rows++] ? EXIT_DONE : EXIT_LIMIT;
 }
 
 static int read_rows(struct eval *e, struct table *t, const struct columns *c,
