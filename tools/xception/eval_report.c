@@ -92,7 +92,7 @@ static void put_comparison(struct page *p, const struct eval *e)
         c->rows, c->both, c->neither, c->only_a, c->only_b);
     put_number(p, c->p, 4);
     put(p, ", %s. <a href=\"changed.csv\">changed.csv</a> lists them.</p>\n",
-        c->p < 0.05 ? "so they differ by more than chance" : "which chance explains as well");
+        c->p < 0.05 ? "so they differ by more than chance" : "so chance alone may explain it");
     put_changed(p, e);
 }
 
