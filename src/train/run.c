@@ -64,6 +64,15 @@ static void note_at(struct run *r, const char *what)
     note(r, words);
 }
 
+static void note_begin(struct run *r)
+{
+    char words[96];
+    const struct trainer *t = r->s.trainer;
+    snprintf(words, sizeof words, "begun: about %ju MiB of memory, %ju allowed",
+             (uintmax_t)(t->need >> 20), (uintmax_t)(t->memory >> 20));
+    note(r, words);
+}
+
 /* ---- progress ----------------------------------------------------------------------------------
  */
 
@@ -396,7 +405,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
     TRY(open_log(r, err));
     TRY(files_begin(&r->s, r->o->folder, err));
     r->since = clock_seconds();
-    note(r, "begun");
+    note_begin(r);
     return save(r, true, err);
 }
 

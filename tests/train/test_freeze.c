@@ -231,11 +231,12 @@ static void thawed(void **state)
     assert_true(asprintf(&path, "%s/start", folder) > 0);
     assert_int_equal(xc_model_save(from, path, NULL), XC_OK);
     same_bytes(folder, "whole", "last.safetensors", "start", frozen);
-    for (int at = 3; at <= 17; at += at == 5 ? 6 : 1) { /* around both changes, after 4 and 12 */
+    static const int stops[] = {3, 4, 5, 12, 13}; /* the changes are after 4 and 12 */
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         struct plan plan = all;
-        plan.stop_after = at;
-        plan.cache = at % 2 ? "ram" : "off";
-        snprintf(name, sizeof name, "%d", at);
+        plan.stop_after = stops[i];
+        plan.cache = i % 2 ? "ram" : "off";
+        snprintf(name, sizeof name, "%d", stops[i]);
         good(folder, name, from, &plan);
         assert_true(runs_same(folder, "whole", name));
     }
@@ -397,6 +398,28 @@ static void least_memory(void **state)
     runs_end(folder);
 }
 
+static void numbers_and_mixing(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_train_opts o = XC_TRAIN_OPTS_INIT;
+    o.recipe = "scratch";
+    o.freeze = "entry";
+    o.lr = 1e6;
+    o.warmup = 0;
+    assert_int_equal(train_with(folder, "a", &o), XC_ERR_NUMBER);
+    for (int block = 1; block <= 3; block++) { /* frozen */
+        char name[] = "block0_";
+        name[5] = (char)('0' + block);
+        assert_null(strstr(xc_error(), name));
+    }
+    o.augment = "mixup=0.2";
+    o.views = 2;
+    assert_int_equal(train_with(folder, "b", &o), XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "one view at a time"));
+    runs_end(folder);
+}
+
 /* ---- words -------------------------------------------------------------------------------------
  */
 
@@ -465,5 +488,5 @@ static void refused(void **state)
 
 RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(limits), cmocka_unit_test(frozen_bytes),
     cmocka_unit_test(thawed), cmocka_unit_test(heads), cmocka_unit_test(rates),
-    cmocka_unit_test(memory), cmocka_unit_test(least_memory), cmocka_unit_test(cuts),
-    cmocka_unit_test(refused))
+    cmocka_unit_test(memory), cmocka_unit_test(least_memory), cmocka_unit_test(numbers_and_mixing),
+    cmocka_unit_test(cuts), cmocka_unit_test(refused))
