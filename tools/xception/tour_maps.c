@@ -106,10 +106,11 @@ static xc_status put_module(struct tour *t, const xc_session *session, const str
     struct page *p = &t->page;
     const size_t count = (size_t)m->height * m->width * m->channels;
     size_t written = 0;
+    xc_status status = xc_session_read(session, tap, NULL, 0, &written);
+    if (status != XC_OK || written != count) return status; /* an output has that name, too */
     float *values = malloc(count * sizeof *values);
-    xc_status status = values ? XC_OK : XC_ERR_MEMORY;
-    if (status == XC_OK) status = xc_session_read(session, tap, values, count, &written);
-    if (status == XC_OK && written != count) status = XC_ERR_SHAPE;
+    if (!values) return XC_ERR_MEMORY;
+    status = xc_session_read(session, tap, values, count, &written);
     if (status == XC_OK) {
         const struct map map = {values, m->height, m->width, m->channels};
         put(p, "<figure><img alt=\"feature maps of ");
