@@ -62,7 +62,7 @@ const char tour_style[] =
     "h2{scroll-margin-top:3.2rem}\n"
     ".lead{margin-top:1.2rem;display:grid;grid-template-columns:minmax(0,1fr) auto;gap:1.4rem;align-items:start}\n"
     ".lead img{border-radius:10px;width:min(15rem,100%)}\n"
-    "@media(max-width:40rem){.lead{grid-template-columns:1fr}nav{flex-wrap:nowrap;overflow-x:auto;white-space:nowrap}}\n";
+    "@media(max-width:40rem){.slide{grid-template-columns:1fr auto}.slide input{grid-column:1/-1;grid-row:2}.lead{grid-template-columns:1fr}nav{flex-wrap:nowrap;overflow-x:auto;white-space:nowrap}}\n";
 
 const char tour_script[] =
     "(function(){'use strict';\n"
