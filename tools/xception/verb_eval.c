@@ -256,6 +256,10 @@ static bool check_flags(const struct args *args)
         say_usage("needs -m MODEL [MODEL2] and --data DATA, or --predictions FILE and no model");
         return false;
     }
+    if (choose_tta(args) != XC_TTA_NONE && (arg_text(args, "output") || arg_text(args, "ood"))) {
+        say_usage("--tta beside -o or --ood: classify looks at one view, so that is fitted on one");
+        return false;
+    }
     if (!least || (end != least && !*end && percent >= 0 && percent <= 100)) return true;
     say_usage("--min-top1: \"%s\" is not a number from 0 to 100", least);
     return false;
