@@ -26,8 +26,8 @@ static const struct option options[] = {
     {"format", 0, "FORMAT", FORMAT_CHOICES, 0, 0, "of the results"},
     {"raw-logits", 0, NULL, NULL, 0, 0, "scores before the softmax (json: all of them, too)"},
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, "what to do when a picture cannot be read"},
-    {"files0-from", 0, "FILE", NULL, 0, 0, "read NUL-separated paths from FILE, '-' is stdin"},
-    {"arch", 0, "SPEC", NULL, 0, 0, "architecture of a model file that holds weights only"},
+    {"files0-from", 0, "FILE", NULL, 0, 0, RARE "read NUL-separated paths from FILE, '-' is stdin"},
+    {"arch", 0, "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
     OPTIONS_END};
 
 struct job {

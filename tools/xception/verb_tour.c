@@ -203,7 +203,8 @@ const struct verb verb_tour = {
         "real graphs, sizes and costs to play with, what each module makes of the picture, where\n"
         "time and parameters go, and which statements about Xception are wrong. Without PICTURE\n"
         "one is drawn; without -m the weights are random, and the page says so.",
-    .examples = "xception tour photo.jpg -m model.keras\twrites tour.html\n"
+    .examples = "xception tour\twithout a picture or weights: the way itself\n"
+                "xception tour photo.jpg -m model.keras\twrites tour.html\n"
                 "xception tour -a inception-v3 -o v3.html\tof another network\n",
     .options = options,
     .run = run};
