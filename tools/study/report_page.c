@@ -86,7 +86,9 @@ static void verdict_row(struct page *p, const struct judged *j)
     put_text(p, f->text);
     put(p, "<br><span class=\"note\">paper: ");
     put_text(p, f->paper);
-    put(p, "</span></td><td>%s</td><td class=\"num\">", metric_text(f->metric));
+    put(p, "</span></td><td class=\"%s\" style=\"white-space:nowrap\"><b>%s</b></td>",
+        verdict_class(j->verdict), verdict_name(j->verdict));
+    put(p, "<td>%s</td><td class=\"num\">", metric_text(f->metric));
     judged_value(p, j, j->a);
     put(p, "<br><span class=\"note\">against ");
     judged_value(p, j, j->b);
@@ -101,17 +103,17 @@ static void verdict_row(struct page *p, const struct judged *j)
         put_number(p, j->d.p, 4);
         put(p, "</span>");
     }
-    put(p, "</td><td class=\"%s\" style=\"white-space:nowrap\"><b>%s</b></td></tr>\n",
-        verdict_class(j->verdict), verdict_name(j->verdict));
+    put(p, "</td></tr>\n");
 }
 
 static void verdicts(struct page *p, const struct report *r)
 {
     if (!r->findings) return;
-    put(p, "<h2>What the paper says, and what happened here</h2>\n<div class=\"wide\"><table>\n"
-           "<thead><tr><th>Statement</th><th>Measure</th><th class=\"num\">Here</th>"
-           "<th class=\"num\">Difference<br>95 %% over seeds</th><th class=\"num\">Bootstrap<br>"
-           "95 %% over pictures</th><th>Verdict</th></tr></thead>\n<tbody>\n");
+    put(p,
+        "<h2>What the paper says, and what happened here</h2>\n<div class=\"wide\"><table>\n"
+        "<thead><tr><th>Statement</th><th>Verdict</th><th>Measure</th><th class=\"num\">Here</th>"
+        "<th class=\"num\">Difference<br>95 %% over seeds</th><th class=\"num\">Bootstrap<br>"
+        "95 %% over pictures</th></tr></thead>\n<tbody>\n");
     for (uint32_t i = 0; i < r->findings; i++) verdict_row(p, &r->judged[i]);
     put(p,
         "</tbody></table></div>\n<p class=\"note\">The rule, computed and not written by hand: "
