@@ -120,12 +120,12 @@ class MiniXception(torch.nn.Module):
     def __init__(self, tensors):
         super().__init__()
         for k, v in tensors.items():
-            self.register_buffer(k.replace("/", "|"), torch.from_numpy(v.copy()))
+            self.register_parameter(k.replace("/", "|"), torch.nn.Parameter(torch.from_numpy(v.copy())))
         self.last = torch.nn.Identity()
 
     @property
     def t(self):
-        return {k.replace("|", "/"): v for k, v in self.named_buffers()}
+        return {k.replace("|", "/"): v for k, v in self.named_parameters()}
 
     def conv(self, x, name, stride=1, same=True):
         kernel = self.t[name + "/kernel"].permute(3, 2, 0, 1)
@@ -138,7 +138,7 @@ class MiniXception(torch.nn.Module):
         return torch.nn.functional.conv2d(x, self.t[name + "/pointwise_kernel"].permute(3, 2, 0, 1))
 
     def norm(self, x, name):
-        t = [self.t[f"{name}/{part}"] for part in ("moving_mean", "moving_variance", "gamma", "beta")]
+        t = [self.t[f"{name}/{part}"].detach() for part in ("moving_mean", "moving_variance", "gamma", "beta")]
         return torch.nn.functional.batch_norm(x, *t, False, 0, 1e-3)
 
     @staticmethod
