@@ -74,6 +74,20 @@ static void clear_unborn(const xc_train_opts *opts)
     free(command);
 }
 
+/* One run, killed until it comes to its end or has been killed often enough; how often it was. */
+static int kill_one(const xc_train_opts *opts, uint64_t seed, int most, double length)
+{
+    int kills = 0, code = -1;
+    for (uint32_t i = 0; code != 0; i++) {
+        const double part = (double)rng_uniform(seed, RNG_TEST, 0, 0, i);
+        clear_unborn(opts);
+        code = run_for(opts, kills < most ? 0.02 + part * 0.25 * length : 120);
+        kills += code == -1;
+        assert_true(code == 0 || code == -1);
+    }
+    return kills;
+}
+
 static void killed(void **state)
 {
     (void)state;
@@ -81,27 +95,26 @@ static void killed(void **state)
     const uint64_t seed = (uint64_t)time(NULL);
     const char *wanted = getenv("XC_KILLS");
     const int most = wanted ? atoi(wanted) : KILLS;
-    int kills = 0, code = -1;
+    int kills = 0;
     print_message("seed %ju\n", (uintmax_t)seed);
-    xc_train_opts whole = runs_opts(folder, "whole"), broken = runs_opts(folder, "broken");
     assert_true(most > 0);
-    whole.epochs = broken.epochs = 6;
-    broken.save_seconds = 0;
+    xc_train_opts opts = runs_opts(folder, "whole");
+    opts.epochs = 6;
     const double began = clock_seconds();
-    assert_int_equal(run_for(&whole, 120), 0);
+    assert_int_equal(run_for(&opts, 120), 0);
     const double length = clock_seconds() - began;
-    for (uint32_t i = 0; code != 0 && i < 10 * (uint32_t)most; i++) {
-        const double part = (double)rng_uniform(seed, RNG_TEST, 0, 0, i);
-        clear_unborn(&broken);
-        code = run_for(&broken, kills < most ? 0.02 + part * 0.25 * length : 120);
-        kills += code == -1;
-        assert_true(code == 0 || code == -1);
+    runs_opts_free(&opts);
+    for (int run = 0; kills < most; run++) {
+        char name[24];
+        snprintf(name, sizeof name, "broken%d", run);
+        opts = runs_opts(folder, name);
+        opts.epochs = 6;
+        opts.save_seconds = 0;
+        kills += kill_one(&opts, seed + (uint64_t)run, most - kills, length);
+        runs_opts_free(&opts);
+        assert_true(runs_same(folder, "whole", name));
+        print_message("%s: %d kills\n", name, kills);
     }
-    print_message("%d kills\n", kills);
-    assert_int_equal(code, 0);
-    assert_true(runs_same(folder, "whole", "broken"));
-    runs_opts_free(&whole);
-    runs_opts_free(&broken);
     runs_end(folder);
 }
 
