@@ -1069,8 +1069,9 @@ typedef struct xc_practice_opts {
 typedef struct xc_practice_info {
     const char *arch; /* canonical; lives with the practice */
     uint32_t height, width, channels;
-    uint64_t macs;  /* of an image: forward, and all gradients; not what is computed again */
-    uint64_t arena; /* bytes for maps */
+    uint64_t macs;       /* of an image: forward, and all gradients; not what is computed again */
+    uint64_t arena;      /* bytes for maps */
+    uint64_t parameters; /* trained ones */
 } xc_practice_info;
 
 /* Random weights. The context must outlive it. XC_ERR_LIMIT: it does not fit `memory`, even when

@@ -132,6 +132,14 @@ xc_status practice_step(struct practice *p, struct error *err)
     return fail(err, XC_ERR_NUMBER, "step %ju: the gradient is not finite", (uintmax_t)p->step);
 }
 
+static uint64_t trained(const struct param_table *table)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < table->count; i++)
+        if (param_trainable(&table->at[i])) sum += table->at[i].count;
+    return sum;
+}
+
 void practice_info(const struct practice *p, xc_practice_info *out)
 {
     *out = (xc_practice_info){.arch = p->model->info.arch,
@@ -139,5 +147,6 @@ void practice_info(const struct practice *p, xc_practice_info *out)
                               .width = (uint32_t)p->in.w,
                               .channels = (uint32_t)p->in.c,
                               .macs = learn_macs(p->learn) / (uint64_t)p->in.n,
-                              .arena = learn_arena_bytes(p->learn)};
+                              .arena = learn_arena_bytes(p->learn),
+                              .parameters = trained(&p->model->graph->param)};
 }

@@ -381,6 +381,7 @@ static void test_practice(void **state)
     xc_practice_get_info(practice, &info);
     assert_int_equal(info.height, 64);
     assert_true(info.macs > 0 && info.arena > 0);
+    assert_int_equal(info.parameters, 56951);
     for (int i = 0; i < 2; i++) CHECK(xc_practice_step(practice));
     xc_practice_free(practice);
     xc_practice_free(NULL);
