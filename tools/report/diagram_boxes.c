@@ -10,12 +10,14 @@
 
 #include "diagram_int.h"
 
+enum role { MAIN, NORM, ACT };
+
 /* A layer while boxes are made. */
 struct item {
     xc_layer layer;
     int input[BOX_INPUTS], inputs, readers, reader; /* items; reader: the last one */
     int box;
-    enum { MAIN, NORM, ACT } role;
+    enum role role;
 };
 
 static bool is_one_of(const char *word, const char *words)
@@ -210,7 +212,7 @@ static void join_boxes(struct diagram *d, const struct item *item, int count)
     }
 }
 
-static int role_of(const char *kind)
+static enum role role_of(const char *kind)
 {
     if (is_one_of(kind, "BatchNorm Affine")) return NORM;
     return is_one_of(kind, "ReLU ELU Sigmoid Clip Tanh Linear Softmax Dropout") ? ACT : MAIN;
