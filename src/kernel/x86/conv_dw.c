@@ -145,7 +145,7 @@ static const float *panel_of(struct chunk *c, int first, int width, bool copied,
         *step = dout->pixel / (ptrdiff_t)sizeof(float);
         return c->d[0] + first;
     }
-    const lanes low = first_lanes(width), high = first_lanes(width - VL);
+    const lanes low = first_lanes(width), high = first_lanes(width > VL ? width - VL : 0);
     float *to = c->panel;
     for (int p = 0; p < c->pixels; p++, to += COLUMNS) {
         store(to, load_lanes(c->d[p] + first, low));
