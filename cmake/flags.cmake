@@ -13,7 +13,7 @@ set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O0 -g")
 
 if(XC_SANITIZE)
-    target_compile_options(xc_flags INTERFACE -g -fsanitize=${XC_SANITIZE} -fno-sanitize-recover=all
+    target_compile_options(xc_flags INTERFACE -g1 -fsanitize=${XC_SANITIZE} -fno-sanitize-recover=all
                                               -fno-omit-frame-pointer)
     target_link_options(xc_flags INTERFACE -fsanitize=${XC_SANITIZE})
 else() # sanitizers replace the checked functions by their own
