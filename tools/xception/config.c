@@ -130,9 +130,8 @@ static bool set_key(const struct reading *r, int i, const char *key, const char 
     }
     if (!value) return true;
     if (!args_set(r->args, i, value, where, r->source)) return false;
-    const size_t end = strlen(where) - strlen(key) - 2; /* without ": key" */
-    char *from = strndup(where, end);
-    r->args->from[i] = from ? from : r->path;
+    r->args->from[i] = r->path;
+    r->args->line[i] = r->line;
     return true;
 }
 
@@ -200,12 +199,25 @@ static bool read_lines(struct reading *r, char *text)
  */
 
 /* Values point into the text, so it stays until the program ends. */
-static char *kept[MAX_CONFIG_DIRS + 2];
+struct text {
+    struct text *before;
+    char at[];
+};
+static struct text *texts;
+
+static char *new_text(size_t size)
+{
+    struct text *t = calloc(1, sizeof *t + size);
+    if (!t) return NULL;
+    t->before = texts;
+    texts = t;
+    return t->at;
+}
 
 static char *read_file(const char *path)
 {
     FILE *file = fopen(path, "rbe");
-    char *text = file ? calloc(1, MAX_CONFIG_FILE + 2) : NULL;
+    char *text = file ? new_text(MAX_CONFIG_FILE + 2) : NULL;
     const size_t size = text ? fread(text, 1, MAX_CONFIG_FILE + 1, file) : 0;
     bool good = false;
     if (!text || ferror(file))
@@ -217,9 +229,7 @@ static char *read_file(const char *path)
     else
         good = true;
     if (file) fclose(file);
-    if (good) return text;
-    free(text);
-    return NULL;
+    return good ? text : NULL;
 }
 
 static bool is_absent(const char *path)
@@ -236,10 +246,9 @@ bool config_read(struct args *args, const char *named)
     for (int i = 0;
          i < MAX_CONFIG_DIRS + 2 && config_file(i, named, path[i], sizeof path[i], &source); i++) {
         if (!*path[i] || (source != FROM_FILE && is_absent(path[i]))) continue;
-        free(kept[i]);
-        kept[i] = read_file(path[i]);
+        char *text = read_file(path[i]);
         struct reading r = {.args = args, .path = path[i], .source = source, .line = 1};
-        if (!kept[i] || !read_lines(&r, kept[i])) return false;
+        if (!text || !read_lines(&r, text)) return false;
     }
     return true;
 }

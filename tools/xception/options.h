@@ -52,7 +52,8 @@ struct args {
     const struct option *option[MAX_OPTIONS]; /* verb_option 0, 1, ... */
     const char *value[MAX_OPTIONS];           /* NULL = not given; "" = a switch that is on */
     int options;
-    const char *from[MAX_OPTIONS]; /* "--top", "XCEPTION_TOP", "FILE:LINE"; NULL = not given */
+    const char *from[MAX_OPTIONS]; /* the flag, or the file; NULL = not given */
+    int line[MAX_OPTIONS];         /* of that file */
     enum option_source source[MAX_OPTIONS];
     struct {
         int option;

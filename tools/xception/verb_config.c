@@ -24,7 +24,10 @@ static void show_from(const struct args *args, int i)
 {
     char name[96];
     option_variable(args->option[i], name, sizeof name);
-    printf("    # %s\n", args->source[i] == FROM_ENVIRONMENT ? name : args->from[i]);
+    if (args->source[i] == FROM_ENVIRONMENT)
+        printf("    # %s\n", name);
+    else
+        printf("    # %s:%d\n", args->from[i], args->line[i]);
 }
 
 static bool is_repeated(const struct args *args, int i)
