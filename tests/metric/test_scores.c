@@ -95,6 +95,35 @@ static void sums(void **state)
     scores_free(s);
 }
 
+/* Worked out by hand: two answers lie on the upper edge of their bin, one bin is empty. */
+static void by_hand(void **state)
+{
+    (void)state;
+    static const double p[4][3] = {
+        {0.5, 0.25, 0.25}, {0.75, 0.125, 0.125}, {0.0625, 0.875, 0.0625}, {0.5, 0.25, 0.25}};
+    static const uint32_t label[4] = {0, 1, 1, 0};
+    const struct scores_opts o = {
+        .kind = XC_SCORES_PROBABILITIES, .classes = 3, .top = 2, .bins = 4, .folder = "/tmp"};
+    struct scores_bin bin[4];
+    struct scores_sum got;
+    struct scores *s;
+    assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct scores_row row = {.id = i, .score = p[i], .label = label[i]};
+        assert_int_equal(scores_add(s, &row, NULL), XC_OK);
+    }
+    assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
+    assert_true(fabs(scores_bins(s, bin) - (1 + 0.75 + 0.125) / 4) < 1e-12);
+    assert_true(fabs(got.ece - (1 + 0.75 + 0.125) / 4) < 1e-12);
+    assert_true(fabs(got.brier - (0.375 + 1.34375 + 0.0234375 + 0.375) / 4) < 1e-12);
+    static const uint64_t count[4] = {0, 2, 1, 1}, hits[4] = {0, 2, 0, 1};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(bin[i].count, count[i]);
+        assert_int_equal(bin[i].hits, hits[i]);
+    }
+    scores_free(s);
+}
+
 static void temperature(void **state)
 {
     (void)state;
@@ -216,5 +245,6 @@ static void memory_is_flat(void **state)
     scores_free(s);
 }
 
-RUN(cmocka_unit_test(comes_back), cmocka_unit_test(sums), cmocka_unit_test(temperature),
-    cmocka_unit_test(several_labels), cmocka_unit_test(refusals), cmocka_unit_test(memory_is_flat))
+RUN(cmocka_unit_test(comes_back), cmocka_unit_test(sums), cmocka_unit_test(by_hand),
+    cmocka_unit_test(temperature), cmocka_unit_test(several_labels), cmocka_unit_test(refusals),
+    cmocka_unit_test(memory_is_flat))
