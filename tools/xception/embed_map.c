@@ -11,6 +11,7 @@
 
 #include "embed.h"
 #include "page.h"
+#include "pictures.h"
 #include "say.h"
 
 enum { THUMB = 44, LEAST_THUMB = 22, ROOMY = 500 }; /* ROOMY: so many stand apart */
@@ -27,27 +28,13 @@ struct map {
     size_t shown; /* every shown-th row is a picture, others are dots */
 };
 
-/* The last folder of a path. */
-static const char *folder_of(const char *path, size_t *length)
-{
-    const char *end = strrchr(path, '/');
-    if (!end) {
-        *length = 0;
-        return path;
-    }
-    const char *begin = end;
-    while (begin > path && begin[-1] != '/') begin--;
-    *length = (size_t)(end - begin);
-    return begin;
-}
-
 /* Eight colours; the next eight folders have them with broken lines. Those past the last share it.
  */
 static void find_folders(struct map *m)
 {
     for (size_t i = 0; i < m->rows->count; i++) {
         size_t length, f = 0;
-        const char *name = folder_of(m->rows->path[i], &length);
+        const char *name = picture_folder(m->rows->path[i], &length);
         while (f < m->folders && (m->length[f] != length || strncmp(m->name[f], name, length) != 0))
             f++;
         if (f == m->folders && m->folders < FOLDERS) {

@@ -166,6 +166,19 @@ xc_status picture_load(const char *path, xc_image **out)
     return xc_image_load(path, NULL, out);
 }
 
+const char *picture_folder(const char *path, size_t *length)
+{
+    const char *end = strrchr(path, '/');
+    if (!end) {
+        *length = 0;
+        return path;
+    }
+    const char *begin = end;
+    while (begin > path && begin[-1] != '/') begin--;
+    *length = (size_t)(end - begin);
+    return begin;
+}
+
 static void *load_ahead(void *user)
 {
     struct ahead *a = user;

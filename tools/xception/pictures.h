@@ -26,6 +26,9 @@ void pictures_free(struct pictures *p);
 /* xc_image_load, or all of stdin for "-". */
 xc_status picture_load(const char *path, xc_image **out);
 
+/* The last folder of a path, `length` bytes; none: 0 of them. */
+const char *picture_folder(const char *path, size_t *length);
+
 /* Pictures in their order, each decoded by a thread of its own while the one before is looked at.
  */
 struct ahead {

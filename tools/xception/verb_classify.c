@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "pictures.h"
 #include "say.h"
+#include "sheet.h"
 #include "verbs.h"
 
 static const struct option options[] = {
@@ -25,6 +26,7 @@ static const struct option options[] = {
     ENGINE_ALGO_OPTION,
     {"format", 0, "FORMAT", FORMAT_CHOICES, 0, 0, "of the results"},
     {"raw-logits", 0, NULL, NULL, 0, 0, "scores before the softmax (json: all of them, too)"},
+    {"sheet", 0, "FILE", NULL, 0, 0, "draw pictures and answers, too, as .svg"},
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, "what to do when a picture cannot be read"},
     {"files0-from", 0, "FILE", NULL, 0, 0, RARE "read NUL-separated paths from FILE, '-' is stdin"},
     {"arch", 0, "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
@@ -38,8 +40,9 @@ struct job {
     enum format format;
     bool logits, terminal;
     struct ahead ahead;
-    char why[512]; /* the sentence about a picture that failed */
-    bool unknown;  /* the picture shows none of the classes, says the model's decision */
+    struct sheet *sheet; /* NULL: none is drawn */
+    char why[512];       /* the sentence about a picture that failed */
+    bool unknown;        /* the picture shows none of the classes, says the model's decision */
     uint32_t k;
     xc_answer *answer;   /* k */
     float *logit;        /* classes */
@@ -169,6 +172,32 @@ static void print_bad_json(const struct job *job, const char *path)
     fputs(job->format == FORMAT_JSON ? "}" : "}\n", stdout);
 }
 
+/* The label that the picture's folder is named as, NULL when there is none. */
+static const char *truth_of(const struct job *job, const char *path)
+{
+    char room[16];
+    size_t length;
+    const char *folder = picture_folder(path, &length);
+    for (uint32_t i = 0; length && i < job->info->classes; i++) {
+        const char *label = label_of(job, i, room, sizeof room);
+        if (label != room && strncmp(label, folder, length) == 0 && !label[length]) return label;
+    }
+    return NULL;
+}
+
+static void draw(const struct job *job, const char *path, const xc_image *image)
+{
+    struct sheet_answer best[SHEET_ANSWERS];
+    char room[SHEET_ANSWERS][16];
+    size_t count = 0;
+    for (; count < job->k && count < SHEET_ANSWERS; count++) {
+        const xc_answer *a = &job->answer[count];
+        best[count].label = label_of(job, a->index, room[count], sizeof room[count]);
+        best[count].prob = a->prob;
+    }
+    sheet_add(job->sheet, path, image, best, count, truth_of(job, path), job->unknown);
+}
+
 static double now_ms(void)
 {
     struct timespec t;
@@ -196,10 +225,13 @@ static xc_status classify(struct job *job, const char *path)
         status = xc_classify(job->session, (const xc_image *const *)&image, 1, job->k, job->answer);
     if (status == XC_OK && job->logits)
         status = xc_session_read(job->session, "logits", job->logit, job->info->classes, &written);
-    xc_image_free(image);
     if (loaded && status != XC_OK) snprintf(job->why, sizeof job->why, "%s", xc_error());
+    if (status == XC_OK) {
+        job->unknown = xc_session_unknown(job->session, 0);
+        if (job->sheet) draw(job, path, image);
+    }
+    xc_image_free(image);
     if (status != XC_OK) return status;
-    job->unknown = xc_session_unknown(job->session, 0);
     if (job->format == FORMAT_TEXT)
         print_text(job, path, now_ms() - start);
     else if (job->format == FORMAT_CSV || job->format == FORMAT_TSV)
@@ -283,6 +315,24 @@ static void set_column(struct job *job, const struct pictures *pictures)
     }
 }
 
+/* All pictures, and the sheet of them. */
+static int classify_and_draw(struct job *job, const struct args *args,
+                             const struct pictures *pictures)
+{
+    const char *path = arg_text(args, "sheet");
+    struct sheet sheet;
+    char subtitle[256];
+    if (!path) return classify_all(job, args, pictures);
+    job->sheet = &sheet;
+    sheet_begin(&sheet, pictures->count);
+    int code = classify_all(job, args, pictures);
+    snprintf(subtitle, sizeof subtitle, "%s, %ux%u pixels, %u classes", job->info->arch,
+             job->info->width, job->info->height, job->info->classes);
+    const xc_status status = sheet_save(&sheet, path, subtitle);
+    sheet_free(&sheet);
+    return status == XC_OK ? code : say_status(status, EXIT_DATA);
+}
+
 static int run(const struct args *args)
 {
     struct job job = {0};
@@ -306,7 +356,7 @@ static int run(const struct args *args)
     if ((code = engine_labels(args, job.model, &job.labels)) != EXIT_DONE) goto out;
     if ((code = open_session(&job, args)) != EXIT_DONE) goto out;
     set_column(&job, &pictures);
-    code = classify_all(&job, args, &pictures);
+    code = classify_and_draw(&job, args, &pictures);
 out:
     free(job.answer);
     free(job.logit);
