@@ -118,7 +118,7 @@ static void put_head(struct page *p, const struct sheet *s, const char *subtitle
         snprintf(title + used, sizeof title - used, ", %zu more not shown", s->left_out);
     }
     put_words(p, EDGE, 46, "font-size='26' font-weight='650'", title, sizeof title);
-    put_words(p, EDGE, 70, "fill='var(--soft)'", subtitle, 110);
+    put_words(p, EDGE, 70, "fill='var(--soft)'", subtitle, 70);
 }
 
 xc_status sheet_save(struct sheet *s, const char *path, const char *subtitle)

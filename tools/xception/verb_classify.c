@@ -326,7 +326,9 @@ static int classify_and_draw(struct job *job, const struct args *args,
     job->sheet = &sheet;
     sheet_begin(&sheet, pictures->count);
     int code = classify_all(job, args, pictures);
-    snprintf(subtitle, sizeof subtitle, "%s, %ux%u pixels, %u classes", job->info->arch,
+    const char *model = arg_text(args, "model"), *slash = strrchr(model, '/');
+    snprintf(subtitle, sizeof subtitle, "%s: %.*s at %ux%u pixels, %u classes",
+             slash ? slash + 1 : model, (int)strcspn(job->info->arch, ","), job->info->arch,
              job->info->width, job->info->height, job->info->classes);
     const xc_status status = sheet_save(&sheet, path, subtitle);
     sheet_free(&sheet);
