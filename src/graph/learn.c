@@ -86,6 +86,7 @@ static void give_input(struct tape *t)
 {
     const struct shape s = t->shape[t->opts->from];
     struct map m = {.ref = {.base = BASE_INPUT}, .view = {.n = s.n, .h = s.h, .w = s.w, .c = s.c}};
+    m.view.type = t->k->type == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     m.view.pixel = s.c * (ptrdiff_t)tape_size(t);
     m.view.row = m.view.pixel * s.w;
     m.view.image = m.view.row * s.h;
@@ -260,6 +261,7 @@ static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, i
 {
     const size_t n = (size_t)t->g->nodes;
     struct shape *shape = arena_push(scratch, n, sizeof *shape);
+    enum dtype *type = arena_push(scratch, n, sizeof *type);
     t->used = arena_push(scratch, n, sizeof *t->used);
     t->needs = arena_push(scratch, n, sizeof *t->needs);
     t->again = arena_push(scratch, n, sizeof *t->again);
@@ -270,12 +272,14 @@ static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, i
     t->extra = arena_push(scratch, n, sizeof *t->extra);
     t->gate = arena_push(scratch, n, sizeof *t->gate);
     l->trains = arena_push(&l->arena, n, sizeof *l->trains);
-    if (!shape || !t->used || !t->needs || !t->again || !t->gone || !t->readers || !t->value ||
-        !t->grad || !t->extra || !t->gate || !l->trains)
+    if (!shape || !type || !t->used || !t->needs || !t->again || !t->gone || !t->readers ||
+        !t->value || !t->grad || !t->extra || !t->gate || !l->trains)
         return fail_memory(err, n * sizeof *t->value);
     for (size_t i = 0; i < n; i++) t->grad[i].ref.piece = -1;
     TRY(graph_shapes(t->g, t->opts->input, shape, err));
     t->shape = shape;
+    types_find(t->g, t->k->type, type);
+    t->type = type;
     return write_tape(t, gone, err);
 }
 

@@ -25,7 +25,7 @@ static int by_worth(const void *a, const void *b)
 static double bytes_of(const struct tape *t, int node)
 {
     const struct shape s = t->shape[node];
-    return (double)s.n * s.h * s.w * s.c * (double)tape_size(t);
+    return (double)s.n * s.h * s.w * s.c * (double)dtype_size(t->type[node]);
 }
 
 /* One whose input is larger would bring that back with it, too early. */

@@ -11,7 +11,7 @@
 struct geometry {
     struct window window;
     int groups, c, oc;
-    bool depthwise, one_tap; /* one_tap: 1x1 without padding, dense */
+    bool depthwise, one_tap, layer; /* one_tap: 1x1 without padding, one group; layer: dense */
 };
 
 static struct geometry geometry_of(const struct tape *t, int node)
@@ -21,7 +21,8 @@ static struct geometry geometry_of(const struct tape *t, int node)
     struct geometry g = {.window = {.kh = 1, .kw = 1, .sy = 1, .sx = 1, .dy = 1, .dx = 1},
                          .groups = 1,
                          .c = in.c,
-                         .oc = t->shape[node].c};
+                         .oc = t->shape[node].c,
+                         .layer = n->kind == OP_DENSE};
     if (n->kind == OP_CONV) {
         const struct conv_attr *a = &n->conv;
         const struct sliding s = {a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, a->pad};
@@ -54,11 +55,18 @@ static struct ref weight_grad_of(const struct tape *t, int node)
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
+/* What sums of products are made of. */
+static enum dtype type_of(const struct tape *t, const struct geometry *g)
+{
+    return g->layer ? t->t->dense.type : t->k->type;
+}
+
 static struct ref pack(struct tape *t, int node, const struct geometry *g, enum packing packing,
                        bool backward)
 {
-    if (packing == PACK_PLAIN && !backward) return weight_of(t, node);
-    const struct pack_call call = {.type = t->k->type,
+    const enum dtype type = type_of(t, g);
+    if (packing == PACK_PLAIN && !backward && type != DTYPE_BF16) return weight_of(t, node);
+    const struct pack_call call = {.type = type,
                                    .taps = g->window.kh * g->window.kw,
                                    .k = g->c / g->groups,
                                    .o = g->oc / g->groups,
@@ -69,9 +77,9 @@ static struct ref pack(struct tape *t, int node, const struct geometry *g, enum 
     size_t numbers = 0;
     if (!packing_numbers(packing, &m, &numbers) || numbers > INT32_MAX)
         tape_fail(t, XC_ERR_LIMIT, node, "the weights do not fit into memory");
-    const struct ref to = tape_vectors(t, 1, (int)numbers);
+    const struct ref to = tape_numbers(t, type, numbers);
     struct learn_step *s = tape_step(t, node, LEARN_pack, packing_panels(packing, &m));
-    s->fn.pack = t->t->pack;
+    s->fn.pack = g->layer ? t->t->dense.pack : t->t->pack;
     s->call.pack = call;
     LINK(t, s, pack.from, weight_of(t, node));
     LINK(t, s, pack.to, to);
@@ -84,6 +92,7 @@ static struct ref pack(struct tape *t, int node, const struct geometry *g, enum 
 static enum packing packing_of(const struct tape *t, const struct geometry *g)
 {
     if (g->depthwise) return PACK_PLAIN;
+    if (g->layer) return t->t->dense.packing;
     return g->one_tap ? t->k->pointwise_packing : t->k->conv_packing;
 }
 
@@ -91,20 +100,28 @@ static struct learn_step *conv_step(struct tape *t, int node, const struct geome
                                     size_t units)
 {
     struct learn_step *s = tape_step(t, node, LEARN_conv, units);
-    s->fn.conv = g->depthwise ? t->k->depthwise : g->one_tap ? t->k->pointwise : t->k->conv;
+    s->fn.conv = g->depthwise ? t->k->depthwise
+                 : g->layer   ? t->t->dense.product
+                 : g->one_tap ? t->k->pointwise
+                              : t->k->conv;
     s->grain = g->depthwise ? t->k->depthwise_grain
+               : g->layer   ? t->t->dense.product_grain
                : g->one_tap ? t->k->pointwise_grain
                             : t->k->conv_grain;
-    s->call.conv = (struct conv_call){
-        .type = t->k->type, .window = g->window, .groups = g->groups, .packing = packing_of(t, g)};
+    s->call.conv = (struct conv_call){.type = type_of(t, g),
+                                      .window = g->window,
+                                      .groups = g->groups,
+                                      .packing = packing_of(t, g)};
     return s;
 }
 
-/* A window reads each number many times: what is done on load is done before. */
+/* A window reads each number many times: what is done on load is done before. (And what is of
+ * another type than the node says is not what a dense layer can read.) */
 static struct value input_of(struct tape *t, int node, const struct geometry *g)
 {
     const int input = t->g->node[node].input[0];
-    if (g->depthwise || g->one_tap) return tape_value(t, input);
+    const struct value v = tape_value(t, input);
+    if (g->depthwise || (g->one_tap && (!g->layer || v.map.view.type == t->type[input]))) return v;
     return (struct value){.map = tape_stored(t, input), .of = input};
 }
 
@@ -145,9 +162,9 @@ static void weight_grad(struct tape *t, int node, const struct geometry *g)
     const struct chunks chunks = chunks_of(&t->grad[node].view, images);
     const struct ref sum = weight_grad_of(t, node), part = tape_parts(t, images, numbers, sum);
     struct learn_step *s = tape_step(t, node, LEARN_conv_dw, rows * chunk_groups(&chunks));
-    s->fn.conv_dw = t->t->conv_dw;
-    s->grain = t->t->conv_dw_grain;
-    s->call.conv_dw = (struct conv_dw_call){.type = t->k->type,
+    s->fn.conv_dw = g->layer ? t->t->dense.dw : t->t->conv_dw;
+    s->grain = g->layer ? t->t->dense.dw_grain : t->t->conv_dw_grain;
+    s->call.conv_dw = (struct conv_dw_call){.type = type_of(t, g),
                                             .in = in.map.view,
                                             .dout = t->grad[node].view,
                                             .window = g->window,
@@ -186,7 +203,7 @@ static void one_tap_dx(struct tape *t, int node, const struct geometry *g)
         s->call.zero.bytes = bytes;
         LINK(t, s, zero.to, dx.ref);
     }
-    const struct ref weight = pack(t, node, g, t->k->pointwise_packing, true);
+    const struct ref weight = pack(t, node, g, packing_of(t, g), true);
     struct learn_step *s = conv_step(t, node, g, map_pixels(&dout));
     struct conv_call *call = &s->call.conv;
     call->in = dout.view;
@@ -208,7 +225,7 @@ static void unstrided_dx(struct tape *t, int node, const struct geometry *g)
     bool add;
     const int input = t->g->node[node].input[0];
     const struct map dout = t->grad[node], dx = tape_grad_into(t, input, &add);
-    const struct map out = add ? tape_map(t, t->shape[input]) : dx;
+    const struct map out = add ? tape_map(t, input) : dx;
     const struct ref weight = pack(t, node, g, t->k->conv_packing, true);
     struct learn_step *s = conv_step(t, node, g, map_pixels(&out));
     struct window *w = &s->call.conv.window;
@@ -262,6 +279,7 @@ static void depthwise_backward(struct tape *t, int node, const struct geometry *
     const int images = images_of(t, node, numbers);
     const struct chunks chunks = chunks_of(&dout.view, images);
     const struct ref sum = weight_grad_of(t, node), part = tape_parts(t, images, numbers, sum);
+    const struct ref weight = pack(t, node, g, PACK_PLAIN, false);
     struct learn_step *s =
         tape_step(t, node, LEARN_depthwise_grad, (size_t)g->c * chunk_groups(&chunks));
     s->fn.depthwise_grad = t->t->depthwise_grad;
@@ -276,7 +294,7 @@ static void depthwise_backward(struct tape *t, int node, const struct geometry *
     LINK(t, s, depthwise_grad.in.data, in.map.ref);
     LINK(t, s, depthwise_grad.dout.data, dout.ref);
     LINK(t, s, depthwise_grad.dx.data, dx.ref);
-    LINK(t, s, depthwise_grad.weight, weight_of(t, node));
+    LINK(t, s, depthwise_grad.weight, weight);
     LINK(t, s, depthwise_grad.dw, part);
     PROLOGUE(t, s, depthwise_grad.prologue, &in);
     tape_sum_parts(t, node, images, numbers, part, sum);

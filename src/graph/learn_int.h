@@ -167,6 +167,7 @@ struct tape {
     struct learn *learn;
     struct arena *scratch;
     const struct shape *shape; /* by node, with the batch */
+    const enum dtype *type;    /* by node: of its numbers and of their gradient */
     bool *used, *needs;        /* by node: takes part; wants its gradient */
     int *readers;              /* by node, those that take part */
     struct value *value;       /* by node */
@@ -183,10 +184,11 @@ struct tape {
     struct error err;
 };
 
-size_t tape_size(const struct tape *t); /* of a number */
+size_t tape_size(const struct tape *t); /* of a parameter, or a sum */
 int tape_piece(struct tape *t, size_t bytes);
-struct ref tape_vectors(struct tape *t, size_t count, int c); /* (count, c) numbers */
-struct map tape_map(struct tape *t, struct shape shape);      /* fresh, padded to lines */
+struct ref tape_vectors(struct tape *t, size_t count, int c); /* (count, c) sums */
+struct ref tape_numbers(struct tape *t, enum dtype type, size_t count);
+struct map tape_map(struct tape *t, int node); /* fresh, padded to lines */
 /* A step of this kind for the node; valid until the next one. */
 struct learn_step *tape_step(struct tape *t, int node, enum learn_kind kind, size_t units);
 void tape_link(struct tape *t, struct learn_step *s, size_t field, struct ref ref);

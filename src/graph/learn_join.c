@@ -38,9 +38,9 @@ static void add_backward(struct tape *t, int node)
  */
 
 /* Channels [first, first + c) of a map. */
-static struct map channels(const struct tape *t, struct map m, int first, int c)
+static struct map channels(struct map m, int first, int c)
 {
-    m.ref = ref_at(m.ref, (size_t)first * tape_size(t));
+    m.ref = ref_at(m.ref, (size_t)first * dtype_size(m.view.type));
     m.view.c = c;
     return m;
 }
@@ -51,7 +51,7 @@ static void concat_forward(struct tape *t, int node)
     const struct map out = tape_new_value(t, node);
     for (int i = 0, first = 0; i < n->inputs; i++) {
         const struct map in = tape_stored(t, n->input[i]);
-        const struct map part = channels(t, out, first, in.view.c);
+        const struct map part = channels(out, first, in.view.c);
         tape_copy(t, node, &in, NULL, &part);
         first += in.view.c;
     }
@@ -63,7 +63,7 @@ static void concat_backward(struct tape *t, int node)
     for (int i = 0, first = 0; i < n->inputs; i++) {
         const int c = t->shape[n->input[i]].c;
         if (t->needs[n->input[i]])
-            tape_grad_share(t, n->input[i], channels(t, t->grad[node], first, c));
+            tape_grad_share(t, n->input[i], channels(t->grad[node], first, c));
         first += c;
     }
 }
@@ -72,11 +72,11 @@ static void concat_backward(struct tape *t, int node)
  */
 
 /* A row of numbers, seen as the map without gaps that it was made of. */
-static struct map as_map(const struct tape *t, struct map row, struct shape s)
+static struct map as_map(struct map row, struct shape s)
 {
     struct view *v = &row.view;
     v->h = s.h, v->w = s.w, v->c = s.c;
-    v->pixel = (ptrdiff_t)((size_t)s.c * tape_size(t));
+    v->pixel = (ptrdiff_t)((size_t)s.c * dtype_size(v->type));
     v->row = v->pixel * s.w;
     return row;
 }
@@ -85,14 +85,14 @@ static void flatten_forward(struct tape *t, int node)
 {
     const int input = t->g->node[node].input[0];
     const struct map in = tape_stored(t, input), out = tape_new_value(t, node);
-    const struct map to = as_map(t, out, t->shape[input]);
+    const struct map to = as_map(out, t->shape[input]);
     tape_copy(t, node, &in, NULL, &to);
 }
 
 static void flatten_backward(struct tape *t, int node)
 {
     const int input = t->g->node[node].input[0];
-    if (t->needs[input]) tape_grad_share(t, input, as_map(t, t->grad[node], t->shape[input]));
+    if (t->needs[input]) tape_grad_share(t, input, as_map(t->grad[node], t->shape[input]));
 }
 
 /* ---- dropout -----------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ static void no_memory(struct tape *t, size_t bytes)
 
 size_t tape_size(const struct tape *t)
 {
-    return dtype_size(t->k->type);
+    return t->k->type == DTYPE_F64 ? sizeof(double) : sizeof(float);
 }
 
 /* Twice the room; what is there moves. NULL: no memory. */
@@ -72,9 +72,17 @@ struct ref tape_vectors(struct tape *t, size_t count, int c)
     return in_piece(tape_piece(t, bytes));
 }
 
-/* Channels are padded to a line, but for those that would leave more than half of it empty. */
-static bool set_strides(struct view *v, size_t element, size_t *bytes)
+struct ref tape_numbers(struct tape *t, enum dtype type, size_t count)
 {
+    size_t bytes;
+    if (!size_mul(count, dtype_size(type), &bytes)) bytes = SIZE_MAX;
+    return in_piece(tape_piece(t, bytes));
+}
+
+/* Channels are padded to a line, but for those that would leave more than half of it empty. */
+static bool set_strides(struct view *v, size_t *bytes)
+{
+    const size_t element = dtype_size(v->type);
     size_t channels, pixel, row, image;
     if (!size_mul((size_t)v->c, element, &channels) ||
         !size_align(channels, 2 * channels < LINE ? element : LINE, &pixel) ||
@@ -87,11 +95,12 @@ static bool set_strides(struct view *v, size_t element, size_t *bytes)
     return true;
 }
 
-struct map tape_map(struct tape *t, struct shape s)
+struct map tape_map(struct tape *t, int node)
 {
+    const struct shape s = t->shape[node];
     size_t bytes = 0;
-    struct map m = {.view = {.n = s.n, .h = s.h, .w = s.w, .c = s.c}};
-    if (!set_strides(&m.view, tape_size(t), &bytes))
+    struct map m = {.view = {.n = s.n, .h = s.h, .w = s.w, .c = s.c, .type = t->type[node]}};
+    if (!set_strides(&m.view, &bytes))
         tape_fail(t, XC_ERR_LIMIT, 0, "the activations do not fit into memory");
     m.ref = in_piece(tape_piece(t, bytes));
     t->piece[m.ref.piece].image = (size_t)m.view.image;
@@ -204,7 +213,7 @@ void tape_set(struct tape *t, int node, struct map map)
 
 struct map tape_new_value(struct tape *t, int node)
 {
-    const struct map m = tape_map(t, t->shape[node]);
+    const struct map m = tape_map(t, node);
     tape_set(t, node, m);
     return m;
 }
@@ -221,7 +230,7 @@ struct map tape_stored(struct tape *t, int node)
 {
     const struct value v = tape_value(t, node);
     if (v.kept) return v.stored;
-    const struct map out = tape_map(t, t->shape[node]);
+    const struct map out = tape_map(t, node);
     struct learn_step *s = tape_step(t, node, LEARN_map, map_pixels(&out));
     s->fn.map = t->k->map;
     s->call.map = (struct map_call){.type = t->k->type, .in = v.map.view, .out = out.view};
@@ -279,7 +288,7 @@ struct map tape_grad_into(struct tape *t, int node, bool *add)
 {
     *add = has_grad(t, node);
     if (*add && !is_shared(t, node)) return t->grad[node];
-    const struct map own = tape_map(t, t->shape[node]);
+    const struct map own = tape_map(t, node);
     if (*add) {
         tape_copy(t, node, &t->grad[node], NULL, &own);
         tape_grad_release(t, node);
@@ -290,7 +299,8 @@ struct map tape_grad_into(struct tape *t, int node, bool *add)
 
 struct map tape_grad_over(struct tape *t, int node, int own, bool *add)
 {
-    if (has_grad(t, node) || is_shared(t, own)) return tape_grad_into(t, node, add);
+    if (has_grad(t, node) || is_shared(t, own) || t->type[node] != t->type[own])
+        return tape_grad_into(t, node, add);
     *add = false;
     hold(t, node, t->grad[own]);
     return t->grad[node];
@@ -299,10 +309,10 @@ struct map tape_grad_over(struct tape *t, int node, int own, bool *add)
 void tape_grad_share(struct tape *t, int node, struct map map)
 {
     bool add;
-    if (!has_grad(t, node)) {
+    if (!has_grad(t, node) && map.view.type == t->type[node]) {
         hold(t, node, map);
         return;
     }
     const struct map into = tape_grad_into(t, node, &add);
-    tape_copy(t, node, &map, &into, &into);
+    tape_copy(t, node, &map, add ? &into : NULL, &into);
 }

@@ -119,12 +119,6 @@ XC_NODISCARD xc_status schedule_build(struct schedule *s, enum dtype type,
                                       const struct plan_opts *opts, struct arena *a,
                                       struct error *err);
 
-/* ---- types -------------------------------------------------------------------------------------
- */
-
-/* The type of each node's numbers in a plan of this precision. */
-void types_find(const struct graph *g, enum dtype type, enum dtype *of);
-
 /* ---- groups ------------------------------------------------------------------------------------
  */
 

@@ -5,7 +5,7 @@
  * is float32. So the last map of the body, where whole pictures are averaged, is the last that is
  * rounded. What a dense layer or softmax touches is never one, whoever else reads it.
  */
-#include "graph/plan_int.h"
+#include "graph/op.h"
 
 static bool is_body(const struct node *n)
 {

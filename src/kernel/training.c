@@ -8,6 +8,7 @@
 #include "kernel/ref/ref.h"
 #ifdef KERNEL_X86
 #include "kernel/x86/train.h"
+#include "kernel/x86/x86.h"
 #endif
 
 #ifdef KERNEL_X86
@@ -37,6 +38,16 @@ static void init_avx512(struct training_kernels *k)
     k->pool_max_dx = pool_max_dx_avx512;
     k->conv_dw_grain = 14;
 }
+
+#define INIT_BF16(name, rows)                                                                      \
+    static void init_bf16_##name(struct training_kernels *k)                                       \
+    {                                                                                              \
+        k->conv_dw = conv_dw_bf16_##name;                                                          \
+        k->conv_dw_grain = rows;                                                                   \
+    }
+INIT_BF16(avx2, 3)
+INIT_BF16(avx512, 8)
+INIT_BF16(avx512bf16, 14)
 #endif
 
 static void init_f32(struct training_kernels *k, unsigned flags)
@@ -65,12 +76,53 @@ static void init_f64(struct training_kernels *k, unsigned flags)
 #endif
 }
 
-void training_kernels_init(struct training_kernels *k, enum dtype type, unsigned flags)
+static void init_bf16(struct training_kernels *k, unsigned flags)
+{
+    ref_training_bf16(k);
+#ifdef KERNEL_REF_FMA
+    if (!(flags & CPU_FMA)) return;
+    ref_training_bf16_fma(k);
+#endif
+#ifdef KERNEL_X86
+    if (!(flags & CPU_AVX2)) return;
+    init_bf16_avx2(k);
+    if (!(flags & CPU_AVX512)) return;
+    init_bf16_avx512(k);
+    if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
+    init_bf16_avx512bf16(k);
+#endif
+    (void)flags;
+}
+
+static void init_type(struct training_kernels *k, enum dtype type, unsigned flags)
 {
     if (type == DTYPE_F64)
         init_f64(k, flags);
+    else if (type == DTYPE_BF16)
+        init_bf16(k, flags);
     else
         init_f32(k, flags);
+}
+
+static void init_dense(struct training_kernels *k, enum dtype type, unsigned flags)
+{
+    struct training_kernels t;
+    struct kernels forward;
+    init_type(&t, type, flags);
+    kernels_init(&forward, type, flags);
+    k->dense.type = type;
+    k->dense.product = forward.pointwise;
+    k->dense.product_grain = forward.pointwise_grain;
+    k->dense.packing = forward.pointwise_packing;
+    k->dense.dw = t.conv_dw;
+    k->dense.dw_grain = t.conv_dw_grain;
+    k->dense.pack = t.pack;
+}
+
+void training_kernels_init(struct training_kernels *k, enum dtype type, unsigned flags)
+{
+    init_type(k, type, flags);
+    init_dense(k, type == DTYPE_BF16 ? DTYPE_F32 : type, flags);
 }
 
 struct matrix pack_matrix(const struct pack_call *call)

@@ -8,6 +8,12 @@
  * chunks, which a second call adds up. So whole images are a range of units for every kernel here,
  * and steps that follow each other may run image by image while their maps are in the cache.
  *
+ * bf16: the rules of kernel.h; parameters, their gradients, sums, statistics and all vectors of
+ * channels are float32. What a convolution multiplies (also dout) is rounded to bf16. Its sums go
+ * in pairs of products as there: those of dw in pairs of pixels within a chunk, of a depthwise dw
+ * in pairs of pixels within a row; those of dx in pairs of its k (taps, then o), depthwise in pairs
+ * of kernel rows within a kernel column, both turned round. Loss and softmax have float32 only.
+ *
  * A gradient dx is the derivative of the loss by x. With `add` a call adds into dx, without it dx
  * is overwritten (the first writer saves a pass of zeros). Gradients of parameters are always added
  * to. The gradient of a convolution's input is a convolution of dout with the weights that `pack`
@@ -251,7 +257,7 @@ struct loss_call {
  * panels of the result. */
 struct pack_call {
     enum dtype type;
-    const void *from;
+    const void *from; /* parameters */
     void *to;
     int taps, k, o, groups; /* k, o: of one group */
     enum packing packing;
@@ -295,6 +301,15 @@ struct training_kernels {
     TRAINING_KERNELS(SLOT)
 #undef SLOT
     size_t conv_dw_grain, depthwise_grad_grain;
+    /* What dense layers use: of float32 where the maps are brain floats. */
+    struct {
+        enum dtype type;
+        conv_fn *product;
+        size_t product_grain, dw_grain;
+        enum packing packing;
+        void (*dw)(const struct conv_dw_call *call, size_t from, size_t to);
+        void (*pack)(const struct pack_call *call, size_t from, size_t to);
+    } dense;
 };
 
 /* As kernels_init: the plain ones, then what each level that flags allow does better. */

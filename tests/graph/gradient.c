@@ -68,8 +68,8 @@ void lesson_open(struct lesson *l, const struct graph *g, int batch, enum loss_k
     kernels_init(&l->kernels, DTYPE_F64, cpu_flags());
     training_kernels_init(&l->training, DTYPE_F64, cpu_flags());
     if (training) l->training = *training;
-    const struct learn_opts opts = {.input = in, .frozen = frozen, .loss = loss};
-    if (learn_new(g, &l->kernels, &l->training, &opts, &l->learn, &err) != XC_OK) {
+    l->opts = (struct learn_opts){.input = in, .frozen = frozen, .loss = loss};
+    if (learn_new(g, &l->kernels, &l->training, &l->opts, &l->learn, &err) != XC_OK) {
         print_error("%s\n", err.text);
         assert_true(false);
     }
@@ -89,6 +89,48 @@ void lesson_open(struct lesson *l, const struct graph *g, int batch, enum loss_k
                               .draw = {.seed = seed, .step = 7}};
     fill_params(l);
     fill_targets(l, classes);
+}
+
+static float *narrow(const double *x, size_t n)
+{
+    float *to = calloc(n, sizeof *to);
+    assert_non_null(to);
+    for (size_t i = 0; i < n; i++) to[i] = (float)x[i];
+    return to;
+}
+
+double lesson_rounded_error(struct lesson *l)
+{
+    struct kernels kernels;
+    struct training_kernels training;
+    struct learn *learn;
+    struct error err = {0};
+    const size_t total = l->g->param.total;
+    const struct shape in = l->opts.input;
+    const size_t pixels = (size_t)in.n * (size_t)in.h * (size_t)in.w * (size_t)in.c;
+    const size_t classes = (size_t)l->g->node[l->g->output[0].node].out.c;
+    kernels_init(&kernels, DTYPE_BF16, cpu_flags());
+    training_kernels_init(&training, DTYPE_BF16, cpu_flags());
+    assert_int_equal(learn_new(l->g, &kernels, &training, &l->opts, &learn, &err), XC_OK);
+    lesson_run(l);
+    float *param = narrow(l->param, total), *grad = calloc(total, sizeof *grad);
+    float *input = narrow(l->input, pixels), *target = narrow(l->target, (size_t)in.n * classes);
+    void *arena = aligned_new(learn_arena_bytes(learn));
+    struct learn_io io = l->io;
+    io.param = param, io.grad = grad, io.input = input, io.target = target;
+    assert_int_equal(learn_run(learn, &io, arena, NULL, NULL), XC_OK);
+    double off = 0, size = 0;
+    for (size_t i = 0; i < total; i++) {
+        off += ((double)grad[i] - l->grad[i]) * ((double)grad[i] - l->grad[i]);
+        size += l->grad[i] * l->grad[i];
+    }
+    free(param);
+    free(grad);
+    free(input);
+    free(target);
+    free(arena);
+    learn_free(learn);
+    return sqrt(off / size);
 }
 
 void lesson_close(struct lesson *l)

@@ -14,6 +14,7 @@ struct lesson {
     struct kernels kernels;
     struct training_kernels training;
     struct learn *learn;
+    struct learn_opts opts;
     struct learn_io io;
     void *arena;
     double *param, *grad, *input, *target, *loss, *direction;
@@ -31,5 +32,7 @@ double lesson_run(struct lesson *l);
 /* The largest relative difference between gradient and central difference, over directions in every
  * every-th parameter (1: each) and in all together. *worst: the parameter, or -1 for all. */
 double lesson_error(struct lesson *l, int every, int *worst);
+/* How far is the gradient in brain floats from the lesson's own, as a part of its length? */
+double lesson_rounded_error(struct lesson *l);
 
 #endif

@@ -12,15 +12,18 @@
 #include "harness.h"
 
 #define BOUND 2e-7
+#define ROUNDED_BOUND 1e-2
+#define ROUNDED_AT_CORNERS 1e-1
 
 struct lane { /* a network in the making */
     struct graph *g;
     int x;
+    bool corners; /* where rounding changes the slope */
 };
 
 static struct lane open_lane(int h, int w, int c)
 {
-    struct lane l = {graph_new(h, w, 3), 0};
+    struct lane l = {graph_new(h, w, 3), 0, false};
     assert_non_null(l.g);
     l.x = graph_conv(l.g, "before", 0, (struct conv_attr){.oc = c, .kh = 1, .kw = 1, .bias = true});
     return l;
@@ -54,6 +57,20 @@ static double error_of(const struct graph *g, enum loss_kind loss, const bool *f
     return error;
 }
 
+/* In brain floats, against float64. */
+static void check_rounded(const struct lane *l, const char *what)
+{
+    const double bound = l->corners ? ROUNDED_AT_CORNERS : ROUNDED_BOUND;
+    struct lesson lesson;
+    lesson_open(&lesson, l->g, 3, LOSS_SOFTMAX, NULL, NULL, seed_of_run());
+    const double error = lesson_rounded_error(&lesson);
+    lesson_close(&lesson);
+    if (!(error <= bound))
+        print_error("%s, bf16: off by %g (seed %llu)\n", what, error,
+                    (unsigned long long)seed_of_run());
+    assert_true(error <= bound);
+}
+
 /* Closes, checks and frees. */
 static void check(struct lane l, const char *what)
 {
@@ -64,6 +81,7 @@ static void check(struct lane l, const char *what)
         print_error("%s: %s is off by %g (seed %llu)\n", what, where, error,
                     (unsigned long long)seed_of_run());
     assert_true(error <= BOUND);
+    check_rounded(&l, what);
     graph_free(l.g);
 }
 
@@ -181,8 +199,10 @@ static void activations(void **state)
         const int y = graph_act(l.g, "one", l.x, trial[i]);
         const int z = graph_act(l.g, "two", y, trial[i]); /* of an activation */
         l.x = graph_add(l.g, "add", y, z);
+        l.corners = trial[i].kind == ACT_CLIP;
         check(l, "activation");
         l = open_lane(5, 4, 6);
+        l.corners = trial[i].kind == ACT_CLIP;
         l.x = graph_batch_norm(l.g, "bn", l.x, norm);
         l.x = graph_act(l.g, "act", l.x, trial[i]);
         check(l, "batch norm and activation");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Do the kernels of training give the plain kernels' bits on every level, however their units are
- * cut, and write nothing else? Each trial is a function of its seed: the same call over the same
- * memory by the plain kernel at once, and by another in two ranges; then all of the memory is
- * compared.
+ * cut, and write nothing else? In float32, and with brain floats in any of their maps. Each trial
+ * is a function of its seed: the same call over the same memory by the plain kernel at once, and by
+ * another in two ranges; then all of the memory is compared.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@ enum { TRIALS = 200, ROOM = 1 << 16, MAPS = 4, SPARE = 64 };
 
 struct table { /* what calls read and write: maps, then vectors of channels and weights */
     float map[MAPS][ROOM], vector[8][ROOM / 16];
+    uint16_t rounded[MAPS][ROOM], weight[ROOM / 16];
     uint8_t index[ROOM];
 };
 
@@ -26,6 +27,7 @@ struct trial {
     uint64_t seed;
     uint32_t next;
     bool cut;
+    enum dtype type;
 };
 
 static int draw(struct trial *s, int low, int high)
@@ -46,17 +48,23 @@ static void make_numbers(void)
 static void fill(struct trial *s)
 {
     float *at = &s->t->map[0][0];
-    const size_t count = offsetof(struct table, index) / sizeof *at;
+    uint16_t *half = &s->t->rounded[0][0];
+    const size_t count = offsetof(struct table, rounded) / sizeof *at;
+    const size_t halves = (offsetof(struct table, index) - offsetof(struct table, rounded)) / 2;
     for (size_t i = 0; i < count; i++) at[i] = numbers[(i + s->seed * 7919) % ROOM];
+    for (size_t i = 0; i < halves; i++)
+        half[i] = bf16_from_f32(numbers[(i + s->seed * 7727) % ROOM]);
     memset(s->t->index, 0, sizeof s->t->index);
 }
 
 /* A view into map m with gaps of its own. */
 static struct view view_of(struct trial *s, int m, struct shape shape)
 {
-    const ptrdiff_t number = sizeof(float);
-    struct view v = {
-        .data = s->t->map[m] + SPARE, .n = shape.n, .h = shape.h, .w = shape.w, .c = shape.c};
+    struct view v = {.n = shape.n, .h = shape.h, .w = shape.w, .c = shape.c};
+    v.type = s->type == DTYPE_BF16 && draw(s, 0, 3) == 0 ? DTYPE_F32 : s->type;
+    v.data = s->t->map[m] + SPARE;
+    if (v.type == DTYPE_BF16) v.data = s->t->rounded[m] + SPARE;
+    const ptrdiff_t number = (ptrdiff_t)dtype_size(v.type);
     v.pixel = (shape.c + draw(s, 0, 2) * 3) * number;
     v.row = v.pixel * shape.w + draw(s, 0, 1) * 5 * number;
     v.image = v.row * shape.h + draw(s, 0, 1) * 7 * number;
@@ -144,6 +152,7 @@ static void depthwise_grad(struct trial *s)
 {
     struct shape in = shape_of(s), out;
     struct depthwise_grad_call call = {.weight = s->t->vector[2], .add = draw(s, 0, 1)};
+    if (s->type == DTYPE_BF16) call.weight = s->t->weight;
     if (!window_of(s, in, &call.window, &out)) return;
     call.in = view_of(s, 0, in);
     call.dout = view_of(s, 1, out);
@@ -227,36 +236,44 @@ static struct table *table_new(void)
     return t;
 }
 
-static bool same(void (*trial)(struct trial *s), const struct training_kernels *plain,
-                 const struct training_kernels *other, uint64_t seed)
+static bool same(void (*trial)(struct trial *s), enum dtype type,
+                 const struct training_kernels *plain, const struct training_kernels *other,
+                 uint64_t seed)
 {
-    struct trial a = {table_new(), plain, seed, 0, false}, b = {table_new(), other, seed, 0, true};
+    static struct table *one, *two;
+    if (!one) one = table_new();
+    if (!two) two = table_new();
+    struct trial a = {one, plain, seed, 0, false, type}, b = {two, other, seed, 0, true, type};
     fill(&a);
     fill(&b);
     trial(&a);
     trial(&b);
-    const bool equal = memcmp(a.t, b.t, sizeof *a.t) == 0;
-    free(a.t);
-    free(b.t);
-    return equal;
+    return memcmp(one, two, sizeof *one) == 0;
+}
+
+static void compare_type(void (*trial)(struct trial *s), const char *name, enum dtype type)
+{
+    struct training_kernels plain, level;
+    make_numbers();
+    training_kernels_init(&plain, type, CPU_FMA); /* the other plain ones run, too, below */
+    for (size_t i = 0; cpu_level(i); i++) {
+        unsigned allowed = 0;
+        assert_true(cpu_level_flags(cpu_level(i), &allowed));
+        training_kernels_init(&level, type, cpu_flags() & allowed);
+        for (uint64_t seed = 0; seed < TRIALS; seed++) {
+            const bool equal = same(trial, type, &plain, &level, seed);
+            if (!equal)
+                print_error("%s, %s: other bits on %s, seed %d\n", name, dtype_name(type),
+                            cpu_level(i), (int)seed);
+            assert_true(equal);
+        }
+    }
 }
 
 static void compare(void (*trial)(struct trial *s), const char *name)
 {
-    struct training_kernels plain, level;
-    make_numbers();
-    training_kernels_init(&plain, DTYPE_F32, CPU_FMA); /* the other plain ones run, too, below */
-    for (size_t i = 0; cpu_level(i); i++) {
-        unsigned allowed = 0;
-        assert_true(cpu_level_flags(cpu_level(i), &allowed));
-        training_kernels_init(&level, DTYPE_F32, cpu_flags() & allowed);
-        for (uint64_t seed = 0; seed < TRIALS; seed++) {
-            const bool equal = same(trial, &plain, &level, seed);
-            if (!equal)
-                print_error("%s: other bits on %s, seed %d\n", name, cpu_level(i), (int)seed);
-            assert_true(equal);
-        }
-    }
+    compare_type(trial, name, DTYPE_F32);
+    compare_type(trial, name, DTYPE_BF16);
 }
 
 static void convolutions(void **state)
@@ -292,8 +309,8 @@ static void planted(void **state)
     wrong.conv_dw = one_bit_off;
     int caught = 0;
     for (uint64_t seed = 0; seed < 20; seed++) {
-        assert_true(same(conv_dw, &honest, &honest, seed));
-        caught += !same(conv_dw, &honest, &wrong, seed);
+        assert_true(same(conv_dw, DTYPE_F32, &honest, &honest, seed));
+        caught += !same(conv_dw, DTYPE_F32, &honest, &wrong, seed);
     }
     assert_true(caught > 10);
 }

@@ -56,12 +56,27 @@ static void gradients(void **state)
 
 enum { BATCH = 8 }; /* enough for chains of slices */
 
-struct result { /* everything that a step in float32 writes */
+struct result { /* everything that a step writes */
     float *param, *grad;
     double loss[BATCH];
 };
 
-static struct result step(const struct graph *g, unsigned flags, int threads, size_t memory)
+/* As a network begins, but for biases. */
+static void fill_params(const struct graph *g, float *param)
+{
+    for (int i = 0; i < g->param.count; i++) {
+        const struct param *p = &g->param.at[i];
+        const size_t fan = p->rank > 1 ? p->count / (size_t)p->dim[p->rank - 1] : 1;
+        for (size_t j = p->offset; j < p->offset + p->count; j++) {
+            const double v = rng_normal(1, RNG_TEST, 0, 0, (uint32_t)j);
+            const bool one = p->role == PARAM_GAMMA || p->role == PARAM_VARIANCE;
+            param[j] = (float)(p->rank > 1 ? v * sqrt(2 / (double)fan) : one ? 1 : 0.1 * v);
+        }
+    }
+}
+
+static struct result step(const struct graph *g, enum dtype type, unsigned flags, int threads,
+                          size_t memory)
 {
     struct kernels k;
     struct training_kernels t;
@@ -72,15 +87,14 @@ static struct result step(const struct graph *g, unsigned flags, int threads, si
     const size_t total = g->param.total, classes = (size_t)g->node[g->output[0].node].out.c;
     const size_t pixels = BATCH * (size_t)in.h * (size_t)in.w * (size_t)in.c;
     const struct learn_opts opts = {.input = in, .memory = memory, .threads = threads};
-    kernels_init(&k, DTYPE_F32, flags);
-    training_kernels_init(&t, DTYPE_F32, flags);
+    kernels_init(&k, type, flags);
+    training_kernels_init(&t, type, flags);
     assert_int_equal(learn_new(g, &k, &t, &opts, &learn, &err), XC_OK);
     assert_int_equal(pool_new(threads, &pool, &err), XC_OK);
     struct result r = {.param = calloc(total, sizeof(float)), .grad = calloc(total, sizeof(float))};
     float *input = calloc(pixels, sizeof *input), *target = calloc(BATCH * classes, sizeof *target);
     void *arena = aligned_new(learn_arena_bytes(learn));
-    for (size_t i = 0; i < total; i++)
-        r.param[i] = rng_uniform(1, RNG_TEST, 0, 0, (uint32_t)i) - 0.4f;
+    fill_params(g, r.param);
     for (size_t i = 0; i < pixels; i++) input[i] = rng_uniform(1, RNG_TEST, 1, 0, (uint32_t)i);
     for (size_t n = 0; n < BATCH; n++) target[n * classes + n % classes] = 1;
     const struct learn_io io = {.input = input,
@@ -111,30 +125,78 @@ static bool same(const struct graph *g, const struct result *a, const struct res
            memcmp(a->loss, b->loss, sizeof a->loss) == 0;
 }
 
-static void same_bits(void **state)
+static void same_bits_of(const char *spec, enum dtype type)
 {
-    (void)state;
-    struct graph *g = network("xception,input=39x35x3,classes=7,width=0.05,middle=1,stem-stride=1,"
-                              "dropout=0.3");
-    struct result first = step(g, cpu_flags(), 1, 0);
+    struct graph *g = network(spec);
+    struct result first = step(g, type, cpu_flags(), 1, 0);
     size_t gone = 0;
     for (size_t i = 0; i < g->param.total; i++) gone += isfinite((double)first.grad[i]) ? 0 : 1;
     assert_int_equal(gone, 0);
     for (int threads = 2; threads <= 5; threads++) {
-        struct result r = step(g, cpu_flags(), threads, (size_t)threads % 2);
+        struct result r = step(g, type, cpu_flags(), threads, (size_t)threads % 2);
         assert_true(same(g, &first, &r));
         drop(&r);
     }
     for (size_t i = 0; cpu_level(i); i++) {
         unsigned allowed = 0;
         assert_true(cpu_level_flags(cpu_level(i), &allowed));
-        struct result r = step(g, cpu_flags() & allowed, 2, 0);
-        if (!same(g, &first, &r)) print_error("other bits on level %s\n", cpu_level(i));
+        struct result r = step(g, type, cpu_flags() & allowed, 2, 0);
+        if (!same(g, &first, &r))
+            print_error("%s, %s: other bits on level %s\n", spec, dtype_name(type), cpu_level(i));
         assert_true(same(g, &first, &r));
         drop(&r);
     }
     drop(&first);
     graph_free(g);
+}
+
+static const char *const networks[] = {
+    "xception,input=39x35x3,classes=7,width=0.05,middle=1,stem-stride=1,dropout=0.3",
+    "xception,input=71x72x3,classes=5,width=0.04,middle=1,flavour=timm,fc=12x2",
+    "mini-xception,input=48x48x1,classes=4",
+    "xception,input=33x35x3,classes=5,width=0.05,middle=1,stem-stride=1,act=elu,pools=none",
+};
+enum { NETWORKS = sizeof networks / sizeof *networks };
+
+static void same_bits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NETWORKS; i++) {
+        same_bits_of(networks[i], DTYPE_F32);
+        same_bits_of(networks[i], DTYPE_BF16);
+    }
+}
+
+/* ---- brain floats ------------------------------------------------------------------------------
+ */
+
+static double length(const float *x, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+/* How far is a gradient in brain floats from that in float32, as a part of its length? Rounding
+ * turns ReLUs and maxima over, and batch norm of a few pixels makes the most of it: each operator
+ * by itself is within 1 % (tests/graph). */
+static void close_gradients(void **state)
+{
+    static const double most[NETWORKS] = {0.4, 0.4, 0.25, 0.15};
+    (void)state;
+    for (int i = 0; i < NETWORKS; i++) {
+        struct graph *g = network(networks[i]);
+        struct result exact = step(g, DTYPE_F32, cpu_flags(), 2, 0);
+        struct result rounded = step(g, DTYPE_BF16, cpu_flags(), 2, 0);
+        for (size_t j = 0; j < g->param.total; j++) rounded.grad[j] -= exact.grad[j];
+        const double off =
+            length(rounded.grad, g->param.total) / length(exact.grad, g->param.total);
+        if (!(off <= most[i])) print_error("%s: off by %g\n", networks[i], off);
+        assert_true(off <= most[i]);
+        drop(&exact);
+        drop(&rounded);
+        graph_free(g);
+    }
 }
 
 /* ---- memory ------------------------------------------------------------------------------------
@@ -184,4 +246,5 @@ static void memory(void **state)
     }
 }
 
-RUN(cmocka_unit_test(gradients), cmocka_unit_test(same_bits), cmocka_unit_test(memory))
+RUN(cmocka_unit_test(gradients), cmocka_unit_test(same_bits), cmocka_unit_test(close_gradients),
+    cmocka_unit_test(memory))

@@ -101,6 +101,37 @@ static inline void add_products(real *restrict acc, const real *restrict x,
     for (; j < width; j++) acc[j] = real_dot(x[j], w[j], acc[j]);
 }
 
+struct block_sums { /* of a block of outputs */
+    real acc[BLOCK];
+    int width;
+    real x; /* a product that waits for its partner, with the weights w; NULL: none does */
+    const operand *w;
+};
+
+/* acc[j] += x w[j]. Brain floats go in pairs, the second one first. */
+static inline void add_number(struct block_sums *s, real x, const operand *w)
+{
+#ifdef REF_BF16
+    if (!s->w) {
+        s->x = x;
+        s->w = w;
+        return;
+    }
+    add_scaled(s->acc, x, w, s->width);
+    x = s->x;
+    w = s->w;
+    s->w = NULL;
+#endif
+    add_scaled(s->acc, x, w, s->width);
+}
+
+/* What still waits gets a product of zeros. */
+static inline void end_sums(struct block_sums *s)
+{
+    static const operand none[BLOCK];
+    if (s->w) add_number(s, 0, none);
+}
+
 /* acc[j] += x[j] */
 static inline void add_values(real *restrict acc, const real *restrict x, int width)
 {
@@ -177,24 +208,49 @@ static inline const real *apply_prologue(const struct prologue *p, const real *x
     return room;
 }
 
-/* The same for channels [first, first + width) of the pixel x. */
-static inline const real *load_block(const struct prologue *p, const real *x, int first, int width,
-                                     real *room)
+/* The same for channels [first, first + width) of a pixel. */
+static inline const real *load_block(const struct view *v, const struct prologue *p,
+                                     struct place at, int first, int width, real *room)
 {
-    return apply_prologue(p, x + first, first, width, room);
+    return apply_prologue(p, numbers_at(v, at, first, width, room), first, width, room);
+}
+
+/* The same numbers where they stand in place of weights; in room if they have to be rounded. */
+static inline const operand *weights_at(const struct view *v, struct place at, int first, int width,
+                                        operand *room)
+{
+    const void *pixel = pixel_at(v, at);
+#ifdef REF_BF16
+    if (v->type != DTYPE_BF16) {
+        const real *x = pixel;
+        for (int j = 0; j < width; j++) room[j] = bf16_from_f32(x[first + j]);
+        return room;
+    }
+#endif
+    (void)width, (void)room;
+    return (const operand *)pixel + first;
 }
 
 /* What a convolution multiplies: brain floats, where that is its precision. */
-static inline const real *load_operands(const struct conv_call *call, struct place at, int first,
-                                        int width, real *room)
+static inline const real *load_operands(const struct view *in, const struct prologue *p,
+                                        struct place at, int first, int width, real *room)
 {
-    const real *x = numbers_at(&call->in, at, first, width, room);
-    x = apply_prologue(&call->prologue, x, first, width, room);
+    const real *x = numbers_at(in, at, first, width, room);
+    x = apply_prologue(p, x, first, width, room);
 #ifdef REF_BF16
     for (int j = 0; j < width; j++) room[j] = f32_from_bf16(bf16_from_f32(x[j]));
     x = room;
 #endif
     return x;
+}
+
+/* v = [v +] numbers, which are used up. */
+static inline void give_numbers(const struct view *v, struct place at, int first, int width,
+                                real *numbers, bool add)
+{
+    real room[BLOCK];
+    if (add) add_values(numbers, numbers_at(v, at, first, width, room), width);
+    put_numbers(v, at, first, width, numbers);
 }
 
 static inline void start_block(real *acc, const real *bias, int first, int width)

@@ -14,40 +14,18 @@
 static const real zeros[BLOCK]; /* what a tap on padding reads */
 static const operand zero_weights[BLOCK];
 
-struct sums { /* of a block of outputs */
-    real acc[BLOCK];
-    int width;
-    real x; /* a product that waits for its partner, with the weights w; NULL: none does */
-    const operand *w;
-};
-
-/* acc[j] += x w[j]. Brain floats go in pairs, the second one first. */
-static void add_number(struct sums *s, real x, const operand *w)
-{
-#ifdef REF_BF16
-    if (!s->w) {
-        s->x = x;
-        s->w = w;
-        return;
-    }
-    add_scaled(s->acc, x, w, s->width);
-    x = s->x;
-    w = s->w;
-    s->w = NULL;
-#endif
-    add_scaled(s->acc, x, w, s->width);
-}
-
 /* acc[j] += sum over k of x[k] w[k][j]; at: the tap's pixel, or NULL; w: (k, oc) at the block's
  * column. */
 static void add_tap(const struct conv_call *call, const struct place *at, int group,
-                    const operand *w, struct sums *s)
+                    const operand *w, struct block_sums *s)
 {
     const int k_count = call->in.c / call->groups;
     real room[BLOCK];
     for (int k = 0; k < k_count; k += BLOCK) {
         const int n = block_width(k, k_count);
-        const real *v = at ? load_operands(call, *at, group * k_count + k, n, room) : zeros;
+        const real *v =
+            at ? load_operands(&call->in, &call->prologue, *at, group * k_count + k, n, room)
+               : zeros;
         for (int i = 0; i < n; i++, w += call->out.c) add_number(s, v[i], w);
     }
 }
@@ -57,7 +35,7 @@ static void conv_block(const struct conv_call *call, struct place at, int group,
 {
     const struct window *win = &call->window;
     const ptrdiff_t tap_size = (ptrdiff_t)(call->in.c / call->groups) * call->out.c;
-    struct sums s = {.width = width};
+    struct block_sums s = {.width = width};
     start_block(s.acc, call->epilogue.bias, first, width);
     for (int ky = 0; ky < win->kh; ky++) {
         for (int kx = 0; kx < win->kw; kx++) {
@@ -68,7 +46,7 @@ static void conv_block(const struct conv_call *call, struct place at, int group,
             add_tap(call, inside ? &tap : NULL, group, w, &s);
         }
     }
-    if (s.w) add_number(&s, 0, zero_weights);
+    end_sums(&s);
     store_block(&call->epilogue, &call->out, at, first, width, s.acc);
 }
 
@@ -85,7 +63,7 @@ void REF(conv)(const struct conv_call *call, size_t from, size_t to)
 
 /* acc[j] += x[j] w[j] for the numbers under a tap; beyond the last kernel row both are zeros. */
 static void add_depthwise_tap(const struct conv_call *call, struct place at, int ky, int kx,
-                              int first, struct sums *s)
+                              int first, struct block_sums *s)
 {
     const struct window *win = &call->window;
     const operand *w = call->weight; /* (kh, kw, c) */
@@ -96,14 +74,16 @@ static void add_depthwise_tap(const struct conv_call *call, struct place at, int
     if (ky >= win->kh)
         add_products(s->acc, zeros, zero_weights, s->width);
     else
-        add_products(s->acc, inside ? load_operands(call, tap, first, s->width, room) : zeros, w,
-                     s->width);
+        add_products(s->acc,
+                     inside ? load_operands(&call->in, &call->prologue, tap, first, s->width, room)
+                            : zeros,
+                     w, s->width);
 }
 
 static void depthwise_block(const struct conv_call *call, struct place at, int first, int width)
 {
     const struct window *win = &call->window;
-    struct sums s = {.width = width};
+    struct block_sums s = {.width = width};
     start_block(s.acc, call->epilogue.bias, first, width);
 #ifdef REF_BF16
     for (int kx = 0; kx < win->kw; kx++) {

@@ -12,6 +12,8 @@
 #include "kernel/ref/block.h"
 
 static const real zeros[BLOCK]; /* what a tap on no pixel reads */
+static const operand zero_weights[BLOCK];
+static const struct prologue as_it_is = {0};
 
 static size_t pixels_of(const struct view *v)
 {
@@ -38,14 +40,19 @@ static void dw_block(const struct conv_dw_call *call, struct stretch group, int 
     const int ky = tap / win->kw, kx = tap % win->kw;
     for (size_t chunk = group.from; chunk < group.to; chunk += SUM_CHUNK) {
         const size_t end = group.to - chunk < SUM_CHUNK ? group.to : chunk + SUM_CHUNK;
-        real acc[BLOCK] = {0}, room[1];
+        struct block_sums s = {.width = width};
+        operand waits[2][BLOCK];
         for (size_t p = chunk; p < end; p++) {
             const struct place at = place_of(&call->dout, p);
-            const real *x = tap_at(&call->in, win, at, ky, kx);
-            const real v = x ? *load_block(&call->prologue, x, k, 1, room) : 0;
-            add_scaled(acc, v, (const real *)pixel_at(&call->dout, at) + first, width);
+            struct place from;
+            real room[1];
+            const bool inside = find_tap(&call->in, win, at, ky, kx, &from);
+            const real x =
+                inside ? *load_operands(&call->in, &call->prologue, from, k, 1, room) : 0;
+            add_number(&s, x, weights_at(&call->dout, at, first, width, waits[p % 2]));
         }
-        put_sums(dw + first, acc, width, call->images && chunk == group.from);
+        end_sums(&s);
+        put_sums(dw + first, s.acc, width, call->images && chunk == group.from);
     }
 }
 
@@ -85,9 +92,9 @@ static void sum_block(const struct channel_sum_call *call, int first, int width)
     const size_t pixels = pixels_of(&call->in);
     for (size_t chunk = 0; chunk < pixels; chunk += SUM_CHUNK) {
         const size_t end = pixels - chunk < SUM_CHUNK ? pixels : chunk + SUM_CHUNK;
-        real acc[BLOCK] = {0};
+        real acc[BLOCK] = {0}, room[BLOCK];
         for (size_t p = chunk; p < end; p++)
-            add_values(acc, (const real *)pixel_at(&call->in, place_of(&call->in, p)) + first,
+            add_values(acc, numbers_at(&call->in, place_of(&call->in, p), first, width, room),
                        width);
         add_values((real *)call->sum + first, acc, width);
     }
@@ -113,23 +120,13 @@ static bool window_of(int n, int pad, int tap, int stride, int end, int *i)
     return at >= 0 && at % stride == 0 && *i < end;
 }
 
-/* The pixel of dout that was computed with pixel `at` of dx under tap (ky, kx), or NULL. */
-static const real *dout_at(const struct view *dout, const struct window *win, struct place at,
-                           int ky, int kx)
+/* The pixel of dout that was computed with pixel `at` of dx under tap (ky, kx); false: none. */
+static bool find_dout(const struct view *dout, const struct window *win, struct place at, int ky,
+                      int kx, struct place *from)
 {
-    struct place from = {.n = at.n};
-    if (!window_of(at.y, win->pad_top, ky * win->dy, win->sy, dout->h, &from.y) ||
-        !window_of(at.x, win->pad_left, kx * win->dx, win->sx, dout->w, &from.x))
-        return NULL;
-    return pixel_at(dout, from);
-}
-
-static void put_block(real *dx, const real *acc, int width, bool add)
-{
-    if (add)
-        add_values(dx, acc, width);
-    else
-        for (int j = 0; j < width; j++) dx[j] = acc[j];
+    from->n = at.n;
+    return window_of(at.y, win->pad_top, ky * win->dy, win->sy, dout->h, &from->y) &&
+           window_of(at.x, win->pad_left, kx * win->dx, win->sx, dout->w, &from->x);
 }
 
 static void dx_block(const struct conv_dx_call *call, struct place at, int group, int first,
@@ -137,14 +134,22 @@ static void dx_block(const struct conv_dx_call *call, struct place at, int group
 {
     const struct window *win = &call->window;
     const int o_count = call->dout.c / call->groups, taps = win->kh * win->kw;
-    const real *w = (const real *)call->weight + first; /* (taps from the last, o, c) */
-    real acc[BLOCK] = {0};
+    const operand *w = (const operand *)call->weight + first; /* (taps from the last, o, c) */
+    struct block_sums s = {.width = width};
     for (int tap = taps - 1; tap >= 0; tap--) {
-        const real *d = dout_at(&call->dout, win, at, tap / win->kw, tap % win->kw);
-        for (int o = 0; o < o_count; o++, w += call->dx.c)
-            add_scaled(acc, d ? d[group * o_count + o] : 0, w, width);
+        struct place from;
+        const bool some = find_dout(&call->dout, win, at, tap / win->kw, tap % win->kw, &from);
+        for (int o = 0, n; o < o_count; o += n) {
+            real room[BLOCK];
+            n = block_width(o, o_count);
+            const real *d =
+                some ? load_operands(&call->dout, &as_it_is, from, group * o_count + o, n, room)
+                     : zeros;
+            for (int i = 0; i < n; i++, w += call->dx.c) add_number(&s, d[i], w);
+        }
     }
-    put_block((real *)pixel_at(&call->dx, at) + first, acc, width, call->add);
+    end_sums(&s);
+    give_numbers(&call->dx, at, first, width, s.acc, call->add);
 }
 
 void REF(conv_dx)(const struct conv_dx_call *call, size_t from, size_t to)
@@ -161,31 +166,72 @@ void REF(conv_dx)(const struct conv_dx_call *call, size_t from, size_t to)
 /* ---- depthwise ---------------------------------------------------------------------------------
  */
 
+/* acc[j] += dout[j] w[j] of one tap; before the first kernel row both are zeros. */
+static void add_dout(const struct depthwise_grad_call *call, struct place at, int ky, int kx,
+                     int first, int width, real *acc)
+{
+    const struct window *win = &call->window;
+    const operand *w = call->weight;
+    real room[BLOCK];
+    struct place from;
+    w += (ptrdiff_t)(ky * win->kw + kx) * call->in.c + first;
+    if (ky < 0)
+        add_products(acc, zeros, zero_weights, width);
+    else if (find_dout(&call->dout, win, at, ky, kx, &from))
+        add_products(acc, load_operands(&call->dout, &as_it_is, from, first, width, room), w,
+                     width);
+    else
+        add_products(acc, zeros, w, width);
+}
+
 static void depthwise_dx(const struct depthwise_grad_call *call, struct place at, int first,
                          int width)
 {
     const struct window *win = &call->window;
     real acc[BLOCK] = {0};
-    for (int tap = win->kh * win->kw - 1; tap >= 0; tap--) {
-        const real *d = dout_at(&call->dout, win, at, tap / win->kw, tap % win->kw);
-        const real *w = (const real *)call->weight + (ptrdiff_t)tap * call->in.c + first;
-        add_products(acc, d ? d + first : zeros, w, width);
-    }
-    put_block((real *)pixel_at(&call->dx, at) + first, acc, width, call->add);
+#ifdef REF_BF16
+    for (int kx = win->kw - 1; kx >= 0; kx--)
+        for (int ky = win->kh - 1; ky >= 0; ky -= 2) {
+            add_dout(call, at, ky - 1, kx, first, width, acc);
+            add_dout(call, at, ky, kx, first, width, acc);
+        }
+#else
+    for (int ky = win->kh - 1; ky >= 0; ky--)
+        for (int kx = win->kw - 1; kx >= 0; kx--) add_dout(call, at, ky, kx, first, width, acc);
+#endif
+    give_numbers(&call->dx, at, first, width, acc, call->add);
+}
+
+/* acc[j] += in[j] dout[j] under one tap; behind the last pixel of a row dout is 0. */
+static void add_in(const struct depthwise_grad_call *call, struct place at, int tap, int first,
+                   int width, real *acc)
+{
+    const struct window *win = &call->window;
+    const real *x = zeros;
+    const operand *d = zero_weights;
+    real room[BLOCK];
+    operand rounded[BLOCK];
+    struct place from;
+    if (find_tap(&call->in, win, at, tap / win->kw, tap % win->kw, &from))
+        x = load_operands(&call->in, &call->prologue, from, first, width, room);
+    if (at.x < call->dout.w) d = weights_at(&call->dout, at, first, width, rounded);
+    add_products(acc, x, d, width);
 }
 
 /* What `rows` rows of dout from (n, y) on add to dw under one tap. */
 static void depthwise_dw(const struct depthwise_grad_call *call, struct place at, int rows, int tap,
                          int first, int width, real *acc)
 {
-    const struct window *win = &call->window;
-    real room[BLOCK];
     for (const int end = at.y + rows; at.y < end; at.y++)
-        for (at.x = 0; at.x < call->dout.w; at.x++) {
-            const real *x = tap_at(&call->in, win, at, tap / win->kw, tap % win->kw);
-            const real *v = x ? load_block(&call->prologue, x, first, width, room) : zeros;
-            add_products(acc, v, (const real *)pixel_at(&call->dout, at) + first, width);
+#ifdef REF_BF16
+        for (at.x = 0; at.x < call->dout.w; at.x += 2) {
+            const struct place next = {at.n, at.y, at.x + 1};
+            add_in(call, next, tap, first, width, acc);
+            add_in(call, at, tap, first, width, acc);
         }
+#else
+        for (at.x = 0; at.x < call->dout.w; at.x++) add_in(call, at, tap, first, width, acc);
+#endif
 }
 
 struct images {

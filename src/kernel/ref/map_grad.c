@@ -9,11 +9,11 @@
 static void map_dx_block(const struct map_dx_call *call, struct place at, int first, int width)
 {
     const real *factor = call->factor;
-    real *dx = (real *)pixel_at(&call->dx, at) + first, v[BLOCK];
-    prologue_slope(&call->prologue, pixel_at(&call->in, at), pixel_at(&call->dout, at), first,
-                   width, v);
+    real v[BLOCK], room[BLOCK];
+    prologue_slope(&call->prologue, numbers_at(&call->in, at, first, width, room), &call->dout, at,
+                   first, width, v);
     for (int j = 0; factor && j < width; j++) v[j] *= factor[first + j];
-    for (int j = 0; j < width; j++) dx[j] = call->add ? dx[j] + v[j] : v[j];
+    give_numbers(&call->dx, at, first, width, v, call->add);
 }
 
 void REF(map_dx)(const struct map_dx_call *call, size_t from, size_t to)
@@ -42,13 +42,13 @@ void REF(dropout)(const struct dropout_call *call, size_t from, size_t to)
     const double least = call->rate * 0x1p32;
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->out, unit);
-        const real *x = pixel_at(&call->in, at);
-        real *out = pixel_at(&call->out, at);
         uint32_t word[4];
         for (size_t j = 0, i = unit % pixels * c; j < c; j++, i++) {
+            real room;
+            const real x = *numbers_at(&call->in, at, (int)j, 1, &room);
             if (j == 0 || i % 4 == 0) draw_words(call, at.n, i, word);
-            const real v = (double)word[i % 4] >= least ? x[j] * scale : 0;
-            out[j] = call->add ? out[j] + v : v;
+            real v = (double)word[i % 4] >= least ? x * scale : 0;
+            give_numbers(&call->out, at, (int)j, 1, &v, call->add);
         }
     }
 }
@@ -60,12 +60,14 @@ void REF(softmax_dx)(const struct softmax_dx_call *call, size_t from, size_t to)
 {
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->out, unit);
-        const real *y = pixel_at(&call->out, at), *dy = pixel_at(&call->dout, at);
-        real *dx = pixel_at(&call->dx, at), sum = 0;
-        for (int j = 0; j < call->out.c; j++) sum = real_fma(dy[j], y[j], sum);
+        real sum = 0, y, dy;
+        for (int j = 0; j < call->out.c; j++)
+            sum = real_fma(*numbers_at(&call->dout, at, j, 1, &dy),
+                           *numbers_at(&call->out, at, j, 1, &y), sum);
         for (int j = 0; j < call->out.c; j++) {
-            const real v = y[j] * (dy[j] - sum);
-            dx[j] = call->add ? dx[j] + v : v;
+            real v = *numbers_at(&call->out, at, j, 1, &y) *
+                     (*numbers_at(&call->dout, at, j, 1, &dy) - sum);
+            give_numbers(&call->dx, at, j, 1, &v, call->add);
         }
     }
 }

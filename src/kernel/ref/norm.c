@@ -18,10 +18,10 @@ static void sums_block(const struct norm_sums_call *call, struct stretch r, int 
                        real *partial)
 {
     const int c = call->in.c;
-    const real *shift = (const real *)pixel_at(&call->in, place_of(&call->in, r.from)) + first;
-    real sum[BLOCK] = {0}, squares[BLOCK] = {0};
+    real sum[BLOCK] = {0}, squares[BLOCK] = {0}, room[BLOCK], other[BLOCK];
+    const real *shift = numbers_at(&call->in, place_of(&call->in, r.from), first, width, other);
     for (size_t p = r.from; p < r.to; p++) {
-        const real *x = (const real *)pixel_at(&call->in, place_of(&call->in, p)) + first;
+        const real *x = numbers_at(&call->in, place_of(&call->in, p), first, width, room);
         for (int j = 0; j < width; j++) {
             const real v = x[j] - shift[j];
             sum[j] += v;
@@ -112,14 +112,14 @@ static void dsums_block(const struct norm_dsums_call *call, struct stretch r, in
 {
     const int c = call->in.c;
     const real *mean = (const real *)call->mean + first;
-    real sum[BLOCK] = {0}, product[BLOCK] = {0}, dz[BLOCK];
+    real sum[BLOCK] = {0}, product[BLOCK] = {0}, dz[BLOCK], room[BLOCK];
     for (size_t p = r.from; p < r.to; p++) {
         const struct place at = place_of(&call->in, p);
-        const real *x = pixel_at(&call->in, at);
-        prologue_slope(&call->prologue, x, pixel_at(&call->dout, at), first, width, dz);
+        const real *x = numbers_at(&call->in, at, first, width, room);
+        prologue_slope(&call->prologue, x, &call->dout, at, first, width, dz);
         for (int j = 0; j < width; j++) {
             sum[j] += dz[j];
-            product[j] = real_fma(dz[j], x[first + j] - mean[j], product[j]);
+            product[j] = real_fma(dz[j], x[j] - mean[j], product[j]);
         }
     }
     for (int j = 0; j < width; j++) {
@@ -164,14 +164,14 @@ void REF(norm_dfinish)(const struct norm_dfinish_call *call, size_t from, size_t
 static void norm_dx_block(const struct norm_dx_call *call, struct place at, int first, int width)
 {
     const real *mean = call->mean, *a = call->a, *b = call->b, *k = call->k;
-    const real *x = pixel_at(&call->in, at);
-    real *dx = pixel_at(&call->dx, at), dz[BLOCK];
-    prologue_slope(&call->prologue, x, pixel_at(&call->dout, at), first, width, dz);
+    real dz[BLOCK], room[BLOCK];
+    const real *x = numbers_at(&call->in, at, first, width, room);
+    prologue_slope(&call->prologue, x, &call->dout, at, first, width, dz);
     for (int j = 0; j < width; j++) {
         const int c = first + j;
-        const real v = real_fma(a[c], dz[j], real_fma(b[c], x[c] - mean[c], k[c]));
-        dx[c] = call->add ? dx[c] + v : v;
+        dz[j] = real_fma(a[c], dz[j], real_fma(b[c], x[j] - mean[c], k[c]));
     }
+    give_numbers(&call->dx, at, first, width, dz, call->add);
 }
 
 void REF(norm_dx)(const struct norm_dx_call *call, size_t from, size_t to)

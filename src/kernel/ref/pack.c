@@ -8,19 +8,31 @@
 
 #include "kernel/ref/real.h"
 
+static operand narrowed(real x)
+{
+#ifdef REF_BF16
+    return bf16_from_f32(x);
+#else
+    return x;
+#endif
+}
+
 /* Column j of a panel, and where its first number comes from; the next row of the same tap lies
  * `step` numbers on. Forward: rows are k, steps are rows of all columns. Backward: rows are o. */
-static void pack_column(const struct pack_call *call, size_t column, real *out, size_t stride)
+static void pack_column(const struct pack_call *call, const struct panel *p, size_t j)
 {
+    const size_t column = p->first + j;
+    operand *to = call->to;
     const size_t k = (size_t)call->k, o = (size_t)call->o, taps = (size_t)call->taps;
     const size_t all = o * (size_t)call->groups, rows = call->backward ? o : k;
     const size_t step = call->backward ? 1 : all;
     const real *from = call->from; /* (taps, k, groups, o) */
-    for (size_t tap = 0; tap < taps; tap++) {
+    for (size_t tap = 0, at = 0; tap < taps; tap++) {
         const size_t turned = taps - 1 - tap;
         const real *x = call->backward ? from + (turned * k + column % k) * all + column / k * o
                                        : from + tap * k * all + column;
-        for (size_t row = 0; row < rows; row++, out += stride) *out = x[row * step];
+        for (size_t row = 0; row < rows; row++, at++)
+            to[panel_at(p, at, j)] = narrowed(x[row * step]);
     }
 }
 
@@ -29,10 +41,12 @@ void REF(pack)(const struct pack_call *call, size_t from, size_t to)
     const struct matrix m = pack_matrix(call);
     for (size_t i = from; i < to; i++) {
         const struct panel p = packing_panel(call->packing, &m, i);
-        real *out = (real *)call->to + p.at;
-        for (size_t j = 0; j < p.columns; j++) pack_column(call, p.first + j, out + j, p.stride);
-        for (size_t j = p.columns; j < p.width; j++)
-            for (size_t row = 0; row < m.rows; row++) out[row * p.stride + j] = 0;
+        operand *out = call->to;
+        const size_t rows = (m.rows + p.depth - 1) / p.depth * p.depth;
+        for (size_t j = 0; j < p.columns; j++) pack_column(call, &p, j);
+        for (size_t j = 0; j < p.width; j++)
+            for (size_t row = j < p.columns ? m.rows : 0; row < rows; row++)
+                out[panel_at(&p, row, j)] = 0;
     }
 }
 

@@ -16,17 +16,16 @@ static void index_block(const struct pool_index_call *call, struct place at, int
     real top[BLOCK], room[BLOCK];
     for (int j = 0; j < width; j++) top[j] = -(real)INFINITY, index[j] = 0;
     for (int tap = 0; tap < win->kh * win->kw; tap++) {
-        const real *x = tap_at(&call->in, win, at, tap / win->kw, tap % win->kw);
-        if (!x) continue;
-        const real *v = load_block(&call->prologue, x, first, width, room);
+        struct place from;
+        if (!find_tap(&call->in, win, at, tap / win->kw, tap % win->kw, &from)) continue;
+        const real *v = load_block(&call->in, &call->prologue, from, first, width, room);
         for (int j = 0; j < width; j++) {
             const bool keep = (top[j] >= v[j]) | (top[j] != top[j]);
             top[j] = keep ? top[j] : v[j];
             index[j] = keep ? index[j] : (uint8_t)tap;
         }
     }
-    real *to = (real *)pixel_at(&call->out, at) + first;
-    for (int j = 0; j < width; j++) to[j] = top[j];
+    put_numbers(&call->out, at, first, width, top);
 }
 
 void REF(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
@@ -64,8 +63,9 @@ static int tap_on(int n, int i, int pad, int k, int dilation, int stride)
 static int taps_inside(const struct view *in, const struct window *win, int oy, int ox)
 {
     int taps = 0;
+    struct place from;
     for (int tap = 0; tap < win->kh * win->kw; tap++)
-        taps += tap_at(in, win, (struct place){0, oy, ox}, tap / win->kw, tap % win->kw) != NULL;
+        taps += find_tap(in, win, (struct place){0, oy, ox}, tap / win->kw, tap % win->kw, &from);
     return taps;
 }
 
@@ -85,7 +85,8 @@ static void add_window(const struct pool_dx_call *call, struct place at, int tap
 {
     const struct window *win = &call->window;
     const struct view *dout = &call->dout;
-    const real *d = (const real *)pixel_at(dout, at) + first;
+    real room[BLOCK];
+    const real *d = numbers_at(dout, at, first, width, room);
     const size_t pixel =
         ((size_t)at.n * (size_t)dout->h + (size_t)at.y) * (size_t)dout->w + (size_t)at.x;
     if (call->index)
@@ -110,8 +111,7 @@ static void pool_dx_block(const struct pool_dx_call *call, struct place at, int 
             add_window(call, (struct place){at.n, oy, ox}, ky * w->kw + kx, first, width, acc);
         }
     }
-    real *dx = (real *)pixel_at(&call->dx, at) + first;
-    for (int j = 0; j < width; j++) dx[j] = call->add ? dx[j] + acc[j] : acc[j];
+    give_numbers(&call->dx, at, first, width, acc, call->add);
 }
 
 static void pool_dx(const struct pool_dx_call *call, size_t from, size_t to)
@@ -139,24 +139,29 @@ void REF(global_average_dx)(const struct global_dx_call *call, size_t from, size
     const real pixels = (real)(call->dx.h * call->dx.w);
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->dx, unit);
-        const real *d = pixel_at(&call->dout, (struct place){at.n, 0, 0});
-        real *dx = pixel_at(&call->dx, at);
-        for (int j = 0; j < call->dx.c; j++)
-            dx[j] = call->add ? dx[j] + d[j] / pixels : d[j] / pixels;
+        for (int first = 0; first < call->dx.c; first += BLOCK) {
+            const struct place one = {at.n, 0, 0};
+            const int width = block_width(first, call->dx.c);
+            real room[BLOCK], share[BLOCK];
+            const real *d = numbers_at(&call->dout, one, first, width, room);
+            for (int j = 0; j < width; j++) share[j] = d[j] / pixels;
+            give_numbers(&call->dx, at, first, width, share, call->add);
+        }
     }
 }
 
 static void global_max_channel(const struct global_dx_call *call, int n, int c)
 {
     const struct place one = {n, 0, 0};
-    const real top = ((const real *)pixel_at(&call->out, one))[c];
-    const real d = ((const real *)pixel_at(&call->dout, one))[c];
+    real room[3];
+    const real top = *numbers_at(&call->out, one, c, 1, &room[0]);
+    const real d = *numbers_at(&call->dout, one, c, 1, &room[1]);
     bool found = false;
     for (int p = 0; p < call->in.h * call->in.w; p++) {
         const struct place at = {n, p / call->in.w, p % call->in.w};
-        const bool here = !found && ((const real *)pixel_at(&call->in, at))[c] == top;
-        real *dx = (real *)pixel_at(&call->dx, at) + c;
-        *dx = (call->add ? *dx : 0) + (here ? d : 0);
+        const bool here = !found && *numbers_at(&call->in, at, c, 1, &room[2]) == top;
+        real share = here ? d : 0;
+        give_numbers(&call->dx, at, c, 1, &share, call->add);
         found |= here;
     }
 }

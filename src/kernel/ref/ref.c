@@ -34,7 +34,6 @@ void REF(ref_kernels)(struct kernels *k)
     };
 }
 
-#ifndef REF_BF16
 void REF(ref_training)(struct training_kernels *k)
 {
     *k = (struct training_kernels){
@@ -45,4 +44,3 @@ void REF(ref_training)(struct training_kernels *k)
         .depthwise_grad_grain = 1,
     };
 }
-#endif

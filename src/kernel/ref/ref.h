@@ -15,5 +15,7 @@ void ref_training_f32(struct training_kernels *k);
 void ref_training_f32_fma(struct training_kernels *k);
 void ref_training_f64(struct training_kernels *k);
 void ref_training_f64_fma(struct training_kernels *k);
+void ref_training_bf16(struct training_kernels *k);
+void ref_training_bf16_fma(struct training_kernels *k);
 
 #endif

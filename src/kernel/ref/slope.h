@@ -36,12 +36,13 @@ static inline void through_act(const struct activation *act, const real *y, cons
 }
 
 /* dz for channels [first, first + width) of one pixel: the slope of the prologue's activation at
- * its value for x, times dout. */
-static inline void prologue_slope(const struct prologue *p, const real *x, const real *dout,
-                                  int first, int width, real *dz)
+ * its value for x (of these channels), times dout. */
+static inline void prologue_slope(const struct prologue *p, const real *x, const struct view *dout,
+                                  struct place at, int first, int width, real *dz)
 {
     real room[BLOCK];
-    through_act(&p->act, load_block(p, x, first, width, room), dout + first, dz, width);
+    const real *y = apply_prologue(p, x, first, width, room);
+    through_act(&p->act, y, numbers_at(dout, at, first, width, dz), dz, width);
 }
 
 #endif

@@ -125,6 +125,46 @@ INLINE void store_typed(enum dtype type, void *pixel, int c, int end, vec v)
         store_channels(pixel, c, end, v);
 }
 
+/* ---- pairs -------------------------------------------------------------------------------------
+ * A word is two brain floats, the first one lowest.
+ */
+
+INLINE vec pair_words(halves first, halves second)
+{
+#ifdef __AVX512F__
+    return AS_FLOAT(_mm512_or_si512(_mm512_cvtepu16_epi32(first),
+                                    _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16)));
+#else
+    return AS_FLOAT(_mm256_or_si256(_mm256_cvtepu16_epi32(first),
+                                    _mm256_slli_epi32(_mm256_cvtepu16_epi32(second), 16)));
+#endif
+}
+
+INLINE vec first_of(vec words)
+{
+    return AS_FLOAT(EPI32(slli)(bits_of(words), 16));
+}
+
+INLINE vec second_of(vec words)
+{
+#ifdef __AVX512F__
+    return AS_FLOAT(_mm512_maskz_mov_epi16(0xaaaaaaaa, bits_of(words)));
+#else
+    return AS_FLOAT(_mm256_blend_epi16(bits_of(words), _mm256_setzero_si256(), 0x55));
+#endif
+}
+
+/* acc + both products, the second one first. Compilers spill the accumulators of the intrinsic. */
+INLINE vec pair_dot(vec a, vec b, vec acc)
+{
+#ifdef __AVX512BF16__
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+#else
+    return fused(first_of(a), first_of(b), fused(second_of(a), second_of(b), acc));
+#endif
+}
+
 /* Where dot products are made of multiply-adds, those take subnormal numbers for zero and give
  * none. Returns what dot_end must put back. */
 INLINE unsigned dot_begin(void)
@@ -145,6 +185,15 @@ INLINE void dot_end(unsigned before)
 #else
     _mm_setcsr(before);
 #endif
+}
+
+/* What computes v stays on this side of dot_begin or dot_end. */
+INLINE vec pinned(vec v)
+{
+#ifndef __AVX512BF16__
+    __asm__ volatile("" : "+x"(v));
+#endif
+    return v;
 }
 
 #endif

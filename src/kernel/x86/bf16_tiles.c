@@ -11,11 +11,6 @@
 
 #ifdef __AVX512F__
 #define VECTOR __m512
-#define BITS(v) _mm512_castps_si512(v)
-#define FLOATS(v) _mm512_castsi512_ps(v)
-#define SECOND(v)                                                                                  \
-    FLOATS(_mm512_maskz_mov_epi16(0xaaaaaaaa, BITS(v))) /* the first one is below it */
-#define FIRST(v) FLOATS(_mm512_slli_epi32(BITS(v), 16))
 #define MASKS(mask) const __mmask16 mask_0 = (__mmask16)(mask), mask_1 = (__mmask16)((mask) >> 16);
 #define LOAD_SOME(j, p)                                                                            \
     _mm512_maskz_loadu_ps(mask_##j, (const float *)(const void *)(p) + (j)*PANEL)
@@ -58,10 +53,6 @@ INLINE void give_some(void *p, __mmask16 mask, __m512 v)
     }
 #else
 #define VECTOR __m256
-#define BITS(v) _mm256_castps_si256(v)
-#define FLOATS(v) _mm256_castsi256_ps(v)
-#define SECOND(v) FLOATS(_mm256_blend_epi16(BITS(v), _mm256_setzero_si256(), 0x55))
-#define FIRST(v) FLOATS(_mm256_slli_epi32(BITS(v), 16))
 #define MASKS(mask) const __m256i lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> VL);
 #define LOAD_SOME(j, p) _mm256_maskload_ps((const float *)(const void *)(p) + (j)*VL, lanes_##j)
 #define LOAD_ADDEND LOAD_SOME
@@ -84,20 +75,9 @@ INLINE float word_at(const void *p)
     return word;
 }
 
-/* Compilers spill the accumulators of the intrinsic. */
-INLINE VECTOR dot(VECTOR a, VECTOR b, VECTOR acc)
-{
-#ifdef __AVX512BF16__
-    __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
-    return acc;
-#else
-    return fused(FIRST(a), FIRST(b), fused(SECOND(a), SECOND(b), acc));
-#endif
-}
-
 #define LOAD(p) load(p)
 #define SPREAD(p) splat(word_at(p))
-#define FMA(a, b, c) dot(a, b, c)
+#define FMA(a, b, c) pair_dot(a, b, c)
 #define ADD(a, b) PS(add)(a, b)
 #define LOW(a, b) max_of(a, b)
 #define HIGH(a, b) min_of(a, b)

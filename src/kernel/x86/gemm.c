@@ -379,7 +379,7 @@ static void fill_band_row(const struct source *src, int n, int y, float *to)
         if (raw)
             memcpy(to, pixel + first, (size_t)c * sizeof *to);
         else
-            load_block(&call->prologue, pixel, first, c, to);
+            apply_prologue(&call->prologue, pixel + first, first, c, to);
     }
 }
 

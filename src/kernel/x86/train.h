@@ -8,7 +8,11 @@
 #define TRAINED(slot, call)                                                                        \
     void slot##_avx2(const struct call##_call *, size_t, size_t);                                  \
     void slot##_avx512(const struct call##_call *, size_t, size_t);                                \
-    void slot##_f32_fma(const struct call##_call *, size_t, size_t); /* where nothing is faster */
+    void slot##_f32_fma(const struct call##_call *, size_t, size_t); /* where nothing is faster */ \
+    void slot##_bf16_avx2(const struct call##_call *, size_t, size_t);                             \
+    void slot##_bf16_avx512(const struct call##_call *, size_t, size_t);                           \
+    void slot##_bf16_avx512bf16(const struct call##_call *, size_t, size_t);                       \
+    void slot##_bf16_fma(const struct call##_call *, size_t, size_t);
 TRAINING_KERNELS(TRAINED)
 #undef TRAINED
 

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How is a weight gradient of brain floats summed up? As in conv_dw.c, but a word is a pair of
+ * pixels: (2j, 2j + 1) of a channel of the input, of a column of dout. Both are laid out in such
+ * words once, what is applied on load included, so that strides, padding and rounding are no matter
+ * of the inner loop.
+ */
+#include "kernel/x86/act.h"
+#include "kernel/x86/bf16.h"
+#include "kernel/x86/pixels.h"
+#include "kernel/x86/train.h"
+
+enum {
+#ifdef __AVX512BF16__
+    TILE = 14, /* rows */
+#else          /* a word is widened into two vectors */
+    TILE = VL == 16 ? 8 : 3,
+#endif
+    COLUMNS = 2 * VL,
+    PAIRS = SUM_CHUNK / 2,
+    COPIED = 512,       /* channels of the input that are laid out at once */
+    A_ROW = COPIED + 16 /* an odd number of lines */
+};
+
+struct chunk { /* of pixels of dout */
+    const struct conv_dw_call *call;
+    int pixels, pairs, group;
+    struct place first;
+    bool fresh;                                  /* the sums replace what is in dw */
+    float *dw;                                   /* the first row of this tap */
+    const void *in[SUM_CHUNK], *dout[SUM_CHUNK]; /* NULL: padding */
+    float a[PAIRS * A_ROW], d[PAIRS * COLUMNS];  /* words */
+};
+
+/* ---- tiles -------------------------------------------------------------------------------------
+ */
+
+#define TIMES_14(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+
+struct tile { /* of dw */
+    const float *a, *d;
+    int pairs;
+    float *c;
+    ptrdiff_t c_row;
+    lanes low, high;
+    bool fresh, wide; /* wide: there is a high vector */
+};
+
+/* c[r][j] [+]= sum over the pairs of a[p][r] d[p][j] */
+INLINE void sum_tile(const int rows, const bool wide, const struct tile *t)
+{
+    vec acc[14][2];
+    const float *a = t->a, *d = t->d;
+    const lanes k_low = t->low, k_high = t->high;
+    const unsigned before = dot_begin();
+#define START(r)                                                                                   \
+    acc[r][0] = r < rows ? pinned(zero()) : zero();                                                \
+    acc[r][1] = r < rows && wide ? pinned(zero()) : zero();
+    TIMES_14(START)
+#undef START
+#define FETCH(r)                                                                                   \
+    if (r < rows) {                                                                                \
+        _mm_prefetch((const char *)(t->c + r * t->c_row), _MM_HINT_T0);                            \
+        if (wide) _mm_prefetch((const char *)(t->c + r * t->c_row + VL), _MM_HINT_T0);             \
+    }
+    TIMES_14(FETCH)
+#undef FETCH
+    for (const float *end = a + t->pairs * A_ROW; a < end; a += A_ROW, d += COLUMNS) {
+        _mm_prefetch((const char *)(a + 2 * rows - 1), _MM_HINT_T0); /* for the next tile */
+        const vec low = load(d), high = wide ? load(d + VL) : low;
+#define MULTIPLY(r)                                                                                \
+    if (r < rows) {                                                                                \
+        const vec x = splat(a[r]);                                                                 \
+        acc[r][0] = pair_dot(x, low, acc[r][0]);                                                   \
+        if (wide) acc[r][1] = pair_dot(x, high, acc[r][1]);                                        \
+    }
+        TIMES_14(MULTIPLY)
+#undef MULTIPLY
+    }
+#define PIN(r)                                                                                     \
+    if (r < rows) {                                                                                \
+        acc[r][0] = pinned(acc[r][0]);                                                             \
+        if (wide) acc[r][1] = pinned(acc[r][1]);                                                   \
+    }
+    TIMES_14(PIN)
+    dot_end(before);
+    TIMES_14(PIN)
+#undef PIN
+#define PUT(r)                                                                                     \
+    if (r < rows) {                                                                                \
+        float *to = t->c + r * t->c_row;                                                           \
+        if (!t->fresh) acc[r][0] = add(load_lanes(to, k_low), acc[r][0]);                          \
+        store_lanes(to, k_low, acc[r][0]);                                                         \
+        if (wide) {                                                                                \
+            if (!t->fresh) acc[r][1] = add(load_lanes(to + VL, k_high), acc[r][1]);                \
+            store_lanes(to + VL, k_high, acc[r][1]);                                               \
+        }                                                                                          \
+    }
+    TIMES_14(PUT)
+#undef PUT
+}
+
+typedef void tile_fn(const struct tile *t);
+#define TILE_OF(r)                                                                                 \
+    static void narrow_##r(const struct tile *t)                                                   \
+    {                                                                                              \
+        sum_tile(r, false, t);                                                                     \
+    }                                                                                              \
+    static void wide_##r(const struct tile *t)                                                     \
+    {                                                                                              \
+        sum_tile(r, true, t);                                                                      \
+    }
+TILE_OF(1)
+TILE_OF(2)
+TILE_OF(3)
+#define UP_TO_3(X) X(1), X(2), X(3)
+#ifdef __AVX512F__
+TILE_OF(4)
+TILE_OF(5)
+TILE_OF(6)
+TILE_OF(7)
+TILE_OF(8)
+#define UP_TO_8(X) UP_TO_3(X), X(4), X(5), X(6), X(7), X(8)
+#endif
+#ifdef __AVX512BF16__
+TILE_OF(9)
+TILE_OF(10)
+TILE_OF(11)
+TILE_OF(12)
+TILE_OF(13)
+TILE_OF(14)
+#define BOTH(X) UP_TO_8(X), X(9), X(10), X(11), X(12), X(13), X(14)
+#elif defined(__AVX512F__)
+#define BOTH UP_TO_8
+#else
+#define BOTH UP_TO_3
+#endif
+#define NARROW(r) narrow_##r
+#define WIDE(r) wide_##r
+static tile_fn *const tiles[2][TILE] = {{BOTH(NARROW)}, {BOTH(WIDE)}};
+
+/* ---- words -------------------------------------------------------------------------------------
+ */
+
+/* VL channels of a pixel from c on, those below `end`, as a convolution multiplies them. */
+INLINE halves operands(const struct view *v, const struct prologue *p, const void *pixel, int c,
+                       int end, vec scale, vec shift)
+{
+    const uint16_t *x = pixel;
+    const bool raw = !p->scale && p->act.kind == ACT_NONE;
+    if (raw && v->type == DTYPE_BF16) return load_halves(x + c, end - c);
+    vec n = load_typed(v->type, pixel, c, end);
+    if (p->scale) n = fused(scale, n, shift);
+    if (p->act.kind == ACT_RELU)
+        n = max_of(zero(), n);
+    else if (p->act.kind != ACT_NONE)
+        n = activate_vec(&p->act, n);
+    return narrowed(n);
+}
+
+INLINE halves no_operands(void)
+{
+    return narrowed(zero());
+}
+
+/* Channels first .. first + count of the chunk's pixels, into words, `row` of them to a pair. */
+static void lay_out(const struct view *v, const struct prologue *p, const void *const *pixel,
+                    int pairs, int first, int count, float *words, ptrdiff_t row)
+{
+    const float *scale = p->scale, *shift = p->shift;
+    const int end = first + count;
+    for (int c = 0; c < count; c += VL) {
+        const vec factor = scale ? load_channels(scale, first + c, end) : zero();
+        const vec summand = scale ? load_channels(shift, first + c, end) : zero();
+        for (int i = 0; i < pairs; i++) {
+            const void *const *two = pixel + 2 * i;
+            const halves one =
+                two[0] ? operands(v, p, two[0], first + c, end, factor, summand) : no_operands();
+            const halves other =
+                two[1] ? operands(v, p, two[1], first + c, end, factor, summand) : no_operands();
+            store(words + i * row + c, pair_words(one, other));
+        }
+    }
+}
+
+/* ---- a chunk -----------------------------------------------------------------------------------
+ */
+
+/* Rows from .. to of dw: channels of the group that lie in c->a. */
+static void multiply(struct chunk *c, int from, int to)
+{
+    static const struct prologue as_it_is = {0};
+    const struct conv_dw_call *call = c->call;
+    const int oc = call->dout.c, columns = oc / call->groups;
+    const int count = (to - from + TILE - 1) / TILE;
+    struct tile t = {.d = c->d, .pairs = c->pairs, .c_row = oc, .fresh = c->fresh};
+    for (int column = 0; column < columns; column += COLUMNS) {
+        const int first = c->group * columns + column;
+        const int width = columns - column < COLUMNS ? columns - column : COLUMNS;
+        lay_out(&call->dout, &as_it_is, c->dout, c->pairs, first, width, c->d, COLUMNS);
+        t.wide = width > VL;
+        t.low = first_lanes(width);
+        t.high = first_lanes(width > VL ? width - VL : 0);
+        for (int i = 0; i < count; i++) {
+            const int row = (to - from) * i / count, next = (to - from) * (i + 1) / count;
+            t.a = c->a + row;
+            t.c = c->dw + (ptrdiff_t)(from + row) * oc + first;
+            tiles[t.wide][next - row - 1](&t);
+        }
+    }
+}
+
+/* Where the numbers of the chunk's pixels lie under one tap. */
+static void find_inputs(struct chunk *c, int ky, int kx)
+{
+    const struct view *in = &c->call->in, *dout = &c->call->dout;
+    const struct window *win = &c->call->window;
+    struct place at = c->first;
+    for (int p = 0, run; p < c->pixels; p += run, at = next_row(dout, at)) {
+        const int y = at.y * win->sy - win->pad_top + ky * win->dy;
+        int x = at.x * win->sx - win->pad_left + kx * win->dx;
+        const bool inside = y >= 0 && y < in->h;
+        const void *row = pixel_at(in, (struct place){at.n, inside ? y : 0, 0});
+        run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
+        for (int i = 0; i < run; i++, x += win->sx)
+            c->in[p + i] = inside && x >= 0 && x < in->w ? further(row, x * in->pixel) : NULL;
+    }
+    if (c->pixels % 2) c->in[c->pixels] = NULL;
+}
+
+static void find_outputs(struct chunk *c)
+{
+    const struct view *dout = &c->call->dout;
+    struct place at = c->first;
+    for (int p = 0, run; p < c->pixels; p += run, at = next_row(dout, at)) {
+        const void *row = pixel_at(dout, at);
+        run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
+        for (int i = 0; i < run; i++) c->dout[p + i] = further(row, i * dout->pixel);
+    }
+    if (c->pixels % 2) c->dout[c->pixels] = NULL;
+}
+
+/* ---- all chunks --------------------------------------------------------------------------------
+ */
+
+/* Channels from .. to of every group, under one tap. */
+static void sum_tap(struct chunk *c, int tap, int from, int to)
+{
+    const struct conv_dw_call *call = c->call;
+    const int k_count = call->in.c / call->groups;
+    find_inputs(c, tap / call->window.kw, tap % call->window.kw);
+    for (c->group = 0; c->group < call->groups; c->group++)
+        for (int k = from, end; k < to; k = end) {
+            end = to - k <= COPIED ? to : k + COPIED;
+            lay_out(&call->in, &call->prologue, c->in, c->pairs, c->group * k_count + k, end - k,
+                    c->a, A_ROW);
+            multiply(c, k, end);
+        }
+}
+
+/* Rows from .. to of dw, each a channel under a tap. */
+static void sum_chunk(struct chunk *c, float *dw, size_t from, size_t to)
+{
+    const size_t k_count = (size_t)(c->call->in.c / c->call->groups);
+    for (size_t end; from < to; from = end) {
+        const size_t tap = from / k_count, first = tap * k_count;
+        end = to < first + k_count ? to : first + k_count;
+        c->dw = dw + first * (size_t)c->call->dout.c;
+        sum_tap(c, (int)tap, (int)(from - first), (int)(end - first));
+    }
+}
+
+static void sum_group(struct chunk *c, struct stretch group, float *dw, struct stretch rows)
+{
+    const struct conv_dw_call *call = c->call;
+    for (size_t first = group.from; first < group.to; first += SUM_CHUNK) {
+        c->pixels = group.to - first < SUM_CHUNK ? (int)(group.to - first) : SUM_CHUNK;
+        c->pairs = (c->pixels + 1) / 2;
+        c->first = place_of(&call->dout, first);
+        c->fresh = call->images && first == group.from;
+        find_outputs(c);
+        sum_chunk(c, dw, rows.from, rows.to);
+    }
+}
+
+void BF16(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
+{
+    const struct chunks chunks = chunks_of(&call->dout, call->images);
+    const size_t taps = (size_t)call->window.kh * (size_t)call->window.kw;
+    const size_t rows = taps * (size_t)(call->in.c / call->groups);
+    struct chunk c;
+    c.call = call;
+    for (size_t end; from < to; from = end) {
+        const size_t group = from / rows, first = group * rows;
+        end = to < first + rows ? to : first + rows;
+        sum_group(&c, group_span(&chunks, group), (float *)call->dw + first * (size_t)call->dout.c,
+                  (struct stretch){from - first, end - first});
+    }
+}
