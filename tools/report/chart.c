@@ -303,7 +303,8 @@ static void begin(struct page *p, const char *title, double width, double height
 
 void chart_lines(struct page *p, const struct chart *c)
 {
-    const double width = c->width > 0 ? c->width : 640, height = c->height > 0 ? c->height : 360;
+    const double width = c->width > 0 ? c->width : CHART_WIDTH;
+    const double height = c->height > 0 ? c->height : CHART_HEIGHT;
     begin(p, c->title, width, height);
     const int legend = put_legend(p, c, width, true);
     const double top = TOP + legend * LEGEND, low = height - BOTTOM, right = width - RIGHT;
@@ -387,10 +388,15 @@ static void put_bar(struct page *p, const struct bar_row *r, const struct scale 
     put(p, "</text>");
 }
 
+double chart_bars_height(size_t rows)
+{
+    return (double)rows * BAR_ROW + BOTTOM;
+}
+
 void chart_bars(struct page *p, const struct bars *b)
 {
-    const double width = b->width > 0 ? b->width : 640;
-    const double height = (double)b->count * BAR_ROW + BOTTOM;
+    const double width = b->width > 0 ? b->width : CHART_WIDTH;
+    const double height = chart_bars_height(b->count);
     struct axis a = b->axis;
     const bool given = a.low < a.high;
     size_t longest = 4, label = 6;

@@ -10,6 +10,7 @@
 #include "page.h"
 
 #define CHART_COLOURS 8
+enum { CHART_WIDTH = 640, CHART_HEIGHT = 360 };
 
 struct series {
     const char *name; /* in the legend; NULL = not there */
@@ -31,7 +32,7 @@ struct axis {
 struct chart {
     const char *title; /* for readers of screens, and above the drawing where it stands alone */
     struct axis x, y;
-    double width, height; /* 0 = 640, 360 */
+    double width, height; /* 0 = CHART_WIDTH, CHART_HEIGHT */
     const struct series *series;
     size_t count;
     bool diagonal; /* a thin line from corner to corner: chance, perfect calibration */
@@ -52,7 +53,7 @@ struct bar_dots { /* single values that a row is the mean of */
 struct bars {
     const char *title;
     struct axis axis; /* of the values */
-    double width;     /* 0 = 640; the height follows from the rows */
+    double width;     /* 0 = CHART_WIDTH; the height follows from the rows */
     const struct bar_row *row;
     size_t count;
     const struct bar_dots *dots; /* of each row: a mark at the value and rings at these, in place
@@ -60,6 +61,7 @@ struct bars {
 };
 /* One row a bar, name in front. */
 void chart_bars(struct page *p, const struct bars *b);
+double chart_bars_height(size_t rows);
 
 /* A drawing as a file: begin, draw, end, then page_save. */
 void chart_alone_begin(struct page *p, double width, double height, const char *title);

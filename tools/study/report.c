@@ -263,6 +263,16 @@ static void write_one(const struct report *r, const char *study, enum file file,
         write_csv(r, p, file == FILE_TIMES);
 }
 
+static xc_status save(struct page *p, const char *study, const char *name, struct why *why)
+{
+    char *path = join(study, name);
+    const xc_status status = path && !p->failed ? refuse_as(why, page_save(p, path))
+                                                : refuse(why, XC_ERR_MEMORY, "out of memory");
+    page_free(p);
+    free(path);
+    return status;
+}
+
 xc_status report_write(const struct report *r, const char *study, struct why *why)
 {
     static const char *const name[FILES] = {"report.json", "report.csv", "times.csv",
@@ -270,16 +280,18 @@ xc_status report_write(const struct report *r, const char *study, struct why *wh
     xc_status status = XC_OK;
     for (int i = 0; i < FILES && status == XC_OK; i++) {
         struct page page = {0};
-        char *path = join(study, name[i]);
-        if (i == FILE_TIMES && !r->times) {
-            free(path);
-            continue;
-        }
+        if (i == FILE_TIMES && !r->times) continue;
         write_one(r, study, (enum file)i, &page);
-        status = path && !page.failed ? refuse_as(why, page_save(&page, path))
-                                      : refuse(why, XC_ERR_MEMORY, "out of memory");
-        page_free(&page);
-        free(path);
+        status = save(&page, study, name[i], why);
+    }
+    for (int i = 0; i <= PRESETS && status == XC_OK; i++) {
+        struct page page = {0};
+        char svg[32];
+        snprintf(svg, sizeof svg, "%s.svg", i < PRESETS ? preset_name((enum preset)i) : "networks");
+        if (report_drawing(r, i, &page))
+            status = save(&page, study, svg, why);
+        else
+            page_free(&page);
     }
     return status;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does a study say? report.json and report.csv (a row a cell), times.csv, and report.html, all
- * from the cells alone. Whatever depends on a clock is in times.csv, under "times" in the JSON, and
- * on the page in columns and sentences of its own; without times none of it is written, and the
- * same cells give the same bytes.
+ * What does a study say? report.json and report.csv (a row a cell), times.csv, report.html, and a
+ * drawing of each comparison (fig9.svg ...), all from the cells alone. Whatever depends on a clock
+ * is in times.csv, under "times" in the JSON, and on the page in columns and sentences of its own;
+ * without times none of it is written, and the same cells give the same bytes.
  */
 #ifndef STUDY_REPORT_H
 #define STUDY_REPORT_H
@@ -33,5 +33,15 @@ xc_status report_write(const struct report *r, const char *study, struct why *wh
 double report_reach(const struct report *r, uint32_t arm, double goal, bool seconds);
 /* report_page.c */
 void report_page(const struct report *r, const char *study, struct page *p);
+/* report_draw.c: a comparison (PRESETS: the networks of none) as curves over epochs, and as what
+ * stands at their ends; false: nothing is done yet, and nothing is drawn. */
+const char *report_title(int preset);
+uint32_t report_arms(const struct report *r, int preset, uint32_t arm[STUDY_ARMS]);
+bool report_curves(struct page *p, const struct report *r, const uint32_t *arm, uint32_t arms,
+                   const char *title);
+bool report_ends(struct page *p, const struct report *r, const uint32_t *arm, uint32_t arms,
+                 const char *title);
+/* Both beside each other, as a file of their own. */
+bool report_drawing(const struct report *r, int preset, struct page *p);
 
 #endif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <chart.h>
-
 #include "report.h"
 
 #define SHEET_MOST ((size_t)4 << 20)
@@ -128,102 +126,6 @@ static void verdicts(struct page *p, const struct report *r)
         BOOTSTRAP_ROUNDS, MARGIN_POINTS);
 }
 
-/* ---- curves and ends ---------------------------------------------------------------------------
- */
-
-struct lines {
-    double *x, *mean, *low, *high; /* of one arm */
-    uint32_t points;
-};
-
-static bool collect(const struct report *r, uint32_t arm, struct lines *out)
-{
-    const struct cell_result *cell[STUDY_SEEDS];
-    const uint32_t n = results_arm(r->results, arm, cell);
-    uint32_t epochs = n ? cell[0]->epochs : 0;
-    for (uint32_t i = 1; i < n; i++) epochs = cell[i]->epochs < epochs ? cell[i]->epochs : epochs;
-    double *all = calloc(4 * (size_t)epochs + 1, sizeof *all);
-    if (!all) return false;
-    *out = (struct lines){all, all + epochs, all + 2 * epochs, all + 3 * epochs, epochs};
-    for (uint32_t e = 0; e < epochs; e++) {
-        double value[STUDY_SEEDS];
-        out->x[e] = e + 1;
-        out->low[e] = 1;
-        for (uint32_t i = 0; i < n; i++) {
-            value[i] = cell[i]->curve[e];
-            out->low[e] = fmin(out->low[e], value[i]);
-            out->high[e] = fmax(out->high[e], value[i]);
-        }
-        out->mean[e] = stats_mean(value, n);
-    }
-    return true;
-}
-
-static void curves(struct page *p, const struct report *r, const uint32_t *arm, uint32_t arms,
-                   const char *title)
-{
-    struct lines line[STUDY_ARMS] = {{0}};
-    struct series series[STUDY_ARMS];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < arms; i++) {
-        if (!collect(r, arm[i], &line[i]) || !line[i].points) continue;
-        const struct lines *l = &line[i];
-        series[count++] = (struct series){.name = r->plan->arm[arm[i]].name,
-                                          .points = l->points,
-                                          .x = l->x,
-                                          .y = l->mean,
-                                          .low = l->low,
-                                          .high = l->high,
-                                          .colour = (int)i,
-                                          .dashed = i >= CHART_COLOURS,
-                                          .dots = l->points <= 40};
-    }
-    if (count) {
-        put(p, "<figure>");
-        chart_lines(p, &(struct chart){.title = title,
-                                       .x = {.name = "epoch", .whole = true},
-                                       .y = {.name = "top-1 of test pictures", .percent = true},
-                                       .series = series,
-                                       .count = count});
-        put(p, "<figcaption>Mean over seeds; the band goes from the lowest to the highest of "
-               "them.</figcaption></figure>\n");
-    }
-    for (uint32_t i = 0; i < arms; i++) free(line[i].x);
-}
-
-static void ends(struct page *p, const struct report *r, const uint32_t *arm, uint32_t arms,
-                 const char *title)
-{
-    struct bar_row row[STUDY_ARMS];
-    struct bar_dots dots[STUDY_ARMS];
-    double each[STUDY_ARMS][STUDY_SEEDS];
-    const struct cell_result *cell[STUDY_SEEDS];
-    uint32_t count = 0;
-    const bool mosaics = r->plan->arm[arm[0]].mosaics;
-    for (uint32_t i = 0; i < arms; i++) {
-        const struct interval *end = &r->end[arm[i]];
-        const uint32_t n = results_arm(r->results, arm[i], cell);
-        if (!n) continue;
-        for (uint32_t s = 0; s < n; s++) each[i][s] = cell[s]->final;
-        dots[count] = (struct bar_dots){each[i], n};
-        row[count++] = (struct bar_row){.name = r->plan->arm[arm[i]].name,
-                                        .value = end->mean,
-                                        .low = fmax(0, end->low), /* NaN: none is drawn */
-                                        .high = n > 1 ? fmin(1, end->high) : NAN,
-                                        .colour = (int)i};
-    }
-    if (!count) return;
-    put(p, "<figure>");
-    chart_bars(p, &(struct bars){.title = title,
-                                 .axis = {.name = mosaics ? "MAP at the end" : "top-1 at the end",
-                                          .percent = true},
-                                 .row = row,
-                                 .count = count,
-                                 .dots = dots});
-    put(p, "<figcaption>After the last epoch: mean, each seed (rings), 95 %% interval over "
-           "seeds.</figcaption></figure>\n");
-}
-
 /* ---- tables ------------------------------------------------------------------------------------
  */
 
@@ -293,32 +195,32 @@ static void networks(struct page *p, const struct report *r, const uint32_t *arm
 /* ---- sections ----------------------------------------------------------------------------------
  */
 
-static void section(struct page *p, const struct report *r, const char *title, const uint32_t *arm,
-                    uint32_t arms)
+static bool any_done(const struct report *r, const uint32_t *arm, uint32_t arms)
 {
+    for (uint32_t i = 0; i < arms; i++)
+        if (r->cells[arm[i]]) return true;
+    return false;
+}
+
+static void section(struct page *p, const struct report *r, int preset)
+{
+    const char *title = report_title(preset);
+    uint32_t arm[STUDY_ARMS];
+    const uint32_t arms = report_arms(r, preset, arm);
     if (!arms) return;
     put(p, "<h2>");
     put_text(p, title);
-    put(p, "</h2>\n<div class=\"row\">\n");
-    curves(p, r, arm, arms, title);
-    ends(p, r, arm, arms, title);
-    put(p, "</div>\n");
-    networks(p, r, arm, arms);
-}
-
-static void sections(struct page *p, const struct report *r)
-{
-    uint32_t arm[STUDY_ARMS], arms;
-    for (int i = 0; i < PRESETS; i++) {
-        arms = 0;
-        for (uint32_t a = 0; a < r->plan->arms; a++)
-            if (r->plan->arm[a].presets >> i & 1) arm[arms++] = a;
-        section(p, r, preset_text((enum preset)i), arm, arms);
+    put(p, "</h2>\n");
+    if (any_done(r, arm, arms)) {
+        put(p, "<div class=\"row\">\n<figure>");
+        report_curves(p, r, arm, arms, title);
+        put(p, "<figcaption>Mean over seeds; the band goes from the lowest to the highest of "
+               "them.</figcaption></figure>\n<figure>");
+        report_ends(p, r, arm, arms, title);
+        put(p, "<figcaption>After the last epoch: mean, each seed (rings), 95 %% interval over "
+               "seeds.</figcaption></figure>\n</div>\n");
     }
-    arms = 0;
-    for (uint32_t a = 0; a < r->plan->arms; a++)
-        if (!r->plan->arm[a].presets) arm[arms++] = a;
-    section(p, r, "The networks", arm, arms);
+    networks(p, r, arm, arms);
 }
 
 static void reach_table(struct page *p, const struct report *r, bool mosaics)
@@ -508,7 +410,7 @@ void report_page(const struct report *r, const char *study, struct page *p)
     page_begin(p, title, subtitle);
     cards(p, r);
     verdicts(p, r);
-    sections(p, r);
+    for (int i = 0; i <= PRESETS; i++) section(p, r, i);
     comparisons(p, r);
     failures(p, r);
     method(p, r);
