@@ -425,12 +425,14 @@ typedef struct xc_model_info {
     uint32_t min_side;                /* the smallest input side that the graph takes */
     uint32_t classes;                 /* length of the main output */
     uint32_t outputs;                 /* 1, or more where a network has several heads */
-    uint32_t layers;
+    uint32_t layers;                  /* that give the answer, and after them those of */
+    uint32_t auxiliary_layers;        /* auxiliary losses, which only training computes */
     bool has_weights, has_softmax, has_labels;
-    bool classifies;    /* the main output is scores of classes, not a map or features */
-    bool scales_pixels; /* the network scales by itself: preprocessing must not */
-    uint64_t params, trainable, macs; /* macs at the input above */
-    uint64_t activation_bytes;        /* peak of the planned activations, float32, batch 1 */
+    bool classifies;            /* the main output is scores of classes, not a map or features */
+    bool scales_pixels;         /* the network scales by itself: preprocessing must not */
+    uint64_t params, trainable; /* of all layers */
+    uint64_t macs;              /* of an answer, at the input above */
+    uint64_t activation_bytes;  /* peak of the planned activations, float32, batch 1 */
     uint64_t weight_bytes;
     xc_preprocess preprocess;
 } xc_model_info;
@@ -449,6 +451,7 @@ typedef struct xc_layer {
     uint32_t height, width, channels; /* of its output */
     uint64_t params, trainable, macs;
 } xc_layer;
+/* index: below layers + auxiliary_layers. */
 XC_API XC_NODISCARD xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out);
 
 typedef enum xc_precision {

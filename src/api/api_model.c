@@ -161,8 +161,8 @@ xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out)
 {
     if (!model) return refuse_null("model");
     if (!out) return refuse_null("out");
-    if (index >= model->info.layers)
-        return fail(api_error(), XC_ERR_ARGUMENT, "layer %u of %u", index, model->info.layers);
+    const uint32_t layers = model->info.layers + model->info.auxiliary_layers;
+    if (index >= layers) return fail(api_error(), XC_ERR_ARGUMENT, "layer %u of %u", index, layers);
     *out = model->layer[index];
     return XC_OK;
 }

@@ -19,7 +19,7 @@ struct axes {
  */
 static struct shape flattened(const struct graph *g, int param)
 {
-    for (int i = 0; i < g->nodes; i++) {
+    for (int i = 0; i < g->all; i++) {
         const struct node *n = &g->node[i], *x = &g->node[n->input[0]];
         if (n->kind != OP_DENSE || n->param[0] != param) continue;
         while (x->kind == OP_DROPOUT) x = &g->node[x->input[0]];

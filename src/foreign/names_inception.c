@@ -21,6 +21,8 @@ static void inception_v3(const char *layer, char out[NAMES_SIZE])
     size_t i = strcspn(layer, "0123456789");
     size_t number = strtoul(layer + i, &branch, 10);
     *out = '\0';
+    if (strncmp(layer, "aux_conv", 8) == 0 && number >= 1 && number <= 2)
+        snprintf(out, NAMES_SIZE, "AuxLogits.conv%zu", number - 1);
     if (strncmp(layer, "stem_conv", 9) == 0 && number >= 1 && number <= COUNT(stem))
         snprintf(out, NAMES_SIZE, "Conv2d_%s", stem[number - 1]);
     if (strncmp(layer, "mixed", 5) == 0 && number < COUNT(mixed) && *branch == '_')
@@ -40,8 +42,8 @@ bool names_of_inception(enum names_scheme scheme, const char *layer, char out[NA
     char own[NAMES_SIZE];
     size_t length = strnlen(layer, NAMES_SIZE - 8);
     bool norm = length > 3 && strcmp(layer + length - 3, "_bn") == 0;
-    if (strcmp(layer, "predictions") == 0) {
-        snprintf(out, NAMES_SIZE, "fc");
+    if (strcmp(layer, "predictions") == 0 || strcmp(layer, "aux_predictions") == 0) {
+        snprintf(out, NAMES_SIZE, "%sfc", *layer == 'a' ? "AuxLogits." : "");
         return true;
     }
     snprintf(own, sizeof own, "%.*s", (int)(norm ? length - 3 : length), layer);

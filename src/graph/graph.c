@@ -37,7 +37,7 @@ struct graph *graph_new(int h, int w, int c)
     }
     g->input = (struct shape){1, h, w, c};
     g->node[0] = (struct node){.kind = OP_INPUT, .name = name, .layer = name, .out = g->input};
-    g->nodes = 1;
+    g->nodes = g->all = 1;
     if (h < 1 || w < 1 || c < 1 || h > GRAPH_MAX_SIDE || w > GRAPH_MAX_SIDE ||
         c > GRAPH_MAX_CHANNELS)
         mistake(g, "input",
@@ -54,10 +54,10 @@ void graph_free(struct graph *g)
 
 static bool grow(struct graph *g)
 {
-    if (g->nodes < g->room) return true;
+    if (g->all < g->room) return true;
     struct node *more = arena_push(&g->arena, (size_t)g->room * 2, sizeof *more);
     if (!more) return false;
-    memcpy(more, g->node, (size_t)g->nodes * sizeof *more);
+    memcpy(more, g->node, (size_t)g->all * sizeof *more);
     g->node = more;
     g->room *= 2;
     return true;
@@ -66,7 +66,7 @@ static bool grow(struct graph *g)
 static bool inputs_exist(const struct graph *g, const struct node *n)
 {
     for (int i = 0; i < n->inputs; i++)
-        if (n->input[i] < 0 || n->input[i] >= g->nodes) return false;
+        if (n->input[i] < 0 || n->input[i] >= g->all) return false;
     return true;
 }
 
@@ -74,7 +74,7 @@ static xc_status check(struct graph *g, const char *name, struct node *n)
 {
     struct shape in[NODE_MAX_INPUTS];
     if (!name || !*name) return fail(&g->err, XC_ERR_ARCH, "a layer needs a name");
-    if (g->nodes >= GRAPH_MAX_NODES)
+    if (g->all >= GRAPH_MAX_NODES)
         return fail(&g->err, XC_ERR_LIMIT, "more than %d nodes", GRAPH_MAX_NODES);
     if (graph_find(g, name) >= 0)
         return fail(&g->err, XC_ERR_ARCH, "there is another layer of this name");
@@ -94,8 +94,9 @@ static int push(struct graph *g, const char *name, const char *layer, struct nod
     n.name = arena_strdup(&g->arena, name);
     n.layer = layer ? arena_strdup(&g->arena, layer) : n.name;
     if (!n.name || !n.layer || !grow(g)) return mistake(g, NULL, fail_memory(&g->err, sizeof n));
-    g->node[g->nodes] = n;
-    return g->nodes++;
+    g->node[g->all] = n;
+    if (!g->behind) g->nodes++;
+    return g->all++;
 }
 
 /* A parameter of the newest node, named LAYER/PART. */
@@ -103,7 +104,7 @@ static void push_param(struct graph *g, const char *part, enum param_role role, 
                        const int *dim)
 {
     if (g->err.status != XC_OK) return;
-    struct node *n = &g->node[g->nodes - 1];
+    struct node *n = &g->node[g->all - 1];
     char *name = arena_printf(&g->arena, "%s/%s", n->layer, part);
     int index = -1;
     xc_status status = name
@@ -122,7 +123,7 @@ static void push_vector(struct graph *g, enum param_role role, int count)
 
 static int newest(const struct graph *g)
 {
-    return g->err.status == XC_OK ? g->nodes - 1 : -1;
+    return g->err.status == XC_OK ? g->all - 1 : -1;
 }
 
 void graph_layer(struct graph *g, const char *layer)
@@ -142,7 +143,7 @@ static int or_one(int value)
 
 static int channels_of(const struct graph *g, int x)
 {
-    return x >= 0 && x < g->nodes ? g->node[x].out.c : 0;
+    return x >= 0 && x < g->all ? g->node[x].out.c : 0;
 }
 
 /* part: the name of the kernel, after the slash; NULL: the role's own. */
@@ -297,7 +298,7 @@ int graph_copy(struct graph *g, const struct graph *from, int node, const int *i
     if (push(g, old->name, old->layer, n) < 0) return -1;
     for (int i = 0; i < old->params && g->err.status == XC_OK; i++) {
         const struct param *p = &from->param.at[old->param[i]];
-        struct node *copy = &g->node[g->nodes - 1];
+        struct node *copy = &g->node[g->all - 1];
         const xc_status status = param_add(&g->param, &g->arena, p->name, p->role, p->rank, p->dim,
                                            &copy->param[i], &g->err);
         if (status != XC_OK) return mistake(g, NULL, status);
@@ -323,11 +324,31 @@ void graph_output(struct graph *g, const char *name, int x)
         g->output[g->outputs++] = (struct output){copy, x};
 }
 
-static bool is_used(const struct graph *g, int node)
+void graph_begin_auxiliary(struct graph *g)
+{
+    g->behind = true;
+}
+
+void graph_auxiliary(struct graph *g, int x, double weight)
+{
+    if (g->err.status != XC_OK) return;
+    if (x < g->nodes || x >= g->all)
+        mistake(g, NULL, fail(&g->err, XC_ERR_ARCH, "an auxiliary loss of a node of the network"));
+    else if (g->auxiliaries == GRAPH_MAX_AUXILIARY)
+        mistake(g, NULL,
+                fail(&g->err, XC_ERR_LIMIT, "more than %d auxiliary losses", GRAPH_MAX_AUXILIARY));
+    else
+        g->auxiliary[g->auxiliaries++] = (struct auxiliary){x, weight};
+}
+
+/* By a node below `end`, or as a result. */
+static bool is_used(const struct graph *g, int node, int end)
 {
     for (int i = 0; i < g->outputs; i++)
         if (g->output[i].node == node) return true;
-    for (int i = node + 1; i < g->nodes; i++)
+    for (int i = 0; i < g->auxiliaries; i++)
+        if (g->auxiliary[i].node == node) return true;
+    for (int i = node + 1; i < end; i++)
         for (int j = 0; j < g->node[i].inputs; j++)
             if (g->node[i].input[j] == node) return true;
     return false;
@@ -337,8 +358,8 @@ static xc_status check_whole(struct graph *g)
 {
     if (g->err.status != XC_OK) return g->err.status;
     if (g->outputs == 0) return fail(&g->err, XC_ERR_ARCH, "the network has no output");
-    for (int i = 0; i < g->nodes; i++)
-        if (!is_used(g, i))
+    for (int i = 0; i < g->all; i++)
+        if (!is_used(g, i, i < g->nodes ? g->nodes : g->all))
             return fail(&g->err, XC_ERR_ARCH, "%s: nobody reads it, and it is not an output",
                         g->node[i].name);
     return XC_OK;
@@ -352,7 +373,7 @@ xc_status graph_finish(struct graph *g, struct error *err)
 
 int graph_find(const struct graph *g, const char *name)
 {
-    for (int i = 0; i < g->nodes; i++)
+    for (int i = 0; i < g->all; i++)
         if (strcmp(g->node[i].name, name) == 0) return i;
     return -1;
 }
@@ -360,6 +381,7 @@ int graph_find(const struct graph *g, const char *name)
 int graph_find_layer(const struct graph *g, const char *name)
 {
     int node = graph_find(g, name);
+    if (node >= g->nodes) return -1;
     for (int i = g->nodes - 1; node < 0 && i >= 0; i--)
         if (strcmp(g->node[i].layer, name) == 0) node = i;
     const size_t length = strlen(name);

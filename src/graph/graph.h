@@ -19,6 +19,7 @@
 #define NODE_MAX_INPUTS 8
 #define NODE_MAX_PARAMS 4
 #define GRAPH_MAX_OUTPUTS 4
+#define GRAPH_MAX_AUXILIARY 2
 
 /* The one list of operators: X(ENUM, table). Each is a `const struct op` in its op_*.c file. */
 #include "graph/op_list.h"
@@ -88,14 +89,24 @@ struct output { /* a named result; output 0 is the classification */
     int node;
 };
 
+struct auxiliary { /* logits in the middle of a network: training adds weight times their loss */
+    int node;
+    double weight;
+};
+
 struct graph {
     struct arena arena;
     struct node *node;
-    int nodes, room;
+    int nodes; /* behind them, up to `all`, is what auxiliary losses alone need: learn.h knows them,
+                * all else ends at `nodes` */
+    int all, room;
     struct param_table param;
     struct shape input; /* n = 1 */
     struct output output[GRAPH_MAX_OUTPUTS];
     int outputs;
+    struct auxiliary auxiliary[GRAPH_MAX_AUXILIARY];
+    int auxiliaries;
+    bool behind;       /* set by graph_begin_auxiliary */
     const char *layer; /* set by graph_layer */
     int least_side;    /* as the network's makers say; 0: what graph_min_side finds */
     struct error err;
@@ -130,6 +141,9 @@ int graph_dropout(struct graph *g, const char *name, int x, double rate);
 /* A node of another graph with its attributes, names and (fresh) parameters, reading `input`. */
 int graph_copy(struct graph *g, const struct graph *from, int node, const int *input);
 void graph_output(struct graph *g, const char *name, int x);
+/* The nodes that follow are for auxiliary losses: graph_auxiliary names the logits. */
+void graph_begin_auxiliary(struct graph *g);
+void graph_auxiliary(struct graph *g, int x, double weight);
 /* Puts the nodes that follow into this layer: parameters are named after it, and the kernel of a
  * 1x1 convolution is `pointwise_kernel`. NULL: each node is its own layer again. */
 void graph_layer(struct graph *g, const char *layer);
@@ -139,7 +153,7 @@ XC_NODISCARD xc_status graph_finish(struct graph *g, struct error *err);
 /* ---- asking ------------------------------------------------------------------------------------
  */
 
-int graph_find(const struct graph *g, const char *name); /* node number or -1 */
+int graph_find(const struct graph *g, const char *name); /* of all nodes, or -1 */
 /* The node of this name, else the last one of the layer of this name, else of the block
  * ("block2" is what begins with "block2_"), or -1. */
 int graph_find_layer(const struct graph *g, const char *name);
@@ -148,6 +162,9 @@ int graph_find_layer(const struct graph *g, const char *name);
  * flatten). */
 XC_NODISCARD xc_status graph_shapes(const struct graph *g, struct shape input, struct shape *out,
                                     struct error *err);
+/* The same of all nodes (g->all of them). */
+XC_NODISCARD xc_status graph_all_shapes(const struct graph *g, struct shape input,
+                                        struct shape *out, struct error *err);
 /* The smallest square side at which no window (convolution or pool) is larger than the map it
  * slides over: 71 for the standard Xception. 0 when the graph takes no square input (a dense layer
  * after a flatten, and an input that is not square). */

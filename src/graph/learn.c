@@ -43,11 +43,42 @@ static int find_logits(struct tape *t)
     return n->input[0];
 }
 
-static void mark_used(struct tape *t, int logits)
+static bool has_auxiliary(const struct tape *t)
+{
+    return t->g->auxiliaries > 0 && !t->opts->inference && t->opts->loss != LOSS_GIVEN;
+}
+
+/* Logits and what their losses weigh; those of the network's own are the first. */
+struct losses {
+    struct auxiliary at[1 + GRAPH_MAX_AUXILIARY];
+    int count;
+};
+
+static struct losses find_losses(struct tape *t)
 {
     const struct graph *g = t->g;
-    t->used[logits] = true;
-    for (int i = logits; i > t->opts->from; i--)
+    struct losses l = {.at = {{find_logits(t), 1}}, .count = 1};
+    for (int i = 0; i < g->auxiliaries && has_auxiliary(t); i++) l.at[l.count++] = g->auxiliary[i];
+    return l;
+}
+
+static void check_losses(struct tape *t, const struct losses *l)
+{
+    for (int i = 0; i < l->count; i++) {
+        const struct shape s = t->shape[l->at[i].node];
+        if (s.h != 1 || s.w != 1)
+            tape_fail(t, XC_ERR_SHAPE, l->at[i].node,
+                      "a loss is taken from classes, not from a map");
+    }
+    if (l->at[0].node <= t->opts->from)
+        tape_fail(t, XC_ERR_ARGUMENT, l->at[0].node, "nothing would be trained");
+}
+
+static void mark_used(struct tape *t, const struct losses *l)
+{
+    const struct graph *g = t->g;
+    for (int i = 0; i < l->count; i++) t->used[l->at[i].node] = true;
+    for (int i = g->all - 1; i > t->opts->from; i--)
         for (int j = 0; t->used[i] && j < g->node[i].inputs; j++) {
             t->used[g->node[i].input[j]] = true;
             t->readers[g->node[i].input[j]]++;
@@ -70,7 +101,7 @@ static bool has_trainable(const struct graph *g, const struct node *n)
 static void mark_needs(struct tape *t)
 {
     t->needs[t->opts->from] = tape_watched(t, t->opts->from) >= 0;
-    for (int i = t->opts->from + 1; i < t->g->nodes; i++) {
+    for (int i = t->opts->from + 1; i < t->g->all; i++) {
         const struct node *n = &t->g->node[i];
         if (!t->used[i]) continue;
         t->learn->trains[i] = !tape_frozen(t, i) && has_trainable(t->g, n);
@@ -106,9 +137,9 @@ static bool give_constants(struct tape *t)
 {
     enum { MOST = 8 };
     size_t at = 0;
-    t->learn->constants = arena_push(&t->learn->arena, (size_t)t->g->nodes * MOST, sizeof(double));
+    t->learn->constants = arena_push(&t->learn->arena, (size_t)t->g->all * MOST, sizeof(double));
     if (!t->learn->constants) return false;
-    for (int i = 0; i < t->g->nodes; i++) {
+    for (int i = 0; i < t->g->all; i++) {
         const struct node *n = &t->g->node[i];
         const int c = t->shape[i].c;
         if (n->kind != OP_AFFINE) continue;
@@ -126,9 +157,9 @@ static bool give_constants(struct tape *t)
 /* ---- the loops ---------------------------------------------------------------------------------
  */
 
-static void forward(struct tape *t, int logits)
+static void forward(struct tape *t)
 {
-    for (int i = t->opts->from + 1; i <= logits && t->err.status == XC_OK; i++)
+    for (int i = t->opts->from + 1; i < t->g->all && t->err.status == XC_OK; i++)
         if (t->used[i]) {
             rule_of(t, i)->forward(t, i);
             const int w = tape_watched(t, i);
@@ -147,14 +178,20 @@ static void given(struct tape *t, int logits)
     tape_copy(t, logits, &target, NULL, &din);
 }
 
-static void loss(struct tape *t, int logits)
+/* Number i of the losses: the first one writes what the others add to. */
+static void loss(struct tape *t, const struct losses *l, int i)
 {
     bool add;
+    const int logits = l->at[i].node;
     const bool softmax = t->opts->loss == LOSS_SOFTMAX;
     const struct map in = tape_stored(t, logits), din = tape_grad_into(t, logits, &add);
     struct learn_step *s = tape_step(t, logits, LEARN_loss, (size_t)in.view.n);
     s->fn.loss = softmax ? t->t->loss_softmax : t->t->loss_sigmoid;
-    s->call.loss = (struct loss_call){.type = t->k->type, .in = in.view, .din = din.view};
+    s->call.loss = (struct loss_call){.type = t->k->type,
+                                      .in = in.view,
+                                      .din = din.view,
+                                      .weight = l->at[i].weight,
+                                      .add = i > 0};
     LINK(t, s, loss.in.data, in.ref);
     LINK(t, s, loss.din.data, din.ref);
     LINK(t, s, loss.target, ((struct ref){.base = BASE_TARGET}));
@@ -173,12 +210,12 @@ static bool hands_on(const struct tape *t, int node)
     return on;
 }
 
-static void backward(struct tape *t, int logits)
+static void backward(struct tape *t)
 {
     t->backward = true;
-    for (int i = 0; i < t->g->nodes; i++) /* made again when needed, rather than kept */
+    for (int i = 0; i < t->g->all; i++) /* made again when needed, rather than kept */
         if (t->value[i].lazy) t->value[i].kept = false;
-    for (int i = logits; i > t->opts->from && t->err.status == XC_OK; i--) {
+    for (int i = t->g->all - 1; i > t->opts->from && t->err.status == XC_OK; i--) {
         if (!t->needs[i]) continue;
         if (tape_watched(t, i) >= 0) tape_grad_keep(t, i);
         if (hands_on(t, i)) rule_of(t, i)->backward(t, i);
@@ -191,7 +228,7 @@ static void backward(struct tape *t, int logits)
 static uint64_t count_macs(const struct tape *t)
 {
     uint64_t sum = 0;
-    for (int i = t->opts->from + 1; i < t->g->nodes; i++) {
+    for (int i = t->opts->from + 1; i < t->g->all; i++) {
         const bool dw = t->learn->trains[i], dx = t->needs[t->g->node[i].input[0]];
         const uint64_t passes = dw && dx ? 3 : dw || dx ? 2 : 1;
         if (t->used[i]) sum += passes * graph_macs(t->g, i, t->shape);
@@ -226,13 +263,11 @@ static void each_result(struct tape *t, int logits,
 static xc_status write_tape(struct tape *t, int gone, struct error *err)
 {
     tape_piece(t, 0); /* what a failing tape_piece answers */
-    const int logits = find_logits(t);
-    const struct shape s = t->shape[logits];
-    if (logits <= t->opts->from) tape_fail(t, XC_ERR_ARGUMENT, logits, "nothing would be trained");
-    if (s.h != 1 || s.w != 1)
-        tape_fail(t, XC_ERR_SHAPE, logits, "a loss is taken from classes, not from a map");
+    const struct losses losses = find_losses(t);
+    const int logits = losses.at[0].node;
+    check_losses(t, &losses);
     if (t->err.status == XC_OK) {
-        mark_used(t, logits);
+        mark_used(t, &losses);
         mark_needs(t);
     }
     if (t->err.status == XC_OK && !t->needs[logits])
@@ -241,9 +276,12 @@ static xc_status write_tape(struct tape *t, int gone, struct error *err)
         return fail_memory(err, sizeof(double));
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
     give_input(t);
-    forward(t, logits);
-    (t->opts->loss == LOSS_GIVEN ? given : loss)(t, logits);
-    backward(t, logits);
+    forward(t);
+    if (t->opts->loss == LOSS_GIVEN)
+        given(t, logits);
+    else
+        for (int i = 0; i < losses.count; i++) loss(t, &losses, i);
+    backward(t);
     if (t->err.status != XC_OK) return fail(err, t->err.status, "%s", t->err.text);
     t->learn->macs = count_macs(t);
     each_result(t, logits, keep);
@@ -259,7 +297,7 @@ static xc_status write_tape(struct tape *t, int gone, struct error *err)
 static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, int gone,
                        struct error *err)
 {
-    const size_t n = (size_t)t->g->nodes;
+    const size_t n = (size_t)t->g->all;
     struct shape *shape = arena_push(scratch, n, sizeof *shape);
     enum dtype *type = arena_push(scratch, n, sizeof *type);
     t->used = arena_push(scratch, n, sizeof *t->used);
@@ -276,7 +314,7 @@ static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, i
         !t->value || !t->grad || !t->extra || !t->gate || !l->trains)
         return fail_memory(err, n * sizeof *t->value);
     for (size_t i = 0; i < n; i++) t->grad[i].ref.piece = -1;
-    TRY(graph_shapes(t->g, t->opts->input, shape, err));
+    TRY((has_auxiliary(t) ? graph_all_shapes : graph_shapes)(t->g, t->opts->input, shape, err));
     t->shape = shape;
     types_find(t->g, t->k->type, type);
     t->type = type;

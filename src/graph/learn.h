@@ -43,7 +43,8 @@ struct learn_opts {
 #define LEARN_MAX_WATCHES 4
 
 /* The loss is taken from output 0, before its softmax (LOSS_SOFTMAX) or sigmoid (LOSS_SIGMOID) or
- * either (LOSS_GIVEN, which gives no loss and uses no weights).
+ * either (LOSS_GIVEN, which gives no loss and uses no weights); but for that and for inference,
+ * those of the auxiliary logits are added.
  * g and both tables of kernels (of the same type) must outlive the result. */
 XC_NODISCARD xc_status learn_new(const struct graph *g, const struct kernels *k,
                                  const struct training_kernels *t, const struct learn_opts *opts,

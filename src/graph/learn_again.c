@@ -45,7 +45,7 @@ static struct candidate candidate_of(const struct tape *t, int node)
 
 bool learn_choose_again(struct tape *t, int count)
 {
-    const int n = t->g->nodes;
+    const int n = t->g->all;
     struct candidate *list = arena_push(t->scratch, (size_t)n, sizeof *list);
     if (!list) return false;
     t->candidates = 0;

@@ -32,15 +32,15 @@ static xc_status shape_of(const struct graph *g, const struct node *n, struct sh
     return XC_OK;
 }
 
-xc_status graph_shapes(const struct graph *g, struct shape input, struct shape *out,
-                       struct error *err)
+static xc_status shapes_below(const struct graph *g, int end, struct shape input, struct shape *out,
+                              struct error *err)
 {
     if (input.n < 1 || input.h < 1 || input.w < 1 || input.h > GRAPH_MAX_SIDE ||
         input.w > GRAPH_MAX_SIDE || input.c != g->input.c)
         return fail(err, XC_ERR_SHAPE, "input: %dx%dx%dx%d, expected (n, h, w, %d)", input.n,
                     input.h, input.w, input.c, g->input.c);
     out[0] = input;
-    for (int i = 1; i < g->nodes; i++) {
+    for (int i = 1; i < end; i++) {
         const struct node *n = &g->node[i];
         xc_status status = shape_of(g, n, out, &out[i], err);
         if (status != XC_OK) {
@@ -49,6 +49,18 @@ xc_status graph_shapes(const struct graph *g, struct shape input, struct shape *
         }
     }
     return XC_OK;
+}
+
+xc_status graph_shapes(const struct graph *g, struct shape input, struct shape *out,
+                       struct error *err)
+{
+    return shapes_below(g, g->nodes, input, out, err);
+}
+
+xc_status graph_all_shapes(const struct graph *g, struct shape input, struct shape *out,
+                           struct error *err)
+{
+    return shapes_below(g, g->all, input, out, err);
 }
 
 static bool windows_fit(const struct graph *g, const struct shape *shapes)

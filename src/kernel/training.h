@@ -241,15 +241,17 @@ struct softmax_dx_call {
 /* With q[c] = target[c] class_weight[c] row_weight[n], p = softmax(in) or sigmoid(in):
  *   softmax  loss[n] = sum of -q log p,                                      din = p sum(q) - q
  *   sigmoid  loss[n] = sum of w (-t log p - (1 - t) log(1 - p)),             din = w (p - t)
- * (w = class_weight row_weight), both times *scale. Label smoothing and soft targets are in target.
- * loss is double and made of our own logarithm. Units: rows n. */
+ * (w = class_weight row_weight), both times weight *scale. Label smoothing and soft targets are in
+ * target. loss is double and made of our own logarithm. Units: rows n. */
 struct loss_call {
     enum dtype type;
     struct view in, din;                   /* (n, 1, 1, c); din.data NULL: not wanted */
     const void *target;                    /* (n, c) */
     const void *row_weight, *class_weight; /* (n), (c), or NULL: 1 */
     const double *scale;
-    double *loss; /* (n) */
+    double weight; /* of this loss among several */
+    double *loss;  /* (n) */
+    bool add;      /* to loss */
 };
 
 /* A weight matrix as kernels want it: from is Keras' (taps, k, groups*o). Forward: k rows a tap, o

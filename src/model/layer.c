@@ -138,7 +138,7 @@ static int gather(const struct graph *g, const struct shape *shapes, struct grou
                   int *group_of)
 {
     int groups = 0;
-    for (int i = 0; i < g->nodes; i++) {
+    for (int i = 0; i < g->all; i++) {
         int at = find_group(group, groups, g->node[i].layer);
         if (at < 0) {
             at = groups++;
@@ -189,23 +189,22 @@ static bool describe(const struct graph *g, const struct group *group, const int
     return out->detail && out->inputs;
 }
 
-xc_status layers_of(const struct graph *g, struct arena *a, xc_layer **out, uint32_t *count,
-                    struct error *err)
+xc_status layers_of(const struct graph *g, struct arena *a, struct layers *out, struct error *err)
 {
     struct arena scratch = {0};
-    size_t nodes = (size_t)g->nodes;
+    size_t nodes = (size_t)g->all;
     struct shape *shapes = arena_push(&scratch, nodes, sizeof *shapes);
     struct group *group = arena_push(&scratch, nodes, sizeof *group);
     int *group_of = arena_push(&scratch, nodes, sizeof *group_of);
     xc_layer *layer = arena_push(a, nodes, sizeof *layer);
     bool room = shapes && group && group_of && layer;
-    xc_status status = room ? graph_shapes(g, g->input, shapes, err) : XC_OK;
+    xc_status status = room ? graph_all_shapes(g, g->input, shapes, err) : XC_OK;
     if (room && status == XC_OK) {
         int groups = gather(g, shapes, group, group_of);
         for (int i = 0; i < groups; i++)
             room = room && describe(g, group, group_of, i, a, &layer[i]);
-        *out = layer;
-        *count = (uint32_t)groups;
+        *out = (struct layers){.at = layer, .count = (uint32_t)groups};
+        for (int i = 0; i < groups; i++) out->auxiliary += group[i].first >= g->nodes;
     }
     arena_free(&scratch);
     return room ? status : fail_memory(err, nodes * sizeof *group);

@@ -5,8 +5,12 @@
 
 #include "graph/graph.h"
 
+struct layers {
+    xc_layer *at; /* those of auxiliary losses are the last */
+    uint32_t count, auxiliary;
+};
 /* The layers of a graph at its own input size; texts and the list live in the arena. */
-XC_NODISCARD xc_status layers_of(const struct graph *g, struct arena *a, xc_layer **out,
-                                 uint32_t *count, struct error *err);
+XC_NODISCARD xc_status layers_of(const struct graph *g, struct arena *a, struct layers *out,
+                                 struct error *err);
 
 #endif

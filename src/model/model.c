@@ -74,7 +74,11 @@ static xc_status describe(xc_model *model, struct error *err)
     size_t classes;
     if (!shape_count(result->out, &classes) || classes > UINT32_MAX)
         return fail(err, XC_ERR_LIMIT, "the main output is too large");
-    TRY(layers_of(g, &model->arena, &model->layer, &info->layers, err));
+    struct layers layers;
+    TRY(layers_of(g, &model->arena, &layers, err));
+    model->layer = layers.at;
+    info->layers = layers.count - layers.auxiliary;
+    info->auxiliary_layers = layers.auxiliary;
     TRY(planned_bytes(model, &info->activation_bytes, err));
     info->arch = model->arch;
     info->flavour = arch_flavour(model->arch);

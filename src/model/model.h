@@ -54,7 +54,7 @@ struct xc_model {
     const char *arch; /* canonical */
     struct model_meta meta;
     xc_model_info info;
-    xc_layer *layer;              /* info.layers of them */
+    xc_layer *layer;              /* info.layers of them, then info.auxiliary_layers */
     struct file_view file;        /* what data points into, if it was loaded */
     float *block;                 /* what data points into otherwise: the flat block */
     const float **data;           /* one a parameter; NULL when the model has none */

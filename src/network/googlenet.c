@@ -2,7 +2,8 @@
 /*
  * What is GoogLeNet (C. Szegedy and others, "Going Deeper with Convolutions", CVPR 2015), the first
  * Inception? As torchvision has it: batch norms, and a 3x3 where the paper has a 5x5 (the published
- * weights were trained like that). Without the auxiliary towers, which only help to train it.
+ * weights were trained like that). Without the auxiliary towers, which only help to train it and
+ * have no published weights.
  *
  * Layer names are torchvision's with _ for the dots: inception3a_branch2_1 is branch2.1. Pools
  * round their size up ("ceil mode"): a border of one after the end.

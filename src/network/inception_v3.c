@@ -11,6 +11,9 @@
  * is inside), torchvision's (gamma; padding counts), and inception-v3-2016, the first Keras graph,
  * whose size is the one in the paper's table 3: the ReLU before the batch norm, biases, narrower
  * pool towers. stem-stride=1 is a stem for small pictures: three 3x3, no pool.
+ *
+ * aux=on: with the second classifier behind mixed7 whose loss helps to train what stands before it,
+ * as torchvision has it; its maps must be 17x17 at least.
  */
 #include "network/head.h"
 #include "network/name.h"
@@ -20,6 +23,7 @@ struct inception {
     struct flavour flavour;
     bool first; /* the graph of 2016 */
     int stem_stride;
+    bool aux;
     double width;
     struct head head;
 };
@@ -187,7 +191,8 @@ static int mixed_wide(const struct inception *v, const char *m, int x)
 /* ---- the network -------------------------------------------------------------------------------
  */
 
-static int trunk(const struct inception *v, int x)
+/* *middle: what the auxiliary classifier reads. */
+static int trunk(const struct inception *v, int x, int *middle)
 {
     static const int inside[] = {128, 160, 160, 192};
     x = stem(v, x);
@@ -197,9 +202,23 @@ static int trunk(const struct inception *v, int x)
     for (int i = 0; i < 4; i++)
         x = mixed_7x7(v, name("mixed%d", 4 + i).text, x, inside[i],
                       v->first && i == 3 ? 160 : inside[i]);
+    *middle = x;
     x = second_reduction(v, "mixed8", x);
     x = mixed_wide(v, "mixed9", x);
     return mixed_wide(v, "mixed10", x);
+}
+
+/* 17x17 -> 5x5 -> 1x1. 0.4: of torchvision's reference training; the paper says 0.3. */
+static void auxiliary(const struct inception *v, int x, int classes)
+{
+    const struct pool_attr mean = {.kind = POOL_AVERAGE, .kh = 5, .kw = 5, .sy = 3, .sx = 3};
+    graph_begin_auxiliary(v->g);
+    x = graph_pool(v->g, "aux_pool", x, mean);
+    x = conv(v, name("aux_conv1"), x, (struct filter){128, 1, 1, 1});
+    x = conv_padded(v, name("aux_conv2"), x, (struct filter){768, 5, 5, 1}, PAD_VALID);
+    x = graph_global_pool(v->g, "aux_avg_pool", x, POOL_AVERAGE);
+    x = graph_dense(v->g, "aux_predictions", x, classes, true);
+    graph_auxiliary(v->g, x, 0.4);
 }
 
 static void take_knobs(struct arch_opts *o, struct inception *v)
@@ -211,24 +230,29 @@ static void take_knobs(struct arch_opts *o, struct inception *v)
     v->flavour.norm.epsilon = 1e-3;
     v->flavour.norm.no_gamma = !v->flavour.timm && !v->first;
     head_take(o, &v->flavour, HEAD_DROPOUT | HEAD_SOFTMAX, &v->head);
+    v->aux = opts_switch(o, "aux", false);
+    if (v->aux && v->head.custom) opts_bad(o, "aux", "beside head= there is no second classifier");
 }
 
 static xc_status inception_build(const struct arch *arch, struct arch_opts *o, struct graph **out,
                                  struct error *err)
 {
     struct inception v = {.first = arch->variant != NULL};
-    int x;
+    int x, middle;
     take_knobs(o, &v);
     TRY(opts_done(o, err));
     v.g = head_open(o, &v.head, &x);
     if (!v.g) return fail_memory(err, sizeof *v.g);
-    head_close(v.g, &v.head, trunk(&v, x), o->input.classes);
+    x = trunk(&v, x, &middle);
+    head_close(v.g, &v.head, x, o->input.classes);
+    if (v.aux) auxiliary(&v, middle, o->input.classes);
     *out = v.g;
     return XC_OK;
 }
 
 const struct arch arch_inception_v3 = {.name = "inception-v3",
-                                       .help = "Inception V3 (32x32: stem-stride=1,width=0.25)",
+                                       .help =
+                                           "Inception V3 (32x32: stem-stride=1,width=0.25; aux=on)",
                                        .side = 299,
                                        .least_side = 75,
                                        .channels = 3,

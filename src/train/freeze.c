@@ -73,12 +73,33 @@ static int cut_at(const struct graph *g, const bool *needed, int last)
     return 0;
 }
 
+bool freeze_leaves(const struct graph *g, int cut, int node)
+{
+    if (node < g->nodes) return node > cut;
+    for (int k = 0; k < g->node[node].inputs; k++)
+        if (!freeze_leaves(g, cut, g->node[node].input[k])) return false;
+    return true;
+}
+
+static void copy_auxiliary(struct graph *tail, const struct graph *g, int cut, int *place)
+{
+    graph_begin_auxiliary(tail);
+    for (int i = g->nodes; i < g->all; i++) {
+        int input[NODE_MAX_INPUTS];
+        for (int k = 0; k < g->node[i].inputs; k++) input[k] = place[g->node[i].input[k]];
+        if (freeze_leaves(g, cut, i)) place[i] = graph_copy(tail, g, i, input);
+    }
+    for (int i = 0; i < g->auxiliaries; i++)
+        if (freeze_leaves(g, cut, g->auxiliary[i].node))
+            graph_auxiliary(tail, place[g->auxiliary[i].node], g->auxiliary[i].weight);
+}
+
 xc_status freeze_tail(const struct graph *g, int cut, struct graph **out, struct error *err)
 {
     const struct shape s = g->node[cut].out;
     struct graph *tail = graph_new(s.h, s.w, s.c);
     bool *needed = needed_by_output(g);
-    int *place = calloc((size_t)g->nodes, sizeof *place);
+    int *place = calloc((size_t)g->all, sizeof *place);
     *out = NULL;
     xc_status status = tail && needed && place ? XC_OK : fail_memory(err, sizeof *tail);
     for (int i = cut + 1; status == XC_OK && i <= g->output[0].node; i++) {
@@ -87,6 +108,7 @@ xc_status freeze_tail(const struct graph *g, int cut, struct graph **out, struct
         if (needed[i]) place[i] = graph_copy(tail, g, i, input);
     }
     if (status == XC_OK) graph_output(tail, g->output[0].name, place[g->output[0].node]);
+    if (status == XC_OK) copy_auxiliary(tail, g, cut, place);
     if (status == XC_OK) status = graph_finish(tail, err);
     free(needed);
     free(place);

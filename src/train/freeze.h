@@ -34,6 +34,9 @@ XC_NODISCARD xc_status freeze_phases(const struct graph *g, const char *arch,
                                      struct error *err);
 int freeze_phase_of(const struct phases *p, uint32_t epoch);
 
+/* Does this node learn with what stands behind the cut? An auxiliary one does when all that it
+ * reads of the network stands there: beside frozen layers it would only teach itself. */
+bool freeze_leaves(const struct graph *g, int cut, int node);
 /* What stands behind that node as a network of its own, with the same names. */
 XC_NODISCARD xc_status freeze_tail(const struct graph *g, int cut, struct graph **out,
                                    struct error *err);

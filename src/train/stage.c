@@ -44,7 +44,7 @@ void stage_move(const struct trainer *t, float *whole, float *tail, bool back)
 static bool *frozen_of(const struct trainer *t)
 {
     const struct graph *all = t->model->graph;
-    bool *frozen = calloc((size_t)t->g->nodes, sizeof *frozen);
+    bool *frozen = calloc((size_t)t->g->all, sizeof *frozen);
     for (int i = 1; frozen && i <= t->phases.at[t->phase].last; i++) {
         const int here = graph_find(t->g, all->node[i].name);
         if (here >= 0) frozen[here] = true;
@@ -61,7 +61,7 @@ static xc_status make_learn(struct trainer *t, uint64_t memory, struct error *er
                                     .memory = (size_t)memory,
                                     .threads = pool_threads(t->m->pool),
                                     .loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX};
-    if (!frozen) return fail_memory(err, (size_t)t->g->nodes);
+    if (!frozen) return fail_memory(err, (size_t)t->g->all);
     training_kernels_init(&t->kernels, DTYPE_F32, t->m->flags);
     const xc_status status = learn_new(t->g, &t->m->f32, &t->kernels, &opts, &t->learn, err);
     free(frozen);
@@ -71,8 +71,11 @@ static xc_status make_learn(struct trainer *t, uint64_t memory, struct error *er
 /* Since which step does this node of the whole model learn? */
 static uint64_t learns_since(const struct trainer *t, int node)
 {
+    const struct graph *all = t->model->graph;
     int i = 0;
-    while (i < t->phase && node <= t->phases.at[i].last) i++;
+    while (i < t->phase && (node < all->nodes ? node <= t->phases.at[i].last
+                                              : !freeze_leaves(all, t->phases.at[i].cut, node)))
+        i++;
     return (uint64_t)t->phases.at[i].epoch * trainer_steps(t);
 }
 
@@ -82,7 +85,7 @@ static xc_status make_optimizer(struct trainer *t, struct error *err)
     const int head = head_begin(all);
     struct optimizer_part *part = calloc((size_t)t->g->param.count + 1, sizeof *part);
     if (!part) return fail_memory(err, (size_t)t->g->param.count * sizeof *part);
-    for (int i = 0; i < t->g->nodes; i++) {
+    for (int i = 0; i < t->g->all; i++) {
         const int node = learn_trains(t->learn, i) ? graph_find(all, t->g->node[i].name) : -1;
         for (int k = 0; node >= 0 && k < t->g->node[i].params; k++)
             part[t->g->node[i].param[k]] = (struct optimizer_part){

@@ -44,14 +44,20 @@ static bool of_the_head(const char *knob)
     return false;
 }
 
-/* The string without its head: the network's own end comes instead. */
-static char *without_head(const char *arch, struct arena *a)
+/* Only beside the network's own end there is a second classifier. */
+static bool of_its_own_end(const char *knob)
+{
+    return of_the_head(knob) || strncmp(knob, "aux=", 4) == 0;
+}
+
+/* The string without the knobs that `dropped` says. */
+static char *without(bool (*dropped)(const char *knob), const char *arch, struct arena *a)
 {
     char *text = arena_push(a, strlen(arch) + 1, 1);
     size_t at = 0;
     for (const char *p = arch; text && *p;) {
         const size_t length = strcspn(p, ",");
-        if (p == arch || !of_the_head(p)) {
+        if (p == arch || !dropped(p)) {
             if (p != arch) text[at++] = ',';
             memcpy(text + at, p, length);
             at += length;
@@ -105,8 +111,10 @@ static xc_status with_layers(const char **arch, const struct start *s, struct ar
 static xc_status with_head(const char **arch, const struct start *s, struct arena *a,
                            struct error *err)
 {
-    if (s->from || s->head) *arch = without_head(*arch, a);
-    if (*arch && s->head && strcmp(s->head, "linear") != 0) return with_layers(arch, s, a, err);
+    const bool layers = s->head && strcmp(s->head, "linear") != 0;
+    if (s->from || s->head)
+        *arch = without(s->from && layers ? of_its_own_end : of_the_head, *arch, a);
+    if (*arch && layers) return with_layers(arch, s, a, err);
     if (*arch) *arch = with_dropout(*arch, s->dropout, a);
     if (*arch && s->multi_label) *arch = with_sigmoid(*arch, a);
     return *arch ? XC_OK : fail_memory(err, 1);
@@ -123,12 +131,21 @@ static bool same_shape(const struct param *a, const struct param *b)
     return true;
 }
 
-static bool behind(const struct graph *g, int features, int param)
+static int node_of(const struct graph *g, int param)
 {
-    for (int i = features + 1; i < g->nodes; i++)
+    int i = 0;
+    for (; i < g->all; i++)
         for (int k = 0; k < g->node[i].params; k++)
-            if (g->node[i].param[k] == param) return true;
-    return false;
+            if (g->node[i].param[k] == param) return i;
+    return i;
+}
+
+/* Behind the features, or auxiliary logits. */
+static bool is_head(const struct graph *g, int features, int node)
+{
+    for (int i = 0; i < g->auxiliaries; i++)
+        if (g->auxiliary[i].node == node) return true;
+    return features >= 0 && node > features && node < g->nodes;
 }
 
 static xc_status copy_trunk(xc_model *to, const xc_model *from, bool head, struct error *err)
@@ -138,8 +155,11 @@ static xc_status copy_trunk(xc_model *to, const xc_model *from, bool head, struc
     for (int i = 0; i < want->count; i++) {
         const struct param *p = &want->at[i];
         const int there = param_find(have, p->name);
-        if (!head && features >= 0 && behind(to->graph, features, i)) continue;
-        if (there < 0 || !same_shape(p, &have->at[there]))
+        const int node = node_of(to->graph, i);
+        if (!head && is_head(to->graph, features, node)) continue;
+        const bool fits = there >= 0 && same_shape(p, &have->at[there]);
+        if (!fits && node >= to->graph->nodes) continue; /* a start model may have none of them */
+        if (!fits)
             return fail(err, XC_ERR_SHAPE,
                         "%s: the start model has %s, which the network to be trained needs",
                         p->name, there < 0 ? "no such parameter" : "another shape of it");

@@ -81,7 +81,7 @@ static xc_status check_data(const struct trainer *t, struct error *err)
 /* Batch norm's part of the old statistics is a matter of the recipe, too. */
 static void set_momentum(struct graph *g, double keep)
 {
-    for (int i = 0; keep > 0 && i < g->nodes; i++) {
+    for (int i = 0; keep > 0 && i < g->all; i++) {
         struct batch_norm_attr *norm = &g->node[i].norm;
         if (g->node[i].kind == OP_BATCH_NORM)
             norm->momentum = norm->torch_momentum ? 1 - keep : keep;

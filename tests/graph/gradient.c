@@ -161,7 +161,7 @@ static void move(struct lesson *l, double step)
 
 static bool is_trained(const struct lesson *l, int param)
 {
-    for (int i = 0; i < l->g->nodes; i++)
+    for (int i = 0; i < l->g->all; i++)
         for (int j = 0; j < l->g->node[i].params; j++)
             if (l->g->node[i].param[j] == param)
                 return learn_trains(l->learn, i) && param_trainable(&l->g->param.at[param]);

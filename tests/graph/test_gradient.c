@@ -288,8 +288,13 @@ static void known_losses(void **state)
     double in[3] = {0, 0.69314718055994530942, 1.6094379124341003746}, din[3], loss;
     const double target[3] = {0, 1, 0}, scale = 0.5;
     const struct view v = {in, 1, 1, 1, 3, 24, 24, 24, DTYPE_F64};
-    struct loss_call call = {
-        .type = DTYPE_F64, .in = v, .din = v, .target = target, .scale = &scale, .loss = &loss};
+    struct loss_call call = {.type = DTYPE_F64,
+                             .in = v,
+                             .din = v,
+                             .target = target,
+                             .scale = &scale,
+                             .weight = 1,
+                             .loss = &loss};
     call.din.data = din;
     k.loss_softmax(&call, 0, 1);
     assert_true(fabs(loss - 0.5 * 1.3862943611198906188) < 1e-15); /* -log(2 / 8) / 2 */
@@ -298,6 +303,46 @@ static void known_losses(void **state)
     /* log 2 + log(1 + 1/2) + log 6, halved */
     assert_true(fabs(loss - 0.5 * 2.8903717578961646922) < 1e-15);
     assert_true(fabs(din[2] - 0.5 * 5 / 6) < 1e-15);
+    call.weight = 0.4;
+    call.add = true;
+    k.loss_softmax(&call, 0, 1);
+    assert_true(fabs(loss - 0.5 * (2.8903717578961646922 + 0.4 * 1.3862943611198906188)) < 1e-15);
+    assert_true(fabs(din[0] - 0.4 * 0.0625) < 1e-15);
+}
+
+/* Logits in the middle: their loss is added, and what stands before them learns from both. */
+static void auxiliary_losses(void **state)
+{
+    (void)state;
+    const struct conv_attr conv = {.oc = 5, .kh = 3, .kw = 3};
+    const struct batch_norm_attr norm = {.epsilon = 1e-3, .momentum = 0.9};
+    struct lane l = open_lane(7, 6, 4);
+    const int middle = l.x = graph_batch_norm(l.g, "norm", l.x, norm);
+    l.x = graph_relu(l.g, "act", graph_conv(l.g, "conv", l.x, conv));
+    l.x = graph_flatten(l.g, "flatten", l.x);
+    l.x = graph_dense(l.g, "predictions", l.x, 3, true);
+    graph_output(l.g, "predictions", graph_softmax(l.g, "softmax", l.x));
+    graph_begin_auxiliary(l.g);
+    int aux = graph_batch_norm(l.g, "aux_norm", graph_conv(l.g, "aux", middle, conv), norm);
+    aux = graph_dense(l.g, "aux_fc", graph_global_pool(l.g, "mean", aux, POOL_AVERAGE), 3, true);
+    graph_auxiliary(l.g, aux, 0.7);
+    struct error err = {0};
+    assert_int_equal(graph_finish(l.g, &err), XC_OK);
+    assert_int_equal(l.g->all - l.g->nodes, 4);
+    const char *where;
+    assert_true(error_of(l.g, LOSS_SOFTMAX, NULL, NULL, &where) < BOUND);
+
+    double sum[3]; /* without it, with it, with twice its weight */
+    for (int i = 0; i < 3; i++) {
+        struct lesson lesson;
+        l.g->auxiliaries = i > 0;
+        l.g->auxiliary[0].weight = 0.7 * i;
+        lesson_open(&lesson, l.g, 3, LOSS_SOFTMAX, NULL, NULL, seed_of_run());
+        sum[i] = lesson_run(&lesson);
+        lesson_close(&lesson);
+    }
+    assert_true(sum[1] > sum[0] && fabs(sum[2] - 2 * sum[1] + sum[0]) < 1e-12);
+    graph_free(l.g);
 }
 
 /* ---- freezing, and what must be seen -----------------------------------------------------------
@@ -431,5 +476,6 @@ static void planted_errors(void **state)
 
 RUN(cmocka_unit_test(convolutions), cmocka_unit_test(shared_inputs), cmocka_unit_test(pools),
     cmocka_unit_test(activations), cmocka_unit_test(norms), cmocka_unit_test(joins),
-    cmocka_unit_test(losses), cmocka_unit_test(known_losses), cmocka_unit_test(frozen_layers),
-    cmocka_unit_test(moving_statistics), cmocka_unit_test(planted_errors))
+    cmocka_unit_test(losses), cmocka_unit_test(known_losses), cmocka_unit_test(auxiliary_losses),
+    cmocka_unit_test(frozen_layers), cmocka_unit_test(moving_statistics),
+    cmocka_unit_test(planted_errors))

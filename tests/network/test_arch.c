@@ -225,6 +225,8 @@ static const struct {
     {"xception,head=avg/dense:5,classes=6", XC_ERR_ARCH, {"classes=6", "head=", "5"}},
     {"xception,head=avg,dropout=0.5", XC_ERR_ARCH, {"dropout=0.5", "head="}},
     {"xception,head=avg,softmax=off", XC_ERR_ARCH, {"softmax=off", "head="}},
+    {"inception-v3,head=avg,aux=on", XC_ERR_ARCH, {"aux=on", "head="}},
+    {"inception-v3,input=280,aux=on", XC_ERR_SHAPE, {"inception-v3: aux_conv2", "5x5"}},
     {"xception,head=dense:5", XC_ERR_SHAPE, {"xception: predictions"}},
     {"xception,pre=affine:1", XC_ERR_ARCH, {"pre=affine:1", "affine:SCALE:SHIFT"}},
     {"xception,pre=affine:1+2:0", XC_ERR_ARCH, {"pre=affine:1+2:0", "3 joined by +"}},

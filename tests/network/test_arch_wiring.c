@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "graph/plan.h"
 #include "network/network.h"
 
 static const struct node *at(const struct graph *g, const char *name)
@@ -276,7 +277,46 @@ static void faces(void **state)
     graph_free(g);
 }
 
+static const char *dump(const struct graph *g, struct arena *a)
+{
+    struct kernels k;
+    struct plan *plan = NULL;
+    struct error err = {0};
+    const struct plan_opts opts = {.input = {1, 75, 83, 3}};
+    kernels_init(&k, DTYPE_F32, cpu_flags());
+    assert_int_equal(plan_new(g, NULL, &k, &opts, &plan, &err), XC_OK);
+    const char *text = plan_dump(plan, a);
+    plan_free(plan);
+    assert_non_null(text);
+    return text;
+}
+
+/* Training has them, and no plan: at a size, too, for which they are too large. */
+static void auxiliary_layers(void **state)
+{
+    (void)state;
+    static const struct edge edge[] = {
+        {"aux_pool", "mixed7", ""},
+        {"aux_conv1", "aux_pool", ""},
+        {"aux_conv2", "aux_conv1_act", ""},
+        {"aux_predictions", "aux_avg_pool", ""},
+    };
+    struct arena a = {0};
+    struct graph *with = build("inception-v3,aux=on"), *without = build("inception-v3");
+    check_edges("inception-v3,aux=on", edge, COUNT(edge));
+    assert_int_equal(with->auxiliaries, 1);
+    assert_string_equal(with->node[with->auxiliary[0].node].name, "aux_predictions");
+    assert_true(with->auxiliary[0].weight > 0.39 && with->auxiliary[0].weight < 0.41);
+    assert_int_equal(with->nodes, without->nodes);
+    assert_true(graph_find(with, "aux_conv1") >= with->nodes);
+    assert_int_equal(graph_find_layer(with, "aux_conv1"), -1);
+    assert_string_equal(dump(with, &a), dump(without, &a));
+    arena_free(&a);
+    graph_free(with);
+    graph_free(without);
+}
+
 RUN(cmocka_unit_test(xception_edges), cmocka_unit_test(a_wrong_edge_is_seen),
     cmocka_unit_test(between_the_pair), cmocka_unit_test(ends), cmocka_unit_test(order_of_layers),
     cmocka_unit_test(flavours), cmocka_unit_test(aligned_edges), cmocka_unit_test(output_strides),
-    cmocka_unit_test(faces))
+    cmocka_unit_test(faces), cmocka_unit_test(auxiliary_layers))

@@ -3,15 +3,16 @@
 """VGG-16, ResNet, Inception V3 and GoogLeNet of torchvision and timm with random weights, read by us:
 the same logits."""
 import os
+import subprocess
 import sys
 import tempfile
 
 import timm
 import torch
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from common import check, finish, picture
+from common import XCEPTION, check, finish, picture, results
 from timm_models import randomise
 
 VISION = torchvision.models
@@ -33,6 +34,27 @@ RIVALS = (
 )
 
 
+def auxiliary_weights(folder):
+    """What an answer does not show: a whole state dict of Inception V3, kept as a model of ours."""
+    model = VISION.inception_v3(num_classes=10, init_weights=False).eval()
+    randomise(model, 5)
+    path, kept = os.path.join(folder, "aux.pth"), os.path.join(folder, "aux.safetensors")
+    torch.save(model.state_dict(), path)
+    subprocess.run([XCEPTION, "convert", "-q", "--arch", "inception-v3,flavour=timm,aux=on,classes=10",
+                    path, kept], check=True)
+    ours, theirs = load_file(kept), model.AuxLogits
+    pairs = (("aux_conv1/kernel", theirs.conv0.conv.weight.permute(2, 3, 1, 0)),
+             ("aux_conv2/kernel", theirs.conv1.conv.weight.permute(2, 3, 1, 0)),
+             ("aux_conv1_bn/gamma", theirs.conv0.bn.weight),
+             ("aux_conv2_bn/moving_variance", theirs.conv1.bn.running_var),
+             ("aux_predictions/kernel", theirs.fc.weight.T),
+             ("aux_predictions/bias", theirs.fc.bias))
+    for name, tensor in pairs:
+        good = torch.equal(ours[name], tensor)
+        print(f"{'ok  ' if good else 'FAIL'} {name}", flush=True)
+        results["passed" if good else "failed"] += 1
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         png = os.path.join(folder, "picture.png")
@@ -51,6 +73,7 @@ def main():
             for suffix in (".pth", ".safetensors"):
                 check(f"{name} {height}x{width} {classes} classes {suffix}", path + suffix, png,
                       expected, "--preprocess", "timm-legacy", "--size", f"{height}x{width}")
+        auxiliary_weights(folder)
         finish(lambda: check("planted fault: expected values off by 1e-3", path + ".pth", png,
                              expected * 1.001, "--preprocess", "timm-legacy", "--size",
                              f"{height}x{width}"))

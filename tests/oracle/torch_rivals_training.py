@@ -45,6 +45,8 @@ def inception(layer, norm):
     part = "bn" if norm else "conv"
     if layer.startswith("stem_conv"):
         return f"Conv2d_{STEM[int(layer[9:]) - 1]}.{part}"
+    if layer.startswith("aux_"):
+        return f"AuxLogits.conv{int(layer[8:]) - 1}.{part}" if "conv" in layer else "AuxLogits.fc"
     number, branch = re.fullmatch(r"mixed(\d+)_(.*)", layer).groups()
     return f"Mixed_{MIXED[int(number)]}.branch{'_' if branch == 'pool' else ''}{branch}.{part}"
 
@@ -63,6 +65,8 @@ RIVALS = (
     ("resnet50", lambda n: VISION.resnet50(num_classes=n), resnet, 64, 4),
     ("inception-v3", lambda n: VISION.inception_v3(num_classes=n, aux_logits=False, dropout=0,
                                                   init_weights=False), inception, 75, 4),
+    ("inception-v3,aux=on", lambda n: VISION.inception_v3(num_classes=n, aux_logits=True, dropout=0,
+                                                         init_weights=False), inception, 299, 2),
     ("googlenet", lambda n: VISION.googlenet(num_classes=n, aux_logits=False, dropout=0,
                                              init_weights=False), googlenet, 64, 4),
 )
@@ -100,7 +104,11 @@ def torch_run(lesson, build, find):
         state[name_of(find, name)].copy_(value)
     model.train()
     x = torch.from_numpy(lesson.images[0]).permute(0, 3, 1, 2).double()
-    loss = torch.nn.functional.cross_entropy(model(x), torch.from_numpy(lesson.labels[0]))
+    out, labels = model(x), torch.from_numpy(lesson.labels[0])
+    entropy = torch.nn.functional.cross_entropy
+    # as in torchvision's references/classification, which trained the published weights so
+    loss = entropy(out, labels) if isinstance(out, torch.Tensor) else \
+        entropy(out.logits, labels) + 0.4 * entropy(out.aux_logits, labels)
     loss.backward()
     params, state = dict(model.named_parameters()), model.state_dict()
     grads, moving = {}, {}

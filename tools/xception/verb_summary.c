@@ -39,13 +39,19 @@ static const char *grouped(uint64_t number, char room[32])
     return room;
 }
 
+static uint32_t all_layers(const xc_model *model)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    return info->layers + info->auxiliary_layers;
+}
+
 static void text_layers(const xc_model *model)
 {
     char params[32], macs[32], shape[48], what[64];
     xc_layer layer;
     printf("%-28s %-24s %-14s %12s %14s\n", "layer", "operator", "output", "parameters",
            "multiply-adds");
-    for (uint32_t i = 0; i < xc_model_get_info(model)->layers; i++) {
+    for (uint32_t i = 0; i < all_layers(model); i++) {
         if (xc_model_layer(model, i, &layer) != XC_OK) break;
         snprintf(shape, sizeof shape, "%ux%ux%u", layer.height, layer.width, layer.channels);
         snprintf(what, sizeof what, "%s%s%s", layer.kind, *layer.detail ? " " : "", layer.detail);
@@ -99,6 +105,9 @@ static void text_totals(const xc_model *model, const xc_model_info *shape, const
     char a[32], b[32], c[32], d[32];
     printf("\ntotal        %s parameters, %s of them trained, %s multiply-adds\n",
            grouped(shape->params, a), grouped(shape->trainable, b), grouped(shape->macs, c));
+    if (shape->auxiliary_layers)
+        printf("auxiliary    the last %u layers, which only training computes\n",
+               shape->auxiliary_layers);
     printf("memory       %s bytes of weights, %s bytes of activations at most\n",
            grouped(shape->weight_bytes, a), grouped(shape->activation_bytes, d));
     printf("architecture %s\n", shape->arch);
@@ -118,7 +127,7 @@ static void json_layers(const xc_model *model)
 {
     xc_layer layer;
     fputs("\"layers\":[", stdout);
-    for (uint32_t i = 0; i < xc_model_get_info(model)->layers; i++) {
+    for (uint32_t i = 0; i < all_layers(model); i++) {
         if (xc_model_layer(model, i, &layer) != XC_OK) break;
         fputs(i ? ",\n{\"name\":" : "\n{\"name\":", stdout);
         emit_string(layer.name);
@@ -202,6 +211,7 @@ static void print_json(const xc_model *model, const xc_model *shaped, const char
            ",\"weight_bytes\":%" PRIu64 ",\"peak_activation_bytes\":%" PRIu64 "},\n",
            shape->params, shape->trainable, shape->macs, shape->weight_bytes,
            shape->activation_bytes);
+    printf("\"auxiliary_layers\":%u,\n", shape->auxiliary_layers);
     json_preprocess(&info->preprocess, channels);
     fputs(",\n", stdout);
     json_labels(model, info);
@@ -330,7 +340,7 @@ static void html_layers(struct page *p, const xc_model *model)
     put(p, "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th>layer</th><th>operator"
            "</th><th>reads</th><th>output</th><th class=\"num\">parameters</th><th class=\"num\">"
            "multiply-adds</th></tr></thead><tbody>\n");
-    for (uint32_t i = 0; i < xc_model_get_info(model)->layers; i++) {
+    for (uint32_t i = 0; i < all_layers(model); i++) {
         if (xc_model_layer(model, i, &layer) != XC_OK) break;
         put(p, "<tr><td>");
         put_text(p, layer.name);

@@ -30,7 +30,7 @@ static double log_of(double x)
 static double row_weight(const struct loss_call *call, int n)
 {
     const real *weight = call->row_weight;
-    return (weight ? (double)weight[n] : 1) * *call->scale;
+    return (weight ? (double)weight[n] : 1) * (call->weight * *call->scale);
 }
 
 static double class_weight(const struct loss_call *call, int c)
@@ -58,7 +58,7 @@ static void softmax_row(const struct loss_call *call, int n)
         if (q != 0) loss += q * (log_sum - ((double)x[j] - (double)top));
         all += q;
     }
-    call->loss[n] = loss;
+    call->loss[n] = call->add ? call->loss[n] + loss : loss;
     if (!call->din.data) return;
     real *dx = pixel_at(&call->din, (struct place){n, 0, 0});
     for (int j = 0; j < c; j++) {
@@ -90,7 +90,7 @@ static void sigmoid_row(const struct loss_call *call, int n)
         loss += w * (t * (tail + (z < 0 ? away : 0)) + (1 - t) * (tail + (z < 0 ? 0 : away)));
         if (dx) dx[j] = (real)(w * ((double)real_sigmoid(x[j]) - t));
     }
-    call->loss[n] = loss;
+    call->loss[n] = call->add ? call->loss[n] + loss : loss;
 }
 
 void REF(loss_sigmoid)(const struct loss_call *call, size_t from, size_t to)
