@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/freeze.h"
+#include "api/api.h"
 #include "network/arch.h"
+#include "train/freeze.h"
 #include "train/runs.h"
+#include "train/trainer.h"
 #include "weight/weight.h"
 
 struct plan { /* of a run */
@@ -246,6 +248,72 @@ static void thawed(void **state)
     runs_end(folder);
 }
 
+enum { MOST_KINDS = 4 }; /* of numbers beside each weight */
+
+/* A number of its own for each place in each kind of block. */
+static float mark(const struct param *p, size_t kind, size_t i)
+{
+    float sum = (float)kind;
+    for (const char *c = p->name; *c; c++) sum = sum * 1.25F + (float)*c;
+    return sum + (float)i;
+}
+
+/* What the blocks of this name hold of the head: marks it, or says whether it is marked. */
+static bool marks(struct trainer *t, const char *name, bool write)
+{
+    struct trainer_block block[TRAINER_BLOCKS];
+    bool same = true, seen = false;
+    for (int b = trainer_blocks(t, block) - 1; b >= 0; b--)
+        for (size_t k = 0; strcmp(block[b].name, name) == 0 && k < MOST_KINDS; k++)
+            for (int i = 0; i < t->g->param.count; i++) {
+                const struct param *p = &t->g->param.at[i];
+                const size_t at = k * t->g->param.total + p->offset;
+                if (at + p->count > block[b].count || !starts(p->name, "predictions/")) continue;
+                for (size_t j = 0; j < p->count; j++) {
+                    float *number = &block[b].data[at + j];
+                    if (write) *number = mark(p, k, j);
+                    same = same && fabsf(*number - mark(p, k, j)) <= 0;
+                }
+                seen = true;
+            }
+    assert_true(seen);
+    return same;
+}
+
+/* More learns, and what learned before goes on where it was. */
+static void taken_over(void **state)
+{
+    static const char *const name[] = {"moments", "average", "best"};
+    (void)state;
+    struct error err = {XC_OK, ""};
+    xc_context *context = runs_context(1);
+    xc_dataset *data = runs_data(RUNS_USUAL);
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    struct trainer_opts o = {.machine = &context->machine, .data = data->d, .threads = 1};
+    struct trainer *t = NULL;
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.classes = 3;
+    for (int adam = 0; adam < 2; adam++) {
+        assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &o.model), XC_OK);
+        assert_int_equal(settings_recipe("finetune", &o.settings, &err), XC_OK);
+        assert_int_equal(settings_optimizer(adam ? "adamw" : "sgd", &o.settings, &err), XC_OK);
+        strcpy(o.settings.freeze, "all-but-head");
+        strcpy(o.settings.unfreeze, "exit@2");
+        o.settings.ema = 0.9;
+        o.settings.batch = 12;
+        assert_int_equal(trainer_new(&o, &t, &err), XC_OK);
+        for (int i = 0; i < 3; i++) assert_true(marks(t, name[i], true));
+        const int before = t->g->param.count;
+        t->at.epoch = 1;
+        assert_int_equal(trainer_next_epoch(t, &err), XC_OK);
+        assert_true(t->g->param.count > before);
+        for (int i = 0; i < 3; i++) assert_true(marks(t, name[i], false));
+        trainer_free(t);
+    }
+    xc_dataset_free(data);
+    xc_context_free(context);
+}
+
 /* ---- heads, rates, memory ----------------------------------------------------------------------
  */
 
@@ -455,6 +523,30 @@ static void cuts(void **state)
     graph_free(g);
 }
 
+/* The second classifier learns as long as anything before it does. */
+static void auxiliary(void **state)
+{
+    static const struct {
+        const char *cut;
+        int auxiliaries;
+    } row[] = {{"stem_pool2", 1}, {"mixed6", 1}, {"mixed7", 0}, {"mixed8", 0}, {"avg_pool", 0}};
+    (void)state;
+    struct graph *g = NULL;
+    struct error err = {XC_OK, ""};
+    assert_int_equal(arch_build("inception-v3,width=0.1,aux=on", NULL, &g, NULL, &err), XC_OK);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct graph *tail = NULL;
+        const int cut = graph_find(g, row[i].cut);
+        assert_int_equal(freeze_tail(g, cut, &tail, &err), XC_OK);
+        assert_int_equal(tail->auxiliaries, row[i].auxiliaries);
+        assert_int_equal(tail->all - tail->nodes, row[i].auxiliaries * (g->all - g->nodes));
+        assert_int_equal(param_find(&tail->param, "aux_conv2/kernel") >= 0, row[i].auxiliaries);
+        assert_int_equal(freeze_leaves(g, cut, g->all - 1), row[i].auxiliaries);
+        graph_free(tail);
+    }
+    graph_free(g);
+}
+
 static void refused(void **state)
 {
     static const struct {
@@ -487,6 +579,7 @@ static void refused(void **state)
 }
 
 RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(limits), cmocka_unit_test(frozen_bytes),
-    cmocka_unit_test(thawed), cmocka_unit_test(heads), cmocka_unit_test(rates),
-    cmocka_unit_test(memory), cmocka_unit_test(least_memory), cmocka_unit_test(numbers_and_mixing),
-    cmocka_unit_test(cuts), cmocka_unit_test(refused))
+    cmocka_unit_test(thawed), cmocka_unit_test(taken_over), cmocka_unit_test(heads),
+    cmocka_unit_test(rates), cmocka_unit_test(memory), cmocka_unit_test(least_memory),
+    cmocka_unit_test(numbers_and_mixing), cmocka_unit_test(cuts), cmocka_unit_test(auxiliary),
+    cmocka_unit_test(refused))
