@@ -240,7 +240,7 @@ xc_status schedule_build(struct schedule *s, enum dtype type, const struct plan_
 {
     if (!allocate(s, a)) return fail_memory(err, (size_t)s->g->nodes * sizeof *s->chain);
     fold_find(s->g, s->norm_of);
-    types_find(s->g, type, s->type);
+    types_find(s->g, s->g->nodes, type, s->type);
     find_sources(s);
     count_readers(s);
     TRY(keep(s, opts, err));

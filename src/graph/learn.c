@@ -316,7 +316,7 @@ static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, i
     for (size_t i = 0; i < n; i++) t->grad[i].ref.piece = -1;
     TRY((has_auxiliary(t) ? graph_all_shapes : graph_shapes)(t->g, t->opts->input, shape, err));
     t->shape = shape;
-    types_find(t->g, t->k->type, type);
+    types_find(t->g, t->g->all, t->k->type, type);
     t->type = type;
     return write_tape(t, gone, err);
 }

@@ -74,7 +74,8 @@ struct window sliding_window(const struct sliding *s, struct shape in);
 void call_from_row(struct window *window, struct view *in, int y);
 /* Is the window no larger than the map it slides over? */
 bool sliding_fits(const struct sliding *s, struct shape in);
-/* types.c: the type of each node's numbers in a plan, or a training step, of this precision. */
-void types_find(const struct graph *g, enum dtype type, enum dtype *of);
+/* types.c: the type of the numbers of each of the first `nodes` in a plan, or a training step, of
+ * this precision. */
+void types_find(const struct graph *g, int nodes, enum dtype type, enum dtype *of);
 
 #endif

@@ -17,15 +17,15 @@ static bool is_head(const struct node *n)
     return n->kind == OP_DENSE || n->kind == OP_SOFTMAX;
 }
 
-void types_find(const struct graph *g, enum dtype type, enum dtype *of)
+void types_find(const struct graph *g, int nodes, enum dtype type, enum dtype *of)
 {
-    for (int i = 0; i < g->nodes; i++) of[i] = type == DTYPE_BF16 ? DTYPE_F32 : type;
+    for (int i = 0; i < nodes; i++) of[i] = type == DTYPE_BF16 ? DTYPE_F32 : type;
     if (type != DTYPE_BF16) return;
-    for (int i = g->nodes - 1; i > 0; i--)
+    for (int i = nodes - 1; i > 0; i--)
         for (int j = 0; j < g->node[i].inputs; j++)
             if (is_body(&g->node[i]) || (of[i] == DTYPE_BF16 && !is_head(&g->node[i])))
                 of[g->node[i].input[j]] = DTYPE_BF16;
-    for (int i = 1; i < g->nodes; i++) {
+    for (int i = 1; i < nodes; i++) {
         int x = g->node[i].input[0];
         if (g->node[i].kind == OP_BATCH_NORM && is_head(&g->node[x])) of[i] = DTYPE_F32;
         if (!is_head(&g->node[i])) continue;
