@@ -181,42 +181,55 @@ const char *picture_folder(const char *path, size_t *length)
 
 static void *load_ahead(void *user)
 {
-    struct ahead *a = user;
-    a->image = NULL;
-    a->status = picture_load(a->path[a->at], &a->image);
-    snprintf(a->why, sizeof a->why, "%s", a->status == XC_OK ? "" : xc_error());
+    struct decoded *d = user;
+    d->status = picture_load(d->path, &d->image);
+    snprintf(d->why, sizeof d->why, "%s", d->status == XC_OK ? "" : xc_error());
     return NULL;
+}
+
+static size_t in_hand(const struct ahead *a)
+{
+    return a->count - a->at < a->each ? a->count - a->at : a->each;
 }
 
 static void start_ahead(struct ahead *a)
 {
-    if (a->at >= a->count) return;
-    a->started = pthread_create(&a->thread, NULL, load_ahead, a) == 0;
-    if (!a->started) load_ahead(a);
+    for (size_t i = 0; i < in_hand(a); i++) {
+        struct decoding *d = &a->one[i];
+        d->decoded = (struct decoded){.path = a->path[a->at + i]};
+        d->started = strcmp(d->decoded.path, "-") != 0 && /* there is one stdin */
+                     pthread_create(&d->thread, NULL, load_ahead, &d->decoded) == 0;
+        if (!d->started) load_ahead(&d->decoded);
+    }
 }
 
-void ahead_begin(struct ahead *a, char *const *path, size_t count)
+static void join_ahead(struct ahead *a)
 {
-    *a = (struct ahead){.path = path, .count = count};
+    for (size_t i = 0; i < in_hand(a); i++) {
+        if (a->one[i].started) pthread_join(a->one[i].thread, NULL);
+        a->one[i].started = false;
+    }
+}
+
+void ahead_begin(struct ahead *a, char *const *path, size_t count, size_t each)
+{
+    *a = (struct ahead){.path = path, .count = count, .each = each};
     start_ahead(a);
 }
 
-xc_status ahead_take(struct ahead *a, xc_image **out, char why[512])
+size_t ahead_take(struct ahead *a, struct decoded out[AHEAD_MOST])
 {
-    if (a->started) pthread_join(a->thread, NULL);
-    a->started = false;
-    const xc_status status = a->status;
-    *out = a->image;
-    a->image = NULL;
-    memcpy(why, a->why, sizeof a->why);
-    a->at++;
+    const size_t n = in_hand(a);
+    join_ahead(a);
+    for (size_t i = 0; i < n; i++) out[i] = a->one[i].decoded;
+    a->at += n;
     start_ahead(a);
-    return status;
+    return n;
 }
 
 void ahead_end(struct ahead *a)
 {
-    if (a->started) pthread_join(a->thread, NULL);
-    xc_image_free(a->image);
+    join_ahead(a);
+    for (size_t i = 0; i < in_hand(a); i++) xc_image_free(a->one[i].decoded.image);
     *a = (struct ahead){0};
 }

@@ -29,20 +29,28 @@ xc_status picture_load(const char *path, xc_image **out);
 /* The last folder of a path, `length` bytes; none: 0 of them. */
 const char *picture_folder(const char *path, size_t *length);
 
-/* Pictures in their order, each decoded by a thread of its own while the one before is looked at.
- */
-struct ahead {
-    char *const *path;
-    size_t count, at; /* at: the one in hand */
-    bool started;
-    pthread_t thread;
-    xc_image *image;
+/* Pictures in their order, a few at a time, each decoded by a thread of its own while those before
+ * are looked at. */
+enum { AHEAD_MOST = 16 };
+struct decoded {
+    const char *path;
+    xc_image *image; /* NULL: it cannot be read */
     xc_status status;
     char why[512]; /* the sentence, when status is not XC_OK */
 };
-void ahead_begin(struct ahead *a, char *const *path, size_t count);
-/* The next picture, NULL when it cannot be read; at most count times. */
-xc_status ahead_take(struct ahead *a, xc_image **out, char why[512]);
+struct ahead {
+    char *const *path;
+    size_t count, at, each; /* at: the first one of those in hand */
+    struct decoding {
+        pthread_t thread;
+        bool started;
+        struct decoded decoded;
+    } one[AHEAD_MOST];
+};
+/* each: 1..AHEAD_MOST. */
+void ahead_begin(struct ahead *a, char *const *path, size_t count, size_t each);
+/* How many, 0 at the end, `each` but for the last ones. The images are the caller's. */
+size_t ahead_take(struct ahead *a, struct decoded out[AHEAD_MOST]);
 void ahead_end(struct ahead *a);
 
 #endif

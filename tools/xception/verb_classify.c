@@ -38,16 +38,19 @@ struct job {
     struct labels labels;
     xc_model *model;
     enum format format;
-    bool logits, terminal;
-    struct ahead ahead;
-    struct sheet *sheet; /* NULL: none is drawn */
-    char why[512];       /* the sentence about a picture that failed */
-    bool unknown;        /* the picture shows none of the classes, says the model's decision */
+    struct sheet *sheet;         /* NULL: none is drawn */
+    bool logits, terminal, stop; /* stop: at the first picture that cannot be read */
+    bool memory;                 /* ran out of it */
+    uint32_t batch;              /* pictures that run together at most */
+    uint32_t ran;                /* those that did, the last time; of them: */
     uint32_t k;
-    xc_answer *answer;   /* k */
-    float *logit;        /* classes */
-    float *value;        /* of one further output */
+    xc_answer *answer;   /* (ran, k) */
+    float *logit;        /* (ran, classes) */
+    float *value;        /* (ran, any) of one further output */
     size_t values;       /* room for them */
+    uint32_t at;         /* the one that is printed */
+    bool unknown;        /* it shows none of the classes, says the model's decision */
+    double ms;           /* that it took */
     int column;          /* width of the path column on a terminal */
     size_t done, failed; /* pictures */
 };
@@ -61,12 +64,22 @@ static const char *label_of(const struct job *job, uint32_t index, char *room, s
     return room;
 }
 
-static float score_of(const struct job *job, const xc_answer *a)
+static const float *logits_of(const struct job *job)
 {
-    return job->logits ? job->logit[a->index] : a->prob;
+    return job->logit + (size_t)job->at * job->info->classes;
 }
 
-static void print_text(const struct job *job, const char *path, double ms)
+static const xc_answer *answer_at(const struct job *job, uint32_t i)
+{
+    return &job->answer[(size_t)job->at * job->k + i];
+}
+
+static float score_of(const struct job *job, const xc_answer *a)
+{
+    return job->logits ? logits_of(job)[a->index] : a->prob;
+}
+
+static void print_text(const struct job *job, const char *path)
 {
     char room[16];
     int width = 0;
@@ -75,13 +88,13 @@ static void print_text(const struct job *job, const char *path, double ms)
     printf("%*s", width > 0 ? width : 0, "");
     if (job->unknown) fputs(job->terminal ? "  unknown  (best:" : "\tunknown\t", stdout);
     for (uint32_t i = 0; i < job->k; i++) {
-        const xc_answer *a = &job->answer[i];
+        const xc_answer *a = answer_at(job, i);
         fputs(job->terminal ? "  " : "\t", stdout);
         emit_plain(label_of(job, a->index, room, sizeof room));
         printf(job->terminal ? " %.3f" : "\t%.6g", (double)score_of(job, a));
     }
     if (job->unknown && job->terminal) putchar(')');
-    if (job->terminal) printf("  %6.0f ms", ms);
+    if (job->terminal) printf("  %6.0f ms", job->ms);
     putchar('\n');
 }
 
@@ -100,7 +113,7 @@ static void print_rows(const struct job *job, const char *path)
         printf("%c0%cunknown%c%c\n", separator, separator, separator, separator);
     }
     for (uint32_t i = 0; i < job->k; i++) {
-        const xc_answer *a = &job->answer[i];
+        const xc_answer *a = answer_at(job, i);
         emit_field(job->format, path);
         printf("%c%u%c", separator, i + 1, separator);
         emit_field(job->format, label_of(job, a->index, room, sizeof room));
@@ -131,7 +144,8 @@ static void print_outputs(const struct job *job)
         putchar(',');
         emit_string(name);
         putchar(':');
-        print_floats(job->value, written);
+        written /= job->ran;
+        print_floats(job->value + job->at * written, written);
     }
 }
 
@@ -148,7 +162,7 @@ static void print_json(const struct job *job, const char *path)
     start_json(job, path);
     printf(",\"ok\":true,%s\"top\":[", job->unknown ? "\"unknown\":true," : "");
     for (uint32_t i = 0; i < job->k; i++) {
-        const xc_answer *a = &job->answer[i];
+        const xc_answer *a = answer_at(job, i);
         fputs(i ? ",{\"label\":" : "{\"label\":", stdout);
         emit_string(label_of(job, a->index, room, sizeof room));
         printf(",\"index\":%u,\"prob\":", a->index);
@@ -158,17 +172,17 @@ static void print_json(const struct job *job, const char *path)
     putchar(']');
     if (job->logits) {
         fputs(",\"logits\":", stdout);
-        print_floats(job->logit, job->info->classes);
+        print_floats(logits_of(job), job->info->classes);
     }
     print_outputs(job);
     fputs(job->format == FORMAT_JSON ? "}" : "}\n", stdout);
 }
 
-static void print_bad_json(const struct job *job, const char *path)
+static void print_bad_json(const struct job *job, const struct decoded *d)
 {
-    start_json(job, path);
+    start_json(job, d->path);
     fputs(",\"ok\":false,\"error\":", stdout);
-    emit_string(job->why);
+    emit_string(d->why);
     fputs(job->format == FORMAT_JSON ? "}" : "}\n", stdout);
 }
 
@@ -191,7 +205,7 @@ static void draw(const struct job *job, const char *path, const xc_image *image)
     char room[SHEET_ANSWERS][16];
     size_t count = 0;
     for (; count < job->k && count < SHEET_ANSWERS; count++) {
-        const xc_answer *a = &job->answer[count];
+        const xc_answer *a = answer_at(job, (uint32_t)count);
         best[count].label = label_of(job, a->index, room[count], sizeof room[count]);
         best[count].prob = a->prob;
     }
@@ -206,69 +220,113 @@ static double now_ms(void)
 }
 
 /* The library's sentence may or may not name the file already. */
-static void say_bad_picture(const struct job *job, const char *path, xc_status status)
+static void say_bad_picture(const struct decoded *d)
 {
-    if (strstr(job->why, path))
-        say_error("%s [%s]", job->why, xc_status_id(status));
+    if (strstr(d->why, d->path))
+        say_error("%s [%s]", d->why, xc_status_id(d->status));
     else
-        say_error("%s: %s [%s]", path, job->why, xc_status_id(status));
+        say_error("%s: %s [%s]", d->path, d->why, xc_status_id(d->status));
 }
 
-static xc_status classify(struct job *job, const char *path)
+static void print_answer(struct job *job, const char *path, const xc_image *image)
 {
-    xc_image *image = NULL;
-    size_t written;
-    double start = now_ms();
-    xc_status status = ahead_take(&job->ahead, &image, job->why);
-    const bool loaded = status == XC_OK;
-    if (status == XC_OK)
-        status = xc_classify(job->session, (const xc_image *const *)&image, 1, job->k, job->answer);
-    if (status == XC_OK && job->logits)
-        status = xc_session_read(job->session, "logits", job->logit, job->info->classes, &written);
-    if (loaded && status != XC_OK) snprintf(job->why, sizeof job->why, "%s", xc_error());
-    if (status == XC_OK) {
-        job->unknown = xc_session_unknown(job->session, 0);
-        if (job->sheet) draw(job, path, image);
-    }
-    xc_image_free(image);
-    if (status != XC_OK) return status;
+    job->unknown = xc_session_unknown(job->session, job->at);
+    if (job->sheet) draw(job, path, image);
     if (job->format == FORMAT_TEXT)
-        print_text(job, path, now_ms() - start);
+        print_text(job, path);
     else if (job->format == FORMAT_CSV || job->format == FORMAT_TSV)
         print_rows(job, path);
     else
         print_json(job, path);
-    return XC_OK;
+    job->done++;
 }
 
-static int classify_all(struct job *job, const struct args *args, const struct pictures *pictures)
+static void print_failure(struct job *job, const struct decoded *d)
 {
-    const char *policy = arg_text(args, "on-bad-image");
-    bool stop = policy && strcmp(policy, "stop") == 0;
-    bool json = job->format == FORMAT_JSON || job->format == FORMAT_JSONL, memory = false;
-    if (job->format == FORMAT_CSV || job->format == FORMAT_TSV) print_head(job);
-    ahead_begin(&job->ahead, pictures->path, pictures->count);
-    for (size_t i = 0; i < pictures->count; i++) {
-        xc_status status = classify(job, pictures->path[i]);
-        if (status == XC_OK) {
-            job->done++;
-            if (fflush(stdout) == 0) continue;
-            ahead_end(&job->ahead);
-            return EXIT_LIMIT;
+    fflush(stdout); /* answers before it stand before it on a terminal */
+    say_bad_picture(d);
+    if (job->format == FORMAT_JSON || job->format == FORMAT_JSONL) print_bad_json(job, d);
+    job->failed++;
+}
+
+static xc_status run_pictures(struct job *job, const xc_image *const *image, uint32_t n)
+{
+    const double start = now_ms();
+    size_t written;
+    xc_status status = xc_classify(job->session, image, n, job->k, job->answer);
+    if (status == XC_OK && job->logits)
+        status = xc_session_read(job->session, "logits", job->logit, (size_t)n * job->info->classes,
+                                 &written);
+    job->ran = n;
+    job->ms = (now_ms() - start) / n;
+    return status;
+}
+
+/* What is known of each picture; false: that is the end. */
+static bool print_batch(struct job *job, const struct decoded *d, size_t n)
+{
+    job->at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (d[i].status == XC_OK) {
+            print_answer(job, d[i].path, d[i].image);
+            job->at++;
+            continue;
         }
-        say_bad_picture(job, pictures->path[i], status);
-        if (json) print_bad_json(job, pictures->path[i]);
-        job->failed++;
-        memory = status == XC_ERR_MEMORY;
-        if (stop || memory) break;
+        print_failure(job, &d[i]);
+        job->memory = d[i].status == XC_ERR_MEMORY;
+        if (job->stop || job->memory) return false;
     }
-    ahead_end(&job->ahead);
+    return true;
+}
+
+/* All that were read run together; when one of them cannot be prepared, each alone. */
+static bool answer_batch(struct job *job, struct decoded *d, size_t n)
+{
+    const xc_image *good[AHEAD_MOST];
+    uint32_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (d[i].status == XC_OK) good[count++] = d[i].image;
+    const xc_status status = count ? run_pictures(job, good, count) : XC_OK;
+    if (status == XC_OK) return print_batch(job, d, n);
+    if (n == 1) {
+        d->status = status;
+        snprintf(d->why, sizeof d->why, "%s", xc_error());
+        return print_batch(job, d, 1);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!answer_batch(job, d + i, 1)) return false;
+    return true;
+}
+
+static int classify_all(struct job *job, const struct pictures *pictures)
+{
+    struct ahead ahead;
+    struct decoded d[AHEAD_MOST];
+    size_t n;
+    bool going = true, full = false;
+    if (job->format == FORMAT_CSV || job->format == FORMAT_TSV) print_head(job);
+    ahead_begin(&ahead, pictures->path, pictures->count, job->batch);
+    while (going && !full && (n = ahead_take(&ahead, d)) > 0) {
+        going = answer_batch(job, d, n);
+        full = fflush(stdout) != 0 || ferror(stdout);
+        for (size_t i = 0; i < n; i++) xc_image_free(d[i].image);
+    }
+    ahead_end(&ahead);
+    if (full) return EXIT_LIMIT;
     if (job->format == FORMAT_JSON) puts("\n]");
-    if (job->failed && stop && job->failed + job->done < pictures->count)
+    if (job->failed && job->stop && job->failed + job->done < pictures->count)
         say_hint("use --on-bad-image=skip to go on with the others");
-    if (memory) return EXIT_LIMIT;
+    if (job->memory) return EXIT_LIMIT;
     if (job->failed == 0) return pictures->unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
-    return job->done && !stop ? EXIT_SOME_FAILED : EXIT_DATA;
+    return job->done && !job->stop ? EXIT_SOME_FAILED : EXIT_DATA;
+}
+
+/* A picture for each thread: they share the weights' way from memory, and prepare side by side. */
+static uint32_t batch_of(const xc_context *context, const struct pictures *pictures)
+{
+    const size_t threads = (size_t)xc_context_threads(context);
+    const size_t most = threads < AHEAD_MOST ? threads : AHEAD_MOST;
+    return (uint32_t)(pictures->count < most ? pictures->count : most);
 }
 
 static int open_session(struct job *job, const struct args *args)
@@ -279,7 +337,8 @@ static int open_session(struct job *job, const struct args *args)
     if (code != EXIT_DONE) return code;
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     opts.preprocess = &preprocess;
-    const char *precision = arg_text(args, "precision");
+    opts.max_batch = job->batch;
+    const char *precision = arg_text(args, "precision"), *policy = arg_text(args, "on-bad-image");
     if (precision) engine_precision(precision, &opts.precision);
     opts.algo = engine_algo(args);
     xc_status status = xc_session_new(job->model, &opts, &job->session);
@@ -296,11 +355,12 @@ static int open_session(struct job *job, const struct args *args)
     job->format = format_of(arg_text(args, "format"));
     job->logits = arg_on(args, "raw-logits");
     job->terminal = isatty(STDOUT_FILENO);
+    job->stop = policy && strcmp(policy, "stop") == 0;
     job->k = arg_number(args, "top", 5);
     if (job->k > job->info->classes) job->k = job->info->classes;
-    job->values = 4096;
-    job->answer = calloc(job->k, sizeof *job->answer);
-    job->logit = calloc(job->info->classes, sizeof *job->logit);
+    job->values = (size_t)4096 * job->batch;
+    job->answer = calloc((size_t)job->k * job->batch, sizeof *job->answer);
+    job->logit = calloc((size_t)job->info->classes * job->batch, sizeof *job->logit);
     job->value = calloc(job->values, sizeof *job->value);
     if (job->answer && job->logit && job->value) return EXIT_DONE;
     say_error("out of memory for %u classes", job->info->classes);
@@ -322,10 +382,10 @@ static int classify_and_draw(struct job *job, const struct args *args,
     const char *path = arg_text(args, "sheet");
     struct sheet sheet;
     char subtitle[256];
-    if (!path) return classify_all(job, args, pictures);
+    if (!path) return classify_all(job, pictures);
     job->sheet = &sheet;
     sheet_begin(&sheet, pictures->count);
-    int code = classify_all(job, args, pictures);
+    int code = classify_all(job, pictures);
     const char *model = arg_text(args, "model"), *slash = strrchr(model, '/');
     snprintf(subtitle, sizeof subtitle, "%s: %.*s at %ux%u pixels, %u classes",
              slash ? slash + 1 : model, (int)strcspn(job->info->arch, ","), job->info->arch,
@@ -356,6 +416,7 @@ static int run(const struct args *args)
     if ((code = engine_model(context, model, arg_text(args, "arch"), &job.model)) != EXIT_DONE)
         goto out;
     if ((code = engine_labels(args, job.model, &job.labels)) != EXIT_DONE) goto out;
+    job.batch = batch_of(context, &pictures);
     if ((code = open_session(&job, args)) != EXIT_DONE) goto out;
     set_column(&job, &pictures);
     code = classify_and_draw(&job, args, &pictures);
