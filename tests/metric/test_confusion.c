@@ -26,6 +26,8 @@ static void counts(void **state)
     assert_int_equal(s[0].support, 3);
     assert_int_equal(s[0].predicted, 3);
     assert_true(fabs(s[0].recall - 1. / 3) < 1e-15 && fabs(s[2].f1 - 0.8) < 1e-15);
+    assert_true(fabs(s[1].precision - 1. / 3) < 1e-15 && s[1].recall == 0.5);
+    assert_true(s[2].precision == 1 && fabs(s[2].recall - 2. / 3) < 1e-15);
     assert_true(s[3].recall == 0 && s[3].precision == 0 && s[3].f1 == 0);
     assert_int_equal(confusion_worst(&c, worst, 2), 2);
     assert_int_equal(worst[0].count, 2);

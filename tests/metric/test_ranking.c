@@ -86,6 +86,15 @@ static void rules(void **state)
         assert_true(ranking_pick(r, 5, &rule, &p));
         assert_true(p.threshold == known[i].threshold);
     }
+    const struct ranked long_tail[] = {{.9, true},  {.8, true},  {.7, false}, {.6, true},
+                                       {.5, false}, {.4, false}, {.3, true}};
+    assert_int_equal(threshold_rule_parse("f1", &rule, NULL), XC_OK);
+    assert_true(ranking_pick(long_tail, 7, &rule, &p));
+    assert_true(p.threshold == .6); /* F1: 2/5, 4/6, 4/7, 6/8, 6/9, 6/10, 8/11 */
+    const struct ranked tie[] = {{.9, true}, {.8, false}, {.7, true}, {.6, false}};
+    assert_int_equal(threshold_rule_parse("youden", &rule, NULL), XC_OK);
+    assert_true(ranking_pick(tie, 4, &rule, &p));
+    assert_true(p.threshold == .9); /* of 1/2 twice the first */
     const struct ranked bad[] = {{.9, false}, {.8, true}};
     assert_int_equal(threshold_rule_parse("precision=0.9", &rule, NULL), XC_OK);
     assert_false(ranking_pick(bad, 2, &rule, &p));
@@ -124,6 +133,14 @@ static void intervals(void **state)
     near(mcnemar_exact(0, 0), 1);
     near(mcnemar_chi2(30, 10, &statistic), erfc(sqrt(361 / 40. / 2)));
     near(statistic, 361 / 40.);
+    near(mcnemar_chi2(0, 0, &statistic), 1);
+    near(mcnemar_exact(2000, 2000), 1);
+    /* exact up to a thousand, and then the few; chi-square above */
+    near(mcnemar_test(9, 2, &statistic), mcnemar_exact(2, 9));
+    near(statistic, 2);
+    near(mcnemar_test(480, 520, &statistic), mcnemar_exact(480, 520));
+    near(mcnemar_test(480, 521, &statistic), erfc(sqrt(1600 / 1001. / 2)));
+    near(statistic, 1600 / 1001.);
 }
 
 RUN(cmocka_unit_test(curves), cmocka_unit_test(degenerate), cmocka_unit_test(rules),

@@ -99,28 +99,52 @@ static void sums(void **state)
 static void by_hand(void **state)
 {
     (void)state;
-    static const double p[4][3] = {
-        {0.5, 0.25, 0.25}, {0.75, 0.125, 0.125}, {0.0625, 0.875, 0.0625}, {0.5, 0.25, 0.25}};
-    static const uint32_t label[4] = {0, 1, 1, 0};
+    static const double p[5][3] = {{0.5, 0.25, 0.25},
+                                   {0.75, 0.125, 0.125},
+                                   {0.0625, 0.875, 0.0625},
+                                   {0.5, 0.25, 0.25},
+                                   {0.9375, 0.03125, 0.03125}};
+    static const uint32_t label[5] = {0, 1, 1, 0, 0};
     const struct scores_opts o = {
         .kind = XC_SCORES_PROBABILITIES, .classes = 3, .top = 2, .bins = 4, .folder = "/tmp"};
     struct scores_bin bin[4];
     struct scores_sum got;
     struct scores *s;
     assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 5; i++) {
         const struct scores_row row = {.id = i, .score = p[i], .label = label[i]};
         assert_int_equal(scores_add(s, &row, NULL), XC_OK);
     }
     assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
-    assert_true(fabs(scores_bins(s, bin) - (1 + 0.75 + 0.125) / 4) < 1e-12);
-    assert_true(fabs(got.ece - (1 + 0.75 + 0.125) / 4) < 1e-12);
-    assert_true(fabs(got.brier - (0.375 + 1.34375 + 0.0234375 + 0.375) / 4) < 1e-12);
-    static const uint64_t count[4] = {0, 2, 1, 1}, hits[4] = {0, 2, 0, 1};
+    assert_true(fabs(scores_bins(s, bin) - (1 + 0.75 + 0.1875) / 5) < 1e-12);
+    assert_true(fabs(got.ece - (1 + 0.75 + 0.1875) / 5) < 1e-12);
+    assert_true(fabs(got.brier - (0.375 + 1.34375 + 0.0234375 + 0.375 + 0.005859375) / 5) < 1e-12);
+    assert_int_equal(got.top1, 4);
+    assert_int_equal(got.topk, 5); /* the second row's label shares the second place */
+    static const uint64_t count[4] = {0, 2, 1, 2}, hits[4] = {0, 2, 0, 2};
+    static const double mean[4] = {0, 0.5, 0.75, 0.90625};
     for (int i = 0; i < 4; i++) {
+        assert_true(bin[i].confidence == mean[i]);
         assert_int_equal(bin[i].count, count[i]);
         assert_int_equal(bin[i].hits, hits[i]);
     }
+    scores_free(s);
+}
+
+/* Answers without a probability say nothing of calibration. */
+static void answers(void **state)
+{
+    (void)state;
+    const struct scores_opts o = {
+        .kind = XC_SCORES_ANSWERS, .classes = 3, .top = 2, .bins = 4, .folder = "/tmp"};
+    const struct scores_row row[] = {{.label = 1, .answer = 1, .probability = 0.75},
+                                     {.label = 2, .answer = 1, .probability = NAN}};
+    struct scores_sum got;
+    struct scores *s;
+    assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
+    for (int i = 0; i < 2; i++) assert_int_equal(scores_add(s, &row[i], NULL), XC_OK);
+    assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
+    assert_true(got.ece == 0.25 && got.top1 == 1 && isnan(got.brier));
     scores_free(s);
 }
 
@@ -153,7 +177,7 @@ static void several_labels(void **state)
     (void)state;
     struct scores *s = make(ROWS, true);
     struct scores_sum got;
-    double loss = 0, precision = 0;
+    double loss = 0, precision = 0, brier = 0;
     for (uint32_t i = 0; i < ROWS; i++) {
         const uint32_t first = label_of(i), second = (first + 1) % CLASSES;
         double hits = 0, sum = 0;
@@ -162,6 +186,7 @@ static void several_labels(void **state)
             const bool is = c == first || (labels == 2 && c == second);
             const double q = 1 / (1 + exp(-value(i, c)));
             loss -= log(is ? q : 1 - q);
+            brier += (q - is) * (q - is) / CLASSES;
             uint32_t at = 0;
             for (uint32_t k = 0; k < CLASSES; k++) at += value(i, k) > value(i, c);
             place[at] = is;
@@ -173,7 +198,47 @@ static void several_labels(void **state)
     assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
     assert_true(fabs(got.loss - loss / ROWS) < 1e-10);
     assert_true(fabs(got.map_at_k - precision / ROWS) < 1e-12);
+    assert_true(fabs(got.brier - brier / ROWS) < 1e-12);
     scores_free(s);
+}
+
+/* Class 2 against the others, at a temperature: each probability comes back, best first. */
+static void check_class(bool multi_label, double t)
+{
+    enum { CLASS = 2 };
+    struct scores *s = make(ROWS, multi_label);
+    static struct ranked rank[ROWS], mine[ROWS];
+    struct scores_sum got;
+    double brier = 0;
+    assert_int_equal(scores_set_temperature(s, t, NULL), XC_OK);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        const uint32_t second = multi_label && i % 3 == 0 ? (label_of(i) + 1) % CLASSES : CLASSES;
+        double sum = 0;
+        for (uint32_t c = 0; c < CLASSES; c++) sum += exp(value(i, c) / t);
+        for (uint32_t c = 0; c < CLASSES; c++) {
+            const double e = exp(value(i, c) / t), p = multi_label ? e / (1 + e) : e / sum;
+            const bool is = c == label_of(i) || c == second;
+            brier += (p - is) * (p - is) / (multi_label ? CLASSES : 1);
+            if (c == CLASS) mine[i] = (struct ranked){p, is};
+        }
+    }
+    ranking_sort(mine, ROWS);
+    assert_int_equal(scores_rank(s, CLASS, rank, NULL), XC_OK);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        assert_true(fabs(scores_probability(s, rank[i].score) - mine[i].score) < 1e-12);
+        assert_int_equal(rank[i].positive, mine[i].positive);
+    }
+    assert_int_equal(scores_sum_up(s, &got, NULL), XC_OK);
+    assert_true(fabs(got.brier - brier / ROWS) < 1e-12);
+    scores_free(s);
+}
+
+static void one_class(void **state)
+{
+    (void)state;
+    check_class(false, 1);
+    check_class(false, 1.7);
+    check_class(true, 0.6);
 }
 
 static void refusals(void **state)
@@ -246,5 +311,5 @@ static void memory_is_flat(void **state)
 }
 
 RUN(cmocka_unit_test(comes_back), cmocka_unit_test(sums), cmocka_unit_test(by_hand),
-    cmocka_unit_test(temperature), cmocka_unit_test(several_labels), cmocka_unit_test(refusals),
-    cmocka_unit_test(memory_is_flat))
+    cmocka_unit_test(answers), cmocka_unit_test(temperature), cmocka_unit_test(several_labels),
+    cmocka_unit_test(one_class), cmocka_unit_test(refusals), cmocka_unit_test(memory_is_flat))
