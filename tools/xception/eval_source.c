@@ -97,10 +97,12 @@ int eval_open_data(struct eval *e, struct eval_model *m)
         const char *own = xc_model_label(m->model, i), *found = xc_dataset_class(m->data, i);
         m->name[i] = own && !labels.text ? own : found ? found : "";
     }
+    const bool short_of_it = !name || (code == EXIT_DONE && !m->name);
     free(name);
     labels_free(&labels);
-    if (code == EXIT_DONE && !m->name) code = EXIT_LIMIT;
-    return code;
+    if (!short_of_it) return code;
+    say_error("out of memory for %u classes", m->names);
+    return EXIT_LIMIT;
 }
 
 const char *eval_path(const struct eval *e, uint64_t id)
@@ -172,6 +174,12 @@ static int bad_table(const struct table *t, const char *what)
 {
     say_error("%s: line %zu: %s", t->path, t->number, what);
     return EXIT_DATA;
+}
+
+static int no_memory(const struct table *t)
+{
+    say_error("%s: out of memory", t->path);
+    return EXIT_LIMIT;
 }
 
 struct words { /* sorted, each once */
@@ -250,12 +258,12 @@ static int read_head(struct table *t, struct columns *c, struct words *classes)
         return bad_table(t, "the head needs path and label");
     if (c->prediction < t->fields) return EXIT_DONE;
     for (size_t i = 0; i < t->fields; i++)
-        if (is_class(t, i) && !add_word(classes, t->field[i])) return EXIT_LIMIT;
+        if (is_class(t, i) && !add_word(classes, t->field[i])) return no_memory(t);
     if (classes->count < 2) return bad_table(t, "the head needs prediction, or a column a class");
     c->class = calloc(classes->count, sizeof *c->class);
     for (size_t i = 0, at; c->class && i < t->fields; i++)
         if (is_class(t, i) && find_word(classes, t->field[i], &at)) c->class[at] = i;
-    return c->class ? EXIT_DONE : EXIT_LIMIT;
+    return c->class ? EXIT_DONE : no_memory(t);
 }
 
 /* The classes of answers alone are the words there are. */
@@ -266,7 +274,7 @@ static int read_classes(struct table *t, struct columns *c, struct words *classe
         if (strchr(t->field[c->label], '|')) c->several = true;
         if (c->class) continue;
         if (!add_word(classes, t->field[c->label]) || !add_word(classes, t->field[c->prediction]))
-            return EXIT_LIMIT;
+            return no_memory(t);
     }
     return classes->count ? EXIT_DONE : bad_table(t, "no rows");
 }
@@ -351,21 +359,21 @@ static int keep_row(struct eval *e, struct filling *f)
         opts.multi_label = f->c->several;
         opts.kind = kind_of(f);
         opts.folder = getenv("TMPDIR");
-        if (xc_scores_new(&opts, scores) != XC_OK) return say_status(XC_ERR_MEMORY, EXIT_LIMIT);
+        const xc_status status = xc_scores_new(&opts, scores);
+        if (status != XC_OK) return say_status(status, EXIT_DATA);
     }
     if (f->rows == f->room) {
         const size_t room = 2 * f->room + 1024;
         char **more = realloc(e->path, room * sizeof *more);
-        if (!more) return EXIT_LIMIT;
+        if (!more) return no_memory(f->t);
         e->path = more;
         f->room = room;
     }
-    if (xc_scores_add(*scores, &row) != XC_OK) {
-        say_error("%s: line %zu: %s", f->t->path, f->t->number, xc_error());
-        return EXIT_DATA;
-    }
+    const xc_status status = xc_scores_add(*scores, &row);
+    if (status == XC_ERR_ARGUMENT || status == XC_ERR_NUMBER) return bad_table(f->t, xc_error());
+    if (status != XC_OK) return say_status(status, EXIT_DATA);
     e->path[f->rows] = strdup(f->t->field[f->c->path]);
-    return e->path[f->rows++] ? EXIT_DONE : EXIT_LIMIT;
+    return e->path[f->rows++] ? EXIT_DONE : no_memory(f->t);
 }
 
 static int read_rows(struct eval *e, struct table *t, const struct columns *c,
@@ -374,7 +382,7 @@ static int read_rows(struct eval *e, struct table *t, const struct columns *c,
     struct filling f = {.t = t, .c = c, .classes = classes};
     f.score = calloc(classes->count, sizeof *f.score);
     f.extra = calloc(classes->count + 1, sizeof *f.extra);
-    int code = f.score && f.extra ? EXIT_DONE : EXIT_LIMIT;
+    int code = f.score && f.extra ? EXIT_DONE : no_memory(t);
     rewind(t->file);
     t->number = 0;
     next_record(t);
@@ -396,7 +404,6 @@ int eval_read_predictions(struct eval *e, const char *file)
     int code = read_head(&t, &c, &classes);
     if (code == EXIT_DONE) code = read_classes(&t, &c, &classes);
     if (code == EXIT_DONE) code = read_rows(e, &t, &c, &classes);
-    if (code == EXIT_LIMIT) say_error("%s: out of memory", file);
     e->classes = (uint32_t)classes.count;
     e->label = (const char **)classes.word; /* the words are freed with it */
     free(c.class);

@@ -71,6 +71,10 @@ static void cell_name(const struct plan *p, uint32_t cell, char *out, size_t roo
              plan_cells(p), arm->name, seed);
 }
 
+enum {
+    CELL_FULL = 75
+}; /* exit code of a cell's process: no space left, for no other cell either */
+
 /* CELL.failed: a sentence, then the exit code; code 0 removes it. */
 static void note_failure(const struct plan *p, const char *folder, uint32_t cell, const char *what,
                          int code)
@@ -113,6 +117,10 @@ int study_cell(const struct args *args, xc_context *context, const struct plan *
     bar_clear(&show.bar);
     if (lock >= 0) close(lock);
     if (status == XC_ERR_CANCELLED && stopped_by) return 128 + stopped_by;
+    if (status == XC_ERR_SPACE) {
+        study_say(status, &why);
+        return CELL_FULL;
+    }
     const int code = status == XC_OK ? EXIT_DONE : study_say(status, &why);
     note_failure(p, folder, cell, why.text, code);
     return code;
@@ -231,8 +239,13 @@ int study_cells(const struct args *args, const struct plan *p, const char *folde
         code = is_hopeless(p, folder, i) ? EXIT_NUMBERS : run_cell(args, p, folder, i);
         failed += code != EXIT_DONE;
         if (code == EXIT_DONE && !arg_on(args, "quiet")) say_done(p, i, bar_now() - begin, &pace);
+        if (code == CELL_FULL) break;
     }
     close(lock);
     if (stopped_by) return 128 + stopped_by;
+    if (code == CELL_FULL) {
+        say_hint("xception study -o %s goes on when there is room", folder);
+        return EXIT_LIMIT;
+    }
     return failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }

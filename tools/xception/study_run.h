@@ -11,7 +11,7 @@
 int study_say(xc_status status, const struct why *why);
 
 /* Runs the cells that are not done, one after the other. EXIT_DONE; EXIT_SOME_FAILED: some have no
- * result; 130, 143: stopped by a signal. */
+ * result; EXIT_LIMIT: nothing more can be written; 130, 143: stopped by a signal. */
 int study_cells(const struct args *args, const struct plan *p, const char *folder);
 /* The process of one cell. */
 int study_cell(const struct args *args, xc_context *context, const struct plan *p,

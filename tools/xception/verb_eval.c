@@ -190,15 +190,15 @@ static int sum_up(struct eval *e)
     return EXIT_LIMIT;
 }
 
+/* What cannot be written costs nobody the numbers. */
 static int write_all(struct eval *e)
 {
     const char *folder = arg_text(e->args, "report"), *file = arg_text(e->args, "output");
-    int code = EXIT_DONE;
-    if (folder) code = eval_write_files(e, folder);
+    int code = folder ? eval_write_files(e, folder) : EXIT_DONE;
     if (folder && code == EXIT_DONE) code = eval_write_report(e, folder);
-    if (file && code == EXIT_DONE) code = eval_save_model(e, file);
-    if (code == EXIT_DONE) eval_print(e, folder);
-    return code;
+    eval_print(e, code == EXIT_DONE ? folder : NULL);
+    const int saved = file ? eval_save_model(e, file) : EXIT_DONE;
+    return code == EXIT_DONE ? saved : code;
 }
 
 static int gate(const struct eval *e)
