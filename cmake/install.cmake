@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# What goes where? Header, both libraries, pkg-config file, command, man pages, completions. The helper of
+# What goes where? Headers, both libraries, pkg-config file, command, man pages, completions. The helper of
 # imports is installed by tools/import.
 install(FILES include/xception.h TYPE INCLUDE)
+install(DIRECTORY include/xception TYPE INCLUDE)
 install(TARGETS xception_static xception_shared
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -2,7 +2,7 @@
 /*
  * Where does the network look? An explainer owns what one explanation after the other needs: a
  * session that runs forward, and, for methods that ask for gradients, the tape of graph/learn.h in
- * inference mode. What each method computes is said in xception.h, beside its name.
+ * inference mode. What each method computes is said in xception/explain.h, beside its name.
  *
  *   explainer.c   the object: memory, one explanation, forward and backward
  *   cam.c         methods of a layer, from its map and the gradient by it

@@ -10,6 +10,7 @@ cd "$folder"
 cat >program.c <<'END'
 #include <stdio.h>
 #include <xception.h>
+#include <xception/evaluate.h>
 int main(void)
 {
     return puts(xc_version()) < 0;
