@@ -747,10 +747,11 @@ typedef struct xc_practice_opts {
     uint32_t height, width; /* 0 = the architecture's own */
     uint32_t batch;         /* 1..4096 */
     uint64_t memory;        /* bytes for weights, gradients, momentum and maps; 0 = any */
+    xc_precision precision; /* of the maps: F32, BF16, AUTO */
 } xc_practice_opts;
 #define XC_PRACTICE_OPTS_INIT                                                                      \
     {                                                                                              \
-        sizeof(xc_practice_opts), 0, 0, 16, 0                                                      \
+        sizeof(xc_practice_opts), 0, 0, 16, 0, XC_PRECISION_F32                                    \
     }
 typedef struct xc_practice_info {
     const char *arch; /* canonical; lives with the practice */

@@ -27,12 +27,16 @@ xc_status xc_practice_new(xc_context *context, const char *arch, const xc_practi
     if (o.height > MOST_SIDE || o.width > MOST_SIDE)
         return fail(api_error(), XC_ERR_ARGUMENT, "%ux%u pixels: at most %d on a side", o.height,
                     o.width, MOST_SIDE);
+    if (o.precision != XC_PRECISION_F32 && o.precision != XC_PRECISION_BF16 &&
+        o.precision != XC_PRECISION_AUTO)
+        return fail(api_error(), XC_ERR_ARGUMENT, "training is in float32 or bf16 numbers");
     const struct practice_opts inside = {.machine = &context->machine,
                                          .arch = arch,
                                          .h = (int)o.height,
                                          .w = (int)o.width,
                                          .batch = (int)o.batch,
-                                         .memory = o.memory};
+                                         .memory = o.memory,
+                                         .precision = o.precision};
     TRY(practice_new(&inside, &p, api_error()));
     *out = (xc_practice *)p;
     return XC_OK;

@@ -44,6 +44,14 @@ static void init_avx512(struct training_kernels *k)
     {                                                                                              \
         k->conv_dw = conv_dw_bf16_##name;                                                          \
         k->conv_dw_grain = rows;                                                                   \
+        k->depthwise_grad = depthwise_grad_bf16_##name;                                            \
+        k->depthwise_grad_grain = 32;                                                              \
+        k->norm_sums = norm_sums_bf16_##name;                                                      \
+        k->norm_dsums = norm_dsums_bf16_##name;                                                    \
+        k->norm_dx = norm_dx_bf16_##name;                                                          \
+        k->map_dx = map_dx_bf16_##name;                                                            \
+        k->pool_index = pool_index_bf16_##name;                                                    \
+        k->pool_max_dx = pool_max_dx_bf16_##name;                                                  \
     }
 INIT_BF16(avx2, 3)
 INIT_BF16(avx512, 8)

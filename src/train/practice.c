@@ -73,8 +73,9 @@ static xc_status make(struct practice *p, const struct practice_opts *o, struct 
     TRY(open_model(p, o, err));
     const struct learn_opts opts = {
         .input = p->in, .memory = for_maps(p, o), .threads = pool_threads(p->m->pool)};
-    training_kernels_init(&p->kernels, DTYPE_F32, p->m->flags);
-    TRY(learn_new(p->model->graph, &p->m->f32, &p->kernels, &opts, &p->learn, err));
+    const struct kernels *k = machine_kernels(p->m, machine_precision(p->m, o->precision));
+    training_kernels_init(&p->kernels, k->type, p->m->flags);
+    TRY(learn_new(p->model->graph, k, &p->kernels, &opts, &p->learn, err));
     TRY(optimizer_new(&sgd, &p->model->graph->param, NULL, &p->optimizer, err));
     if (opts.memory && learn_arena_bytes(p->learn) > opts.memory)
         return fail(err, XC_ERR_LIMIT,

@@ -16,6 +16,7 @@ struct practice_opts {
     int h, w; /* 0: the architecture's own */
     int batch;
     size_t memory; /* for a step, weights and all; 0: any */
+    xc_precision precision;
 };
 
 XC_NODISCARD xc_status practice_new(const struct practice_opts *opts, struct practice **out,

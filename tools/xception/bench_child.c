@@ -92,6 +92,7 @@ static int get_practice(const struct args *args, struct child *c)
     xc_practice_info info;
     opts.batch = c->batch;
     opts.memory = (uint64_t)arg_number(args, "memory-limit", 0) << 20;
+    opts.precision = c->precision;
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     int code = engine_open(args, &c->context);
     if (code != EXIT_DONE) return code;

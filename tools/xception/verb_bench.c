@@ -257,8 +257,8 @@ static int run(const struct args *args)
         return EXIT_USAGE;
     }
     if (arg_on(args, "train") && arg_text(args, "precision") &&
-        strcmp(arg_text(args, "precision"), "f32") != 0) {
-        say_usage("--precision %s: training is measured in f32", arg_text(args, "precision"));
+        strstr(arg_text(args, "precision"), "f64")) {
+        say_usage("--precision %s: training is in f32 or bf16", arg_text(args, "precision"));
         return EXIT_USAGE;
     }
     if (arg_on(args, "result-fd")) return bench_child(args, RESULT_FD);

@@ -4,8 +4,9 @@
  * column, column after column.
  *
  * The instruction for pairs slides the 3x3 window along a row: 32 channels of two input rows are
- * interleaved, and each pair goes to up to three outputs. Every other window, what is applied on
- * load beyond ReLU, and processors without the instruction take one output at a time.
+ * interleaved, and each pair goes to up to three outputs. What is applied on load beyond ReLU is
+ * applied to three rows at a time, which wait in a room. Every other window, and processors without
+ * the instruction, take one output at a time.
  *
  * The surprise is padding: rows of it are read from zeros, with steps of no length.
  */
@@ -97,7 +98,8 @@ struct line {
     ptrdiff_t step[3];              /* bytes to the next pixel; 0: the row is padding */
     bool first_exists, last_exists; /* of the columns */
     char *out;
-    ptrdiff_t out_step;
+    const char *add; /* or NULL */
+    ptrdiff_t out_step, add_step;
     int count;
     bool clamped;
     float low, high;
@@ -153,7 +155,7 @@ INLINE __m512i load_32(const char *p, const struct block *b, const struct form f
 
 /* Where a line is: the rows at a column, and the next output. */
 struct cursor {
-    const char *row_0, *row_1, *row_2;
+    const char *row_0, *row_1, *row_2, *add;
     char *out;
 };
 
@@ -199,9 +201,21 @@ INLINE struct sums add_column(const struct block *b, const struct pairs *v, int 
     return s;
 }
 
+/* An addend, in the order of the sums. */
+INLINE void add_halves(struct sums *s, __m512i x)
+{
+    const __m512i none = _mm512_setzero_si512();
+    s->lower = add(s->lower, AS_FLOAT(lower_pairs(none, x)));
+    s->upper = add(s->upper, AS_FLOAT(upper_pairs(none, x)));
+}
+
 INLINE void give(struct cursor *at, const struct line *l, const struct block *b,
                  const struct form f, struct sums s)
 {
+    if (l->add) {
+        add_halves(&s, _mm512_maskz_loadu_epi16(b->k, at->add));
+        at->add += l->add_step;
+    }
     if (l->clamped) {
         const vec low = splat(l->low), high = splat(l->high);
         s.lower = min_of(high, max_of(low, s.lower));
@@ -231,7 +245,7 @@ INLINE void complete(struct cursor *at, const struct line *l, const struct block
 /* The window slides, so that products of several sums are under way. */
 INLINE void slide(const struct line *l, const struct block *b, const struct form f)
 {
-    struct cursor at = {l->row[0], l->row[1], l->row[2], l->out};
+    struct cursor at = {l->row[0], l->row[1], l->row[2], l->add, l->out};
     struct sums now = start(b), next = start(b);
     struct pairs v = no_column();
     if (l->first_exists)
@@ -271,6 +285,19 @@ LINE(2, 1, 1)
 static line_fn *const lines[2][2][2] = {{{line_1_0_0, line_1_0_1}, {line_1_1_0, line_1_1_1}},
                                         {{line_2_0_0, line_2_0_1}, {line_2_1_0, line_2_1_1}}};
 
+/* Three rows of the input, as the convolution sees them. */
+enum { ROOM_PIXELS = 640 };
+struct room {
+    int n, blocks, y[3]; /* y: of slot y mod 3, or -1 */
+    uint16_t x[3 * ROOM_PIXELS * LANES_2];
+};
+
+/* Is nothing applied on load but what a line can do? */
+static bool is_simple(const struct prologue *p)
+{
+    return !p->scale && p->act.kind <= ACT_RELU;
+}
+
 static bool can_slide(const struct conv_call *call)
 {
     const struct window *win = &call->window;
@@ -279,8 +306,9 @@ static bool can_slide(const struct conv_call *call)
     const int behind = (call->out.w - 1) * win->sx - win->pad_left + 3 - call->in.w;
     const bool act = e->act.kind <= ACT_RELU || e->act.kind == ACT_CLIP;
     return win->kh == 3 && win->kw == 3 && win->dy == 1 && win->dx == 1 && win->sx <= 2 &&
-           win->pad_left <= 1 && behind <= 1 && !p->scale && p->act.kind <= ACT_RELU && act &&
-           !e->add.data && call->in.type == DTYPE_BF16 && call->out.type == DTYPE_BF16;
+           win->pad_left <= 1 && behind <= 1 && act &&
+           (!e->add.data || e->add.type == DTYPE_BF16) && call->in.type == DTYPE_BF16 &&
+           call->out.type == DTYPE_BF16 && (is_simple(p) || (size_t)call->in.w <= ROOM_PIXELS);
 }
 
 static struct block make_block(const struct conv_call *call, int c)
@@ -324,28 +352,88 @@ static void place_line(const struct conv_call *call, struct place at, int c, str
     l->first_exists = x >= 0;
     l->last_exists = x + (l->count - 1) * win->sx + 2 < in->w;
     l->out = (char *)pixel_at(&call->out, at) + channel;
+    l->add = NULL;
+    if (call->epilogue.add.data) l->add = (const char *)pixel_at(&call->epilogue.add, at) + channel;
+}
+
+/* Row y of image n, channels from c on, into its slot. */
+static void prepare(const struct conv_call *call, int n, int y, int c, struct room *room)
+{
+    const struct prologue *p = &call->prologue;
+    const int count =
+        call->in.c - c < room->blocks * LANES_2 ? call->in.c - c : room->blocks * LANES_2;
+    const vec floor = splat(p->act.kind == ACT_RELU ? 0 : -INFINITY);
+    const bool rare = p->act.kind > ACT_RELU;
+    for (int i = 0; i < count; i += VL) {
+        const void *row = pixel_at(&call->in, (struct place){n, y, 0});
+        const char *x = (const char *)row + (c + i) * (ptrdiff_t)sizeof(uint16_t);
+        uint16_t *to = room->x + (size_t)(y % 3 * call->in.w * room->blocks * LANES_2 + i);
+        const lanes k = first_lanes(count - i);
+        const vec scale = p->scale ? load_lanes((const float *)p->scale + c + i, k) : splat(1);
+        const vec shift = p->scale ? load_lanes((const float *)p->shift + c + i, k) : zero();
+        for (int j = 0; j < call->in.w; j++, x += call->in.pixel, to += room->blocks * LANES_2) {
+            vec v = widened(_mm256_maskz_loadu_epi16(k, x));
+            if (p->scale) v = fused(scale, v, shift);
+            v = rare ? activate_vec(&p->act, v) : max_of(floor, v);
+            _mm256_storeu_si256((void *)to, narrowed(v));
+        }
+    }
+    room->y[y % 3] = y;
+}
+
+/* The line reads what waits in the room instead. */
+static void place_in_room(const struct conv_call *call, struct place at, int c, struct line *l,
+                          struct room *room)
+{
+    const ptrdiff_t pixel = room->blocks * LANES_2 * (ptrdiff_t)sizeof(uint16_t);
+    if (room->n != at.n) room->y[0] = room->y[1] = room->y[2] = -1;
+    room->n = at.n;
+    for (int r = 0; r < 3; r++) {
+        const int y = at.y * call->window.sy - call->window.pad_top + r;
+        const int x = at.x * call->window.sx - call->window.pad_left;
+        if (l->step[r] == 0) continue;
+        if (room->y[y % 3] != y) prepare(call, at.n, y, c, room);
+        l->row[r] = (const char *)room->x + (y % 3 * call->in.w + x) * pixel;
+        l->step[r] = pixel;
+    }
+}
+
+/* Blocks of channels that are computed together. */
+static int blocks_of(const struct conv_call *call, bool simple)
+{
+    const int most = simple ? BLOCKS : ROOM_PIXELS / call->in.w;
+    return most < BLOCKS ? most : BLOCKS;
 }
 
 static void depthwise_3x3(const struct conv_call *call, size_t from, size_t to)
 {
     const struct activation *act = &call->epilogue.act;
-    line_fn *const *line = lines[call->window.sx - 1][call->prologue.act.kind == ACT_RELU];
+    const bool simple = is_simple(&call->prologue);
+    const bool relu = simple && call->prologue.act.kind == ACT_RELU;
+    line_fn *const *line = lines[call->window.sx - 1][relu];
     const size_t w = (size_t)call->out.w;
-    struct line l = {.out_step = call->out.pixel, .clamped = act->kind != ACT_NONE};
+    struct line l = {.out_step = call->out.pixel,
+                     .add_step = call->epilogue.add.pixel,
+                     .clamped = act->kind != ACT_NONE};
     struct block block[BLOCKS];
+    struct room room;
+    room.blocks = blocks_of(call, simple);
     l.low = act->kind == ACT_CLIP ? (float)act->alpha : 0;
     l.high = act->kind == ACT_CLIP ? (float)act->beta : INFINITY;
-    for (int c = 0, blocks; c < call->out.c; c += BLOCKS * LANES_2) {
-        for (blocks = 0; blocks < BLOCKS && c + blocks * LANES_2 < call->out.c; blocks++)
+    for (int c = 0, blocks; c < call->out.c; c += room.blocks * LANES_2) {
+        for (blocks = 0; blocks < room.blocks && c + blocks * LANES_2 < call->out.c; blocks++)
             block[blocks] = make_block(call, c + blocks * LANES_2);
+        room.n = -1;
         for (size_t unit = from; unit < to; unit += (size_t)l.count) {
             const struct place at = place_of(&call->out, unit);
             l.count = (int)(w - (size_t)at.x < to - unit ? w - (size_t)at.x : to - unit);
             place_line(call, at, c, &l);
+            if (!simple) place_in_room(call, at, c, &l, &room);
             for (int i = 0; i < blocks; i++) {
                 line[block[i].k == UINT32_MAX](&l, &block[i]);
                 l.row[0] += sizeof(__m512i), l.row[1] += sizeof(__m512i);
                 l.row[2] += sizeof(__m512i), l.out += sizeof(__m512i);
+                if (l.add) l.add += sizeof(__m512i);
             }
         }
     }

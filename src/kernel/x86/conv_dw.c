@@ -28,7 +28,7 @@ struct chunk { /* of pixels of dout */
     bool fresh; /* the sums replace what is in dw */
     float *dw;  /* the first row of this tap */
     const float *a[SUM_CHUNK];
-    float *d[SUM_CHUNK];
+    void *d[SUM_CHUNK];
     bool flat; /* dout's pixels are equally far apart */
     float copy[SUM_CHUNK * (COPIED + ROOM)], panel[SUM_CHUNK * COLUMNS];
 };
@@ -138,18 +138,23 @@ struct rows {
     int from, to, at;
 };
 
+static const float *dout_at(const struct chunk *c, int p)
+{
+    return c->d[p];
+}
+
 static const float *panel_of(struct chunk *c, int first, int width, bool copied, ptrdiff_t *step)
 {
     const struct view *dout = &c->call->dout;
     if (!copied) {
         *step = dout->pixel / (ptrdiff_t)sizeof(float);
-        return c->d[0] + first;
+        return dout_at(c, 0) + first;
     }
     const lanes low = first_lanes(width), high = first_lanes(width > VL ? width - VL : 0);
     float *to = c->panel;
     for (int p = 0; p < c->pixels; p++, to += COLUMNS) {
-        store(to, load_lanes(c->d[p] + first, low));
-        if (width > VL) store(to + VL, load_lanes(c->d[p] + first + VL, high));
+        store(to, load_lanes(dout_at(c, p) + first, low));
+        if (width > VL) store(to + VL, load_lanes(dout_at(c, p) + first + VL, high));
     }
     *step = COLUMNS;
     return c->panel;
@@ -159,8 +164,8 @@ static const float *panel_of(struct chunk *c, int first, int width, bool copied,
 static void fetch_panel(const struct chunk *c, int first, int from, int to)
 {
     for (int p = from; p < to; p++) {
-        _mm_prefetch((const char *)(c->d[p] + first), _MM_HINT_T0);
-        _mm_prefetch((const char *)(c->d[p] + first + COLUMNS / 2), _MM_HINT_T0);
+        _mm_prefetch((const char *)(dout_at(c, p) + first), _MM_HINT_T0);
+        _mm_prefetch((const char *)(dout_at(c, p) + first + COLUMNS / 2), _MM_HINT_T0);
     }
 }
 

@@ -3,13 +3,15 @@
  * Both gradients of a 3x3 depthwise convolution, image by image. That of the input is a depthwise
  * convolution of dout with the taps turned round. For that of the weights three rows of the input
  * (as the convolution saw them) lie in a ring, a vector of channels each, with zeros where padding
- * is; so there is one inner loop of nine taps, and no border in it.
+ * is; so there is one inner loop of nine taps, and no border in it. Brain floats lie there in
+ * words, each beside its right neighbour.
  *
  * A row too wide for the ring, another window or a stride takes the plain kernel.
  */
 #include <string.h>
 
 #include "kernel/x86/act.h"
+#include "kernel/x86/maps.h"
 #include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
 #include "kernel/x86/x86.h"
@@ -22,7 +24,8 @@ static bool is_served(const struct depthwise_grad_call *call)
     const int widest = call->in.w > call->dout.w ? call->in.w : call->dout.w;
     return w->kh == 3 && w->kw == 3 && w->sy == 1 && w->sx == 1 && w->dy == 1 && w->dx == 1 &&
            w->pad_top >= 0 && w->pad_top <= 2 && w->pad_left >= 0 && w->pad_left <= 2 &&
-           (widest + 2 * BORDER) * VL <= RING;
+           (widest + 2 * BORDER) * VL <= RING && is_own(&call->in) && is_own(&call->dout) &&
+           is_own(&call->dx);
 }
 
 /* ---- of the input ------------------------------------------------------------------------------
@@ -30,7 +33,7 @@ static bool is_served(const struct depthwise_grad_call *call)
 
 static struct view channels_of(struct view v, int first, int count)
 {
-    if (v.data) v.data = (float *)v.data + first;
+    if (v.data) v.data = (number *)v.data + first;
     v.c = count;
     return v;
 }
@@ -38,10 +41,10 @@ static struct view channels_of(struct view v, int first, int count)
 /* Channels first .. first + width, at most BLOCK_CHANNELS, of image n. */
 static void image_dx(const struct depthwise_grad_call *call, int n, int first, int width)
 {
-    float weight[TAPS * BLOCK_CHANNELS];
+    number weight[TAPS * BLOCK_CHANNELS];
     for (int tap = 0; tap < TAPS; tap++)
         memcpy(weight + tap * width,
-               (const float *)call->weight + (TAPS - 1 - tap) * call->in.c + first,
+               (const number *)call->weight + (TAPS - 1 - tap) * call->in.c + first,
                (size_t)width * sizeof *weight);
     struct conv_call conv = {.type = call->type,
                              .in = channels_of(call->dout, first, width),
@@ -53,7 +56,7 @@ static void image_dx(const struct depthwise_grad_call *call, int n, int first, i
     conv.window.pad_left = 2 - call->window.pad_left;
     if (call->add) conv.epilogue.add = conv.out;
     const size_t pixels = (size_t)call->dx.h * (size_t)call->dx.w;
-    X86(depthwise)(&conv, (size_t)n * pixels, (size_t)(n + 1) * pixels);
+    MAPS(depthwise)(&conv, (size_t)n * pixels, (size_t)(n + 1) * pixels);
 }
 
 /* ---- of the weights ----------------------------------------------------------------------------
@@ -66,6 +69,7 @@ struct sweep {
     struct vector {
         int first; /* channel */
         lanes some;
+        part numbers;
         float in[3][RING]; /* rows y mod 3; pixel x at (x + BORDER / 2) * VL */
     } vector[VECTORS];
 };
@@ -73,6 +77,35 @@ struct sweep {
 static float *row_of(float ring[3][RING], int y)
 {
     return ring[(y + 3) % 3] + BORDER / 2 * VL;
+}
+
+/* Puts pixels down one after the other; the first one is at `to`. */
+struct row {
+    float *to;
+#ifdef KERNEL_BF16_MAPS
+    halves before;
+#endif
+};
+
+INLINE struct row row_begin(float *to)
+{
+#ifdef KERNEL_BF16_MAPS
+    return (struct row){to, narrowed(zero())};
+#else
+    return (struct row){to};
+#endif
+}
+
+INLINE void row_add(struct row *r, vec v)
+{
+#ifdef KERNEL_BF16_MAPS
+    const halves now = narrowed(v);
+    store(r->to - VL, pair_words(r->before, now));
+    r->before = now;
+#else
+    store(r->to, v);
+#endif
+    r->to += VL;
 }
 
 static void load_in(const struct sweep *s, struct vector *v, int y)
@@ -85,26 +118,41 @@ static void load_in(const struct sweep *s, struct vector *v, int y)
         memset(to - BORDER / 2 * VL, 0, (size_t)((widest + BORDER) * VL) * sizeof *to);
         return;
     }
-    const float *x = pixel_at(&call->in, (struct place){s->n, y, 0}) + v->first;
+    const void *pixel = pixel_at(&call->in, (struct place){s->n, y, 0});
+    const number *x = (const number *)pixel + v->first;
     const vec scale = p->scale ? load_lanes((const float *)p->scale + v->first, v->some) : zero();
     const vec shift = p->scale ? load_lanes((const float *)p->shift + v->first, v->some) : zero();
     const vec floor = splat(p->act.kind == ACT_RELU ? 0 : -INFINITY);
     const ptrdiff_t ahead = y + 2 < call->in.h ? 2 * call->in.row : 0;
     const bool rare = p->act.kind != ACT_NONE && p->act.kind != ACT_RELU;
+    struct row row = row_begin(to);
     for (int i = -BORDER / 2; i < 0; i++) store(to + i * VL, zero());
     if (p->scale && !rare)
-        for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
+        for (int i = 0; i < call->in.w; i++, x = (const void *)further(x, call->in.pixel)) {
             _mm_prefetch((const char *)further(x, ahead), _MM_HINT_T0);
-            store(to, max_of(floor, fused(scale, load_lanes(x, v->some), shift)));
+            row_add(&row, max_of(floor, fused(scale, load_part_of(x, v->numbers), shift)));
         }
     else
-        for (int i = 0; i < call->in.w; i++, x = further(x, call->in.pixel), to += VL) {
+        for (int i = 0; i < call->in.w; i++, x = (const void *)further(x, call->in.pixel)) {
             _mm_prefetch((const char *)further(x, ahead), _MM_HINT_T0);
-            vec z = load_lanes(x, v->some);
+            vec z = load_part_of(x, v->numbers);
             if (p->scale) z = fused(scale, z, shift);
-            store(to, rare ? activate_vec(&p->act, z) : max_of(floor, z));
+            row_add(&row, rare ? activate_vec(&p->act, z) : max_of(floor, z));
         }
-    for (int i = 0; i < widest - call->in.w + BORDER / 2; i++) store(to + i * VL, zero());
+    const int behind = widest - call->in.w + BORDER / 2 + PIXELS - 1;
+    for (int i = 0; i < behind; i++) row_add(&row, zero());
+}
+
+/* Of dout: PIXELS neighbours, as far as there are so many. */
+INLINE vec load_dout(const number *d, ptrdiff_t pixel, int count, part some)
+{
+#ifdef KERNEL_BF16_MAPS
+    const number *next = (const void *)further(d, pixel);
+    return pair_words(part_halves(d, some), count > 1 ? part_halves(next, some) : narrowed(zero()));
+#else
+    (void)pixel, (void)count;
+    return load_part_of(d, some);
+#endif
 }
 
 #define EACH_TAP(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
@@ -122,13 +170,22 @@ static void dw_chunk(const struct sweep *s, struct vector *v, int from, int to, 
         const float *in[3];
         load_in(s, v, y - top + 2);
         for (int ky = 0; ky < 3; ky++) in[ky] = row_of(v->in, y - top + ky) - left * VL;
-        const float *d = pixel_at(&call->dout, (struct place){s->n, y, 0}) + v->first;
-        for (int x = 0; x < call->dout.w; x++, d = further(d, call->dout.pixel)) {
-            const vec dz = load_lanes(d, v->some);
-#define TAP(i) acc[i] = fused(load(in[i / 3] + (x + i % 3) * VL), dz, acc[i]);
+        const void *row = pixel_at(&call->dout, (struct place){s->n, y, 0});
+        const number *d = (const number *)row + v->first;
+        const unsigned before = sums_begin();
+#define PIN(i) acc[i] = pinned(acc[i]);
+        EACH_TAP(PIN)
+        for (int x = 0; x < call->dout.w; x += PIXELS) {
+            const vec dz = load_dout(d, call->dout.pixel, call->dout.w - x, v->numbers);
+#define TAP(i) acc[i] = multiply_add(load(in[i / 3] + (x + i % 3) * VL), dz, acc[i]);
             EACH_TAP(TAP)
 #undef TAP
+            d = (const void *)further(d, PIXELS * call->dout.pixel);
         }
+        EACH_TAP(PIN)
+        sums_end(before);
+        EACH_TAP(PIN)
+#undef PIN
     }
 #define PUT(i)                                                                                     \
     {                                                                                              \
@@ -168,15 +225,16 @@ static void image_grads(struct sweep *s, int from, int to, bool first_of_group)
         for (count = 0; count < VECTORS && first + count * VL < to; count++) {
             s->vector[count].first = first + count * VL;
             s->vector[count].some = first_lanes(to - s->vector[count].first);
+            s->vector[count].numbers = first_part(to - s->vector[count].first);
         }
         image_dw(s, count, first_of_group);
     }
 }
 
-void X86(depthwise_grad)(const struct depthwise_grad_call *call, size_t from, size_t to)
+void MAPS(depthwise_grad)(const struct depthwise_grad_call *call, size_t from, size_t to)
 {
     if (!is_served(call)) {
-        depthwise_grad_f32_fma(call, from, to);
+        PLAIN(depthwise_grad)(call, from, to);
         return;
     }
     const size_t c = (size_t)call->in.c;

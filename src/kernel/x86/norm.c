@@ -5,6 +5,7 @@
  * Operation by operation what ref/norm.c and ref/slope.h do, so the bits are the same.
  */
 #include "kernel/x86/act.h"
+#include "kernel/x86/maps.h"
 #include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
 
@@ -12,6 +13,7 @@
 struct strip {
     int c, vectors;
     lanes some;
+    part numbers; /* the same, of a map */
 };
 
 #define FOUR(X) X(0) X(1) X(2) X(3)
@@ -32,11 +34,26 @@ INLINE void store_at(void *numbers, const struct strip *s, const int vectors, in
         store(p, v);
 }
 
+INLINE vec load_map(const number *pixel, const struct strip *s, const int vectors, int j)
+{
+    const number *p = pixel + s->c + j * VL;
+    return j + 1 == vectors ? load_part_of(p, s->numbers) : load_numbers(p);
+}
+
+INLINE void store_map(number *pixel, const struct strip *s, const int vectors, int j, vec v)
+{
+    number *p = pixel + s->c + j * VL;
+    if (j + 1 == vectors)
+        store_part_of(p, s->numbers, v);
+    else
+        store_numbers(p, v);
+}
+
 static struct strip strip_at(int c, int channels)
 {
-    const int left = channels - c, vectors = (left + VL - 1) / VL;
-    if (vectors > 4) return (struct strip){c, 4, first_lanes(VL)};
-    return (struct strip){c, vectors, first_lanes(left - (vectors - 1) * VL)};
+    const int left = channels - c, vectors = (left + VL - 1) / VL < 4 ? (left + VL - 1) / VL : 4;
+    const int last = left - (vectors - 1) * VL;
+    return (struct strip){c, vectors, first_lanes(last), first_part(last)};
 }
 
 /* do_name(args, vectors, how) with the number of vectors as a constant. */
@@ -108,19 +125,19 @@ INLINE vec through(const struct prologue *p, const enum slope how, vec scale, ve
 /* ---- sums --------------------------------------------------------------------------------------
  */
 
-INLINE void sums(float *const *x, int count, const struct strip *s, const int vectors,
+INLINE void sums(void *const *x, int count, const struct strip *s, const int vectors,
                  float *partial, int channels)
 {
     vec shift[4], sum[4], squares[4];
 #define START(j)                                                                                   \
-    shift[j] = j < vectors ? load_at(x[0], s, vectors, j) : zero();                                \
+    shift[j] = j < vectors ? load_map(x[0], s, vectors, j) : zero();                               \
     sum[j] = squares[j] = zero();
     FOUR(START)
     for (int p = 0; p < count; p++) {
-        const float *at = x[p];
+        const number *at = x[p];
 #define SUM(j)                                                                                     \
     if (j < vectors) {                                                                             \
-        const vec v = sub(load_at(at, s, vectors, j), shift[j]);                                   \
+        const vec v = sub(load_map(at, s, vectors, j), shift[j]);                                  \
         sum[j] = add(sum[j], v);                                                                   \
         squares[j] = fused(v, v, squares[j]);                                                      \
     }
@@ -138,11 +155,15 @@ INLINE void sums(float *const *x, int count, const struct strip *s, const int ve
 #undef PUT
 }
 
-void X86(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
+void MAPS(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
 {
+    if (!is_own(&call->in)) {
+        PLAIN(norm_sums)(call, from, to);
+        return;
+    }
     const int channels = call->in.c;
     const struct chunks chunks = chunks_of(&call->in, call->images);
-    float *x[SUM_CHUNK];
+    void *x[SUM_CHUNK];
     for (size_t chunk = from; chunk < to; chunk++) {
         const struct stretch span = chunk_span(&chunks, chunk);
         const int count = (int)(span.to - span.from);
@@ -162,7 +183,7 @@ void X86(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
 
 struct pixels { /* of a chunk */
     int count;
-    float *x[SUM_CHUNK], *dout[SUM_CHUNK], *dx[SUM_CHUNK];
+    void *x[SUM_CHUNK], *dout[SUM_CHUNK], *dx[SUM_CHUNK];
 };
 
 INLINE void dsums(const struct norm_dsums_call *call, const struct pixels *px,
@@ -176,11 +197,11 @@ INLINE void dsums(const struct norm_dsums_call *call, const struct pixels *px,
     sum[j] = product[j] = zero();
     FOUR(START)
     for (int p = 0; p < px->count; p++) {
-        const float *x = px->x[p], *dout = px->dout[p];
+        const number *x = px->x[p], *dout = px->dout[p];
 #define SUM(j)                                                                                     \
     if (j < vectors) {                                                                             \
-        const vec v = load_at(x, s, vectors, j);                                                   \
-        const vec dz = through(pro, how, scale[j], shift[j], v, load_at(dout, s, vectors, j));     \
+        const vec v = load_map(x, s, vectors, j);                                                  \
+        const vec dz = through(pro, how, scale[j], shift[j], v, load_map(dout, s, vectors, j));    \
         sum[j] = add(sum[j], dz);                                                                  \
         product[j] = fused(dz, sub(v, mean[j]), product[j]);                                       \
     }
@@ -197,8 +218,12 @@ INLINE void dsums(const struct norm_dsums_call *call, const struct pixels *px,
 #undef PUT
 }
 
-void X86(norm_dsums)(const struct norm_dsums_call *call, size_t from, size_t to)
+void MAPS(norm_dsums)(const struct norm_dsums_call *call, size_t from, size_t to)
 {
+    if (!is_own(&call->in) || !is_own(&call->dout)) {
+        PLAIN(norm_dsums)(call, from, to);
+        return;
+    }
     const int channels = call->in.c;
     const struct chunks chunks = chunks_of(&call->in, call->images);
     const enum slope how = slope_of(&call->prologue);
@@ -236,15 +261,15 @@ INLINE void norm_dx(const struct norm_dx_call *call, const struct pixels *px, co
     k[j] = j < vectors ? load_at(call->k, s, vectors, j) : zero();
     FOUR(START)
     for (int p = 0; p < px->count; p++) {
-        const float *x = px->x[p], *dout = px->dout[p];
-        float *dx = px->dx[p];
+        const number *x = px->x[p], *dout = px->dout[p];
+        number *dx = px->dx[p];
 #define PUT(j)                                                                                     \
     if (j < vectors) {                                                                             \
-        const vec v = load_at(x, s, vectors, j);                                                   \
-        const vec dz = through(pro, how, scale[j], shift[j], v, load_at(dout, s, vectors, j));     \
+        const vec v = load_map(x, s, vectors, j);                                                  \
+        const vec dz = through(pro, how, scale[j], shift[j], v, load_map(dout, s, vectors, j));    \
         vec out = fused(a[j], dz, fused(b[j], sub(v, mean[j]), k[j]));                             \
-        if (call->add) out = add(load_at(dx, s, vectors, j), out);                                 \
-        store_at(dx, s, vectors, j, out);                                                          \
+        if (call->add) out = add(load_map(dx, s, vectors, j), out);                                \
+        store_map(dx, s, vectors, j, out);                                                         \
     }
         FOUR(PUT)
     }
@@ -266,8 +291,12 @@ static struct stretch next_span(size_t from, size_t to)
     return (struct stretch){from, to - from < SUM_CHUNK ? to : from + SUM_CHUNK};
 }
 
-void X86(norm_dx)(const struct norm_dx_call *call, size_t from, size_t to)
+void MAPS(norm_dx)(const struct norm_dx_call *call, size_t from, size_t to)
 {
+    if (!is_own(&call->in) || !is_own(&call->dout) || !is_own(&call->dx)) {
+        PLAIN(norm_dx)(call, from, to);
+        return;
+    }
     const enum slope how = slope_of(&call->prologue);
     struct pixels px;
     for (struct stretch span; from < to; from = span.to) {
@@ -294,15 +323,15 @@ INLINE void map_dx(const struct map_dx_call *call, const struct pixels *px, cons
     factor[j] = call->factor && j < vectors ? load_at(call->factor, s, vectors, j) : zero();
     FOUR(START)
     for (int p = 0; p < px->count; p++) {
-        const float *x = px->x[p], *dout = px->dout[p];
-        float *dx = px->dx[p];
+        const number *x = px->x[p], *dout = px->dout[p];
+        number *dx = px->dx[p];
 #define PUT(j)                                                                                     \
     if (j < vectors) {                                                                             \
-        vec v = through(pro, how, scale[j], shift[j], load_at(x, s, vectors, j),                   \
-                        load_at(dout, s, vectors, j));                                             \
+        vec v = through(pro, how, scale[j], shift[j], load_map(x, s, vectors, j),                  \
+                        load_map(dout, s, vectors, j));                                            \
         if (call->factor) v = mul(v, factor[j]);                                                   \
-        if (call->add) v = add(load_at(dx, s, vectors, j), v);                                     \
-        store_at(dx, s, vectors, j, v);                                                            \
+        if (call->add) v = add(load_map(dx, s, vectors, j), v);                                    \
+        store_map(dx, s, vectors, j, v);                                                           \
     }
         FOUR(PUT)
     }
@@ -310,8 +339,12 @@ INLINE void map_dx(const struct map_dx_call *call, const struct pixels *px, cons
 #undef PUT
 }
 
-void X86(map_dx)(const struct map_dx_call *call, size_t from, size_t to)
+void MAPS(map_dx)(const struct map_dx_call *call, size_t from, size_t to)
 {
+    if (!is_own(&call->in) || !is_own(&call->dout) || !is_own(&call->dx)) {
+        PLAIN(map_dx)(call, from, to);
+        return;
+    }
     const enum slope how = slope_of(&call->prologue);
     struct pixels px;
     for (struct stretch span; from < to; from = span.to) {

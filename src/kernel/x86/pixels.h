@@ -21,7 +21,7 @@ static inline float *further(const void *pixel, ptrdiff_t bytes)
 }
 
 /* Of `count` pixels from unit `first` on. */
-static inline void find_pixels(const struct view *v, size_t first, int count, float **pixel)
+static inline void find_pixels(const struct view *v, size_t first, int count, void **pixel)
 {
     struct place at = place_of(v, first);
     for (int p = 0, run; p < count; p += run, at = next_row(v, at)) {

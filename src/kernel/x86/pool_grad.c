@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/x86/act.h"
+#include "kernel/x86/maps.h"
 #include "kernel/x86/pixels.h"
 #include "kernel/x86/train.h"
 
@@ -51,7 +52,7 @@ INLINE void put_taps(vec tap, int count, uint8_t *index)
 struct taps { /* of one window that are no padding */
     int count;
     float number[MOST_TAPS];
-    const float *x[MOST_TAPS];
+    const number *x[MOST_TAPS];
 };
 
 static void find_taps(const struct pool_index_call *call, struct place at, struct taps *t)
@@ -60,7 +61,7 @@ static void find_taps(const struct pool_index_call *call, struct place at, struc
     t->count = 0;
     for (int ky = 0, tap = 0; ky < win->kh; ky++)
         for (int kx = 0; kx < win->kw; kx++, tap++) {
-            const float *x = tap_at(&call->in, win, at, ky, kx);
+            const void *x = tap_at(&call->in, win, at, ky, kx);
             if (!x) continue;
             t->number[t->count] = (float)tap;
             t->x[t->count++] = x;
@@ -77,8 +78,9 @@ static void fetch_ahead(const struct pool_index_call *call, struct place at)
     for (int i = 0; i < win->sy; i++)
         for (int j = 0; j < win->sx; j++) {
             if (y + i < 0 || y + i >= in->h || x + j >= in->w) continue;
-            const float *pixel = pixel_at(in, (struct place){at.n, y + i, x + j});
-            for (int c = 0; c < in->c; c += 16)
+            const void *first = pixel_at(in, (struct place){at.n, y + i, x + j});
+            const number *pixel = first;
+            for (int c = 0; c < in->c; c += 64 / (int)sizeof *pixel)
                 _mm_prefetch((const char *)(pixel + c), _MM_HINT_T0);
         }
 }
@@ -86,7 +88,7 @@ static void fetch_ahead(const struct pool_index_call *call, struct place at)
 /* Vectors c, c + VL, ... of the output, as many at once as `vectors`: each waits for itself only.
  */
 INLINE void find_tops(const struct pool_index_call *call, const struct taps *t, int c,
-                      const int vectors, float *out, uint8_t *index)
+                      const int vectors, number *out, uint8_t *index)
 {
     const struct prologue *p = &call->prologue;
     const int left = call->out.c - c;
@@ -94,8 +96,10 @@ INLINE void find_tops(const struct pool_index_call *call, const struct taps *t, 
     vec scale[4], shift[4];
     struct top top[4];
     const lanes last = first_lanes(left - (vectors - 1) * VL);
+    const part last_part = first_part(left - (vectors - 1) * VL);
 #define FOUR(X) X(0) X(1) X(2) X(3)
 #define SOME(j) (j + 1 == vectors ? last : first_lanes(VL))
+#define PART(j) (j + 1 == vectors ? last_part : first_part(VL))
 #define START(j)                                                                                   \
     top[j] = (struct top){splat(-INFINITY), zero()};                                               \
     scale[j] = shift[j] = zero();                                                                  \
@@ -105,11 +109,11 @@ INLINE void find_tops(const struct pool_index_call *call, const struct taps *t, 
     }
     FOUR(START)
     for (int i = 0; i < t->count; i++) {
-        const float *x = t->x[i] + c;
+        const number *x = t->x[i] + c;
         const vec tap = splat(t->number[i]);
 #define KEEP(j)                                                                                    \
     if (j < vectors) {                                                                             \
-        vec v = load_lanes(x + j * VL, SOME(j));                                                   \
+        vec v = load_part_of(x + j * VL, PART(j));                                                 \
         if (!raw) v = p->scale ? fused(scale[j], v, shift[j]) : v;                                 \
         if (p->act.kind != ACT_NONE) v = activate_vec(&p->act, v);                                 \
         top[j] = keep(top[j], v, tap);                                                             \
@@ -118,23 +122,28 @@ INLINE void find_tops(const struct pool_index_call *call, const struct taps *t, 
     }
 #define PUT(j)                                                                                     \
     if (j < vectors) {                                                                             \
-        store_lanes(out + c + j * VL, SOME(j), top[j].value);                                      \
+        store_part_of(out + c + j * VL, PART(j), top[j].value);                                    \
         put_taps(top[j].tap, left - j * VL, index + c + j * VL);                                   \
     }
     FOUR(PUT)
 #undef SOME
+#undef PART
 #undef START
 #undef KEEP
 #undef PUT
 }
 
-void X86(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
+void MAPS(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
 {
     const int channels = call->out.c;
     struct taps taps;
+    if (!is_own(&call->in) || !is_own(&call->out)) {
+        PLAIN(pool_index)(call, from, to);
+        return;
+    }
     for (size_t unit = from; unit < to; unit++) {
         const struct place at = place_of(&call->out, unit);
-        float *out = pixel_at(&call->out, at);
+        void *out = pixel_at(&call->out, at);
         uint8_t *index = call->index + unit * (size_t)channels;
         find_taps(call, at, &taps);
         fetch_ahead(call, at);
@@ -148,7 +157,7 @@ void X86(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
  */
 
 struct giver { /* a window that a pixel lies in, and the tap that falls on it */
-    const float *dout;
+    const number *dout;
     const uint8_t *index;
     int tap;
 };
@@ -167,10 +176,10 @@ INLINE ints bytes_at(const uint8_t *index, int count)
     return EPI32(cvtepu8)(some.all);
 }
 
-INLINE vec chosen(const struct giver *g, int c, int count, lanes some)
+INLINE vec chosen(const struct giver *g, int c, int count, part some)
 {
     const ints index = bytes_at(g->index + c, count), tap = EPI32(set1)(g->tap);
-    const vec d = load_lanes(g->dout + c, some);
+    const vec d = load_part_of(g->dout + c, some);
 #ifdef __AVX512F__
     return _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(index, tap), d);
 #else
@@ -223,11 +232,11 @@ static int find_givers(const struct pool_dx_call *call, int n, const struct give
     int count = 0;
     for (int i = 0; i < ys->count; i++) {
         const int oy = ys->at[i].window, tap = ys->at[i].tap * call->window.kw;
-        const float *row = pixel_at(d, (struct place){n, oy, 0});
+        const void *row = pixel_at(d, (struct place){n, oy, 0});
         const size_t pixel = ((size_t)n * (size_t)d->h + (size_t)oy) * (size_t)d->w;
         for (int j = 0; j < xs->count; j++) {
             const int ox = xs->at[j].window;
-            giver[count++] = (struct giver){further(row, ox * d->pixel),
+            giver[count++] = (struct giver){(const void *)further(row, ox * d->pixel),
                                             call->index + (pixel + (size_t)ox) * (size_t)d->c,
                                             tap + xs->at[j].tap};
         }
@@ -236,15 +245,15 @@ static int find_givers(const struct pool_dx_call *call, int n, const struct give
 }
 
 static void pixel_dx(const struct pool_dx_call *call, const struct giver *giver, int count,
-                     float *dx)
+                     number *dx)
 {
     const int channels = call->dx.c;
     for (int c = 0; c < channels; c += VL) {
-        const lanes some = first_lanes(channels - c);
+        const part some = first_part(channels - c);
         vec sum = zero();
         for (int i = 0; i < count; i++) sum = add(sum, chosen(&giver[i], c, channels - c, some));
-        if (call->add) sum = add(load_lanes(dx + c, some), sum);
-        store_lanes(dx + c, some, sum);
+        if (call->add) sum = add(load_part_of(dx + c, some), sum);
+        store_part_of(dx + c, some, sum);
     }
 }
 
@@ -254,13 +263,13 @@ static bool has_few_givers(const struct pool_dx_call *call)
     return w->kh <= 4 && w->kw <= 4 && call->dx.w <= MOST_COLUMNS && call->dout.h <= INT16_MAX;
 }
 
-void X86(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
+void MAPS(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
 {
     const struct window *w = &call->window;
     struct givers xs[MOST_COLUMNS];
     struct giver giver[MOST_GIVERS];
-    if (!has_few_givers(call)) {
-        pool_max_dx_f32_fma(call, from, to);
+    if (!has_few_givers(call) || !is_own(&call->dout) || !is_own(&call->dx)) {
+        PLAIN(pool_max_dx)(call, from, to);
         return;
     }
     for (int x = 0; x < call->dx.w; x++)
@@ -270,7 +279,7 @@ void X86(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
         const struct givers ys = givers_on(at.y, w->pad_top, w->kh, w->dy, w->sy, call->dout.h);
         for (; at.x < call->dx.w && from < to; at.x++, from++) {
             const int count = find_givers(call, at.n, &ys, &xs[at.x], giver);
-            pixel_dx(call, giver, count, pixel_at(&call->dx, at));
+            pixel_dx(call, giver, count, (void *)pixel_at(&call->dx, at));
         }
     }
 }
