@@ -693,12 +693,15 @@ typedef struct xc_train_opts {
     uint64_t features_bytes; /* at most; 0 = half of the memory, or of what is free on the disk */
     uint64_t memory_bytes;   /* that a run may take, refused with the largest batch that fits; 0 =
                               * what the control group, or else the machine, has */
+    xc_precision precision;  /* of maps and their gradients: F32, BF16, or AUTO. Weights, sums and
+                              * statistics are float32, and so is evaluation */
 } xc_train_opts;
 #define XC_TRAIN_OPTS_INIT                                                                         \
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
-            -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, NULL, -1, false, NULL, 0, 0    \
+            -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, NULL, -1, false, NULL, 0, 0,   \
+            XC_PRECISION_F32                                                                       \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder

@@ -27,8 +27,11 @@ static xc_status set_text(const char *what, const char *given, char *to, size_t 
     return fail(api_error(), XC_ERR_ARGUMENT, "%s: \"%.40s..\" is too long", what, given);
 }
 
-static xc_status settings_of(const xc_train_opts *o, struct settings *s)
+static xc_status settings_of(const struct machine *m, const xc_train_opts *o, struct settings *s)
 {
+    if (o->precision != XC_PRECISION_F32 && o->precision != XC_PRECISION_BF16 &&
+        o->precision != XC_PRECISION_AUTO)
+        return fail(api_error(), XC_ERR_ARGUMENT, "training is in float32 or bf16 numbers");
     const char *recipe = o->recipe ? o->recipe : o->from ? "finetune" : "scratch";
     TRY(settings_recipe(recipe, s, api_error()));
     TRY(set_text("freeze", o->freeze, s->freeze, sizeof s->freeze));
@@ -60,6 +63,7 @@ static xc_status settings_of(const xc_train_opts *o, struct settings *s)
     set_real(o->target_top1, &s->target_top1);
     set_real(o->trunk_rate, &s->trunk_rate);
     s->features_bf16 = o->features_bf16;
+    s->bf16 = machine_precision(m, o->precision) == XC_PRECISION_BF16;
     s->seed = o->seed;
     return settings_check(s, api_error());
 }
@@ -149,7 +153,7 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
     if (!(o.dropout == -1 || (o.dropout >= 0 && o.dropout < 1)))
         return fail(api_error(), XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1", o.dropout);
     TRY(check_weights(&o, dataset->d));
-    TRY(settings_of(&o, &start.settings));
+    TRY(settings_of(&context->machine, &o, &start.settings));
     start.data = dataset->d;
     start.class_weight = o.class_weight;
     start.command = o.command;

@@ -36,6 +36,7 @@ static void init_avx512(struct training_kernels *k)
     k->map_dx = map_dx_avx512;
     k->pool_index = pool_index_avx512;
     k->pool_max_dx = pool_max_dx_avx512;
+    k->pack = pack_avx512;
     k->conv_dw_grain = 14;
 }
 
@@ -96,8 +97,10 @@ static void init_bf16(struct training_kernels *k, unsigned flags)
     init_bf16_avx2(k);
     if (!(flags & CPU_AVX512)) return;
     init_bf16_avx512(k);
+    k->pack = pack_bf16_avx512;
     if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
     init_bf16_avx512bf16(k);
+    k->pack = pack_bf16_avx512bf16;
 #endif
     (void)flags;
 }

@@ -274,6 +274,7 @@ xc_status settings_check(const struct settings *s, struct error *err)
     X("time_limit", time_limit)                                                                    \
     X("target_top1", target_top1)
 #define SWITCHES(X) X("nesterov", optimizer.nesterov) X("features_bf16", features_bf16)
+#define LATER(X) X("bf16", bf16) /* switches that older files do not have: off */
 #define CHOICES(X)                                                                                 \
     X("optimizer", optimizer.kind, optimizers, enum optimizer_kind)                                \
     X("schedule", schedule, schedules, enum schedule_kind)                                         \
@@ -294,6 +295,7 @@ json_t *settings_json(const struct settings *s)
     COUNTS(PUT_COUNT)
     REALS(PUT_REAL)
     SWITCHES(PUT_SWITCH)
+    LATER(PUT_SWITCH)
     CHOICES(PUT_CHOICE)
     failed |= json_object_set_new(json, "seed", json_integer((json_int_t)s->seed));
     if (!failed) return json;
@@ -347,12 +349,14 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
 #define GET_COUNT(name, field) s.field = take_count(json, name, &missing);
 #define GET_REAL(name, field) s.field = take_real(json, name, &missing);
 #define GET_SWITCH(name, field) s.field = take_switch(json, name, &missing);
+#define GET_LATER(name, field) s.field = json_is_true(json_object_get(json, name));
 #define GET_CHOICE(name, field, choice, type)                                                      \
     s.field = (type)take_choice(json, name, &(choice), &missing);
     TEXTS(GET_TEXT)
     COUNTS(GET_COUNT)
     REALS(GET_REAL)
     SWITCHES(GET_SWITCH)
+    LATER(GET_LATER)
     CHOICES(GET_CHOICE)
     const json_t *seed = json_object_get(json, "seed");
     if (!json_is_integer(seed)) missing = "seed";

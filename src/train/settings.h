@@ -32,6 +32,7 @@ struct settings {
     char freeze[FREEZE_TEXT]; /* as in freeze.h */
     char unfreeze[UNFREEZE_TEXT];
     char augment[AUGMENT_TEXT];
+    bool bf16; /* maps and their gradients are brain floats; weights and sums stay float32 */
     int batch, epochs;
     int accumulate;     /* batches a step; batch norm's statistics are those of one batch each */
     int views;          /* of a picture that frozen layers see; 1: as in evaluation */

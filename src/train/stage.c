@@ -62,8 +62,9 @@ static xc_status make_learn(struct trainer *t, uint64_t memory, struct error *er
                                     .threads = pool_threads(t->m->pool),
                                     .loss = t->data->multi_label ? LOSS_SIGMOID : LOSS_SOFTMAX};
     if (!frozen) return fail_memory(err, (size_t)t->g->all);
-    training_kernels_init(&t->kernels, DTYPE_F32, t->m->flags);
-    const xc_status status = learn_new(t->g, &t->m->f32, &t->kernels, &opts, &t->learn, err);
+    const struct kernels *k = t->s.bf16 ? &t->m->bf16 : &t->m->f32;
+    training_kernels_init(&t->kernels, k->type, t->m->flags);
+    const xc_status status = learn_new(t->g, k, &t->kernels, &opts, &t->learn, err);
     free(frozen);
     return status;
 }

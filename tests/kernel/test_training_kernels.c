@@ -226,6 +226,24 @@ static void maps(struct trial *s)
     DO(s, map_dx, &map, pixels_of(&in));
 }
 
+/* The room for weights is that of a map; its size, and what lies behind, are compared with it. */
+static void packs(struct trial *s)
+{
+    struct pack_call call = {.from = s->t->map[0],
+                             .to = s->type == DTYPE_BF16 ? (void *)s->t->rounded[1] : s->t->map[1],
+                             .taps = draw(s, 0, 1) ? 1 : draw(s, 1, 6),
+                             .k = draw(s, 1, 40),
+                             .o = draw(s, 1, 70),
+                             .groups = draw(s, 0, 1) ? 1 : draw(s, 1, 3),
+                             .packing = s->type == DTYPE_BF16 ? PACK_PAIRS16 : PACK_PANEL16,
+                             .backward = draw(s, 0, 1)};
+    if (draw(s, 0, 5) == 0) call.packing = PACK_PLAIN;
+    const struct matrix m = pack_matrix(&call);
+    size_t room;
+    if (!packing_numbers(call.packing, &m, &room) || room > ROOM) return;
+    DO(s, pack, &call, packing_panels(call.packing, &m));
+}
+
 /* ---- comparing ---------------------------------------------------------------------------------
  */
 
@@ -289,6 +307,7 @@ static void others(void **state)
     compare(pools, "pools");
     compare(norms, "norms");
     compare(maps, "maps");
+    compare(packs, "packs");
 }
 
 /* One number off in the last place, one unit left out. */

@@ -3,6 +3,7 @@
  * Whole runs of a small network: it learns; the same bits for any number of threads; stopped and
  * resumed it ends with the bytes of an unbroken one; what must be refused is.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,48 @@ static void stopped_and_resumed(void **state)
         runs_resume(&opts, RUNS_USUAL, XC_OK);
         runs_opts_free(&opts);
         assert_true(runs_same(folder, "whole", name));
+    }
+    runs_end(folder);
+}
+
+static struct watch in_precision(const char *folder, const char *name, xc_precision precision)
+{
+    struct watch w = {0};
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.precision = precision;
+    opts.epochs = 12;
+    opts.progress = watch;
+    opts.user = &w;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    return w;
+}
+
+/* The losses follow those of float32; threads and a stop change no bit. */
+static void brain_floats(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    const struct watch exact = in_precision(folder, "f32", XC_PRECISION_F32);
+    const struct watch rounded = in_precision(folder, "bf16", XC_PRECISION_BF16);
+    print_message("loss %g and %g, first validation %g and %g\n", exact.epoch.loss,
+                  rounded.epoch.loss, exact.first, rounded.first);
+    assert_true(exact.epoch.loss != rounded.epoch.loss);
+    assert_true(fabs(exact.epoch.loss - rounded.epoch.loss) < 0.05);
+    assert_true(fabs(exact.first - rounded.first) < 0.1);
+    assert_true(rounded.epoch.val_top1 > 0.8);
+    for (int i = 0; i < 3; i++) {
+        static const char *const name[] = {"1", "3", "stopped"};
+        struct watch w = {.stop_after = i == 2 ? 5 : 0};
+        xc_train_opts opts = runs_opts(folder, name[i]);
+        opts.precision = XC_PRECISION_BF16;
+        opts.progress = watch;
+        opts.user = &w;
+        runs_train(&opts, RUNS_USUAL, i == 1 ? 3 : 1, i == 2 ? XC_ERR_CANCELLED : XC_OK);
+        opts.progress = NULL;
+        if (i == 2) runs_resume(&opts, RUNS_USUAL, XC_OK);
+        runs_opts_free(&opts);
+        assert_true(runs_same(folder, name[0], name[i]));
     }
     runs_end(folder);
 }
@@ -266,4 +309,5 @@ static void refusals(void **state)
 }
 
 RUN(cmocka_unit_test(learns), cmocka_unit_test(any_threads), cmocka_unit_test(stopped_and_resumed),
-    cmocka_unit_test(only_the_head), cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
+    cmocka_unit_test(brain_floats), cmocka_unit_test(only_the_head),
+    cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))

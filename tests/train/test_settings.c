@@ -58,6 +58,7 @@ static void through_json(void **state)
         struct settings s = recipe(name), back;
         s.seed = 12345;
         s.accumulate = 3;
+        s.bf16 = true;
         s.patience = 4;
         s.time_limit = 0.1;
         s.target_top1 = 0.9;
@@ -69,6 +70,10 @@ static void through_json(void **state)
         json_t *again = settings_json(&back);
         assert_true(json_equal(json, again));
         assert_string_equal(back.recipe, name);
+        assert_true(back.bf16);
+        json_object_del(json, "bf16"); /* as in files of earlier versions */
+        assert_int_equal(settings_from_json(json, &back, &err), XC_OK);
+        assert_false(back.bf16);
         assert_int_equal(back.schedule, SCHEDULE_PLATEAU);
         assert_int_equal(back.optimizer.mask, DECAY_ALL);
         json_object_del(json, "lr");

@@ -87,6 +87,8 @@ bool train_flags(const struct args *args, xc_train_opts *o)
     o->head = arg_text(args, "head");
     o->unfreeze = arg_text(args, "unfreeze");
     o->features_bf16 = arg_on(args, "features-bf16");
+    if (is_word(args, "precision", "bf16")) o->precision = XC_PRECISION_BF16;
+    if (is_word(args, "precision", "auto")) o->precision = XC_PRECISION_AUTO;
     o->augment = arg_text(args, "aug");
     o->optimizer = arg_text(args, "opt");
     o->schedule = arg_text(args, "schedule");

@@ -61,6 +61,8 @@ static const struct option options[] = {
     {"cache-limit", 0, "SIZE", NULL, 0, 0, RARE "of features, 500M or 4G (half of what is there)"},
     {"memory-limit", 0, "SIZE", NULL, 0, 0,
      RARE "what the run may take (that of the control group)"},
+    {"precision", 0, "P", "f32|bf16|auto", 0, 0,
+     "of maps and gradients; bf16: half the memory, faster where the CPU has it (f32)"},
     {"features-bf16", 0, NULL, NULL, 0, 0, RARE "round features to bf16: half the room"},
     {"size", 's', "SIZE", NULL, 0, 0, "the network's input, 299 or HxW"},
     {"preprocess", 0, "NAME", NULL, 0, 0, RARE "keras, keras-dataset, timm-legacy, timm-331, ..."},

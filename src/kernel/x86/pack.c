@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How do weights become panels of 16 columns quickly? Forward a row of a panel is a piece of a row
+ * of the weights. Turned round, a column of a panel is one: sixteen of them are read side by side
+ * and transposed in registers. A word is a number, or a pair of brain floats.
+ */
+#include "kernel/x86/maps.h"
+#include "kernel/x86/train.h"
+
+enum { PANEL = 16, DEPTH = PIXELS /* numbers of a word */ };
+
+/* A panel of the result. */
+struct target {
+    const struct pack_call *call;
+    size_t first, columns, rows; /* first: within its group */
+    float *to;                   /* (rows / DEPTH, PANEL) words */
+};
+
+/* ---- forward -----------------------------------------------------------------------------------
+ */
+
+static void pack_rows(const struct target *t, const float *from, size_t all)
+{
+    const lanes k = first_lanes((int)t->columns);
+    float *to = t->to;
+    for (size_t row = 0; row < t->rows; row += DEPTH, from += DEPTH * all, to += PANEL) {
+#ifdef KERNEL_BF16_MAPS
+        const vec next = row + 1 < t->rows ? load_lanes(from + all, k) : zero();
+        store(to, pair_words(narrowed(load_lanes(from, k)), narrowed(next)));
+#else
+        store(to, load_lanes(from, k));
+#endif
+    }
+}
+
+/* ---- turned round ------------------------------------------------------------------------------
+ */
+
+#define SIXTEEN(X)                                                                                 \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+/* Words of `count` numbers, at most sixteen words; the others are zero. */
+INLINE vec words_at(const float *x, int count)
+{
+#ifdef KERNEL_BF16_MAPS
+    const halves lower = narrowed(load_lanes(x, first_lanes(count)));
+    const halves upper = narrowed(load_lanes(x + VL, first_lanes(count > VL ? count - VL : 0)));
+    return AS_FLOAT(_mm512_inserti64x4(_mm512_castsi256_si512(lower), upper, 1));
+#else
+    return load_lanes(x, first_lanes(count));
+#endif
+}
+
+/* Rows of one tap: numbers from .. from + count of columns that are `step` apart. */
+static void pack_turned(const struct target *t, const float *from, size_t step, int count,
+                        float *to)
+{
+    vec v[PANEL], w[PANEL];
+#define LOAD(i) v[i] = i < t->columns ? words_at(from + i * step, count) : zero();
+    SIXTEEN(LOAD)
+#undef LOAD
+#define BY_2(i)                                                                                    \
+    w[i] = i % 2 ? _mm512_unpackhi_ps(v[i - 1], v[i]) : _mm512_unpacklo_ps(v[i], v[i + 1]);
+    SIXTEEN(BY_2)
+#undef BY_2
+#define PD(v) _mm512_castps_pd(v)
+#define BY_4(i)                                                                                    \
+    v[i] = _mm512_castpd_ps(                                                                       \
+        i % 2                                                                                      \
+            ? _mm512_unpackhi_pd(PD(w[i / 4 * 4 + i % 4 / 2]), PD(w[i / 4 * 4 + i % 4 / 2 + 2]))   \
+            : _mm512_unpacklo_pd(PD(w[i / 4 * 4 + i % 4 / 2]), PD(w[i / 4 * 4 + i % 4 / 2 + 2])));
+    SIXTEEN(BY_4)
+#undef BY_4
+#undef PD
+    /* v[4 q + r]: of columns 4 q .. 4 q + 3, rows r, 4 + r, 8 + r, 12 + r */
+#define BY_8(i)                                                                                    \
+    w[i] = _mm512_shuffle_f32x4(v[i / 8 * 8 + i % 4], v[i / 8 * 8 + i % 4 + 4],                    \
+                                i % 8 / 4 ? 0xdd : 0x88);
+    SIXTEEN(BY_8)
+#undef BY_8
+    /* w[8 h + 4 o + r]: of columns 8 h .., rows 4 o + r and 8 + 4 o + r */
+#define STORE(i)                                                                                   \
+    if (i < (count + DEPTH - 1) / DEPTH)                                                           \
+        store(to + i * PANEL, _mm512_shuffle_f32x4(w[i % 8], w[i % 8 + 8], i / 8 ? 0xdd : 0x88));
+    SIXTEEN(STORE)
+#undef STORE
+}
+
+static void pack_columns(const struct target *t, const float *from, size_t all)
+{
+    const struct pack_call *call = t->call;
+    const size_t k = (size_t)call->k, o = (size_t)call->o, taps = (size_t)call->taps;
+    const size_t most = PANEL * DEPTH;
+    float *to = t->to;
+    for (size_t tap = taps; tap-- > 0;)
+        for (size_t row = 0, count; row < o; row += count) {
+            count = o - row < most ? o - row : most;
+            pack_turned(t, from + (tap * k + t->first) * all + row, all, (int)count, to);
+            to += (count + DEPTH - 1) / DEPTH * PANEL;
+        }
+}
+
+/* ---- both --------------------------------------------------------------------------------------
+ */
+
+void MAPS(pack)(const struct pack_call *call, size_t from, size_t to)
+{
+    const struct matrix m = pack_matrix(call);
+    const size_t all = (size_t)call->o * (size_t)call->groups;
+    const bool whole = !call->backward || call->taps == 1 || call->o % DEPTH == 0;
+    if (call->packing == PACK_PLAIN || !whole) { /* a word would have numbers of two taps */
+        PLAIN(pack)(call, from, to);
+        return;
+    }
+    for (size_t i = from; i < to; i++) {
+        const struct panel p = packing_panel(call->packing, &m, i);
+        const float *weights = call->from;
+        struct target t = {.call = call, .columns = p.columns, .rows = m.rows};
+        t.to = (float *)call->to + p.at / DEPTH;
+        t.first = p.first % m.columns;
+        if (call->backward)
+            pack_columns(&t, weights + p.first / m.columns * (size_t)call->o, all);
+        else
+            pack_rows(&t, weights + p.first, all);
+    }
+}
