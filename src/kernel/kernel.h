@@ -105,6 +105,7 @@ struct conv_call {
     struct window window;
     int groups;
     const void *weight;
+    const void *then; /* weights that are read after these; NULL: those that lie behind them */
     enum packing packing;
     struct prologue prologue;
     struct epilogue epilogue;

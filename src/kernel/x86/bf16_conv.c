@@ -86,13 +86,18 @@ static void multiply(struct product *p, struct pass pass)
     common.rounded = p->finished;
     common.c_row = p->finished ? p->call->out.pixel : pass.width * (ptrdiff_t)sizeof(float);
     if (p->finished) limit(&common, &p->call->epilogue.act);
+    int tiles = 0;
+    for (const struct run *run = p->run; run < p->run + p->runs; run++)
+        tiles += (run->rows + g->rows - 1) / g->rows;
+    common.pace = gemm_pace(tiles);
     for (int column = pass.first, width; column < pass.end; column += width) {
         const int left = p->columns - column;
         const bool pair = g->wide && left > PANEL;
         float *sums = p->room + (column - pass.first);
         width = pair ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
-        common.next = width / PANEL * common.panel;
+        common.fetch = (const char *)(common.b + width / PANEL * common.panel);
+        if (column + width >= p->columns && p->call->then) common.fetch = p->call->then;
         common.bias = p->bias ? p->bias + column : zeros;
         common.mask = left < 2 * PANEL ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {
@@ -101,6 +106,7 @@ static void multiply(struct product *p, struct pass pass)
             s.c = p->finished ? run->c + column * HALF : (char *)sums;
             s.add = p->finished && run->add ? run->add + column * HALF : NULL;
             gemm_cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+            common.fetch = s.fetch;
             sums += run->rows * pass.width;
         }
     }

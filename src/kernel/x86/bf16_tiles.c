@@ -83,11 +83,11 @@ INLINE float word_at(const void *p)
 #define HIGH(a, b) min_of(a, b)
 #define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
 #ifdef __AVX512F__
-#define FETCH_NEXT(b)                                                                              \
-    _mm_prefetch((const char *)(b), _MM_HINT_T1);                                                  \
-    if (VECTORS > 1) _mm_prefetch((const char *)((b) + s->panel), _MM_HINT_T1);
+#define FETCH_NEXT(p)                                                                              \
+    _mm_prefetch(p, _MM_HINT_T1);                                                                  \
+    if (VECTORS > 1) _mm_prefetch((p) + s->panel * (ptrdiff_t)sizeof(float), _MM_HINT_T1);
 #else
-#define FETCH_NEXT(b)
+#define FETCH_NEXT(p)
 #endif
 
 #include "kernel/x86/strip.h"

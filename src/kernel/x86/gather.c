@@ -6,25 +6,37 @@
  */
 #include <string.h>
 
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
 #include "kernel/x86/gemm.h"
+#include "kernel/x86/pixels.h"
 
-struct piece { /* numbers [at, at + count) of a row of the input that begins at x */
-    const float *x;
-    ptrdiff_t at;
-    int count;
+struct piece { /* numbers [first, first + count) under a kernel row */
+    int ky, first, count;
 };
 
-/* The part of a piece that lies outside of [0, end) is padding. */
-static void copy_clipped(struct piece p, ptrdiff_t end, float *to)
+static void copy(float *to, const float *from, int count)
 {
-    int before = p.at < 0 ? (int)(-p.at < p.count ? -p.at : p.count) : 0;
-    int inside = (int)(end - p.at < p.count ? end - p.at : p.count) - before;
+    int i = 0;
+    for (; i + 4 * VL <= count; i += 4 * VL) {
+        const vec v0 = load(from + i), v1 = load(from + i + VL);
+        const vec v2 = load(from + i + 2 * VL), v3 = load(from + i + 3 * VL);
+        store(to + i, v0);
+        store(to + i + VL, v1);
+        store(to + i + 2 * VL, v2);
+        store(to + i + 3 * VL, v3);
+    }
+    for (; i < count; i += VL) store_channels(to, i, count, load_channels(from, i, count));
+}
+
+/* Numbers [at, at + count) of a row of the input; outside of [0, end) is padding. */
+static void copy_clipped(const float *x, ptrdiff_t at, int count, ptrdiff_t end, float *to)
+{
+    int before = at < 0 ? (int)(-at < count ? -at : count) : 0;
+    int inside = (int)(end - at < count ? end - at : count) - before;
     if (inside < 0) inside = 0;
     memset(to, 0, (size_t)before * sizeof *to);
-    if (inside) memcpy(to + before, p.x + p.at + before, (size_t)inside * sizeof *to);
-    memset(to + before + inside, 0, (size_t)(p.count - before - inside) * sizeof *to);
+    if (inside) copy(to + before, x + at + before, inside);
+    memset(to + before + inside, 0, (size_t)(count - before - inside) * sizeof *to);
 }
 
 static const float *row_at(const struct view *in, int n, int y)
@@ -33,21 +45,34 @@ static const float *row_at(const struct view *in, int n, int y)
     return pixel_at(in, (struct place){n, y, 0});
 }
 
-/* Pixels without gaps, dilation, groups or prologue. */
-static void gather_rows(const struct gather *g, struct place at, float *to)
+/* Of the windows of `rows` output pixels from `at` on. */
+static void gather_piece(const struct gather *g, struct place at, int rows, struct piece p,
+                         float *to)
 {
-    const struct view *in = &g->call->in;
+    const struct view *in = &g->call->in, *out = &g->call->out;
     const struct window *win = &g->call->window;
-    const size_t length = (size_t)win->kw * (size_t)in->c;
-    const ptrdiff_t left = (ptrdiff_t)(at.x * win->sx - win->pad_left) * in->c;
-    const ptrdiff_t end = (ptrdiff_t)in->w * in->c;
-    for (int done = 0, count; done < g->depth; done += count) {
-        const size_t k = g->k + (size_t)done, first = k % length;
-        const int y = at.y * win->sy - win->pad_top + (int)(k / length) * win->dy;
-        const float *x = row_at(in, at.n, y);
-        count =
-            length - first < (size_t)(g->depth - done) ? (int)(length - first) : g->depth - done;
-        copy_clipped((struct piece){x, left + (ptrdiff_t)first, count}, x ? end : left, to + done);
+    const ptrdiff_t end = (ptrdiff_t)in->w * in->c, next = (ptrdiff_t)win->sx * in->c;
+    for (int count; rows > 0; rows -= count, at = next_row(out, at)) {
+        const float *x = row_at(in, at.n, at.y * win->sy - win->pad_top + p.ky * win->dy);
+        ptrdiff_t from = (ptrdiff_t)(at.x * win->sx - win->pad_left) * in->c + p.first;
+        count = out->w - at.x < rows ? out->w - at.x : rows;
+        for (int i = 0; i < count; i++, from += next, to += g->step)
+            if (x && from >= 0 && from + p.count <= end)
+                copy(to, x + from, p.count);
+            else
+                copy_clipped(x, from, p.count, x ? end : from, to);
+    }
+}
+
+/* Pixels without gaps, dilation, groups or prologue. */
+static void gather_rows(const struct gather *g, size_t unit, int rows)
+{
+    const struct place at = place_of(&g->call->out, unit);
+    const int length = g->call->window.kw * g->call->in.c;
+    struct piece p = {.ky = (int)(g->k / (size_t)length), .first = (int)(g->k % (size_t)length)};
+    for (int done = 0; done < g->depth; done += p.count, p.ky++, p.first = 0) {
+        p.count = length - p.first < g->depth - done ? length - p.first : g->depth - done;
+        gather_piece(g, at, rows, p, g->to + done);
     }
 }
 
@@ -81,18 +106,43 @@ static void gather_taps(const struct gather *g, struct place at, float *to)
     }
 }
 
+static bool is_raw(const struct conv_call *call)
+{
+    return !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
+}
+
 void gemm_gather(const struct gather *g, size_t unit, int rows)
 {
     const struct conv_call *call = g->call;
-    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
     const bool dense = call->in.pixel == call->in.c * (ptrdiff_t)sizeof(float);
-    const bool by_rows = raw && dense && call->groups == 1 && call->window.dx == 1;
-    for (int i = 0; i < rows; i++) {
-        const struct place at = place_of(&call->out, unit + (size_t)i);
-        float *to = g->to + (ptrdiff_t)i * g->step;
-        if (by_rows)
-            gather_rows(g, at, to);
+    const bool by_rows = is_raw(call) && dense && call->groups == 1 && call->window.dx == 1;
+    if (by_rows)
+        gather_rows(g, unit, rows);
+    else
+        for (int i = 0; i < rows; i++)
+            gather_taps(g, place_of(&call->out, unit + (size_t)i), g->to + (ptrdiff_t)i * g->step);
+}
+
+static int between(int low, int x, int high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+void gemm_gather_row(const struct gather *g, struct place first, int width)
+{
+    const struct view *in = &g->call->in;
+    const int c = in->c / g->call->groups, channel = g->group * c;
+    const float *pixel = row_at(in, first.n, first.y);
+    const int before = pixel ? between(0, -first.x, width) : width;
+    const int inside = pixel ? between(0, in->w - first.x - before, width - before) : 0;
+    float *to = g->to;
+    memset(to, 0, (size_t)before * (size_t)c * sizeof *to);
+    to += before * c;
+    if (inside) pixel = further(pixel, (first.x + before) * in->pixel);
+    for (int x = 0; x < inside; x++, pixel = further(pixel, in->pixel), to += c)
+        if (is_raw(g->call))
+            copy(to, pixel + channel, c);
         else
-            gather_taps(g, at, to);
-    }
+            take(&g->call->prologue, pixel, channel, c, to);
+    memset(to, 0, (size_t)(width - before - inside) * (size_t)c * sizeof *to);
 }

@@ -5,19 +5,16 @@
  * the tiles of the block use it. The panel after it comes from memory meanwhile: behind the last
  * one that is often the weights of the next layer.
  *
- * Where a window is inside the input and nothing is applied on load, A is the input itself: a
+ * Where all windows are inside the input and nothing is applied on load, A is the input itself: a
  * pixel's row of A is one segment (1x1), one a kernel row (pixels without gaps) or one a tap.
- * Otherwise, and for the border of a padded input, the rows of a block are gathered, DEPTH numbers
- * of each at a time, and the sums wait in the output meanwhile: storing a float and loading it
- * again changes no bit.
+ * Otherwise the part of the input that a rectangle of output pixels looks at is copied with its
+ * border, once and not once for each tap, and A is that copy.
  *
- * Of several groups each has few columns, too few to pay for numbers gathered once for each tap:
- * the rows of the input that a band of output rows looks at are copied once, with their border, and
- * A is that copy.
+ * Where rectangles would be too small the rows of a block are gathered, DEPTH numbers of each at a
+ * time, and the sums wait in the output meanwhile: storing a float and loading it again changes no
+ * bit.
  */
 #include "kernel/x86/gemm.h"
-
-#include <string.h>
 
 #include "kernel/ref/block.h"
 
@@ -25,14 +22,15 @@ enum {
     SEGMENTS = 64,
     RUNS = 64,
     LEAST_FETCHED = 192, /* low panels come by themselves */
+    AHEAD = 32,          /* rows of a panel that is read once */
     BLOCK_ROWS = 13 * MOST_ROWS,
     BLOCK_BYTES = 640 << 10,
     DEPTH = 256,
-    MOST_DIRECT = 640, /* numbers in a row of A that is the input, where others are gathered */
     DEPTH_STEP = DEPTH + 16, /* an odd number of lines: the rows of a tile use different sets */
     GATHERED_ROWS = 4 * MOST_ROWS,
-    BAND = 8 << 10, /* numbers of a band */
-    LEAST_ROW = 4   /* pixels of a row of output that make a tile */
+    COPY = 24 << 10, /* numbers of the input that a rectangle looks at */
+    ENOUGH_ROWS = 4, /* of a rectangle: half of the copied rows are of the next one, too */
+    LEAST_COLUMNS = 4
 };
 
 /* Rows whose places in A, C and the addend are equally far apart. */
@@ -49,7 +47,8 @@ struct product { /* of one group */
     const float *bias;  /* of the first panel, or NULL */
     int from, to;       /* the columns that are wanted */
     struct activation act;
-    bool last; /* after these k the sums are complete */
+    bool last;         /* after these k the sums are complete */
+    const float *then; /* of the weights, what is read after the last panel; NULL: what is behind */
     struct run run[RUNS];
     int runs;
 };
@@ -76,6 +75,7 @@ static void limit(struct strip *s, const struct product *p)
 
 static void advance(struct strip *s, int rows)
 {
+    s->fetch += s->tiles * (ptrdiff_t)s->k * s->segments * s->pace;
     s->a += rows * s->a_row;
     s->c += rows * s->c_row;
     if (s->add) s->add += rows * s->add_row;
@@ -89,6 +89,16 @@ void gemm_cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
     advance(s, higher * (low + 1));
     s->tiles = tiles - higher;
     strip[low - 1](s);
+    advance(s, s->tiles * low);
+}
+
+/* Of all runs. */
+static int count_tiles(const struct product *p)
+{
+    int tiles = 0;
+    for (const struct run *run = p->run; run < p->run + p->runs; run++)
+        tiles += (run->rows + p->gemm->rows - 1) / p->gemm->rows;
+    return tiles;
 }
 
 /* Bit i: is column i wanted, of those from .. to? */
@@ -103,11 +113,15 @@ static void multiply(const struct product *p)
     const struct gemm *g = p->gemm;
     struct strip common = p->strip;
     limit(&common, p);
+    const int tiles = count_tiles(p);
+    common.pace = common.k * common.segments < LEAST_FETCHED ? 0 : gemm_pace(tiles);
     for (int column = p->from / PANEL * PANEL, width; column < p->to; column += width) {
         const bool pair = g->wide && p->to - column > PANEL;
         width = pair ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
-        common.next = common.k < LEAST_FETCHED ? 0 : width / PANEL * common.panel;
+        common.fetch = (const char *)(common.b + width / PANEL * common.panel);
+        if (p->then && column + width >= p->to) common.fetch = (const char *)p->then;
+        if (tiles == 1) common.fetch = (const char *)(common.b + AHEAD * PANEL);
         common.bias = p->bias ? p->bias + column : zeros;
         common.mask = mask_of(p->from - column, p->to - column);
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {
@@ -117,6 +131,7 @@ static void multiply(const struct product *p)
             s.c = run->c + first;
             s.add = p->last && run->add ? run->add + first : NULL;
             gemm_cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+            common.fetch = s.fetch;
         }
     }
 }
@@ -136,17 +151,11 @@ static void finish(const struct product *p)
 /* ---- convolution -------------------------------------------------------------------------------
  */
 
-enum part { ALL, INSIDE, BORDER };
-
 struct source { /* where the rows of A come from */
     const struct conv_call *call;
     int group;
-    enum part part;   /* the output pixels that are wanted */
-    int left, right;  /* columns and rows of the output whose windows are inside: */
-    int above, below; /* [left, right), [above, below) */
     bool flat;    /* all pixels of the output are equally far apart, and so are their rows of A */
     char *gather; /* NULL: A is the input */
-    struct view band; /* data NULL: there is none */
 };
 
 static ptrdiff_t channel(int c)
@@ -154,46 +163,42 @@ static ptrdiff_t channel(int c)
     return c * (ptrdiff_t)sizeof(float);
 }
 
-/* Of `count` pixels of a row from `at` on: how many are inside or on the border like the first, and
- * is that what is wanted? */
-static bool is_wanted(const struct source *src, struct place at, size_t *count)
+/* The first number of the group in a view that c channels of a group belong to. */
+static char *group_at(const struct view *v, struct place at, int group, int c)
 {
-    const bool row_inside = at.y >= src->above && at.y < src->below;
-    const int end = at.x < src->left ? src->left : src->right;
-    const bool inside = row_inside && at.x >= src->left && at.x < src->right;
-    if (row_inside && at.x<end && * count>(size_t)(end - at.x)) *count = (size_t)(end - at.x);
-    return inside == (src->part == INSIDE);
+    return (char *)pixel_at(v, at) + channel(group * c);
 }
 
-/* Makes runs of the wanted units from .. to, of no more rows than `most`; returns where they end,
- * which is sooner, too, when there are too many runs. */
+/* The outputs of a run that begins at a pixel. */
+static struct run run_at(const struct source *src, struct place at, int rows)
+{
+    const struct view *out = &src->call->out, *add = &src->call->epilogue.add;
+    const int c = out->c / src->call->groups;
+    return (struct run){.c = group_at(out, at, src->group, c),
+                        .add = add->data ? group_at(add, at, src->group, c) : NULL,
+                        .rows = rows};
+}
+
+/* Makes runs of the units from .. to, of no more rows than `most`; returns where they end, which is
+ * sooner, too, when there are too many runs. */
 static size_t make_runs(struct product *p, const struct source *src, size_t from, size_t to,
                         size_t most)
 {
     const struct conv_call *call = src->call;
-    const struct view *out = &call->out, *add = &call->epilogue.add;
     const struct window *win = &call->window;
-    const ptrdiff_t first_in = channel(src->group * (call->in.c / call->groups));
-    const ptrdiff_t first_out = channel(src->group * (out->c / call->groups));
     size_t unit = from, rows = 0, count;
     for (p->runs = 0; unit < to && rows < most && p->runs < RUNS; unit += count) {
-        struct place at = place_of(out, unit);
-        count = src->flat ? to - unit : (size_t)(out->w - at.x);
+        struct place at = place_of(&call->out, unit);
+        count = src->flat ? to - unit : (size_t)(call->out.w - at.x);
         if (count > to - unit) count = to - unit;
-        if (src->part != ALL && !is_wanted(src, at, &count)) continue;
         if (count > most - rows) count = most - rows;
         struct run *run = &p->run[p->runs++];
+        *run = run_at(src, at, (int)count);
         run->unit = unit;
-        run->rows = (int)count;
-        run->c = (char *)pixel_at(out, at) + first_out;
-        run->add = add->data ? (char *)pixel_at(add, at) + first_out : NULL;
         at.y = at.y * win->sy - win->pad_top;
         at.x = at.x * win->sx - win->pad_left;
-        if (src->band.data)
-            run->a = (char *)pixel_at(&src->band, at);
-        else
-            run->a = src->gather ? src->gather + (ptrdiff_t)rows * p->strip.a_row
-                                 : (char *)pixel_at(&call->in, at) + first_in;
+        run->a = src->gather ? src->gather + (ptrdiff_t)rows * p->strip.a_row
+                             : group_at(&call->in, at, src->group, call->in.c / call->groups);
         rows += count;
     }
     return unit;
@@ -209,39 +214,35 @@ static bool outputs_are_flat(const struct conv_call *call)
     return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
 }
 
-/* The output pixels along one side whose windows are inside the input: [*first, *end). */
-static void find_inside(int in, int out, int taps, int step, int dilation, int pad, int *first,
-                        int *end)
+/* Are all windows inside the input? */
+static bool is_inside(const struct conv_call *call)
 {
-    const int last = in - 1 - (taps - 1) * dilation + pad; /* where a window may begin */
-    *first = (pad + step - 1) / step;
-    *end = last < 0 ? 0 : last / step + 1;
-    if (*end > out) *end = out;
-    if (*first > *end) *first = *end;
+    const struct window *win = &call->window;
+    return win->pad_top == 0 && win->pad_left == 0 &&
+           (call->out.h - 1) * win->sy + (win->kh - 1) * win->dy < call->in.h &&
+           (call->out.w - 1) * win->sx + (win->kw - 1) * win->dx < call->in.w;
 }
 
-static void find_insides(struct source *src)
+/* The segments of a row of A in a view of its group's channels. Returns how many. */
+static int make_segments(const struct window *win, const struct view *in, ptrdiff_t *segment,
+                         int *k)
 {
-    const struct conv_call *call = src->call;
-    const struct view *in = &call->in, *out = &call->out;
-    const struct window *win = &call->window;
-    find_inside(in->h, out->h, win->kh, win->sy, win->dy, win->pad_top, &src->above, &src->below);
-    find_inside(in->w, out->w, win->kw, win->sx, win->dx, win->pad_left, &src->left, &src->right);
-}
-
-/* The segments of a row of A in the input; 0 when the input does not have it like that. */
-static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *k)
-{
-    const struct view *in = &call->in;
-    const struct window *win = &call->window;
-    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
-    const bool joined = call->groups == 1 && win->dx == 1 && in->pixel == channel(in->c);
+    const bool joined = win->dx == 1 && in->pixel == channel(in->c);
     const int in_row = joined ? 1 : win->kw;
-    if (!raw || win->kh > SEGMENTS || win->kh * in_row > SEGMENTS) return 0;
+    if (win->kh > SEGMENTS || win->kh * in_row > SEGMENTS) return 0;
     for (int i = 0; i < win->kh * in_row; i++)
         segment[i] = i / in_row * win->dy * in->row + i % in_row * win->dx * in->pixel;
-    *k = joined ? win->kw * in->c : in->c / call->groups;
+    *k = joined ? win->kw * in->c : in->c;
     return win->kh * in_row;
+}
+
+/* The same in the input; 0 when it does not have them like that. */
+static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *k)
+{
+    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
+    struct view in = call->in;
+    in.c /= call->groups;
+    return raw && is_inside(call) ? make_segments(&call->window, &in, segment, k) : 0;
 }
 
 static size_t block_rows(size_t rows, size_t most)
@@ -271,13 +272,6 @@ static bool suits_as_it_lies(const struct gemm *g, const struct conv_call *call)
            tile_rows(g, call->out.w) > g->rows / 2;
 }
 
-/* Is reading the inside where it lies worth the two passes? */
-static bool suits_but_for_border(const struct gemm *g, const struct source *src, size_t k)
-{
-    const int width = src->right - src->left;
-    return width > 0 && k <= MOST_DIRECT && tile_rows(g, width) >= g->rows - 1;
-}
-
 static void conv_direct(struct product *p, struct source src, size_t from, size_t to)
 {
     const struct conv_call *call = src.call;
@@ -286,11 +280,12 @@ static void conv_direct(struct product *p, struct source src, size_t from, size_
     if (most > BLOCK_ROWS) most = BLOCK_ROWS;
     if (most < 4 * MOST_ROWS) most = 4 * MOST_ROWS;
     const size_t rows = block_rows(to - from, most);
-    src.flat = src.part == ALL && is_flat_throughout(call);
+    src.flat = is_flat_throughout(call);
     p->strip.a_row = call->window.sx * call->in.pixel;
     p->last = true;
     while (from < to) {
         from = make_runs(p, &src, from, to, rows);
+        p->then = from < to ? p->strip.b : call->then;
         multiply(p);
         finish(p);
     }
@@ -313,7 +308,7 @@ static void conv_gathered(struct product *p, struct source src, size_t from, siz
     const size_t depth = (size_t)p->strip.panel / PANEL;
     const size_t rows = (size_t)(GATHERED_ROWS / p->gemm->rows * p->gemm->rows);
     struct gather gather = {.call = call, .group = src.group, .step = DEPTH_STEP};
-    src.flat = src.part == ALL && outputs_are_flat(call);
+    src.flat = outputs_are_flat(call);
     src.gather = (char *)a;
     p->strip.a_row = DEPTH_STEP * (ptrdiff_t)sizeof *a;
     p->strip.segment = one_segment;
@@ -325,6 +320,7 @@ static void conv_gathered(struct product *p, struct source src, size_t from, siz
             gather.depth = p->last ? (int)(depth - gather.k) : DEPTH;
             gather_runs(p, &gather, a);
             p->strip.b = b + gather.k * PANEL;
+            p->then = !p->last ? p->strip.b + DEPTH * PANEL : from < to ? b : call->then;
             p->strip.k = gather.depth;
             p->strip.resume = gather.k > 0;
             multiply(p);
@@ -333,90 +329,120 @@ static void conv_gathered(struct product *p, struct source src, size_t from, siz
     }
 }
 
-/* What the windows of one row of output cover; c: of a group. */
-static struct view band_row(const struct conv_call *call)
+/* ---- rectangles --------------------------------------------------------------------------------
+ */
+
+struct rectangle { /* of output pixels; `at` is the first one */
+    struct place at;
+    int rows, columns;
+};
+
+/* What the windows of such a rectangle cover; the channels of a group. */
+static struct view covered(const struct conv_call *call, int rows, int columns)
 {
     const struct window *win = &call->window;
-    struct view v = {.n = 1, .c = call->in.c / call->groups};
-    v.h = (win->kh - 1) * win->dy + 1;
-    v.w = (call->out.w - 1) * win->sx + (win->kw - 1) * win->dx + 1;
+    struct view v = {.n = 1, .c = call->in.c / call->groups, .type = call->type};
+    v.h = (rows - 1) * win->sy + (win->kh - 1) * win->dy + 1;
+    v.w = (columns - 1) * win->sx + (win->kw - 1) * win->dx + 1;
     v.pixel = channel(v.c);
     v.row = v.w * v.pixel;
     return v;
 }
 
-/* How many rows of output a band has room for. */
-static int band_rows(const struct conv_call *call, const struct view *row)
+/* How many rows of so many columns may be copied together. */
+static int rows_of_copy(const struct conv_call *call, int columns)
 {
-    const ptrdiff_t rows = BAND * (ptrdiff_t)sizeof(float) / row->row;
-    if (rows < row->h) return 0;
-    const int more = (int)(rows - row->h) / call->window.sy + 1;
+    const struct view one = covered(call, 1, columns);
+    const ptrdiff_t rows = channel(COPY) / one.row;
+    if (rows < one.h) return 0;
+    const int more = (int)(rows - one.h) / call->window.sy + 1;
     return more < RUNS ? more : RUNS;
 }
 
-/* Is a band better than gathering? */
-static bool is_banded(const struct conv_call *call)
+/* The largest rectangle: as wide as possible with enough rows. False: they are all too small. */
+static bool find_rectangle(const struct gemm *g, const struct conv_call *call, struct rectangle *r)
 {
-    const struct view row = band_row(call);
-    return call->groups > 1 && call->out.w >= LEAST_ROW && call->window.kw <= SEGMENTS &&
-           call->window.kh * call->window.kw <= SEGMENTS && band_rows(call, &row) > 0;
+    const struct view *out = &call->out;
+    const int enough = out->h < ENOUGH_ROWS ? out->h : ENOUGH_ROWS;
+    *r = (struct rectangle){.rows = 0};
+    if (call->window.kh * call->window.kw > SEGMENTS) return false;
+    for (int parts = 1; parts <= out->w && r->rows < enough; parts++) {
+        r->columns = (out->w + parts - 1) / parts;
+        r->rows = rows_of_copy(call, r->columns);
+        const bool low = call->groups == 1 && tile_rows(g, r->columns) <= g->rows / 2;
+        if (low || r->columns < LEAST_COLUMNS) return false;
+    }
+    return r->rows >= enough;
 }
 
-/* Row y of the input, from its column -pad_left on, as the kernel sees it. */
-static void fill_band_row(const struct source *src, int n, int y, float *to)
+/* The rectangle that comes next, no larger than `most`; pixels from .. to. */
+static struct rectangle next_rectangle(const struct view *out, const struct rectangle *most,
+                                       size_t from, size_t to)
 {
-    const struct conv_call *call = src->call;
-    const struct view *in = &call->in;
-    const int c = src->band.c, first = src->group * c;
-    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
-    for (int i = 0; i < src->band.w; i++, to += c) {
-        const int x = i - call->window.pad_left;
-        if (y < 0 || y >= in->h || x < 0 || x >= in->w) {
-            memset(to, 0, (size_t)c * sizeof *to);
-            continue;
-        }
-        const float *pixel = pixel_at(in, (struct place){n, y, x});
-        if (raw)
-            memcpy(to, pixel + first, (size_t)c * sizeof *to);
-        else
-            apply_prologue(&call->prologue, pixel + first, first, c, to);
+    struct rectangle r = {place_of(out, from), 1, most->columns};
+    const size_t left = to - from, w = (size_t)out->w;
+    size_t rows = left / w;
+    if (r.at.x == 0 && rows > 0) {
+        if (rows > (size_t)(out->h - r.at.y)) rows = (size_t)(out->h - r.at.y);
+        r.rows = (int)block_rows(rows, (size_t)most->rows);
+    } else if ((size_t)r.columns > left) {
+        r.columns = (int)left;
+    }
+    if (r.columns > out->w - r.at.x) r.columns = out->w - r.at.x;
+    return r;
+}
+
+/* Copies what the windows of the rectangle cover, and makes its runs. */
+static void fill_rectangle(struct product *p, const struct source *src, const struct rectangle *r,
+                           const struct view *copy)
+{
+    const struct window *win = &src->call->window;
+    struct gather g = {.call = src->call, .group = src->group, .to = copy->data};
+    const int y = r->at.y * win->sy - win->pad_top, x = r->at.x * win->sx - win->pad_left;
+    for (int i = 0; i < copy->h; i++, g.to += copy->w * copy->c)
+        gemm_gather_row(&g, (struct place){r->at.n, y + i, x}, copy->w);
+    p->runs = r->rows;
+    for (int i = 0; i < r->rows; i++) {
+        p->run[i] = run_at(src, (struct place){r->at.n, r->at.y + i, r->at.x}, r->columns);
+        p->run[i].a = (char *)copy->data + i * win->sy * copy->row;
     }
 }
 
-static void conv_banded(struct product *p, struct source src, size_t from, size_t to)
+static void conv_rectangle(struct product *p, const struct source *src, const struct rectangle *r,
+                           float *room)
 {
-    _Alignas(64) float band[BAND];
-    const struct conv_call *call = src.call;
-    const struct window *win = &call->window;
+    const struct window *win = &src->call->window;
     ptrdiff_t segment[SEGMENTS];
-    const bool joined = win->dx == 1;
-    const int in_row = joined ? 1 : win->kw;
-    src.band = band_row(call);
-    src.flat = false;
-    const int most = band_rows(call, &src.band), extra = src.band.h;
-    for (int i = 0; i < win->kh * in_row; i++)
-        segment[i] = i / in_row * win->dy * src.band.row + i % in_row * win->dx * src.band.pixel;
+    struct view copy = covered(src->call, r->rows, r->columns);
+    copy.data = room;
     p->strip.segment = segment;
-    p->strip.segments = win->kh * in_row;
-    p->strip.k = joined ? win->kw * src.band.c : src.band.c;
-    p->strip.a_row = win->sx * src.band.pixel;
+    p->strip.segments = make_segments(win, &copy, segment, &p->strip.k);
+    p->strip.a_row = win->sx * copy.pixel;
+    fill_rectangle(p, src, r, &copy);
+    multiply(p);
+    finish(p);
+}
+
+static void conv_copied(struct product *p, const struct source *src, const struct rectangle *most,
+                        size_t from, size_t to)
+{
+    _Alignas(64) float room[COPY];
+    const struct view *out = &src->call->out;
     p->last = true;
     while (from < to) {
-        const struct place at = place_of(&call->out, from);
-        const int rows = call->out.h - at.y < most ? call->out.h - at.y : most;
-        const size_t room = (size_t)rows * (size_t)call->out.w - (size_t)at.x;
-        src.band.h = (rows - 1) * win->sy + extra;
-        for (int y = 0; y < src.band.h; y++)
-            fill_band_row(&src, at.n, at.y * win->sy - win->pad_top + y,
-                          band + y * (src.band.row / (ptrdiff_t)sizeof(float)));
-        /* as if the band were the whole input */
-        src.band.data = (char *)band - (at.y * win->sy - win->pad_top) * src.band.row +
-                        win->pad_left * src.band.pixel;
-        from = make_runs(p, &src, from, room < to - from ? from + room : to, room);
-        multiply(p);
-        finish(p);
+        struct rectangle r = next_rectangle(out, most, from, to);
+        const int end = r.rows > 1 ? out->w : r.at.x + r.columns;
+        from += (size_t)(r.rows * (end - r.at.x));
+        for (int columns; r.at.x < end; r.at.x += columns) {
+            columns = r.columns < end - r.at.x ? r.columns : end - r.at.x;
+            p->then = from < to || r.at.x + columns < end ? p->strip.b : src->call->then;
+            conv_rectangle(p, src, &(struct rectangle){r.at, r.rows, columns}, room);
+        }
     }
 }
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
 
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to)
 {
@@ -431,27 +457,21 @@ void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, 
                           .panel = (ptrdiff_t)(k * PANEL),
                           .c_row = call->out.pixel,
                           .add_row = call->epilogue.add.pixel};
-    strip.segments = find_segments(call, segment, &strip.k);
+    struct rectangle most;
     struct source src = {.call = call};
-    find_insides(&src);
-    const bool all_inside =
-        src.left == 0 && src.right == call->out.w && src.above == 0 && src.below == call->out.h;
-    const bool direct = strip.segments &&
-                        (all_inside ? suits_as_it_lies(g, call) : suits_but_for_border(g, &src, k));
-    const bool banded = is_banded(call) && !(direct && all_inside);
+    strip.segments = find_segments(call, segment, &strip.k);
+    const bool direct = strip.segments && suits_as_it_lies(g, call);
+    const bool copied = !direct && find_rectangle(g, call, &most);
     for (src.group = 0; src.group < call->groups; src.group++) {
         p.strip = strip;
         p.strip.b = weight + src.group * group_size;
         p.bias = bias ? bias + src.group * columns : NULL;
-        src.part = all_inside || banded || !direct ? ALL : INSIDE;
-        if (banded) {
-            conv_banded(&p, src, from, to);
-            continue;
-        }
-        if (direct) conv_direct(&p, src, from, to);
-        if (direct && all_inside) continue;
-        if (direct) src.part = BORDER;
-        conv_gathered(&p, src, from, to);
+        if (direct)
+            conv_direct(&p, src, from, to);
+        else if (copied)
+            conv_copied(&p, &src, &most, from, to);
+        else
+            conv_gathered(&p, src, from, to);
     }
 }
 

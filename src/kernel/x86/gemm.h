@@ -22,9 +22,10 @@ struct strip {
     ptrdiff_t a_row;
     const ptrdiff_t *segment; /* bytes from the row's first number */
     int segments, k;
-    const float *b;  /* the panel's rows for these k */
-    ptrdiff_t panel; /* numbers to the next panel */
-    ptrdiff_t next;  /* numbers to what should come into the second-level cache meanwhile */
+    const float *b;    /* the panel's rows for these k */
+    ptrdiff_t panel;   /* numbers to the next panel */
+    const char *fetch; /* what should come into the second-level cache meanwhile, */
+    ptrdiff_t pace;    /* and how many bytes of each panel of it with each k */
     char *c;
     ptrdiff_t c_row;
     const float *bias; /* of the first column; only columns in mask are read */
@@ -44,6 +45,8 @@ struct gemm {
     strip_fn *const *wide;   /* two panels, or NULL */
 };
 
+struct place;
+
 /* Rows of A for `rows` output pixels from unit on: numbers k .. k + depth of each (of one group),
  * prologue applied, zeros for padding. Row i begins at to + i * step. */
 struct gather {
@@ -56,8 +59,19 @@ struct gather {
 };
 void gemm_gather(const struct gather *g, size_t unit, int rows);
 
-/* A run of rows in as few tiles as possible, as equal as possible; none higher than `most`. */
+/* `width` pixels of a row of the input, which the first of them may lie outside of, as the kernel
+ * sees the group's channels; zeros for padding. They lie without gaps from `to` on. */
+void gemm_gather_row(const struct gather *g, struct place first, int width);
+
+/* A run of rows in as few tiles as possible, as equal as possible; none higher than `most`. Leaves
+ * s->fetch behind what was fetched. */
 void gemm_cut_run(struct strip *s, strip_fn *const *strip, int most, int rows);
+/* The pace of so many tiles that fetch as many panels as they read. */
+static inline ptrdiff_t gemm_pace(int tiles)
+{
+    const int row = PANEL * (int)sizeof(float);
+    return (row + tiles - 1) / tiles;
+}
 
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to);
 void gemm_dense(const struct gemm *g, const struct dense_call *call, size_t from, size_t to);

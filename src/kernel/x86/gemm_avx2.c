@@ -45,7 +45,7 @@ static inline void store_some(void *p, __m256i lanes, bool all, __m256 v)
 #define LOW(a, b) _mm256_max_ps(a, b) /* a > b ? a : b */
 #define HIGH(a, b) _mm256_min_ps(a, b)
 #define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
-#define FETCH_NEXT(b) _mm_prefetch((const char *)(b), _MM_HINT_T1);
+#define FETCH_NEXT(p) _mm_prefetch(p, _MM_HINT_T1);
 #define B_AT(j) (b + (j)*LANES)
 
 #include "kernel/x86/strip.h"

@@ -28,9 +28,9 @@ static inline void fetch(const char *p, int lines)
 #define LOW(a, b) _mm512_max_ps(a, b) /* a > b ? a : b */
 #define HIGH(a, b) _mm512_min_ps(a, b)
 #define FETCH(p) fetch(p, VECTORS)
-#define FETCH_NEXT(b)                                                                              \
-    _mm_prefetch((const char *)(b), _MM_HINT_T1);                                                  \
-    if (VECTORS > 1) _mm_prefetch((const char *)((b) + s->panel), _MM_HINT_T1);
+#define FETCH_NEXT(p)                                                                              \
+    _mm_prefetch(p, _MM_HINT_T1);                                                                  \
+    if (VECTORS > 1) _mm_prefetch((p) + s->panel * (ptrdiff_t)sizeof(float), _MM_HINT_T1);
 #define B_AT(j) (b + (j)*s->panel)
 
 #include "kernel/x86/strip.h"

@@ -12,7 +12,7 @@
  * Each accumulator has a name: compilers keep names in registers, but give arrays to the stack. The
  * rows of A are reached from three pointers, five rows each, because there are not enough registers
  * for fourteen. What a tile needs at its end, places to store and numbers to add, is fetched before
- * its beginning; the panels that follow are fetched while these are read.
+ * its beginning; the panels that follow are fetched while these are read, a part in each tile.
  */
 #include <math.h>
 
@@ -81,8 +81,8 @@
 #define STRIP(name, rows)                                                                          \
     static void name(const struct strip *s)                                                        \
     {                                                                                              \
-        const ptrdiff_t row = s->a_row;                                                            \
-        const char *a = s->a, *add = s->add;                                                       \
+        const ptrdiff_t row = s->a_row, pace = s->pace;                                            \
+        const char *a = s->a, *add = s->add, *ahead = s->fetch;                                    \
         char *c = s->c;                                                                            \
         MASKS(s->mask)                                                                             \
         for (int tile = 0; tile < s->tiles; tile++, a += rows * row, c += rows * s->c_row) {       \
@@ -106,7 +106,8 @@
                     ROWS_##rows(STRIP_STEP) a0 += sizeof(float);                                   \
                     a5 += sizeof(float);                                                           \
                     a10 += sizeof(float);                                                          \
-                    FETCH_NEXT(b + s->next)                                                        \
+                    FETCH_NEXT(ahead)                                                              \
+                    ahead += pace;                                                                 \
                     b += PANEL;                                                                    \
                 }                                                                                  \
             }                                                                                      \
