@@ -112,6 +112,16 @@ static void choose_kernel(const struct conv_attr *a, const struct kernels *k, st
     }
 }
 
+/* The panels that threads share where the weights are more than what they are applied to: each of
+ * the threads then reads a part of the weights, not all of them. */
+static size_t panels_to_share(const struct matrix *m, const struct conv_call *call)
+{
+    const struct view *in = &call->in;
+    const double input = (double)in->h * in->w * in->c;
+    if (m->groups > 1 || call->packing == PACK_PLAIN) return 0;
+    return (double)m->rows * (double)m->columns < input ? 0 : packing_panels(call->packing, m);
+}
+
 static void emit(const struct emit *e, const struct chain *chain, struct step *step)
 {
     const struct node *node = &e->g->node[chain->root];
@@ -127,6 +137,8 @@ static void emit(const struct emit *e, const struct chain *chain, struct step *s
     call->epilogue.act = emit_act(e, chain->act);
     step->per_image = emit_pixels(call->out);
     choose_kernel(&node->conv, e->k, step);
+    const struct matrix m = op_conv_matrix(node, call->in.c);
+    step->panels = panels_to_share(&m, call);
 }
 
 const struct op op_conv = {.name = "conv",

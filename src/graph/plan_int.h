@@ -212,6 +212,7 @@ struct step {
     union call call;     /* complete but for the data of its views */
     size_t in, out, add; /* where those begin in the arena; add may be NOWHERE */
     size_t per_image, grain;
+    size_t panels; /* of output channels that threads may share instead of pixels, or 0 */
     struct chain chain;
     int node;  /* the last node of the chain */
     int group; /* of steps that take turns, or -1 */

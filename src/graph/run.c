@@ -10,18 +10,67 @@
 #include "base/clock.h"
 #include "graph/plan_int.h"
 
+enum {
+    PANELS = 2, /* of a tile */
+    EVEN = 16
+};
+
 struct work {
     union kernel_fn kernel;
     union call call;
-    size_t units, grain, lanes;
+    const struct step *next; /* or NULL */
+    size_t units, grain, panels, lanes;
     char *scratch; /* of the first lane */
     size_t scratch_bytes;
 };
 
+static struct matrix matrix_of(const struct conv_call *call)
+{
+    const size_t taps = (size_t)(call->window.kh * call->window.kw);
+    return (struct matrix){taps * (size_t)call->in.c, (size_t)call->out.c, 1};
+}
+
+static size_t panel_bytes(const struct conv_call *call, size_t panel)
+{
+    const struct matrix m = matrix_of(call);
+    return packing_panel(call->packing, &m, panel).at * dtype_size(call->type);
+}
+
+/* Where whoever begins this step with unit `from` of n will read weights in the next one. */
+static const void *weights_then(const struct work *w, size_t from, size_t n)
+{
+    const struct step *next = w->next;
+    if (!next || next->kind != CALL_CONV || next->panels == 0) return NULL;
+    const struct conv_call *call = &next->call.conv;
+    const size_t pair = next->panels * from / n / PANELS;
+    return (const char *)call->weight + panel_bytes(call, pair * PANELS);
+}
+
 static void run_conv(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
-    w->kernel.conv(&w->call.conv, from, to);
+    struct conv_call call = w->call.conv;
+    call.then = weights_then(w, from, w->units);
+    w->kernel.conv(&call, from, to);
+}
+
+/* Panels from .. to of the output channels: a convolution of its own. */
+static void run_conv_panels(void *ctx, size_t from, size_t to)
+{
+    const struct work *w = ctx;
+    struct conv_call call = w->call.conv;
+    struct epilogue *e = &call.epilogue;
+    const struct matrix m = matrix_of(&call);
+    const struct panel first = packing_panel(call.packing, &m, from);
+    const struct panel last = packing_panel(call.packing, &m, to - 1);
+    call.then = weights_then(w, from, w->panels);
+    call.weight = (const char *)call.weight + panel_bytes(&call, from);
+    call.out.data = (char *)call.out.data + first.first * dtype_size(call.out.type);
+    call.out.c = (int)(last.first + last.columns - first.first);
+    if (e->bias) e->bias = (const float *)e->bias + first.first;
+    if (e->add.data) e->add.data = (char *)e->add.data + first.first * dtype_size(e->add.type);
+    e->add.c = call.out.c;
+    w->kernel.conv(&call, 0, w->units);
 }
 
 /* ---- separable convolutions --------------------------------------------------------------------
@@ -172,6 +221,13 @@ static void keep_rows(const struct step *step, const struct slice *slice, int im
         memmove(arena + slice->kept_to, arena + slice->kept_from, slice->kept_bytes);
 }
 
+/* Do the panels come out even? To one part in 16. */
+static bool panels_are_even(size_t panels, size_t threads)
+{
+    const size_t pairs = (panels + 1) / PANELS, most = (pairs + threads - 1) / threads;
+    return threads > 1 && (most * threads - pairs) * EVEN <= pairs;
+}
+
 static void run_slice(const struct plan *p, const struct slice *slice, char *arena,
                       struct pool *pool)
 {
@@ -180,6 +236,8 @@ static void run_slice(const struct plan *p, const struct slice *slice, char *are
                      .call = step->call,
                      .units = (size_t)p->batch * slice->per_image,
                      .grain = step->grain,
+                     .panels = step->panels,
+                     .next = slice + 1 < p->slice + p->slices ? &p->step[slice[1].step] : NULL,
                      .lanes = (size_t)pool_threads(pool),
                      .scratch = arena + p->bytes,
                      .scratch_bytes = p->scratch};
@@ -197,6 +255,8 @@ static void run_slice(const struct plan *p, const struct slice *slice, char *are
     if (slice->kept_bytes) keep_rows(step, slice, p->batch, arena);
     if (step->kind == CALL_SEPARABLE)
         pool_for(pool, w.units ? w.lanes : 0, 1, run_separable, &w);
+    else if (step->panels && w.units && panels_are_even(step->panels, w.lanes))
+        pool_for(pool, step->panels, PANELS, run_conv_panels, &w);
     else
         pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);
 }
