@@ -8,16 +8,18 @@
  *
  * All ways to cut the chains into groups (most of a single chain, which runs as a whole) are
  * compared: first the least memory that any of them needs, then the fewest chains in bands that
- * need no more. What is in memory is counted, not where it lies; place.c does that.
+ * need no more. What is in memory is counted, not where it lies; place.c does that. An image that
+ * needs no more than ENOUGH has no bands: each of them reads all weights of its chains again.
  */
 #include <math.h>
 
 #include "graph/plan_int.h"
 
 enum {
-    MOST_CHAINS = 16,    /* in a group */
-    MOST_ROWS = 1 << 20, /* that a window spans */
-    BAND_NUMBERS = 1 << 19
+    MOST_CHAINS = 16,       /* in a group */
+    MOST_ROWS = 1 << 20,    /* that a window spans */
+    BAND_NUMBERS = 1 << 19, /* in the rows of a band; half as many more in bf16 */
+    ENOUGH = 2 << 20        /* numbers of an image */
 };
 
 struct finder {
@@ -168,6 +170,13 @@ static void find_costs(struct finder *f, int last)
 /* ---- the best way to cut -----------------------------------------------------------------------
  */
 
+static double memory_without_bands(const struct finder *f)
+{
+    double most = 0;
+    for (int i = 0; i < f->chains; i++) most = fmax(most, f->cost[i * MOST_CHAINS]);
+    return most;
+}
+
 /* best[i + 1]: the least that the chains up to place i need. */
 static double least_memory(const struct finder *f, double *best)
 {
@@ -276,7 +285,8 @@ static void measure(struct finder *f)
 xc_status bands_find(struct schedule *s, enum dtype type, const struct plan_opts *opts,
                      struct arena *a, struct error *err)
 {
-    const size_t room = opts->band_bytes ? opts->band_bytes : BAND_NUMBERS * dtype_size(type);
+    const size_t numbers = type == DTYPE_BF16 ? BAND_NUMBERS / 2 * 3 : BAND_NUMBERS;
+    const size_t room = opts->band_bytes ? opts->band_bytes : numbers * dtype_size(type);
     struct finder f = {.s = s, .room = (double)room * opts->input.n};
     const size_t n = (size_t)s->g->nodes;
     double *best = arena_push(a, n + 1, sizeof *best);
@@ -285,7 +295,11 @@ xc_status bands_find(struct schedule *s, enum dtype type, const struct plan_opts
     measure(&f);
     for (int i = 0; i < s->g->nodes; i++) s->group_of[i] = -1;
     for (int i = 0; i < f.chains; i++) find_costs(&f, i);
-    fewest_in_bands(&f, fmax(least_memory(&f, best), f.room), best, length);
+    const double without = memory_without_bands(&f);
+    const double enough =
+        opts->band_bytes ? f.room : (double)ENOUGH * (double)dtype_size(type) * opts->input.n;
+    const double limit = without <= enough ? without : fmax(least_memory(&f, best), f.room);
+    fewest_in_bands(&f, limit, best, length);
     for (int i = f.chains - 1; i >= 0; i -= length[i]) s->groups += length[i] > 1;
     for (int i = f.chains - 1, group = s->groups; i >= 0; i -= length[i])
         if (length[i] > 1) make_group(&f, i, length[i], --group);

@@ -75,7 +75,7 @@ struct plan_opts {
     const int *tap;     /* nodes whose values must be readable after a run */
     int taps;
     /* Chains run in bands of rows when that lowers the memory for an image beyond this; the rows of
-     * a band have about as much room. 0: what suits the caches. */
+     * a band have about as much room. 0: what suits the caches, and time. */
     size_t band_bytes;
 };
 
