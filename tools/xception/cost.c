@@ -140,7 +140,7 @@ static bool same_shape(const struct cost_pair *a, const struct cost_pair *b)
 
 /* Of a size that "same" padding takes to the layer's output. */
 static xc_status cost_as(xc_context *context, const struct cost_pair *p, const char *module,
-                         bool timed, struct cost *out)
+                         struct cost *out)
 {
     char arch[160];
     snprintf(arch, sizeof arch,
@@ -148,10 +148,10 @@ static xc_status cost_as(xc_context *context, const struct cost_pair *p, const c
              ",kernel=%" PRIu32 ",stride=%" PRIu32,
              p->height * p->stride, p->width * p->stride, p->in, module, p->out, p->kernel,
              p->stride);
-    return cost_of(context, arch, timed, out);
+    return cost_of(context, arch, true, out);
 }
 
-xc_status cost_pairs(xc_context *context, const xc_model *model, bool timed,
+xc_status cost_pairs(xc_context *context, const xc_model *model, cost_tick *tick, void *user,
                      struct cost_pair **pairs, size_t *count)
 {
     const uint32_t layers = xc_model_get_info(model)->layers;
@@ -169,9 +169,9 @@ xc_status cost_pairs(xc_context *context, const xc_model *model, bool timed,
             list[(*count)++] = next;
     }
     for (size_t i = 0; i < *count && status == XC_OK; i++) {
-        status = cost_as(context, &list[i], "separable", timed, &list[i].separable);
-        if (status == XC_OK)
-            status = cost_as(context, &list[i], "regular", timed, &list[i].regular);
+        tick(user, i, *count);
+        status = cost_as(context, &list[i], "separable", &list[i].separable);
+        if (status == XC_OK) status = cost_as(context, &list[i], "regular", &list[i].regular);
     }
     if (status == XC_OK) return XC_OK;
     free(list);

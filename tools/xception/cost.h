@@ -28,8 +28,10 @@ struct cost_pair {
     bool is_separable;                                      /* in the network */
     struct cost separable, regular;
 };
-/* Square convolutions above 1x1, in the network's order, equal shapes once. *pairs: free it. */
-xc_status cost_pairs(xc_context *context, const xc_model *model, bool timed,
+/* Square convolutions above 1x1, in the network's order, equal shapes once, timed; tick hears of
+ * each. *pairs: free it. */
+typedef void cost_tick(void *user, size_t done, size_t of);
+xc_status cost_pairs(xc_context *context, const xc_model *model, cost_tick *tick, void *user,
                      struct cost_pair **pairs, size_t *count);
 
 #endif

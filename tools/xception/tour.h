@@ -17,12 +17,14 @@
 
 #include <xception.h>
 
+#include "bar.h"
 #include "diagram.h"
 #include "engine.h"
 #include "options.h"
 
 struct tour {
     struct page page;
+    struct bar bar;
     xc_context *context; /* of one thread: times mean the same on any machine */
     xc_model *model;
     struct diagram *diagram;
@@ -39,6 +41,9 @@ extern const char tour_style[], tour_script[];
 
 /* A picture with edges, colours and textures. */
 xc_status tour_draw_picture(uint32_t side, xc_image **out);
+
+/* What takes its time now, and how far it is. */
+void tour_tick(struct tour *t, const char *what, size_t done, size_t of);
 
 /* A number with thin spaces: 22 910 480. */
 void put_grouped(struct page *p, uint64_t number);

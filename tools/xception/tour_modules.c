@@ -53,6 +53,7 @@ static xc_status put_step(struct tour *t, int i)
     char arch[160];
     struct cost cost;
     xc_model *model = NULL;
+    tour_tick(t, "timing modules", (size_t)i, sizeof steps / sizeof *steps);
     snprintf(arch, sizeof arch, "inception-module,%s", steps[i].arch);
     xc_status status = cost_of(t->context, arch, true, &cost);
     if (status == XC_OK) status = xc_model_create(t->context, arch, NULL, &model);
@@ -123,6 +124,13 @@ static xc_status widest(struct tour *t, int segments, uint64_t budget, int *widt
     return XC_OK;
 }
 
+static size_t divisors(int n)
+{
+    size_t count = 0;
+    for (int i = 1; i <= n; i++) count += n % i == 0;
+    return count;
+}
+
 static xc_status measure(struct tour *t, struct point *point, int *points)
 {
     xc_status status = XC_OK;
@@ -130,6 +138,7 @@ static xc_status measure(struct tour *t, struct point *point, int *points)
     for (int s = 1; s <= CHANNELS && status == XC_OK && *points < MOST_POINTS; s++) {
         char arch[160];
         if (CHANNELS % s != 0) continue;
+        tour_tick(t, "timing the spectrum", (size_t)*points, divisors(CHANNELS));
         struct point *at = &point[(*points)++];
         at->segments = s;
         spectrum_arch(s, CHANNELS, arch);

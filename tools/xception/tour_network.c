@@ -76,6 +76,7 @@ static xc_status time_modules(struct tour *t, double *ms)
     xc_status status = xc_session_new(t->model, NULL, &session);
     if (status == XC_OK) seconds = calloc(xc_session_steps(session) + 1u, sizeof *seconds);
     if (status == XC_OK && !seconds) status = XC_ERR_MEMORY;
+    tour_tick(t, "timing the network", 0, 1);
     if (status == XC_OK) status = cost_steps(session, t->input, 2, seconds);
     for (uint32_t i = 0; status == XC_OK && i < xc_session_steps(session); i++) {
         status = xc_session_step(session, i, &step);
@@ -127,6 +128,11 @@ static void put_costs(struct tour *t, const double *ms)
         sum[0], sum[1] / 1e3, sum[2], sum[2] > 0 ? sum[1] / sum[2] : 0);
 }
 
+static void show_pairs(void *user, size_t done, size_t of)
+{
+    tour_tick(user, "timing convolutions", done, of);
+}
+
 /* Pairs of the same layer as separable and as regular convolution. */
 static xc_status put_pairs(struct tour *t)
 {
@@ -134,7 +140,7 @@ static xc_status put_pairs(struct tour *t)
     struct cost_pair *pair = NULL;
     size_t count = 0;
     double is[2] = {0};
-    xc_status status = cost_pairs(t->context, t->model, true, &pair, &count);
+    xc_status status = cost_pairs(t->context, t->model, show_pairs, t, &pair, &count);
     if (status != XC_OK) return status;
     put(p, "<h3>What if its separable convolutions were regular ones?</h3>\n<div "
            "class=\"wide\"><table>"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bar.h"
 #include "cost.h"
 #include "diagram.h"
 #include "emit.h"
@@ -292,14 +293,22 @@ static void json_cost(const struct cost_pair *p, size_t count)
     fputs(count ? "\n]}\n" : "{\"layers\":[]}\n", stdout);
 }
 
+static void show_cost(void *user, size_t done, size_t of)
+{
+    if (bar_due(user)) bar_draw(user, "timing convolutions", done, of, "");
+}
+
 /* --cost: instead of the layers */
 static int print_cost(const struct args *args, const xc_model *model)
 {
     struct cost_pair *pair = NULL;
     size_t count = 0;
     xc_context *one = NULL;
+    struct bar bar;
+    bar_begin(&bar, arg_on(args, "quiet"));
     xc_status status = cost_context(arg_text(args, "cpu"), &one);
-    if (status == XC_OK) status = cost_pairs(one, model, true, &pair, &count);
+    if (status == XC_OK) status = cost_pairs(one, model, show_cost, &bar, &pair, &count);
+    bar_clear(&bar);
     if (status != XC_OK) {
         xc_context_free(one);
         return say_status(status, EXIT_MODEL);

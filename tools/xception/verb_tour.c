@@ -34,6 +34,11 @@ void put_heading(struct page *p, const char *id, const char *title)
     put(p, "<h2 id=\"%s\">%s</h2>\n", id, title);
 }
 
+void tour_tick(struct tour *t, const char *what, size_t done, size_t of)
+{
+    if (bar_due(&t->bar)) bar_draw(&t->bar, what, done, of, "");
+}
+
 /* ---- model and picture -------------------------------------------------------------------------
  */
 
@@ -139,9 +144,10 @@ static void begin(struct tour *t)
     put(p, "\"></div>\n");
 }
 
-static xc_status chapters(struct tour *t)
+static xc_status chapters(struct tour *t, bool quiet)
 {
     begin(t);
+    bar_begin(&t->bar, quiet);
     tour_sizes(t);
     tour_worked(t);
     xc_status status = tour_steps(t);
@@ -151,6 +157,7 @@ static xc_status chapters(struct tour *t)
     if (status == XC_OK) status = tour_costs(t);
     if (status == XC_OK) status = tour_answer(t);
     tour_claims(t);
+    bar_clear(&t->bar);
     put(&t->page, "<script>%s</script>\n", tour_script);
     page_end(&t->page);
     return status;
@@ -159,7 +166,7 @@ static xc_status chapters(struct tour *t)
 static int write_page(const struct args *args, struct tour *t)
 {
     const char *path = arg_text(args, "output");
-    xc_status status = chapters(t);
+    xc_status status = chapters(t, arg_on(args, "quiet"));
     if (status != XC_OK) return say_status(status, EXIT_MODEL);
     if (t->page.failed) {
         say_error("out of memory for the page");
