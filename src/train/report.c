@@ -188,7 +188,7 @@ static void put_scores(struct text *out, const struct report *r)
         text_add(out, ",\"top5\":");
         put_part(out, score_top5(s));
         text_add(out, ",\"loss\":");
-        put_part(out, fmin(score_loss(s), 1e9));
+        put_part(out, score_loss(s));
         text_add(out, "}");
     }
     text_add(out, "}\n");
@@ -231,7 +231,7 @@ static void put_results(struct text *out, const struct report *r)
         text_add(out, " | ");
         put_percent(out, score_top5(s));
         text_add(out, " | ");
-        put_part(out, fmin(score_loss(s), 1e9));
+        put_part(out, score_loss(s));
         text_add(out, " |\n");
     }
     text_add(out,

@@ -19,7 +19,8 @@
 #include "train/run_args.h"
 #include "train/run_files.h"
 
-enum { SAVE_TRIES = 3, LOG_SECONDS = 10 }; /* failed saves in a row that a run survives */
+/* Failed saves in a row that a run survives; a run so long says what saving took. */
+enum { SAVE_TRIES = 3, LOG_SECONDS = 10, SAVES_SECONDS = 60 };
 
 struct run {
     const struct run_opts *o;
@@ -208,12 +209,24 @@ static bool is_better(const struct run *r, const struct history_row *row)
     return row->val_loss < best->val_loss;
 }
 
+/* Some pictures that cannot be read are a note, all of them are no run. */
+static xc_status check_readable(const struct trainer *t, const struct score *val, struct error *err)
+{
+    const uint32_t samples = feed_samples(t->train);
+    size_t bad = 0;
+    while (feed_bad(t->train, bad)) bad++;
+    if (bad < samples && val->rows > 0) return XC_OK;
+    return fail(err, XC_ERR_FORMAT, "%s: none of the %s pictures can be read", t->data->path,
+                val->rows > 0 ? "training" : "validation");
+}
+
 static xc_status end_epoch(struct run *r, struct error *err)
 {
     struct trainer *t = r->s.trainer;
     struct score val;
     xc_train_progress p = progress_of(r, XC_TRAIN_EPOCH); /* its rate without the evaluation */
     TRY(trainer_evaluate(t, tell_evaluation, r, &val, err));
+    TRY(check_readable(t, &val, err));
     const struct history_row row = {.epoch = t->at.epoch,
                                     .step = (double)t->at.step,
                                     .seconds = seconds(r),
@@ -310,9 +323,12 @@ static xc_status finish(struct run *r, const char *reason, struct error *err)
                                   .user = r};
     char words[160];
     const double spent = clock_seconds() - r->since;
+    int length = snprintf(words, sizeof words, "%s", reason);
     TRY(report_write(&r->s, &o, err));
-    snprintf(words, sizeof words, "%s; %d saves took %.2f s of %.1f s (%.2f %%)", reason, r->saves,
-             r->saving, spent, 100 * r->saving / fmax(spent, 1e-9));
+    if (spent >= SAVES_SECONDS)
+        snprintf(words + length, sizeof words - (size_t)length,
+                 "; saving %d time%s took %.1f s of %.0f s", r->saves, r->saves == 1 ? "" : "s",
+                 r->saving, spent);
     xc_train_progress p = progress_of(r, XC_TRAIN_DONE);
     p.note = words;
     p.unreadable = files_bad(r->s.trainer);

@@ -13,6 +13,12 @@ static int place_of(const float *x, int classes, int at)
     return isnan(x[at]) ? classes : place;
 }
 
+/* Also where logits are no numbers. */
+static double at_most(double loss)
+{
+    return loss < SCORE_MOST_LOSS ? loss : SCORE_MOST_LOSS;
+}
+
 static double softmax_loss(const float *x, int classes, int label)
 {
     double most = -INFINITY, sum = 0;
@@ -54,7 +60,7 @@ void score_add(struct score *s, const float *logits, const int32_t *label, const
         s->rows++;
         s->top1 += place < 1;
         s->top5 += place < 5;
-        s->loss += t ? sigmoid_loss(x, t, classes) : softmax_loss(x, classes, label[i]);
+        s->loss += at_most(t ? sigmoid_loss(x, t, classes) : softmax_loss(x, classes, label[i]));
     }
 }
 

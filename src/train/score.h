@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SCORE_MOST_LOSS 1e9 /* of a row: what has left all bounds costs no more */
+
 struct score {
     uint64_t rows, top1, top5;
     double loss; /* sum */

@@ -3,6 +3,7 @@
  * accept (tests/oracle/tensorboard_events.py). */
 #include "train/history.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "harness.h"
+#include "train/score.h"
 
 static const struct history_row rows[] = {
     {1, 12, 3.5, 0.1, 2.25, 0.25, 2, 0.375, 0.875, 101},
@@ -70,4 +72,20 @@ static void events(void **state)
     file_release(&view);
 }
 
-RUN(cmocka_unit_test(csv), cmocka_unit_test(events))
+/* A network that has left all bounds still has a loss that files can hold. */
+static void bounded_losses(void **state)
+{
+    (void)state;
+    const float logits[3][2] = {{NAN, 1}, {INFINITY, 0}, {0, 0}};
+    const int32_t label[3] = {0, 1, 0};
+    const float several[3][2] = {{1, 0}, {0, 1}, {1, 0}};
+    for (int i = 0; i < 2; i++) {
+        struct score s = {0};
+        score_add(&s, &logits[0][0], label, NULL, i ? &several[0][0] : NULL, 3, 2);
+        assert_int_equal(s.rows, 3);
+        assert_int_equal(s.top1, 1);
+        assert_true(score_loss(&s) > 0.6 * SCORE_MOST_LOSS && score_loss(&s) < SCORE_MOST_LOSS);
+    }
+}
+
+RUN(cmocka_unit_test(csv), cmocka_unit_test(events), cmocka_unit_test(bounded_losses))

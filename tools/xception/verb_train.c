@@ -136,18 +136,28 @@ static void show_pictures(struct show *s, const xc_train_progress *p, const char
     bar_draw(&s->bar, what, p->done, p->all, tail);
 }
 
+enum { LOSS_TEXT = 32 };
+
+/* Four decimals; what has left all bounds in fewer. */
+static const char *loss_text(double loss, char text[LOSS_TEXT])
+{
+    snprintf(text, LOSS_TEXT, loss < 1e5 ? "%.4f" : "%.2e", loss);
+    return text;
+}
+
 static void show_epoch(struct show *s, const xc_train_progress *p)
 {
-    char time[BAR_TIME];
+    char time[BAR_TIME], loss[LOSS_TEXT], val_loss[LOSS_TEXT];
     bar_clear(&s->bar);
     s->since = 0;
     bar_time(p->seconds, time);
     if (!s->bar.quiet)
         fprintf(stderr,
-                "epoch %3u/%u  loss %.4f  top1 %.2f%%  val_loss %.4f  val_top1 %.2f%%  lr %.2e  "
+                "epoch %3u/%u  loss %s  top1 %.2f%%  val_loss %s  val_top1 %.2f%%  lr %.2e  "
                 "%.1f img/s  %s%s\n",
-                p->epoch, p->epochs, p->loss, 100 * p->top1, p->val_loss, 100 * p->val_top1, p->lr,
-                p->images_per_second, time, p->is_best ? "  best" : "");
+                p->epoch, p->epochs, loss_text(p->loss, loss), 100 * p->top1,
+                loss_text(p->val_loss, val_loss), 100 * p->val_top1, p->lr, p->images_per_second,
+                time, p->is_best ? "  best" : "");
 }
 
 static bool on_progress(void *user, const xc_train_progress *p)
