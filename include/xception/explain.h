@@ -59,7 +59,7 @@ typedef struct xc_explain_opts {
     float baseline;           /* in the numbers of the input; 0 is the middle grey of Xception's */
     uint32_t window, stride;  /* occlusion, pixels; 0 = an eighth of the side, half the window */
     uint32_t channels;        /* scorecam: take only so many, those of the largest mean; 0 = all */
-    xc_precision precision;   /* of runs without a gradient */
+    xc_precision precision;   /* of runs without a gradient; of gradients F64, or else F32 */
     xc_progress_fn *progress; /* of one explanation */
     void *user;
 } xc_explain_opts;

@@ -34,8 +34,9 @@ struct xc_explainer {
     int classes;
     struct training_kernels kernels;
     struct learn *learn; /* NULL: the method takes no gradient */
-    float *param;        /* the flat block, the model's (not written to) or */
-    float *own_param;
+    void *param;         /* the flat block in the tape's numbers, the model's (not written to) or */
+    void *own_param;
+    double *wide; /* input and target of a tape in float64; NULL: it is in float32 */
     void *arena;
     float *x, *batch;             /* (h, w, c); EXPLAIN_BATCH of them */
     float *activation, *gradient; /* of the node, without gaps */

@@ -109,17 +109,31 @@ static xc_status open_session(xc_explainer *e, struct error *err)
     return session_new(e->model, &o, &e->session, err);
 }
 
+static bool in_double(const xc_explainer *e)
+{
+    return e->o.precision == XC_PRECISION_F64;
+}
+
+static void widen(const float *from, size_t count, double *to)
+{
+    for (size_t i = 0; i < count; i++) to[i] = (double)from[i];
+}
+
 static xc_status flatten_params(xc_explainer *e, struct error *err)
 {
     const struct param_table *table = &e->model->graph->param;
+    const size_t size = in_double(e) ? sizeof(double) : sizeof(float);
     e->param = e->model->block;
-    if (e->param) return XC_OK;
-    e->own_param = aligned_new(table->total * sizeof *e->own_param);
-    if (!e->own_param) return fail_memory(err, table->total * sizeof *e->own_param);
-    for (int i = 0; i < table->count; i++)
-        memcpy(e->own_param + table->at[i].offset, e->model->data[i],
-               table->at[i].count * sizeof *e->own_param);
-    e->param = e->own_param;
+    if (e->param && !in_double(e)) return XC_OK;
+    e->param = e->own_param = aligned_new(table->total * size);
+    if (!e->own_param) return fail_memory(err, table->total * size);
+    for (int i = 0; i < table->count; i++) {
+        const struct param *p = &table->at[i];
+        if (in_double(e))
+            widen(e->model->data[i], p->count, (double *)e->own_param + p->offset);
+        else
+            memcpy((float *)e->own_param + p->offset, e->model->data[i], p->count * size);
+    }
     return XC_OK;
 }
 
@@ -128,9 +142,13 @@ static xc_status open_tape(xc_explainer *e, struct error *err)
     const struct machine *m = e->model->machine;
     const struct learn_opts o = {
         .input = e->input, .loss = LOSS_GIVEN, .inference = true, .watch = &e->node, .watches = 1};
-    training_kernels_init(&e->kernels, DTYPE_F32, m->flags);
-    TRY(learn_new(e->model->graph, &m->f32, &e->kernels, &o, &e->learn, err));
+    const struct kernels *kernels =
+        machine_kernels(m, in_double(e) ? XC_PRECISION_F64 : XC_PRECISION_F32);
+    training_kernels_init(&e->kernels, in_double(e) ? DTYPE_F64 : DTYPE_F32, m->flags);
+    TRY(learn_new(e->model->graph, kernels, &e->kernels, &o, &e->learn, err));
     TRY(flatten_params(e, err));
+    if (in_double(e)) e->wide = calloc(e->inputs + (size_t)e->classes, sizeof *e->wide);
+    if (in_double(e) && !e->wide) return fail_memory(err, e->inputs * sizeof *e->wide);
     e->arena = aligned_new(learn_arena_bytes(e->learn));
     return e->arena ? XC_OK : fail_memory(err, learn_arena_bytes(e->learn));
 }
@@ -199,6 +217,7 @@ void explainer_free(xc_explainer *e)
     session_free(e->session);
     learn_free(e->learn);
     free(e->own_param);
+    free(e->wide);
     free(e->arena);
     free(e->x);
     free(e->batch);
@@ -223,18 +242,28 @@ xc_status explain_forward(xc_explainer *e, int n, struct error *err)
                         (size_t)e->classes * EXPLAIN_BATCH, &written, err);
 }
 
-/* Without the gaps between pixels. */
+/* Without the gaps between pixels, as float32. */
 static void take(const struct view *from, float *to)
 {
     for (int y = 0; from->data && y < from->h; y++)
-        for (int x = 0; x < from->w; x++, to += from->c)
-            memcpy(to, (const char *)from->data + y * from->row + x * from->pixel,
-                   (size_t)from->c * sizeof *to);
+        for (int x = 0; x < from->w; x++, to += from->c) {
+            const char *pixel = (const char *)from->data + y * from->row + x * from->pixel;
+            if (from->type == DTYPE_F64)
+                for (int c = 0; c < from->c; c++) to[c] = (float)((const double *)pixel)[c];
+            else
+                memcpy(to, pixel, (size_t)from->c * sizeof *to);
+        }
 }
 
 xc_status explain_backward(xc_explainer *e, const float *x, struct error *err)
 {
-    const struct learn_io io = {.input = x, .target = e->target, .param = e->param, .scale = 1};
+    struct learn_io io = {.input = x, .target = e->target, .param = e->param, .scale = 1};
+    if (e->wide) {
+        widen(x, e->inputs, e->wide);
+        widen(e->target, (size_t)e->classes, e->wide + e->inputs);
+        io.input = e->wide;
+        io.target = e->wide + e->inputs;
+    }
     const xc_status status = learn_run(e->learn, &io, e->arena, e->model->machine->pool, NULL);
     if (status != XC_OK) return fail(err, status, "the backward pass did not run");
     const struct view value = learn_value(e->learn, 0, e->arena);

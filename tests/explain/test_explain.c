@@ -85,6 +85,33 @@ static void adds_up(void **state)
     }
 }
 
+/* Gradients in float64 are those in float32, without its rounding. */
+static void in_double(void **state)
+{
+    xc_model *model = make_model(*state, SMALL_ARCH, SIDE, XC_WEIGHTS_RANDOM);
+    float *input = make_input(1, SIDE, 3), kept[SIDE * SIDE];
+    xc_heatmap heat;
+    xc_explain_opts opts = method(XC_INTEGRATED_GRADIENTS);
+    opts.steps = 2;
+    xc_explainer *single = explainer(model, opts);
+    opts.precision = XC_PRECISION_F64;
+    xc_explainer *wide = explainer(model, opts);
+    for (int i = 0; i < SIDE * SIDE * 3; i++) input[i] *= 0.05f; /* few kinks on the way */
+    CHECK(xc_explain_input(single, input, 2, &heat));
+    memcpy(kept, heat.value, sizeof kept);
+    CHECK(xc_explain_input(wide, input, 2, &heat));
+    int apart = 0;
+    for (int p = 0; p < SIDE * SIDE; p++) {
+        assert_true(fabsf(heat.value[p] - kept[p]) <= 1e-4f * heat.top);
+        apart += heat.value[p] != kept[p];
+    }
+    assert_true(apart > 0);
+    free(input);
+    xc_explainer_free(single);
+    xc_explainer_free(wide);
+    xc_model_unref(model);
+}
+
 /* Behind a mean and a dense layer: HiResCAM's numbers, where all are positive, add up to the logit
  * (biases are 0 here), and Grad-CAM is the same map. */
 static void head_is_linear(void **state)
@@ -370,10 +397,10 @@ static int close_context(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_up),      cmocka_unit_test(head_is_linear),
-        cmocka_unit_test(same_numbers), cmocka_unit_test(drawn_upright),
-        cmocka_unit_test(sheets),       cmocka_unit_test(curves),
-        cmocka_unit_test(forgetting),   cmocka_unit_test(feature_layers),
-        cmocka_unit_test(refused)};
+        cmocka_unit_test(adds_up),        cmocka_unit_test(in_double),
+        cmocka_unit_test(head_is_linear), cmocka_unit_test(same_numbers),
+        cmocka_unit_test(drawn_upright),  cmocka_unit_test(sheets),
+        cmocka_unit_test(curves),         cmocka_unit_test(forgetting),
+        cmocka_unit_test(feature_layers), cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, open_context, close_context);
 }
