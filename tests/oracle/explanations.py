@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Heat maps of pytorch-grad-cam and captum against ours, with the same weights: Xception (timm's) and mini
-XCEPTION (trained, written down in PyTorch here). The score is the logit. Bound: 1e-3 of the largest value.
-Principal components against scikit-learn's."""
+"""Heat maps of pytorch-grad-cam and captum against ours, with the same weights: Xception and mini XCEPTION, both
+trained, written down in PyTorch here. The score is the logit. Bound: 1e-3 of the largest value. Principal
+components against scikit-learn's. explanations.py [xception] [mini] [pca]: these alone.
+
+The weights are trained ones since those of a random network say little: its logits are small differences of large
+numbers, and so are the changes of a logit that occlusion and Score-CAM compare. The picture is a photograph."""
 import os
 import subprocess
 import sys
@@ -11,20 +14,19 @@ import tempfile
 import cv2
 import numpy as np
 import sklearn.decomposition
-import timm
 import torch
+from PIL import Image
 from captum.attr import IntegratedGradients, Occlusion, Saliency
 from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from safetensors.numpy import load_file
-from safetensors.torch import save_file
 
-from common import XCEPTION, finish, picture, results
-from timm_models import randomise
+from common import XCEPTION, check, finish, picture, results
 
 TOOL = os.environ.get("EXPLAIN_TOOL", "build/release/tests/oracle/explain_tool")
 SHARED = os.environ.get("XCEPTION_SHARED", "../shared")
 BOUND = 1e-3
+PHOTOGRAPH, SIDE = "data/kitchenware/pictures/0000.jpg", 150
 CAMS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "layercam": LayerCAM,
         "scorecam": ScoreCAM, "eigencam": EigenCAM}
 
@@ -77,46 +79,40 @@ def check_cams(name, folder, model, layer, path, png, x, category, size):
         compare(f"{name} {method}", heat, expected)
 
 
-def check_input(name, folder, model, path, png, x, category, size):
+def check_logits(name, path, png, model, x):
+    """The two networks are the same one; its best class."""
+    with torch.no_grad():
+        logits = model(x)[0]
+    check(name, path, png, logits.numpy())
+    return int(logits.argmax())
+
+
+def check_input(name, folder, model, path, png, x, category, window, stride):
+    """Gradients by single pixels in float64: in float32 a maximum of a pool, or the sign before a ReLU, is now and
+    then another one, which moves a whole gradient to the pixel beside it, in PyTorch as here."""
     c, h, w = x.shape[1:]
-    expected = IntegratedGradients(model).attribute(x, target=category, n_steps=12, method="riemann_middle")
-    compare(f"{name} integrated-gradients", ours(folder, path, png, "integrated-gradients", category, *size, "--steps",
-                                                 "12"), expected[0].sum(0).detach().numpy())
+
+    def heat(method, *flags):
+        return ours(folder, path, png, method, category, *flags)
+
+    expected = IntegratedGradients(model).attribute(x, target=category, n_steps=6, method="riemann_middle")
+    compare(f"{name} integrated-gradients", heat("integrated-gradients", "--steps", "6", "--precision", "f64"),
+            expected[0].sum(0).detach().numpy())
     deviation = 0.15 * float(x.max() - x.min())
     gradient = 0
     for sample in noise(0, 5, (h, w, c)):
         noisy = (x[0] + deviation * torch.from_numpy(sample.copy()).permute(2, 0, 1)).float().to(x.dtype)
         gradient = gradient + Saliency(model).attribute(noisy[None].requires_grad_(), target=category, abs=False)
-    compare(f"{name} smoothgrad", ours(folder, path, png, "smoothgrad", category, *size, "--steps", "5"),
+    compare(f"{name} smoothgrad", heat("smoothgrad", "--steps", "5", "--precision", "f64"),
             (gradient / 5)[0].abs().sum(0).detach().numpy())
-    expected = Occlusion(model).attribute(x, target=category, sliding_window_shapes=(c, 18, 18), strides=(c, 7, 7),
-                                          baselines=0)
-    compare(f"{name} occlusion", ours(folder, path, png, "occlusion", category, *size, "--window", "18", "--stride",
-                                      "7", "--precision", "f64"), expected[0, 0].detach().numpy())
+    expected = Occlusion(model).attribute(x, target=category, sliding_window_shapes=(c, window, window),
+                                          strides=(c, stride, stride), baselines=0)
+    compare(f"{name} occlusion", heat("occlusion", "--window", str(window), "--stride", str(stride)),
+            expected[0, 0].detach().numpy())
 
 
-def check_xception(folder):
-    png = os.path.join(folder, "picture.png")
-    height, width = 107, 75
-    model = timm.create_model("legacy_xception", pretrained=False, num_classes=10).eval()
-    randomise(model, 5)
-    pixels = torch.from_numpy(picture(png, height, width, 3, 1))
-    x = ((pixels / 255 - 0.5) / 0.5).permute(2, 0, 1)[None].double()
-    with torch.no_grad():  # logits as a trained network has them: Score-CAM takes their exponentials
-        model.fc.weight *= 5 / model(x.float()).abs().max()
-        top = int(model(x.float()).argmax())
-    path = os.path.join(folder, "model.safetensors")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
-    size = ("--size", f"{height}x{width}")
-    model = model.double()
-    check_cams("xception", folder, model, model.act4, path, png, x, top, size)
-    check_input("xception", folder, model, path, png, x, top, size)
-    return lambda: compare("planted fault: another class", ours(folder, path, png, "hirescam", (top + 1) % 10, *size),
-                           ours(folder, path, png, "hirescam", top, *size))
-
-
-class MiniXception(torch.nn.Module):
-    """From our own parameters, in Keras' layouts; padding as TensorFlow's."""
+class Network(torch.nn.Module):
+    """From our own parameters, in Keras' layouts; padding as TensorFlow's. `last`: the map that is explained."""
 
     def __init__(self, tensors):
         super().__init__()
@@ -148,31 +144,90 @@ class MiniXception(torch.nn.Module):
         pad = [total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2]
         return torch.nn.functional.max_pool2d(torch.nn.functional.pad(x, pad, value=-np.inf), 3, 2)
 
+    def separable(self, x, name):
+        return self.norm(self.sep(x, name), name + "_bn")
+
+    def stem(self, x, first):
+        x = self.norm(self.conv(x, "block1_conv1", first, same=False), "block1_conv1_bn").relu()
+        return self.norm(self.conv(x, "block1_conv2", same=False), "block1_conv2_bn").relu()
+
+    def down(self, x, block, before=True):
+        """Two separable convolutions and a pool, beside a strided convolution."""
+        shortcut = self.norm(self.conv(x, f"block{block}_residual", 2), f"block{block}_residual_bn")
+        x = self.separable(x.relu() if before else x, f"block{block}_sepconv1").relu()
+        return self.pool(self.separable(x, f"block{block}_sepconv2")) + shortcut
+
+
+class MiniXception(Network):
     def forward(self, x):
+        x = self.stem(x, 1)
+        for block in range(2, 6):
+            x = self.down(x, block, before=False)
+        return self.conv(self.last(x), "predictions").mean((2, 3))
+
+
+class Xception(Network):
+    def forward(self, x):
+        x = self.stem(x, 2)
+        for block in range(2, 5):
+            x = self.down(x, block, before=block > 2)
+        for block in range(5, 13):
+            shortcut = x
+            for i in (1, 2, 3):
+                x = self.separable(x.relu(), f"block{block}_sepconv{i}")
+            x = x + shortcut
+        x = self.down(x, 13)
         for i in (1, 2):
-            x = self.norm(self.conv(x, f"block1_conv{i}", same=False), f"block1_conv{i}_bn").relu()
-        for b in range(2, 6):
-            shortcut = self.norm(self.conv(x, f"block{b}_residual", 2), f"block{b}_residual_bn")
-            x = self.norm(self.sep(x, f"block{b}_sepconv1"), f"block{b}_sepconv1_bn").relu()
-            x = self.norm(self.sep(x, f"block{b}_sepconv2"), f"block{b}_sepconv2_bn")
-            x = self.pool(x) + shortcut
-        x = self.last(x)
-        return self.conv(x, "predictions").mean((2, 3))
+            x = self.separable(x, f"block14_sepconv{i}").relu()
+        x = self.last(x).mean((2, 3))
+        x = (x @ self.t["dense/kernel"] + self.t["dense/bias"]).relu()
+        return x @ self.t["predictions/kernel"] + self.t["predictions/bias"]
+
+
+def trained(folder, name, source, maker):
+    """Our file of the network, and the same in PyTorch; (None, None): the weights are not here."""
+    source = os.path.join(SHARED, "data", source)
+    if not os.path.exists(source):
+        print(f"skipped: {name}: there is no {source}")
+        return None, None
+    path = os.path.join(folder, name + ".safetensors")
+    subprocess.run([XCEPTION, "convert", "-q", source, path], check=True, stdout=subprocess.DEVNULL)
+    return path, maker(load_file(path)).double().eval()
 
 
 def check_mini(folder):
-    source = os.path.join(SHARED, "data/faces/fer2013_mini_XCEPTION.102-0.66.hdf5")
-    if not os.path.exists(source):
-        print("skipped: mini XCEPTION: there is no " + source)
+    path, model = trained(folder, "mini", "faces/fer2013_mini_XCEPTION.102-0.66.hdf5", MiniXception)
+    if not model:
         return
-    path, png = os.path.join(folder, "mini.safetensors"), os.path.join(folder, "grey.png")
-    subprocess.run([XCEPTION, "convert", "-q", source, path], check=True, stdout=subprocess.DEVNULL)
-    model = MiniXception(load_file(path)).double().eval()
+    png = os.path.join(folder, "grey.png")
     pixels = torch.from_numpy(picture(png, 64, 64, 1, 2))
     x = ((pixels / 255 - 0.5) * 2).permute(2, 0, 1)[None].double()
-    size = ("--layer", "block5_add")
-    check_cams("mini-xception", folder, model, model.last, path, png, x, 3, size)
-    check_input("mini-xception", folder, model, path, png, x, 3, ())
+    check_logits("mini-xception", path, png, model, x)
+    check_cams("mini-xception", folder, model, model.last, path, png, x, 3, ("--layer", "block5_add"))
+    check_input("mini-xception", folder, model, path, png, x, 3, 18, 7)
+
+
+def check_xception(folder):
+    path, model = trained(folder, "xception", "kitchenware/kitchenware_xception_model_val-acc_0.901.keras", Xception)
+    if not model:
+        return
+    png = os.path.join(folder, "photograph.png")
+    with Image.open(os.path.join(SHARED, PHOTOGRAPH)) as photograph:
+        small = photograph.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    small.save(png)
+    x = (torch.from_numpy(np.asarray(small, np.float64)) / 127.5 - 1).permute(2, 0, 1)[None]
+    top = check_logits("xception", path, png, model, x)
+    check_cams("xception", folder, model, model.last, path, png, x, top, ())
+    check_input("xception", folder, model, path, png, x, top, 60, 30)
+
+
+def check_planted(folder):
+    """Ours of one class against ours of another one."""
+    path, model = trained(folder, "mini", "faces/fer2013_mini_XCEPTION.102-0.66.hdf5", MiniXception)
+    png = os.path.join(folder, "grey.png")
+    picture(png, 64, 64, 1, 2)
+    if model:
+        compare("planted fault: another class", ours(folder, path, png, "hirescam", 2), ours(folder, path, png, "hirescam", 3))
 
 
 def check_components(folder):
@@ -192,11 +247,11 @@ def check_components(folder):
 
 
 def main():
+    parts = {"pca": check_components, "xception": check_xception, "mini": check_mini}
     with tempfile.TemporaryDirectory() as folder:
-        check_components(folder)
-        planted = check_xception(folder)
-        check_mini(folder)
-        finish(planted)
+        for part in sys.argv[1:] or parts:
+            parts[part](folder)
+        finish(lambda: check_planted(folder))
 
 
 if __name__ == "__main__":
