@@ -36,6 +36,7 @@ TOLERANCE = {"f32": 1e-4, "bf16": 5e-2}  # of the largest logit
 PACKAGES = {
     "onnx": ["onnx==1.23.2", "numpy==2.4.6"],
     "onnxruntime": ["onnxruntime==1.32.0", "numpy==2.4.6"],
+    "photographs": ["onnxruntime==1.32.0", "numpy==2.4.6", "pillow==13.0.0"],
     "openvino": ["openvino==2026.4.1", "numpy==2.4.6"],
     "keras": ["tensorflow-cpu==2.21.0", "keras==3.15.1", "ai-edge-litert==2.3.0"],
     "torch": ["torch==2.15.0", "numpy==2.4.6"],
