@@ -72,11 +72,7 @@ static bool put_worst(struct page *p, const struct eval *e, xc_explainer *explai
     put(p, ", answered <b class=\"bad\">");
     put_text(p, e->label[s->answer]);
     put(p, "</b>");
-    if (!isnan(s->probability)) {
-        put(p, " with ");
-        put_number(p, 100 * s->probability, 1);
-        put(p, " %%");
-    }
+    if (!isnan(s->probability)) put(p, " with %.1f %%", 100 * s->probability);
     put(p, "<br><small>");
     put_text(p, eval_path(e, s->id));
     put(p, "</small></figcaption></figure>\n");
@@ -92,7 +88,8 @@ void eval_put_gallery(struct page *p, const struct eval *e)
     const size_t before = p->size;
     int shown = 0, missing = 0;
     put(p,
-        "<h2>The worst mistakes</h2>\n<p class=\"note\">Sure and wrong, the worst first.%s</p>\n"
+        "<h2>The worst mistakes</h2>\n<p class=\"note\">Those whose label the model expected least "
+        "come first.%s</p>\n"
         "<div class=\"gallery worst%s\">\n",
         explainer ? " Beside each picture, lit up: what spoke for the answer (Grad-CAM)." : "",
         explainer ? " two" : "");
