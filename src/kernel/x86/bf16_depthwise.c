@@ -356,28 +356,37 @@ static void place_line(const struct conv_call *call, struct place at, int c, str
     if (call->epilogue.add.data) l->add = (const char *)pixel_at(&call->epilogue.add, at) + channel;
 }
 
+/* VL channels of a pixel, `left` of which exist. */
+INLINE void prepare_vec(const struct prologue *p, const char *x, int c, int left, uint16_t *to)
+{
+    const lanes k = first_lanes(left);
+    vec v = widened(_mm256_maskz_loadu_epi16(k, x));
+    if (p->scale)
+        v = fused(load_lanes((const float *)p->scale + c, k), v,
+                  load_lanes((const float *)p->shift + c, k));
+    v = p->act.kind == ACT_RELU ? max_of(zero(), v) : activate_vec(&p->act, v);
+    _mm256_storeu_si256((void *)to, narrowed(v));
+}
+
 /* Row y of image n, channels from c on, into its slot. */
 static void prepare(const struct conv_call *call, int n, int y, int c, struct room *room)
 {
     const struct prologue *p = &call->prologue;
     const int count =
         call->in.c - c < room->blocks * LANES_2 ? call->in.c - c : room->blocks * LANES_2;
-    const vec floor = splat(p->act.kind == ACT_RELU ? 0 : -INFINITY);
-    const bool rare = p->act.kind > ACT_RELU;
-    for (int i = 0; i < count; i += VL) {
-        const void *row = pixel_at(&call->in, (struct place){n, y, 0});
-        const char *x = (const char *)row + (c + i) * (ptrdiff_t)sizeof(uint16_t);
-        uint16_t *to = room->x + (size_t)(y % 3 * call->in.w * room->blocks * LANES_2 + i);
-        const lanes k = first_lanes(count - i);
-        const vec scale = p->scale ? load_lanes((const float *)p->scale + c + i, k) : splat(1);
-        const vec shift = p->scale ? load_lanes((const float *)p->shift + c + i, k) : zero();
-        for (int j = 0; j < call->in.w; j++, x += call->in.pixel, to += room->blocks * LANES_2) {
-            vec v = widened(_mm256_maskz_loadu_epi16(k, x));
-            if (p->scale) v = fused(scale, v, shift);
-            v = rare ? activate_vec(&p->act, v) : max_of(floor, v);
-            _mm256_storeu_si256((void *)to, narrowed(v));
+    const int width = room->blocks * LANES_2;
+    const void *row = pixel_at(&call->in, (struct place){n, y, 0});
+    const char *x = (const char *)row + c * (ptrdiff_t)sizeof(uint16_t);
+    uint16_t *to = room->x + (size_t)(y % 3 * call->in.w * width);
+    const ptrdiff_t ahead = y + 1 < call->in.h ? call->in.row : 0;
+    for (int j = 0; j < call->in.w; j++, x += call->in.pixel, to += width)
+        for (int i = 0; i < count; i += LANES_2) {
+            const char *from = x + i * (ptrdiff_t)sizeof(uint16_t);
+            _mm_prefetch(from + ahead, _MM_HINT_T0);
+            prepare_vec(p, from, c + i, count - i, to + i);
+            if (count - i > VL)
+                prepare_vec(p, from + sizeof(halves), c + i + VL, count - i - VL, to + i + VL);
         }
-    }
     room->y[y % 3] = y;
 }
 

@@ -49,6 +49,15 @@ INLINE void store_map(number *pixel, const struct strip *s, const int vectors, i
         store_numbers(p, v);
 }
 
+/* The pixel's next strip, which has its turn when this one is through with the chunk: pixels are
+ * too far apart for the processor to see what will come. */
+INLINE void fetch_next(const number *pixel, const struct strip *s)
+{
+    enum { LINE = 64, LINES = 4 * VL * (int)sizeof(number) / LINE };
+    const char *next = (const char *)(pixel + s->c + 4 * VL);
+    for (int i = 0; i < LINES; i++) _mm_prefetch(next + i * LINE, _MM_HINT_T0);
+}
+
 static struct strip strip_at(int c, int channels)
 {
     const int left = channels - c, vectors = (left + VL - 1) / VL < 4 ? (left + VL - 1) / VL : 4;
@@ -135,6 +144,7 @@ INLINE void sums(void *const *x, int count, const struct strip *s, const int vec
     FOUR(START)
     for (int p = 0; p < count; p++) {
         const number *at = x[p];
+        fetch_next(at, s);
 #define SUM(j)                                                                                     \
     if (j < vectors) {                                                                             \
         const vec v = sub(load_map(at, s, vectors, j), shift[j]);                                  \
@@ -198,6 +208,8 @@ INLINE void dsums(const struct norm_dsums_call *call, const struct pixels *px,
     FOUR(START)
     for (int p = 0; p < px->count; p++) {
         const number *x = px->x[p], *dout = px->dout[p];
+        fetch_next(x, s);
+        fetch_next(dout, s);
 #define SUM(j)                                                                                     \
     if (j < vectors) {                                                                             \
         const vec v = load_map(x, s, vectors, j);                                                  \
@@ -262,6 +274,8 @@ INLINE void norm_dx(const struct norm_dx_call *call, const struct pixels *px, co
     FOUR(START)
     for (int p = 0; p < px->count; p++) {
         const number *x = px->x[p], *dout = px->dout[p];
+        fetch_next(x, s);
+        fetch_next(dout, s);
         number *dx = px->dx[p];
 #define PUT(j)                                                                                     \
     if (j < vectors) {                                                                             \
@@ -324,6 +338,8 @@ INLINE void map_dx(const struct map_dx_call *call, const struct pixels *px, cons
     FOUR(START)
     for (int p = 0; p < px->count; p++) {
         const number *x = px->x[p], *dout = px->dout[p];
+        fetch_next(x, s);
+        fetch_next(dout, s);
         number *dx = px->dx[p];
 #define PUT(j)                                                                                     \
     if (j < vectors) {                                                                             \
