@@ -18,18 +18,19 @@ enum {
 #endif
     COLUMNS = 2 * VL,
     PAIRS = SUM_CHUNK / 2,
-    COPIED = 1024,      /* channels of the input that are laid out at once */
-    A_ROW = COPIED + 16 /* an odd number of lines */
+    SLAB = 252 / TILE * TILE, /* channels of the input whose words lie near each other */
+    A_ROW = 256 + 16,         /* an odd number of lines */
+    SLABS = 4                 /* that are laid out at once */
 };
 
 struct chunk { /* of pixels of dout */
     const struct conv_dw_call *call;
     int pixels, pairs, group;
     struct place first;
-    bool fresh;                                  /* the sums replace what is in dw */
-    float *dw;                                   /* the first row of this tap */
-    const void *in[SUM_CHUNK], *dout[SUM_CHUNK]; /* NULL: padding */
-    float a[PAIRS * A_ROW], d[PAIRS * COLUMNS];  /* words */
+    bool fresh;                                        /* the sums replace what is in dw */
+    float *dw;                                         /* the first row of this tap */
+    const void *in[SUM_CHUNK], *dout[SUM_CHUNK];       /* NULL: padding */
+    float a[SLABS][PAIRS * A_ROW], d[PAIRS * COLUMNS]; /* words */
 };
 
 /* ---- tiles -------------------------------------------------------------------------------------
@@ -224,13 +225,33 @@ static void lay_out(const struct view *v, const struct prologue *p, const void *
 /* ---- a chunk -----------------------------------------------------------------------------------
  */
 
+/* Pixels from .. to of the columns that come next. */
+static void fetch_columns(const struct chunk *c, int first, int from, int to)
+{
+    for (int p = from; p < to; p++)
+        _mm_prefetch((const char *)((const uint16_t *)c->dout[p] + first), _MM_HINT_T0);
+}
+
+/* A slab's tiles: so many rows of dw, from the first on, and the tile's columns. */
+static void multiply_slab(struct tile *t, const float *a, float *dw, int rows)
+{
+    const int count = (rows + TILE - 1) / TILE;
+    for (int i = 0; i < count; i++) {
+        const int row = rows * i / count, next = rows * (i + 1) / count;
+        t->a = a + row;
+        t->c = dw + row * t->c_row;
+        tiles[t->wide][next - row - 1](t);
+    }
+}
+
 /* Rows from .. to of dw: channels of the group that lie in c->a. */
 static void multiply(struct chunk *c, int from, int to)
 {
     static const struct prologue as_it_is = {0};
     const struct conv_dw_call *call = c->call;
     const int oc = call->dout.c, columns = oc / call->groups;
-    const int count = (to - from + TILE - 1) / TILE;
+    const int slabs = (to - from + SLAB - 1) / SLAB;
+    const bool ahead = call->dout.type == DTYPE_BF16;
     struct tile t = {.d = c->d, .pairs = c->pairs, .c_row = oc, .fresh = c->fresh};
     for (int column = 0; column < columns; column += COLUMNS) {
         const int first = c->group * columns + column;
@@ -239,11 +260,12 @@ static void multiply(struct chunk *c, int from, int to)
         t.wide = width > VL;
         t.low = first_lanes(width);
         t.high = first_lanes(width > VL ? width - VL : 0);
-        for (int i = 0; i < count; i++) {
-            const int row = (to - from) * i / count, next = (to - from) * (i + 1) / count;
-            t.a = c->a + row;
-            t.c = c->dw + (ptrdiff_t)(from + row) * oc + first;
-            tiles[t.wide][next - row - 1](&t);
+        for (int i = 0; i < slabs; i++) {
+            const int row = from + i * SLAB, rows = to - row < SLAB ? to - row : SLAB;
+            if (ahead && column + COLUMNS < columns)
+                fetch_columns(c, first + COLUMNS, c->pixels * i / slabs,
+                              c->pixels * (i + 1) / slabs);
+            multiply_slab(&t, c->a[i], c->dw + (ptrdiff_t)row * oc + first, rows);
         }
     }
 }
@@ -289,9 +311,10 @@ static void sum_tap(struct chunk *c, int tap, int from, int to)
     find_inputs(c, tap / call->window.kw, tap % call->window.kw);
     for (c->group = 0; c->group < call->groups; c->group++)
         for (int k = from, end; k < to; k = end) {
-            end = to - k <= COPIED ? to : k + COPIED;
-            lay_out(&call->in, &call->prologue, c->in, c->pairs, c->group * k_count + k, end - k,
-                    c->a, A_ROW);
+            end = to - k <= SLABS * SLAB ? to : k + SLABS * SLAB;
+            for (int row = k; row < end; row += SLAB)
+                lay_out(&call->in, &call->prologue, c->in, c->pairs, c->group * k_count + row,
+                        end - row < SLAB ? end - row : SLAB, c->a[(row - k) / SLAB], A_ROW);
             multiply(c, k, end);
         }
 }
