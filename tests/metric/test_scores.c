@@ -202,6 +202,39 @@ static void several_labels(void **state)
     scores_free(s);
 }
 
+static void sum_row(bool multi_label, const double *p, uint32_t label, struct scores_sum *got)
+{
+    static const int32_t more = 0;
+    const struct scores_opts o = {.kind = XC_SCORES_PROBABILITIES,
+                                  .classes = 3,
+                                  .multi_label = multi_label,
+                                  .top = 1,
+                                  .bins = 4,
+                                  .folder = "/tmp"};
+    const struct scores_row row = {
+        .score = p, .label = label, .extra = &more, .extra_count = multi_label};
+    struct scores *s;
+    assert_int_equal(scores_new(&o, &s, NULL), XC_OK);
+    assert_int_equal(scores_add(s, &row, NULL), XC_OK);
+    assert_int_equal(scores_sum_up(s, got, NULL), XC_OK);
+    scores_free(s);
+}
+
+/* More labels than answers that count: the best of them does. Probabilities of 0 and 1 are clipped.
+ */
+static void edges(void **state)
+{
+    (void)state;
+    static const double some[] = {0.9, 0.8, 0.1}, sure[] = {0, 1, 0};
+    struct scores_sum got;
+    sum_row(true, some, 1, &got);
+    assert_true(got.top1 == 1 && got.map_at_k == 1);
+    sum_row(false, sure, 0, &got);
+    assert_true(fabs(got.loss - 52 * log(2)) < 1e-12);
+    sum_row(false, sure, 1, &got);
+    assert_true(got.loss > 0 && got.loss < 3e-16);
+}
+
 /* Class 2 against the others, at a temperature: each probability comes back, best first. */
 static void check_class(bool multi_label, double t)
 {
@@ -312,4 +345,5 @@ static void memory_is_flat(void **state)
 
 RUN(cmocka_unit_test(comes_back), cmocka_unit_test(sums), cmocka_unit_test(by_hand),
     cmocka_unit_test(answers), cmocka_unit_test(temperature), cmocka_unit_test(several_labels),
-    cmocka_unit_test(one_class), cmocka_unit_test(refusals), cmocka_unit_test(memory_is_flat))
+    cmocka_unit_test(one_class), cmocka_unit_test(edges), cmocka_unit_test(refusals),
+    cmocka_unit_test(memory_is_flat))
