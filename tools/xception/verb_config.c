@@ -81,7 +81,8 @@ static int run(const struct args *args)
 {
     const struct verb *only = NULL;
     if (args->operands < 1 || args->operands > 2 || strcmp(args->operand[0], "show") != 0) {
-        say_usage("takes 'show' and perhaps a verb, got %d words", args->operands);
+        say_usage("takes 'show' and perhaps a verb, got %d word%s", args->operands,
+                  args->operands == 1 ? "" : "s");
         say_hint("xception config show");
         return EXIT_USAGE;
     }

@@ -384,8 +384,9 @@ static int run(const struct args *args)
 {
     static const char *const actions[] = {"check", "stats", "split", "pack", "sheet", NULL};
     if (args->operands != 2) {
-        say_usage("takes an action (check, stats, split, pack, sheet) and a data set, got %d words",
-                  args->operands);
+        say_usage(
+            "takes an action (check, stats, split, pack, sheet) and a data set, got %d word%s",
+            args->operands, args->operands == 1 ? "" : "s");
         return EXIT_USAGE;
     }
     for (int i = 0; actions[i]; i++)
