@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What went wrong, for a program? Ids and texts come from the one list in the header; the sentence
- * is kept for each thread, which is the only thing in the library that changes outside a handle.
+ * What went wrong, for a program? The sentence is kept for each thread, which is the only thing in
+ * the library that changes outside a handle.
  */
 #include "api/api.h"
 
@@ -22,30 +22,6 @@ const char *xc_error(void)
 const char *xc_version(void)
 {
     return XC_VERSION;
-}
-
-const char *xc_status_id(xc_status status)
-{
-    switch (status) {
-#define ID_CASE(name, value, id, text)                                                             \
-    case name:                                                                                     \
-        return id;
-        XC_STATUS_LIST(ID_CASE)
-#undef ID_CASE
-    }
-    return "XC-E9999";
-}
-
-const char *xc_status_text(xc_status status)
-{
-    switch (status) {
-#define TEXT_CASE(name, value, id, text)                                                           \
-    case name:                                                                                     \
-        return text;
-        XC_STATUS_LIST(TEXT_CASE)
-#undef TEXT_CASE
-    }
-    return "not a status";
 }
 
 xc_status options_read(void *to, size_t known, const void *from, const char *what)

@@ -6,29 +6,7 @@
 #include "explain/explain.h"
 #include "explain/pca.h"
 
-static const struct {
-    const char *name, *source;
-} methods[] = {
-#define XC_X(id, name, source) [id] = {name, source},
-    XC_EXPLAIN_LIST(XC_X)
-#undef XC_X
-};
-enum { METHODS = sizeof methods / sizeof *methods, MOST_CHANNELS = 1 << 24, CELLS = 64 };
-
-static bool is_method(xc_explain_method method)
-{
-    return (int)method >= 0 && (int)method < METHODS;
-}
-
-const char *xc_explain_method_name(xc_explain_method method)
-{
-    return is_method(method) ? methods[method].name : NULL;
-}
-
-const char *xc_explain_method_source(xc_explain_method method)
-{
-    return is_method(method) ? methods[method].source : NULL;
-}
+enum { MOST_CHANNELS = 1 << 24, CELLS = 64 };
 
 xc_status xc_explainer_new(xc_model *model, const xc_explain_opts *opts, xc_explainer **out)
 {
@@ -37,7 +15,7 @@ xc_status xc_explainer_new(xc_model *model, const xc_explain_opts *opts, xc_expl
     *out = NULL;
     if (!model) return refuse_null("model");
     TRY(options_read(&o, sizeof o, opts, "xc_explain_opts"));
-    if (!is_method(o.method))
+    if (!xc_explain_method_name(o.method))
         return fail(api_error(), XC_ERR_ARGUMENT, "method: %d is not one of xc_explain_method",
                     (int)o.method);
     if (o.height > INT32_MAX || o.width > INT32_MAX)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How does a failure become a sentence? Formats it into the caller's struct error, cut so that no
- * UTF-8 character is split. Says nothing about what the command prints or how it exits.
+ * UTF-8 character is split. Ids and general texts come from the one list in the public header.
  */
 #include "base/status.h"
 
@@ -9,6 +9,30 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+const char *xc_status_id(xc_status status)
+{
+    switch (status) {
+#define ID_CASE(name, value, id, text)                                                             \
+    case name:                                                                                     \
+        return id;
+        XC_STATUS_LIST(ID_CASE)
+#undef ID_CASE
+    }
+    return "XC-E9999";
+}
+
+const char *xc_status_text(xc_status status)
+{
+    switch (status) {
+#define TEXT_CASE(name, value, id, text)                                                           \
+    case name:                                                                                     \
+        return text;
+        XC_STATUS_LIST(TEXT_CASE)
+#undef TEXT_CASE
+    }
+    return "not a status";
+}
 
 /* Removes the character that a cut at the end of text left incomplete. */
 static void trim_cut_character(char *text, size_t length)

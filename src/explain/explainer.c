@@ -29,6 +29,29 @@ static const struct method {
     [XC_CENTRE] = {input_centre, OF_INPUT},
 };
 
+static const struct {
+    const char *name, *source;
+} words[] = {
+#define XC_X(id, name, source) [id] = {name, source},
+    XC_EXPLAIN_LIST(XC_X)
+#undef XC_X
+};
+
+static bool is_method(xc_explain_method method)
+{
+    return (int)method >= 0 && (size_t)method < sizeof words / sizeof *words;
+}
+
+const char *xc_explain_method_name(xc_explain_method method)
+{
+    return is_method(method) ? words[method].name : NULL;
+}
+
+const char *xc_explain_method_source(xc_explain_method method)
+{
+    return is_method(method) ? words[method].source : NULL;
+}
+
 static int asks(const xc_explainer *e)
 {
     return methods[e->o.method].asks;
