@@ -142,15 +142,29 @@ static int zoom_of(uint32_t width)
     return width / ZOOM_WIDTH > 1 ? (int)width / ZOOM_WIDTH : 1;
 }
 
+/* The answer, the method and the layer; the latter two only where `letters` have room for them. */
+static void say_what(const xc_heatmap *heat, int letters, char *words, size_t size)
+{
+    char class[16];
+    snprintf(class, sizeof class, "%u", heat->class_index);
+    const int answer =
+        snprintf(words, size, "%.80s %.3f", heat->label ? heat->label : class, (double)heat->prob);
+    const char *method = xc_explain_method_name(heat->method);
+    const int both = answer + 2 + (int)strlen(method), all = both + 1 + (int)strlen(heat->layer);
+    char *rest = words + answer;
+    if (all <= letters)
+        snprintf(rest, size - (size_t)answer, "  %s %.80s", method, heat->layer);
+    else if (both <= letters)
+        snprintf(rest, size - (size_t)answer, "  %s", method);
+}
+
 /* Two lines, at the legend's own size: what is shown, and the colours with their ends. */
 static void write_legend(const struct drawing *d, xc_image *strip)
 {
     const xc_heatmap *heat = d->heat;
     const int w = (int)strip->info.width, line = EDGE + LETTER_H + EDGE;
-    char words[256], number[24], class[16];
-    snprintf(class, sizeof class, "%u", heat->class_index);
-    snprintf(words, sizeof words, "%.80s %.3f  %s %.80s", heat->label ? heat->label : class,
-             (double)heat->prob, xc_explain_method_name(heat->method), heat->layer);
+    char words[256], number[24];
+    say_what(heat, (w - 2 * EDGE) / LETTER_W, words, sizeof words);
     snprintf(number, sizeof number, "%.3g", (double)heat->top);
     const int room = (int)strlen(number) * LETTER_W, left = 2 * EDGE + LETTER_W;
     const int bar = w - left - 2 * EDGE - room;
