@@ -87,7 +87,7 @@ INLINE float word_at(const void *p)
     _mm_prefetch(p, _MM_HINT_T1);                                                                  \
     if (VECTORS > 1) _mm_prefetch((p) + s->panel * (ptrdiff_t)sizeof(float), _MM_HINT_T1);
 #else
-#define FETCH_NEXT(p)
+#define FETCH_NEXT(p) (void)(p);
 #endif
 
 #include "kernel/x86/strip.h"
