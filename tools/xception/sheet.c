@@ -28,7 +28,7 @@ static void put_short(struct page *p, const char *text, size_t letters)
     size_t at = 0, seen = 0, cut = 0;
     for (; text[at] && at + 8 < sizeof room; at++) {
         if (((unsigned char)text[at] & 0xC0) == 0x80) continue;
-        if (seen + 1 == letters) cut = at;
+        if (seen < letters) cut = at;
         if (seen++ == letters) break;
     }
     if (!text[at]) cut = at;
