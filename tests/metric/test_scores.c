@@ -322,7 +322,8 @@ static void memory_is_flat(void **state)
 {
     (void)state;
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-    skip(); /* freed memory stays there */
+    print_message("skipped: freed memory stays with the sanitizer\n");
+    skip();
 #endif
     enum { MANY = 1000, PICTURES = 20000 };
     const struct scores_opts o = {
