@@ -98,33 +98,62 @@ static xc_status fit_choose(const struct view *view, const xc_preprocess *p, int
     return XC_OK;
 }
 
-/* value[i] = ((value[i] / divisor) - mean) / std, channel by channel, each step in float32 */
-static void scale(const xc_preprocess *p, int channels, size_t pixels, float *value)
+/* How a channel's values become numbers, each step in float32. */
+static float scaled(const xc_preprocess *p, int channel, float value)
 {
-    for (size_t i = 0; i < pixels; i++) {
-        for (int c = 0; c < channels; c++, value++)
-            *value = (*value / p->divisor - p->mean[c]) / p->std[c];
-    }
+    return (value / p->divisor - p->mean[channel]) / p->std[channel];
 }
 
-static xc_status resize_to_floats(const struct canvas *canvas, xc_filter filter,
+enum { STRIPE = 48 }; /* values; whole pixels of one channel or three */
+
+/* The same for values of pixels side by side, in stripes that a compiler makes vectors of. */
+static void scale(const xc_preprocess *p, int channels, size_t count, float *value)
+{
+    const float divisor = p->divisor;
+    float mean[STRIPE], std[STRIPE];
+    for (int i = 0; i < STRIPE; i++) {
+        mean[i] = p->mean[i % channels];
+        std[i] = p->std[i % channels];
+    }
+    for (; count >= STRIPE; count -= STRIPE, value += STRIPE)
+        for (int i = 0; i < STRIPE; i++) value[i] = (value[i] / divisor - mean[i]) / std[i];
+    for (size_t i = 0; i < count; i++) value[i] = scaled(p, (int)i % channels, value[i]);
+}
+
+/* The same for bytes, of which there are few. */
+static void scale_bytes(const xc_preprocess *p, int channels, size_t pixels, const uint8_t *byte,
+                        float *restrict out)
+{
+    float of[3][UINT8_MAX + 1];
+    for (int c = 0; c < channels; c++)
+        for (int v = 0; v <= UINT8_MAX; v++) of[c][v] = scaled(p, c, (float)v);
+    if (channels == 1)
+        for (size_t i = 0; i < pixels; i++) out[i] = of[0][byte[i]];
+    else
+        for (size_t i = 0; i < 3 * pixels; i += 3)
+            for (size_t c = 0; c < 3; c++) out[i + c] = of[c][byte[i + c]];
+}
+
+static xc_status resize_and_scale(const struct canvas *canvas, const xc_preprocess *p,
                                   const struct fit *fit, float *out, struct error *err)
 {
     const struct rows *rows = &canvas->rows;
     size_t row, count, channels = (size_t)rows->channels;
     size_t pixels = (size_t)fit->window.w * (size_t)fit->window.h;
-    bool tf = filter == XC_FILTER_TF_BILINEAR;
+    bool tf = p->filter == XC_FILTER_TF_BILINEAR;
     if (!size_mul((size_t)rows->w * 2, channels, &row) || !size_mul(pixels, channels, &count))
         return fail_memory(err, SIZE_MAX);
     uint8_t *bytes = malloc(tf ? row : count); /* two rows of scratch, or the resized picture */
     if (!bytes) return fail_memory(err, tf ? row : count);
     xc_status status = XC_OK;
-    if (tf)
+    if (tf) {
         resize_tf_window(rows, (int)fit->out_w, (int)fit->out_h, fit->window, bytes, out);
-    else
-        status =
-            resize_window(rows, filter, (int)fit->out_w, (int)fit->out_h, fit->window, bytes, err);
-    for (size_t i = 0; i < count && !tf && status == XC_OK; i++) out[i] = bytes[i];
+        scale(p, rows->channels, count, out);
+    } else {
+        status = resize_window(rows, p->filter, (int)fit->out_w, (int)fit->out_h, fit->window,
+                               bytes, err);
+        if (status == XC_OK) scale_bytes(p, rows->channels, pixels, bytes, out);
+    }
     free(bytes);
     return status;
 }
@@ -142,9 +171,7 @@ xc_status image_prepare(const xc_image *image, const xc_preprocess *p, int heigh
     struct fit fit;
     TRY(fit_choose(&view, p, width, height, &fit, err));
     struct canvas canvas = canvas_of(view, p, fit.canvas_w, fit.canvas_h, fit.left, fit.top);
-    TRY(resize_to_floats(&canvas, p->filter, &fit, out, err));
-    scale(p, channels, (size_t)width * (size_t)height, out);
-    return XC_OK;
+    return resize_and_scale(&canvas, p, &fit, out, err);
 }
 
 xc_status image_shown(const xc_image *image, const xc_preprocess *p, int height, int width,

@@ -259,6 +259,17 @@ static void nearest_fill(int in_size, int out_size, int from, int n, int *index)
     }
 }
 
+/* out[x] = from[column[x]] */
+static void take_pixels(const uint8_t *from, const int *column, int n, int channels, uint8_t *out)
+{
+    const size_t pixel = (size_t)channels;
+    if (channels == 3) /* a size that is known is copied at once */
+        for (int x = 0; x < n; x++, out += 3) memcpy(out, from + (size_t)column[x] * 3, 3);
+    else
+        for (int x = 0; x < n; x++, out += pixel)
+            memcpy(out, from + (size_t)column[x] * pixel, pixel);
+}
+
 static xc_status resize_nearest(const struct rows *in, int out_w, int out_h, struct window window,
                                 uint8_t *scratch, uint8_t *out, struct error *err)
 {
@@ -266,13 +277,12 @@ static xc_status resize_nearest(const struct rows *in, int out_w, int out_h, str
     int *column = calloc(n, sizeof *column);
     if (!column) return fail_memory(err, n * sizeof *column);
     int *row = column + window.w;
-    size_t pixel = (size_t)in->channels;
     nearest_fill(in->w, out_w, window.x, window.w, column);
     nearest_fill(in->h, out_h, window.y, window.h, row);
     for (int y = 0; y < window.h; y++) {
         const uint8_t *from = in->get(in, row[y], scratch);
-        for (int x = 0; x < window.w; x++, out += pixel)
-            memcpy(out, from + (size_t)column[x] * pixel, pixel);
+        take_pixels(from, column, window.w, in->channels, out);
+        out += (size_t)window.w * (size_t)in->channels;
     }
     free(column);
     return XC_OK;

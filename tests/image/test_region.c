@@ -23,8 +23,12 @@ static uint8_t *upright(const xc_image *image, int *w, int *h)
     struct canvas canvas = canvas_of(view, &rgb, view.w, view.h, 0, 0);
     uint8_t *out = malloc((size_t)view.w * (size_t)view.h * 3);
     assert_non_null(out);
-    for (int y = 0; y < view.h; y++)
-        canvas.rows.get(&canvas.rows, y, out + (size_t)y * (size_t)view.w * 3);
+    const size_t row = (size_t)view.w * 3;
+    for (int y = 0; y < view.h; y++) {
+        uint8_t *to = out + (size_t)y * row;
+        const uint8_t *from = canvas.rows.get(&canvas.rows, y, to);
+        if (from != to) memcpy(to, from, row);
+    }
     *w = view.w;
     *h = view.h;
     return out;
