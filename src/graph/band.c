@@ -10,6 +10,10 @@
  * compared: first the least memory that any of them needs, then the fewest chains in bands that
  * need no more. What is in memory is counted, not where it lies; place.c does that. An image that
  * needs no more than ENOUGH has no bands: each of them reads all weights of its chains again.
+ *
+ * Threads share the bands of a group, so that nobody waits and rows stay in one cache; but where
+ * weights are heavy they share the rows of each band, of which there are fewer then, so that each
+ * core reads the weights less often. A group is heavy or light as a whole.
  */
 #include <math.h>
 
@@ -18,8 +22,9 @@
 enum {
     MOST_CHAINS = 16,       /* in a group */
     MOST_ROWS = 1 << 20,    /* that a window spans */
-    BAND_NUMBERS = 1 << 19, /* in the rows of a band; half as many more in bf16 */
-    ENOUGH = 2 << 20        /* numbers of an image */
+    BAND_NUMBERS = 1 << 18, /* in the rows of a light band; half as many more in bf16 */
+    ENOUGH = 2 << 20,       /* numbers of an image */
+    HEAVY = 256 << 10       /* bytes; weights of more are: a part of a second-level cache */
 };
 
 struct finder {
@@ -96,6 +101,23 @@ static bool may_be_inside(const struct finder *f, int chain, int last)
            is_by_rows(s, &s->chain[chain]);
 }
 
+static size_t weight_bytes(const struct schedule *s, int chain)
+{
+    const struct node *n = &s->g->node[s->chain[chain].root];
+    if (n->kind != OP_CONV) return 0;
+    const struct matrix m = op_conv_matrix(n, s->shape[n->input[0]].c);
+    return m.rows * m.columns * m.groups * dtype_size(s->type[chain]);
+}
+
+/* Can these chains be in one group? Those without weights can be in any. */
+static bool weighs_alike(const struct schedule *s, int chain, size_t *heaviest)
+{
+    const size_t bytes = weight_bytes(s, chain);
+    const bool same = !bytes || !*heaviest || (bytes > HEAVY) == (*heaviest > HEAVY);
+    if (bytes > *heaviest) *heaviest = bytes;
+    return same;
+}
+
 /* ---- what does a group cost? -------------------------------------------------------------------
  */
 
@@ -115,9 +137,11 @@ static double bytes_held(const struct finder *f, int first, int last, int rows)
     return bytes;
 }
 
-/* As many rows as there is room for, at least one; bands of about equal height. */
-static int band_rows(const struct finder *f, int first, int last)
+/* As many rows as there is room for, at least one; bands of about equal height. Heavy ones have
+ * twice the room: it is that of two caches at least, and weights are read once a band. */
+static int band_rows(const struct finder *f, int first, int last, bool heavy)
 {
+    const double room = heavy ? 2 * f->room : f->room;
     const int h = f->s->shape[f->chain[last]].h;
     double fixed = 0, each = 0;
     for (int i = first; i < last; i++) {
@@ -125,7 +149,7 @@ static int band_rows(const struct finder *f, int first, int last)
         each += f->row[f->chain[i]] * r->step;
         fixed += f->row[f->chain[i]] * (r->high - r->low + 1 - r->step);
     }
-    const double most = floor((f->room - fixed) / each);
+    const double most = floor((room - fixed) / each);
     const int rows = most < 1 ? 1 : most > h ? h : (int)most, bands = (h + rows - 1) / rows;
     return (h + bands - 1) / bands;
 }
@@ -158,10 +182,13 @@ static void find_costs(struct finder *f, int last)
     cost[0] = cost_alone(f, last);
     if (!is_by_rows(f->s, &f->s->chain[end])) return;
     reach_inputs(f, first, end);
-    for (int i = last - 1; i >= first && may_be_inside(f, f->chain[i], last); i--) {
+    size_t heaviest = weight_bytes(f->s, end);
+    for (int i = last - 1; i >= first && may_be_inside(f, f->chain[i], last) &&
+                           weighs_alike(f->s, f->chain[i], &heaviest);
+         i--) {
         reach_inputs(f, first, f->chain[i]);
         inside += f->bytes[f->chain[i]];
-        const int rows = band_rows(f, i, last);
+        const int rows = band_rows(f, i, last, heaviest > HEAVY);
         cost[last - i] = memory_at(f, i, last) - inside + bytes_held(f, i, last, rows);
         f->rows[last * MOST_CHAINS + last - i] = rows;
     }
@@ -211,24 +238,31 @@ static void make_group(struct finder *f, int last, int length, int group)
 {
     struct schedule *s = f->s;
     const int first = last - length + 1;
+    size_t heaviest = 0;
     for (int i = first; i < last; i++) s->reach[f->chain[i]] = (struct reach){0};
     s->reach[f->chain[last]] = (struct reach){1, 0, 0};
     for (int i = last; i >= first; i--) {
         reach_inputs(f, first, f->chain[i]);
         s->group_of[f->chain[i]] = group;
+        weighs_alike(s, f->chain[i], &heaviest);
     }
-    s->group[group] =
-        (struct group){f->chain[first], f->chain[last], f->rows[last * MOST_CHAINS + length - 1]};
+    s->group[group] = (struct group){f->chain[first], f->chain[last],
+                                     f->rows[last * MOST_CHAINS + length - 1], heaviest > HEAVY};
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------
  */
 
-int band_rows_held(const struct schedule *s, int chain)
+int band_group(const struct schedule *s, int chain)
 {
     const int group = s->group_of[chain];
-    const bool whole = group < 0 || s->group[group].last == chain;
-    return whole ? s->shape[chain].h : rows_held(s, chain, s->group[group].rows);
+    return group >= 0 && s->group[group].last != chain ? group : -1;
+}
+
+int band_rows_held(const struct schedule *s, int chain)
+{
+    const int group = band_group(s, chain);
+    return group < 0 ? s->shape[chain].h : rows_held(s, chain, s->group[group].rows);
 }
 
 static bool allocate(struct finder *f, struct arena *a)

@@ -60,12 +60,15 @@ struct plan_step plan_step_at(const struct plan *p, int i)
                               macs_of(p, step->chain.root) + macs_of(p, step->chain.depthwise)};
 }
 
-/* "" or, for a step of a group, how many turns it takes. */
+/* "" or, for a step of a group, how many turns it takes when one thread makes all bands. */
 static const char *turns_text(const struct plan *p, int step, struct arena *a)
 {
     int turns = 0;
     if (p->step[step].group < 0) return "";
-    for (int i = 0; i < p->slices; i++) turns += p->slice[i].step == step;
+    for (const struct stage *s = p->stage; s < p->stage + p->stages; s++)
+        for (int band = 0; band < s->bands; band++)
+            for (int i = s->at[2 * band]; i < s->at[2 * band + 1]; i++)
+                turns += p->slice[i].step == step;
     return arena_printf(a, ", group %d, %d turns", p->step[step].group, turns);
 }
 

@@ -9,7 +9,8 @@
  *   2. a value is written first by chain `first` and read last by chain `last`, both included;
  *   3. a value inside another (an input of a concatenation) lives inside the other's life;
  *   4. a node writes in place only over a value that nobody reads later;
- *   5. what a group of chains reads and writes lives as long as the group runs.
+ *   5. what a group of chains reads and writes lives as long as the group runs; what exists by
+ *      bands only lies in the scratch of the thread that makes the bands.
  *
  * The channels of a pixel are padded to a cache line, so that every pixel begins on one, but for
  * those that would leave more than half of it empty (a picture's three); inside a concatenation the
@@ -55,6 +56,7 @@ static xc_status new_value(struct places *p, const struct schedule *s, int node,
         return fail(err, XC_ERR_LIMIT, "%s: a map of %dx%dx%dx%d is too large",
                     s->g->node[node].name, v.shape.n, v.shape.h, v.shape.w, v.shape.c);
     v.fixed = node == 0 || is_flattened(s, node);
+    v.group = node > 0 ? band_group(s, node) : -1;
     p->value[p->values] = v;
     p->value_of[node] = p->values++;
     return XC_OK;
@@ -146,12 +148,12 @@ static bool live_together(const struct value *a, const struct value *b)
 /* ---- offsets -----------------------------------------------------------------------------------
  */
 
-/* Values without parent, largest first; of equal ones the earlier. */
+/* Values without parent that lie in the arena, largest first; of equal ones the earlier. */
 static int by_size(const struct places *p, int *order)
 {
     int count = 0;
     for (int i = 0; i < p->values; i++) {
-        if (p->value[i].parent >= 0) continue;
+        if (p->value[i].parent >= 0 || p->value[i].group >= 0) continue;
         int at = count++;
         for (; at > 0 && p->value[order[at - 1]].bytes < p->value[i].bytes; at--)
             order[at] = order[at - 1];
@@ -192,12 +194,28 @@ static bool give_offsets(struct places *p, const int *order, int *placed, int co
     return true;
 }
 
+/* What exists by bands only: all values of a group at once, one group at a time. */
+static bool give_band_offsets(struct places *p, const struct schedule *s)
+{
+    for (int group = 0; group < s->groups; group++) {
+        size_t bytes = 0;
+        for (struct value *v = p->value; v < p->value + p->values; v++) {
+            if (v->group != group) continue;
+            v->at = bytes;
+            if (!size_add(bytes, v->bytes, &bytes)) return false;
+        }
+        if (bytes > p->band_bytes) p->band_bytes = bytes;
+    }
+    return true;
+}
+
 int places_overlap(const struct places *p)
 {
     for (int i = 0; i < p->values; i++)
         for (int j = 0; j < i; j++) {
             const struct value *a = &p->value[i], *b = &p->value[j];
             if (a->parent >= 0 || b->parent >= 0 || !live_together(a, b)) continue;
+            if (a->group != b->group) continue;
             if (a->at < b->at + b->bytes && b->at < a->at + a->bytes) return i;
         }
     return -1;
@@ -216,7 +234,7 @@ xc_status places_find(struct places *p, struct schedule *s, struct arena *a, str
         return fail_memory(err, n * sizeof *p->value);
     TRY(give_values(p, s, err));
     find_lives(p, s);
-    if (!give_offsets(p, order, placed, by_size(p, order)))
+    if (!give_offsets(p, order, placed, by_size(p, order)) || !give_band_offsets(p, s))
         return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
     return XC_OK;
 }

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "base/checked.h"
 #include "graph/plan_int.h"
 
 /* ---- what operators use ------------------------------------------------------------------------
@@ -268,8 +269,11 @@ static xc_status build(struct plan *p, const struct weights *w, const struct ker
     TRY(bands_find(&b.schedule, k->type, opts, scratch, err));
     TRY(places_find(&b.places, &b.schedule, scratch, err));
     p->bytes = b.places.bytes;
+    p->bands = b.places.band_bytes;
     TRY(add_steps(&b, err));
-    TRY(slices_make(p, &b.schedule, err));
+    if (!size_add(p->scratch, p->bands, &p->scratch) || !size_align(p->scratch, 64, &p->scratch))
+        return fail(err, XC_ERR_LIMIT, "the rows of bands do not fit into memory");
+    TRY(stages_make(p, &b.schedule, err));
     return show_results(&b, opts, err);
 }
 
@@ -305,7 +309,12 @@ void plan_free(struct plan *p)
     free(p);
 }
 
-size_t plan_arena_bytes(const struct plan *p, int threads)
+size_t plan_arena_bytes(const struct plan *p)
 {
-    return p->bytes + (size_t)threads * p->scratch;
+    return p->bytes;
+}
+
+size_t plan_scratch_bytes(const struct plan *p)
+{
+    return p->scratch;
 }

@@ -86,8 +86,9 @@ XC_NODISCARD xc_status plan_new(const struct graph *g, const struct weights *w,
                                 const struct kernels *k, const struct plan_opts *opts,
                                 struct plan **out, struct error *err);
 void plan_free(struct plan *p);
-/* What a run on a pool of so many threads needs. */
-size_t plan_arena_bytes(const struct plan *p, int threads);
+/* What a run needs, and each thread of its pool beside that. */
+size_t plan_arena_bytes(const struct plan *p);
+size_t plan_scratch_bytes(const struct plan *p);
 /* One line a step: operator, node, shapes, offset, multiply-adds. The text is the arena's. */
 const char *plan_dump(const struct plan *p, struct arena *a);
 
@@ -104,17 +105,19 @@ struct plan_step plan_step_at(const struct plan *p, int i);
  * node is not the input, an output or a tap. arena NULL: the strides only. */
 bool plan_view(const struct plan *p, int node, void *arena, struct view *out);
 
-/* All steps in order. arena: plan_arena_bytes for the pool's threads, zeroed once, 64-byte aligned.
- * Allocates nothing. cancel (may be NULL) is looked at between steps: XC_ERR_CANCELLED. */
-xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel);
-/* The same; to each of seconds (plan_steps of them, or NULL) the time that its step took is added.
- */
-xc_status plan_run_timed(const struct plan *p, void *arena, struct pool *pool,
+/* All steps in order. arena: plan_arena_bytes, zeroed once; scratch: plan_scratch_bytes for each of
+ * the pool's threads, one behind the other; both 64-byte aligned. Allocates nothing. cancel (may be
+ * NULL) is looked at between steps: XC_ERR_CANCELLED. */
+xc_status plan_run(const struct plan *p, void *arena, void *scratch, struct pool *pool,
+                   const atomic_bool *cancel);
+/* The same; to each of seconds (plan_steps of them, or NULL) the time that its step took the caller
+ * is added: where threads make bands, each their own, that of its share and of waiting. */
+xc_status plan_run_timed(const struct plan *p, void *arena, void *scratch, struct pool *pool,
                          const atomic_bool *cancel, double *seconds);
-/* The plan's images in each of several arenas (of plan_arena_bytes for one thread), a thread an
+/* The plan's images in each of several arenas, at most as many as the pool has threads, a thread an
  * arena. All of them take a step before any takes the next, so that its weights come from memory
  * once. */
-xc_status plan_run_lanes(const struct plan *p, void *const *arena, size_t lanes, struct pool *pool,
-                         const atomic_bool *cancel);
+xc_status plan_run_lanes(const struct plan *p, void *const *arena, void *scratch, size_t lanes,
+                         struct pool *pool, const atomic_bool *cancel);
 
 #endif

@@ -6,7 +6,7 @@
  *   band.c    chains -> groups   which chains run in bands of rows
  *   place.c   chains -> values   which memory a node's numbers lie in, from when to when, where
  *   plan.c    both   -> steps    kernel calls with offsets
- *   slice.c   steps  -> slices   the rows of a step that run at a time
+ *   slice.c   steps  -> stages   the rows of a step that run at a time, and who runs them
  *
  * A chain has the number of its last node, so that "chain 17 reads node 5" and "node 5 is last read
  * at 17" speak of one order, the order of execution.
@@ -85,9 +85,10 @@ struct chain {
 };
 
 /* Chains first .. last run in bands of so many rows of the last one's result; what lies between
- * them exists by bands only. */
+ * them exists by bands only. heavy: in weights. */
 struct group {
     int first, last, rows;
+    bool heavy;
 };
 
 struct reach { /* row r of a group's result needs rows [step * r + low, step * r + high] */
@@ -125,6 +126,8 @@ XC_NODISCARD xc_status schedule_build(struct schedule *s, enum dtype type,
 /* type: the precision. */
 XC_NODISCARD xc_status bands_find(struct schedule *s, enum dtype type, const struct plan_opts *opts,
                                   struct arena *a, struct error *err);
+/* The group inside which a chain's result exists by bands only, or -1. */
+int band_group(const struct schedule *s, int chain);
 /* How many rows of a chain's result are in memory at a time. */
 int band_rows_held(const struct schedule *s, int chain);
 
@@ -136,9 +139,10 @@ struct value {
     enum dtype type;
     size_t pixel, row, image, bytes; /* strides */
     int parent;                      /* the value that this one is a range of channels of, or -1 */
-    size_t at;                       /* byte offset inside the parent, or inside the arena */
+    size_t at; /* byte offset inside the parent, the arena, or a thread's scratch (group >= 0) */
     int first, last;                 /* chains: written, last read */
     bool fixed;                      /* must not move into another */
+    int group;                       /* inside which it exists by bands only, or -1 */
 };
 
 struct places {
@@ -146,6 +150,7 @@ struct places {
     int values;
     int *value_of; /* by source node; -1: has no memory */
     size_t bytes;  /* of the arena */
+    size_t band_bytes; /* of the largest group's values that exist by bands only */
 };
 
 /* Joins lives in s where an input of a concatenation becomes part of it. */
@@ -154,7 +159,7 @@ XC_NODISCARD xc_status places_find(struct places *p, struct schedule *s, struct 
 size_t place_pixel(int c, enum dtype type); /* bytes from pixel to pixel */
 /* The view of a node (data NULL) and where it begins in the arena. */
 struct view place_view(const struct places *p, const struct schedule *s, int node, size_t *at);
-/* Do two values that live at the same time share a byte? The number of the first such value, or -1.
+/* Do two values that live at the same time and in the same place share a byte? The number of the first such value, or -1.
  */
 int places_overlap(const struct places *p);
 
@@ -237,23 +242,43 @@ void emit_map(const struct emit *e, const struct chain *chain, struct step *step
 /* ---- slices ------------------------------------------------------------------------------------
  */
 
-struct slice { /* rows of a step */
-    int step;
-    size_t in, out, add; /* where its rows begin; add may be NOWHERE */
-    int rows, in_rows, pad_top;
-    size_t per_image;                      /* units */
-    size_t kept_from, kept_to, kept_bytes; /* what moves inside each image's buffer before */
+struct place { /* offset in the arena, or in the scratch of the thread that runs the slice */
+    size_t at;   /* or NOWHERE */
+    bool mine;
 };
 
-XC_NODISCARD xc_status slices_make(struct plan *p, const struct schedule *s, struct error *err);
+struct slice { /* rows of a step */
+    int step;
+    struct place in, out, add; /* where its rows begin; add may be NOWHERE */
+    int rows, in_rows, pad_top;
+    size_t per_image;                      /* units */
+    size_t kept_from, kept_bytes; /* what moves to the beginning of each image's buffer before */
+    size_t kept_to;
+};
+
+/* What runs between two moments in which all threads wait for each other. A step on its own is one
+ * slice, shared by all threads. A group's bands are shared instead: each thread makes some of them
+ * one after the other, in its own scratch; or, together, each slice of them, in the scratch of the
+ * first. at[2 * i]: the slices of band i behind band i - 1;
+ * at[2 * i + 1]: where nothing is there yet; they end where the next ones begin. */
+struct stage {
+    int slice;
+    int bands; /* 0: a step on its own */
+    bool together;
+    int *at;
+};
+
+XC_NODISCARD xc_status stages_make(struct plan *p, const struct schedule *s, struct error *err);
 
 struct plan {
     struct arena arena;
     const struct graph *g;
     struct step *step;
-    struct slice *slice; /* in the order in which they run */
-    int steps, slices, batch;
-    size_t bytes, scratch; /* of all values; of one thread */
+    struct slice *slice;
+    struct stage *stage; /* in the order in which they run */
+    int steps, slices, stages, batch;
+    size_t bytes;          /* of the arena */
+    size_t bands, scratch; /* of one thread: rows of bands, and all with them */
     bool runs;             /* it has weights */
     bool *visible;         /* by node: the input, outputs and taps */
     struct view *view;

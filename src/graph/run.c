@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How does a plan run? A loop over its slices. The call of a slice's step is copied to the stack,
- * its views get the arena's address and the slice's rows, and the pool hands ranges of its units to
- * the kernel: so one plan serves any number of threads, each with an arena, and nothing is
- * allocated or locked here. Units are counted image by image.
+ * How does a plan run? A loop over its stages. The call of a slice's step is copied to the stack,
+ * its views get an address and the slice's rows, and the pool hands ranges of its units to the
+ * kernel, or of a group's bands to threads which each run all slices of theirs. So one plan serves
+ * any number of threads, each with an arena, and nothing is allocated or locked here. Units are
+ * counted image by image.
  */
 #include <string.h>
 
@@ -214,11 +215,21 @@ static pool_fn *const run_kind[] = {
     [CALL_SOFTMAX] = run_softmax,
 };
 
-/* The rows that the buffer's next ones begin with. */
-static void keep_rows(const struct step *step, const struct slice *slice, int images, char *arena)
+/* What one run lies in. */
+struct memory {
+    char *arena, *scratch; /* of the thread that runs, others behind it */
+};
+
+static char *address(const struct memory *m, struct place place)
 {
-    for (int i = 0; i < images; i++, arena += step->call.io.out.image)
-        memmove(arena + slice->kept_to, arena + slice->kept_from, slice->kept_bytes);
+    return (place.mine ? m->scratch : m->arena) + place.at;
+}
+
+/* The rows that the buffer's next ones begin with. */
+static void keep_rows(const struct step *step, const struct slice *slice, int images, char *buffer)
+{
+    for (int i = 0; i < images; i++, buffer += step->call.io.out.image)
+        memmove(buffer + slice->kept_to, buffer + slice->kept_from, slice->kept_bytes);
 }
 
 /* Do the panels come out even? To one part in 16. */
@@ -228,8 +239,9 @@ static bool panels_are_even(size_t panels, size_t threads)
     return threads > 1 && (most * threads - pairs) * EVEN <= pairs;
 }
 
-static void run_slice(const struct plan *p, const struct slice *slice, char *arena,
-                      struct pool *pool)
+/* next: the slice behind it, or NULL */
+static void run_slice(const struct plan *p, const struct slice *slice, const struct slice *next,
+                      const struct memory *m, struct pool *pool)
 {
     const struct step *step = &p->step[slice->step];
     struct work w = {.kernel = step->kernel,
@@ -237,22 +249,22 @@ static void run_slice(const struct plan *p, const struct slice *slice, char *are
                      .units = (size_t)p->batch * slice->per_image,
                      .grain = step->grain,
                      .panels = step->panels,
-                     .next = slice + 1 < p->slice + p->slices ? &p->step[slice[1].step] : NULL,
+                     .next = next ? &p->step[next->step] : NULL,
                      .lanes = (size_t)pool_threads(pool),
-                     .scratch = arena + p->bytes,
+                     .scratch = m->scratch + p->bands,
                      .scratch_bytes = p->scratch};
     struct window *window = call_window(step->kind, &w.call);
     struct epilogue *epilogue = call_epilogue(step->kind, &w.call);
-    w.call.io.in.data = arena + slice->in;
+    w.call.io.in.data = address(m, slice->in);
     w.call.io.in.h = slice->in_rows;
-    w.call.io.out.data = arena + slice->out;
+    w.call.io.out.data = address(m, slice->out);
     w.call.io.out.h = slice->rows;
     if (window) window->pad_top = slice->pad_top;
-    if (slice->add != NOWHERE) {
-        epilogue->add.data = arena + slice->add;
+    if (slice->add.at != NOWHERE) {
+        epilogue->add.data = address(m, slice->add);
         epilogue->add.h = slice->rows;
     }
-    if (slice->kept_bytes) keep_rows(step, slice, p->batch, arena);
+    if (slice->kept_bytes) keep_rows(step, slice, p->batch, m->scratch);
     if (step->kind == CALL_SEPARABLE)
         pool_for(pool, w.units ? w.lanes : 0, 1, run_separable, &w);
     else if (step->panels && w.units && panels_are_even(step->panels, w.lanes))
@@ -261,23 +273,104 @@ static void run_slice(const struct plan *p, const struct slice *slice, char *are
         pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);
 }
 
-xc_status plan_run_timed(const struct plan *p, void *arena, struct pool *pool,
+/* ---- stages ------------------------------------------------------------------------------------
+ */
+
+/* The first slice of the stage behind this one, or NULL. */
+static const struct slice *slice_behind(const struct plan *p, const struct stage *stage)
+{
+    return stage + 1 < p->stage + p->stages ? &p->slice[stage[1].slice] : NULL;
+}
+
+struct bands {
+    const struct plan *plan;
+    const struct stage *stage;
+    struct memory memory;
+    size_t parts;
+    const atomic_bool *cancel;
+    double *seconds; /* of the first part's slices, or NULL */
+};
+
+static bool is_cancelled(const atomic_bool *cancel)
+{
+    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
+static void run_band(const struct bands *b, const struct memory *m, size_t band, bool first,
+                     struct pool *pool, double *seconds)
+{
+    const struct plan *p = b->plan;
+    const int *at = &b->stage->at[2 * band + first];
+    for (int i = at[0]; i < at[1]; i++) {
+        const double start = seconds ? clock_seconds() : 0;
+        const struct slice *slice = &p->slice[i];
+        run_slice(p, slice, i + 1 < at[1] ? slice + 1 : slice_behind(p, b->stage), m, pool);
+        if (seconds) seconds[slice->step] += clock_seconds() - start;
+    }
+}
+
+/* Neighbouring bands, in the scratch of their part. */
+static void run_bands(void *ctx, size_t from, size_t to)
+{
+    const struct bands *b = ctx;
+    for (size_t part = from; part < to; part++) {
+        const struct memory m = {b->memory.arena, b->memory.scratch + part * b->plan->scratch};
+        const struct range r = range_part((size_t)b->stage->bands, 1, b->parts, part);
+        for (size_t band = r.from; band < r.to && !is_cancelled(b->cancel); band++)
+            run_band(b, &m, band, band == r.from, NULL, part == 0 ? b->seconds : NULL);
+    }
+}
+
+static void run_together(struct bands *b, struct pool *pool)
+{
+    for (int band = 0; band < b->stage->bands && !is_cancelled(b->cancel); band++)
+        run_band(b, &b->memory, (size_t)band, band == 0, pool, b->seconds);
+}
+
+/* The last step's time has that of waiting for the others in it. */
+static void run_apart(struct bands *b, struct pool *pool)
+{
+    const size_t threads = (size_t)pool_threads(pool), bands = (size_t)b->stage->bands;
+    double *seconds = b->seconds;
+    const struct slice *last = &b->plan->slice[b->stage->at[2 * bands] - 1];
+    const double start = seconds ? clock_seconds() : 0;
+    double before = 0, after = 0;
+    b->parts = threads < bands ? threads : bands;
+    for (int i = 0; seconds && i < b->plan->steps; i++) before += seconds[i];
+    pool_for(pool, b->parts, 1, run_bands, b);
+    for (int i = 0; seconds && i < b->plan->steps; i++) after += seconds[i];
+    if (seconds) seconds[last->step] += clock_seconds() - start - (after - before);
+}
+
+static void run_stage(struct bands *b, struct pool *pool)
+{
+    const struct slice *slice = &b->plan->slice[b->stage->slice];
+    if (b->stage->bands) {
+        (b->stage->together ? run_together : run_apart)(b, pool);
+        return;
+    }
+    const double start = b->seconds ? clock_seconds() : 0;
+    run_slice(b->plan, slice, slice_behind(b->plan, b->stage), &b->memory, pool);
+    if (b->seconds) b->seconds[slice->step] += clock_seconds() - start;
+}
+
+xc_status plan_run_timed(const struct plan *p, void *arena, void *scratch, struct pool *pool,
                          const atomic_bool *cancel, double *seconds)
 {
     if (!p->runs) return XC_ERR_ARGUMENT;
-    for (int i = 0; i < p->slices; i++) {
-        const struct slice *slice = &p->slice[i];
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
-        const double start = seconds ? clock_seconds() : 0;
-        run_slice(p, slice, arena, pool);
-        if (seconds) seconds[slice->step] += clock_seconds() - start;
+    struct bands b = {
+        .plan = p, .memory = {arena, scratch}, .cancel = cancel, .seconds = seconds};
+    for (int i = 0; i < p->stages && !is_cancelled(cancel); i++) {
+        b.stage = &p->stage[i];
+        run_stage(&b, pool);
     }
-    return XC_OK;
+    return is_cancelled(cancel) ? XC_ERR_CANCELLED : XC_OK;
 }
 
-xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const atomic_bool *cancel)
+xc_status plan_run(const struct plan *p, void *arena, void *scratch, struct pool *pool,
+                   const atomic_bool *cancel)
 {
-    return plan_run_timed(p, arena, pool, cancel, NULL);
+    return plan_run_timed(p, arena, scratch, pool, cancel, NULL);
 }
 
 /* ---- several images, a thread each -------------------------------------------------------------
@@ -285,25 +378,32 @@ xc_status plan_run(const struct plan *p, void *arena, struct pool *pool, const a
 
 struct lanes {
     const struct plan *plan;
-    const struct slice *slice;
+    const struct stage *stage;
     void *const *arena;
+    char *scratch;
+    const atomic_bool *cancel;
 };
 
 static void run_lanes(void *ctx, size_t from, size_t to)
 {
     const struct lanes *l = ctx;
-    for (size_t i = from; i < to; i++) run_slice(l->plan, l->slice, l->arena[i], NULL);
+    for (size_t i = from; i < to; i++) {
+        struct bands b = {.plan = l->plan,
+                          .stage = l->stage,
+                          .memory = {l->arena[i], l->scratch + i * l->plan->scratch},
+                          .cancel = l->cancel};
+        run_stage(&b, NULL);
+    }
 }
 
-xc_status plan_run_lanes(const struct plan *p, void *const *arena, size_t lanes, struct pool *pool,
-                         const atomic_bool *cancel)
+xc_status plan_run_lanes(const struct plan *p, void *const *arena, void *scratch, size_t lanes,
+                         struct pool *pool, const atomic_bool *cancel)
 {
-    struct lanes l = {.plan = p, .arena = arena};
+    struct lanes l = {.plan = p, .arena = arena, .scratch = scratch, .cancel = cancel};
     if (!p->runs) return XC_ERR_ARGUMENT;
-    for (int i = 0; i < p->slices; i++) {
-        l.slice = &p->slice[i];
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
+    for (int i = 0; i < p->stages && !is_cancelled(cancel); i++) {
+        l.stage = &p->stage[i];
         pool_for(pool, lanes, 1, run_lanes, &l);
     }
-    return XC_OK;
+    return is_cancelled(cancel) ? XC_ERR_CANCELLED : XC_OK;
 }

@@ -29,7 +29,8 @@ static xc_status planned_bytes(const xc_model *model, uint64_t *out, struct erro
     struct plan *plan = NULL;
     struct plan_opts opts = {.input = model->graph->input};
     TRY(plan_new(model->graph, NULL, &model->machine->f32, &opts, &plan, err));
-    *out = plan_arena_bytes(plan, pool_threads(model->machine->pool));
+    const size_t threads = (size_t)pool_threads(model->machine->pool);
+    *out = plan_arena_bytes(plan) + threads * plan_scratch_bytes(plan);
     plan_free(plan);
     return XC_OK;
 }

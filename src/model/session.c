@@ -54,6 +54,7 @@ struct xc_session {
     struct plan *plan; /* n = 1 */
     struct lane *lane; /* one, or as many as there are threads */
     void **arena;      /* a lane each */
+    void *scratch;     /* of every thread */
     uint32_t lanes;
     double seconds[WAYS]; /* that a round took lately */
     uint64_t rounds;
@@ -151,8 +152,11 @@ static xc_status take_lanes(xc_session *s, struct error *err)
     s->arena = arena_push(&s->memory, lanes, sizeof *s->arena);
     if (!s->lane || !s->arena) return fail_memory(err, lanes * sizeof *s->lane);
     s->lanes = lanes;
+    const size_t bytes = plan_arena_bytes(s->plan);
+    const size_t scratch = (size_t)threads * plan_scratch_bytes(s->plan);
+    s->scratch = aligned_new(scratch);
+    if (!s->scratch) return fail_memory(err, scratch);
     for (uint32_t i = 0; i < lanes; i++) {
-        const size_t bytes = plan_arena_bytes(s->plan, threads);
         s->arena[i] = aligned_new(bytes);
         s->lane[i].staging = arena_push(&s->memory, s->input_count, sizeof(float));
         if (!s->arena[i] || !s->lane[i].staging) return fail_memory(err, bytes);
@@ -248,6 +252,7 @@ void session_free(xc_session *s)
 {
     if (!s) return;
     for (uint32_t i = 0; i < s->lanes; i++) free(s->arena[i]);
+    free(s->scratch);
     plan_free(s->plan);
     arena_free(&s->memory);
     model_unref(s->model);
@@ -386,7 +391,8 @@ static xc_status run_image(const struct batch *b, struct pool *pool)
     xc_session *s = b->session;
     struct error *err = &s->lane[0].err;
     TRY(load_image(b, b->done, 0));
-    TRY(stopped(plan_run_timed(s->plan, s->arena[0], pool, &s->cancel, b->seconds), err));
+    TRY(stopped(plan_run_timed(s->plan, s->arena[0], s->scratch, pool, &s->cancel, b->seconds),
+                err));
     keep_results(s, s->arena[0], b->done);
     return XC_OK;
 }
@@ -426,7 +432,7 @@ static void remember(xc_session *s, enum way way, double seconds)
 static xc_status run_in_turn(const xc_session *s, struct pool *pool)
 {
     for (uint32_t i = 0; i < s->lanes; i++)
-        TRY(plan_run(s->plan, s->arena[i], pool, &s->cancel));
+        TRY(plan_run(s->plan, s->arena[i], s->scratch, pool, &s->cancel));
     return XC_OK;
 }
 
@@ -441,9 +447,11 @@ static xc_status run_round(struct batch *b, struct pool *pool, struct error *err
     }
     const enum way way = next_way(s);
     const double start = clock_seconds();
-    TRY(stopped(way == WAY_STEP ? plan_run_lanes(s->plan, s->arena, s->lanes, pool, &s->cancel)
-                                : run_in_turn(s, pool),
-                err));
+    const xc_status status =
+        way == WAY_STEP
+            ? plan_run_lanes(s->plan, s->arena, s->scratch, s->lanes, pool, &s->cancel)
+            : run_in_turn(s, pool);
+    TRY(stopped(status, err));
     remember(s, way, clock_seconds() - start);
     pool_for(pool, s->lanes, 1, keep_lanes, b);
     return XC_OK;
@@ -514,8 +522,8 @@ const xc_preprocess *session_preprocess(const xc_session *s)
 
 size_t session_arena_bytes(const xc_session *s)
 {
-    const int threads = pool_threads(s->model->machine->pool);
-    return plan_arena_bytes(s->plan, threads) + (s->lanes - 1) * plan_arena_bytes(s->plan, 1);
+    const size_t threads = (size_t)pool_threads(s->model->machine->pool);
+    return s->lanes * plan_arena_bytes(s->plan) + threads * plan_scratch_bytes(s->plan);
 }
 
 int session_steps(const xc_session *s)

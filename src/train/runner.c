@@ -14,6 +14,7 @@ struct runner {
     struct plan *plan;
     int node, lanes;
     void *arena[POOL_MAX_THREADS]; /* one a lane */
+    char *scratch;                 /* of every thread */
     struct view out;               /* its shape */
 };
 
@@ -33,8 +34,11 @@ static xc_status set_up(struct runner *r, const struct graph *g, const struct we
         .input = {1, input.h, input.w, input.c}, .tap = &node, .taps = 1};
     TRY(plan_new(g, w, &r->m->f32, &opts, &r->plan, err));
     r->node = node;
+    const size_t bytes = plan_arena_bytes(r->plan);
+    const size_t scratch = (size_t)threads * plan_scratch_bytes(r->plan);
+    r->scratch = aligned_new(scratch);
+    if (!r->scratch) return fail_memory(err, scratch);
     for (; r->lanes < threads && r->lanes < input.n; r->lanes++) {
-        const size_t bytes = plan_arena_bytes(r->plan, r->lanes ? 1 : threads);
         r->arena[r->lanes] = aligned_new(bytes);
         if (!r->arena[r->lanes]) return fail_memory(err, bytes);
     }
@@ -84,8 +88,8 @@ xc_status runner_bytes(const struct machine *m, const struct graph *g, struct sh
         .input = {1, input.h, input.w, input.c}, .tap = &node, .taps = 1};
     struct plan *plan = NULL;
     TRY(plan_new(g, NULL, &m->f32, &opts, &plan, err));
-    *bytes = g->param.total * sizeof(float) + plan_arena_bytes(plan, threads) +
-             (uint64_t)(lanes - 1) * plan_arena_bytes(plan, 1);
+    *bytes = g->param.total * sizeof(float) + (uint64_t)lanes * plan_arena_bytes(plan) +
+             (uint64_t)threads * plan_scratch_bytes(plan);
     plan_free(plan);
     return XC_OK;
 }
@@ -96,6 +100,7 @@ void runner_free(struct runner *r)
     plan_free(r->plan);
     weights_free(r->own);
     for (int i = 0; i < r->lanes; i++) free(r->arena[i]);
+    free(r->scratch);
     free(r);
 }
 
@@ -129,7 +134,8 @@ static void run_row(const struct runner *r, int lane, struct pool *pool, const f
     plan_view(r->plan, 0, r->arena[lane], &in);
     plan_view(r->plan, r->node, r->arena[lane], &result);
     put(&in, x);
-    plan_run(r->plan, r->arena[lane], pool, NULL); /* cannot fail: nothing cancels it */
+    char *scratch = r->scratch + (size_t)(pool ? 0 : lane) * plan_scratch_bytes(r->plan);
+    plan_run(r->plan, r->arena[lane], scratch, pool, NULL); /* cannot fail: nothing cancels it */
     take(&result, out);
 }
 

@@ -37,14 +37,17 @@ void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, i
     xc_status status = plan_new(s->g, s->w, &s->k, &opts, &t->plan, &s->err);
     if (status != XC_OK) print_message("seed %llu: %s\n", (unsigned long long)s->seed, s->err.text);
     assert_int_equal(status, XC_OK);
-    t->arena = aligned_new(plan_arena_bytes(t->plan, MOST_THREADS));
+    t->arena = aligned_new(plan_arena_bytes(t->plan));
+    t->scratch = aligned_new(MOST_THREADS * plan_scratch_bytes(t->plan));
     assert_non_null(t->arena);
+    assert_non_null(t->scratch);
 }
 
 void trial_free(struct trial *t)
 {
     plan_free(t->plan);
     free(t->arena);
+    free(t->scratch);
 }
 
 static char *pixel(const struct view *v, int n, int y, int x)
@@ -75,7 +78,7 @@ void trial_run(struct trial *t, const struct subject *s, int images, int first_i
     struct view in;
     assert_true(plan_view(t->plan, 0, t->arena, &in));
     for (int i = 0; i < images; i++) write_image(&in, s, i, first_image + i);
-    assert_int_equal(plan_run(t->plan, t->arena, pool, NULL), XC_OK);
+    assert_int_equal(plan_run(t->plan, t->arena, t->scratch, pool, NULL), XC_OK);
 }
 
 static enum dtype read_type(const struct subject *s)

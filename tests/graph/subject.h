@@ -26,7 +26,7 @@ void subject_free(struct subject *s);
 /* One run, arena and all. */
 struct trial {
     struct plan *plan;
-    void *arena;
+    void *arena, *scratch;
 };
 void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, int taps);
 /* Image i of the batch gets image first_image + i of the input of this seed, then all run. */

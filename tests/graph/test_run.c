@@ -178,8 +178,23 @@ static void separable_bits(void **state)
 /* ---- bands -------------------------------------------------------------------------------------
  */
 
-/* fault: one row that the next band reads is not kept. */
-static bool same_in_bands(uint64_t seed, size_t band_bytes, struct pool *pool, bool fault)
+enum fault { NO_FAULT, NOT_KEPT, NOT_BEGUN };
+
+/* A row that the next band reads is not kept; or a thread's first band does not begin with what it
+ * needs. */
+static void plant(const struct plan *p, enum fault fault)
+{
+    for (int i = 0; fault == NOT_KEPT && i < p->slices; i++)
+        if (p->slice[i].kept_bytes) {
+            p->slice[i].kept_bytes = 0;
+            return;
+        }
+    for (int i = 0; fault == NOT_BEGUN && i < p->stages; i++)
+        for (int band = 1; band < p->stage[i].bands; band++)
+            p->slice[p->stage[i].at[2 * band + 1]].per_image = 0;
+}
+
+static bool same_in_bands(uint64_t seed, size_t band_bytes, struct pool *pool, enum fault fault)
 {
     struct subject s;
     struct trial whole, banded;
@@ -187,11 +202,7 @@ static bool same_in_bands(uint64_t seed, size_t band_bytes, struct pool *pool, b
     trial_make(&whole, &s, 2, NULL, 0);
     s.band_bytes = band_bytes;
     trial_make(&banded, &s, 2, NULL, 0);
-    for (int i = 0; fault && i < banded.plan->slices; i++) {
-        struct slice *slice = &banded.plan->slice[i];
-        fault = slice->kept_bytes == 0;
-        slice->kept_bytes = 0;
-    }
+    plant(banded.plan, fault);
     trial_run(&whole, &s, 2, 0, NULL);
     trial_run(&banded, &s, 2, 0, pool);
     bool same = same_outputs(&s, &whole, 0, &banded, 0) && same_outputs(&s, &whole, 1, &banded, 1);
@@ -210,10 +221,13 @@ static void banded_bits(void **state)
     assert_int_equal(pool_new(3, &pool, &err), XC_OK);
     print_message("seeds %llu and the next 119\n", (unsigned long long)seed);
     for (uint64_t i = 0; i < 120; i++)
-        assert_true(same_in_bands(seed + i, i % 3 ? 1 : 40000, i % 2 ? pool : NULL, false));
-    bool seen = false;
-    for (uint64_t i = 0; i < 10; i++) seen |= !same_in_bands(i, 1, NULL, true);
-    assert_true(seen);
+        assert_true(same_in_bands(seed + i, i % 3 ? 1 : 40000, i % 2 ? pool : NULL, NO_FAULT));
+    bool kept = false, begun = false;
+    for (uint64_t i = 0; i < 10; i++) {
+        kept |= !same_in_bands(i, 1, NULL, NOT_KEPT);
+        begun |= !same_in_bands(i, 1, pool, NOT_BEGUN);
+    }
+    assert_true(kept && begun);
     pool_free(pool);
 }
 
@@ -232,7 +246,7 @@ static void *run_often(void *user)
     xc_status status = XC_OK;
     for (int i = 0; i < 20 && status == XC_OK; i++) {
         memset(in.data, 0, (size_t)in.image); /* the input's memory may have been used again */
-        status = plan_run(r->trial.plan, r->trial.arena, r->pool, NULL);
+        status = plan_run(r->trial.plan, r->trial.arena, r->trial.scratch, r->pool, NULL);
     }
     return status == XC_OK ? r : NULL;
 }
@@ -250,7 +264,10 @@ static void plan_is_shared(void **state)
     for (int i = 0; i < 3; i++) {
         r[i].pool = pool;
         r[i].trial.plan = r[0].trial.plan;
-        if (i > 0) r[i].trial.arena = aligned_new(plan_arena_bytes(r[0].trial.plan, 2));
+        if (i > 0) {
+            r[i].trial.arena = aligned_new(plan_arena_bytes(r[0].trial.plan));
+            r[i].trial.scratch = aligned_new(2 * plan_scratch_bytes(r[0].trial.plan));
+        }
         assert_int_equal(pthread_create(&thread[i], NULL, run_often, &r[i]), 0);
     }
     for (int i = 0; i < 3; i++) {
@@ -259,7 +276,10 @@ static void plan_is_shared(void **state)
         assert_ptr_equal(result, &r[i]);
         assert_true(same_outputs(&s, &r[0].trial, 0, &r[i].trial, 0));
     }
-    for (int i = 1; i < 3; i++) free(r[i].trial.arena);
+    for (int i = 1; i < 3; i++) {
+        free(r[i].trial.arena);
+        free(r[i].trial.scratch);
+    }
     trial_free(&r[0].trial);
     pool_free(pool);
     subject_free(&s);
@@ -303,9 +323,9 @@ static void cancel_is_seen(void **state)
     atomic_bool cancel = true;
     subject_make(&s, net_random(1), 1, DTYPE_F32);
     trial_make(&t, &s, 1, NULL, 0);
-    assert_int_equal(plan_run(t.plan, t.arena, NULL, &cancel), XC_ERR_CANCELLED);
+    assert_int_equal(plan_run(t.plan, t.arena, t.scratch, NULL, &cancel), XC_ERR_CANCELLED);
     atomic_store(&cancel, false);
-    assert_int_equal(plan_run(t.plan, t.arena, NULL, &cancel), XC_OK);
+    assert_int_equal(plan_run(t.plan, t.arena, t.scratch, NULL, &cancel), XC_OK);
     trial_free(&t);
     subject_free(&s);
 }

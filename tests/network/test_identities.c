@@ -67,8 +67,9 @@ static float *answer(const struct net *n, uint64_t seed, size_t *count)
     kernels_init(&k, DTYPE_F32, cpu_flags());
     assert_int_equal(weights_new(n->g, &from, &k, NULL, &w, &err), XC_OK);
     assert_int_equal(plan_new(n->g, w, &k, &opts, &p, &err), XC_OK);
-    void *arena = aligned_new(plan_arena_bytes(p, 1));
+    void *arena = aligned_new(plan_arena_bytes(p)), *scratch = aligned_new(plan_scratch_bytes(p));
     assert_non_null(arena);
+    assert_non_null(scratch);
     assert_true(plan_view(p, 0, arena, &in));
     size_t at = 0;
     for (int y = 0; y < in.h; y++)
@@ -76,7 +77,7 @@ static float *answer(const struct net *n, uint64_t seed, size_t *count)
             for (int c = 0; c < in.c; c++)
                 ((float *)(void *)((char *)in.data + y * in.row + x * in.pixel))[c] =
                     (float)net_input(seed, at++);
-    assert_int_equal(plan_run(p, arena, NULL, NULL), XC_OK);
+    assert_int_equal(plan_run(p, arena, scratch, NULL, NULL), XC_OK);
     assert_true(plan_view(p, n->g->output[0].node, arena, &out));
     *count = (size_t)(out.h * out.w) * (size_t)out.c;
     float *values = malloc(*count * sizeof *values);
@@ -84,6 +85,7 @@ static float *answer(const struct net *n, uint64_t seed, size_t *count)
     for (int i = 0; i < out.h * out.w; i++)
         memcpy(values + i * out.c, (char *)out.data + i / out.w * out.row + i % out.w * out.pixel,
                (size_t)out.c * sizeof *values);
+    free(scratch);
     free(arena);
     plan_free(p);
     weights_free(w);
