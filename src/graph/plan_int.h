@@ -140,16 +140,16 @@ struct value {
     size_t pixel, row, image, bytes; /* strides */
     int parent;                      /* the value that this one is a range of channels of, or -1 */
     size_t at; /* byte offset inside the parent, the arena, or a thread's scratch (group >= 0) */
-    int first, last;                 /* chains: written, last read */
-    bool fixed;                      /* must not move into another */
-    int group;                       /* inside which it exists by bands only, or -1 */
+    int first, last; /* chains: written, last read */
+    bool fixed;      /* must not move into another */
+    int group;       /* inside which it exists by bands only, or -1 */
 };
 
 struct places {
     struct value *value;
     int values;
-    int *value_of; /* by source node; -1: has no memory */
-    size_t bytes;  /* of the arena */
+    int *value_of;     /* by source node; -1: has no memory */
+    size_t bytes;      /* of the arena */
     size_t band_bytes; /* of the largest group's values that exist by bands only */
 };
 
@@ -159,7 +159,8 @@ XC_NODISCARD xc_status places_find(struct places *p, struct schedule *s, struct 
 size_t place_pixel(int c, enum dtype type); /* bytes from pixel to pixel */
 /* The view of a node (data NULL) and where it begins in the arena. */
 struct view place_view(const struct places *p, const struct schedule *s, int node, size_t *at);
-/* Do two values that live at the same time and in the same place share a byte? The number of the first such value, or -1.
+/* Do two values that live at the same time and in the same place share a byte? The number of the
+ * first such value, or -1.
  */
 int places_overlap(const struct places *p);
 
@@ -243,7 +244,7 @@ void emit_map(const struct emit *e, const struct chain *chain, struct step *step
  */
 
 struct place { /* offset in the arena, or in the scratch of the thread that runs the slice */
-    size_t at;   /* or NOWHERE */
+    size_t at; /* or NOWHERE */
     bool mine;
 };
 
@@ -251,7 +252,7 @@ struct slice { /* rows of a step */
     int step;
     struct place in, out, add; /* where its rows begin; add may be NOWHERE */
     int rows, in_rows, pad_top;
-    size_t per_image;                      /* units */
+    size_t per_image;             /* units */
     size_t kept_from, kept_bytes; /* what moves to the beginning of each image's buffer before */
     size_t kept_to;
 };

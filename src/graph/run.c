@@ -358,8 +358,7 @@ xc_status plan_run_timed(const struct plan *p, void *arena, void *scratch, struc
                          const atomic_bool *cancel, double *seconds)
 {
     if (!p->runs) return XC_ERR_ARGUMENT;
-    struct bands b = {
-        .plan = p, .memory = {arena, scratch}, .cancel = cancel, .seconds = seconds};
+    struct bands b = {.plan = p, .memory = {arena, scratch}, .cancel = cancel, .seconds = seconds};
     for (int i = 0; i < p->stages && !is_cancelled(cancel); i++) {
         b.stage = &p->stage[i];
         run_stage(&b, pool);

@@ -4,8 +4,8 @@
  * is one slice of all its rows, which threads share. The steps of a group take turns: a few rows of
  * the group's result, and before them whatever rows of the other steps these need and are not there
  * yet. Threads share the bands: each makes neighbouring ones on its own, so that rows stay in its
- * cache and nobody waits; its first band finds nothing there and begins with all rows that it needs.
- * The bands of a heavy group come one after the other, and threads share each slice.
+ * cache and nobody waits; its first band finds nothing there and begins with all rows that it
+ * needs. The bands of a heavy group come one after the other, and threads share each slice.
  *
  * Of a value inside a group each thread has a buffer that begins with the first row that its band
  * reads. When that row moves on, what the buffer already holds of the rest moves to its beginning.
@@ -94,7 +94,7 @@ static void cut(const struct band *b, struct step *step, struct rows rows, int b
     slice->pad_top = first < 0 ? -first : 0;
     if (c->other >= 0)
         slice->add.at += bytes_of_rows(call_epilogue(step->kind, &step->call)->add,
-                                    rows.from - rows_of_source(b, c->other).from);
+                                       rows.from - rows_of_source(b, c->other).from);
 }
 
 /* What the step has to do in this band; false: nothing. */
@@ -111,7 +111,8 @@ static bool take_turn(const struct band *b, struct step *step, int index, struct
     slice->add.mine = step->chain.other >= 0 && is_inside(b, b->s->source[step->chain.other]);
     if (inside && now.from > before.from && now.from < before.to) {
         slice->kept_to = slice->out.at;
-        slice->kept_from = slice->kept_to + bytes_of_rows(step->call.io.out, now.from - before.from);
+        slice->kept_from =
+            slice->kept_to + bytes_of_rows(step->call.io.out, now.from - before.from);
         slice->kept_bytes = bytes_of_rows(step->call.io.out, before.to - now.from);
     }
     cut(b, step, (struct rows){from, now.to > from ? now.to : from}, inside ? now.from : 0, slice);
@@ -143,8 +144,7 @@ static void add_group(struct plan *p, const struct schedule *s, struct range ste
             const int to = h - from < group->rows ? h : from + group->rows;
             const struct band b = {s, group, from, to, first != 0};
             if (at) at[i++] = p->slices;
-            p->slices +=
-                slices_of_band(p, &b, steps, p->slice ? p->slice + p->slices : NULL);
+            p->slices += slices_of_band(p, &b, steps, p->slice ? p->slice + p->slices : NULL);
             if (at) at[i] = p->slices;
         }
 }

@@ -3,12 +3,13 @@
  * What does one running thread own? A plan for one image of one size, the arenas it runs in, and
  * room for what is read after a run. All memory is taken by session_new.
  *
- * Batches run a round of as many images as there are threads at a time, each in an arena of its own,
- * a lane. In step, each thread takes one of them, and all take a step before any takes the next, so
- * that they share its weights; in turn, one image runs after the other, its steps divided over the
- * threads, so that a thread's part of the maps stays in its cache. Which is faster depends on caches
- * and memory, not on the network alone, so it is measured on the way; the bits are the same. What is
- * left over (and all of a batch that has fewer images than there are threads) runs in the first lane.
+ * Batches run a round of as many images as there are threads at a time, each in an arena of its
+ * own, a lane. In step, each thread takes one of them, and all take a step before any takes the
+ * next, so that they share its weights; in turn, one image runs after the other, its steps divided
+ * over the threads, so that a thread's part of the maps stays in its cache. Which is faster depends
+ * on caches and memory, not on the network alone, so it is measured on the way; the bits are the
+ * same. What is left over (and all of a batch that has fewer images than there are threads) runs in
+ * the first lane.
  */
 #include "model/session.h"
 
@@ -448,9 +449,8 @@ static xc_status run_round(struct batch *b, struct pool *pool, struct error *err
     const enum way way = next_way(s);
     const double start = clock_seconds();
     const xc_status status =
-        way == WAY_STEP
-            ? plan_run_lanes(s->plan, s->arena, s->scratch, s->lanes, pool, &s->cancel)
-            : run_in_turn(s, pool);
+        way == WAY_STEP ? plan_run_lanes(s->plan, s->arena, s->scratch, s->lanes, pool, &s->cancel)
+                        : run_in_turn(s, pool);
     TRY(stopped(status, err));
     remember(s, way, clock_seconds() - start);
     pool_for(pool, s->lanes, 1, keep_lanes, b);

@@ -219,7 +219,7 @@ static void xception_memory(void **state)
     kernels_init(&k, DTYPE_F32, 0);
     assert_int_equal(plan_new(g, NULL, &k, &opts, &p, &err), XC_OK);
     assert_true(plan_arena_bytes(p) < 6 << 20);
-    assert_int_equal(p->steps, 85 - 34 - 4); /* separable convolutions; pools that add */
+    assert_int_equal(p->steps, 85 - 34 - 4);      /* separable convolutions; pools that add */
     assert_true(plan_scratch_bytes(p) < 4 << 20); /* rows of bands, and of one block */
     struct arena a = {0};
     const char *text = plan_dump(p, &a);
