@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "builtin.h"
 #include "say.h"
 
 #define MAX_LABELS_FILE (16u << 20)
@@ -61,14 +62,38 @@ bool engine_helper(char *text, size_t size)
     return false;
 }
 
+static int open_builtin(xc_context *context, const char *arch, xc_model **out)
+{
+    size_t size;
+    const void *bytes = builtin_model(&size);
+    if (!bytes) {
+        say_usage("no model given");
+        say_hint("-m MODEL; 'xception convert' makes a model of ours");
+        return EXIT_USAGE;
+    }
+    if (arch) {
+        say_usage("--arch %s: " BUILTIN_NAME " has its own; it goes with -m", arch);
+        return EXIT_USAGE;
+    }
+    xc_status status = xc_model_load_memory(context, bytes, size, out);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_MODEL);
+}
+
 int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out)
 {
+    if (!path) return open_builtin(context, arch, out);
     char helper[4200];
     xc_import_opts opts = XC_IMPORT_OPTS_INIT;
     opts.arch = arch;
     if (engine_helper(helper, sizeof helper)) opts.helper = helper;
     xc_status status = xc_model_import(context, path, &opts, out);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_MODEL);
+}
+
+const char *engine_model_name(const struct args *args)
+{
+    const char *path = arg_text(args, "model");
+    return path ? path : BUILTIN_NAME;
 }
 
 static int imagenet_labels(struct labels *out)

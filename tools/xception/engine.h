@@ -10,8 +10,10 @@
 /* After --threads and --cpu. EXIT_DONE, or the code after printing the sentence. */
 int engine_open(const struct args *args, xc_context **out);
 /* Our own safetensors are loaded, anything else is imported through the helper; arch (may be NULL)
- * is for files that hold weights only. */
+ * is for files that hold weights only. No path: the model that the command carries. */
 int engine_model(xc_context *context, const char *path, const char *arch, xc_model **out);
+/* What to call the model after -m in a title. */
+const char *engine_model_name(const struct args *args);
 /* "f32", "f64", ...: a static copy of the word, or NULL when it is not one of PRECISION_WORDS. */
 #define PRECISION_WORDS "f32, bf16, auto, f64"
 const char *engine_precision(const char *word, xc_precision *out);

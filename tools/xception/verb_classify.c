@@ -386,7 +386,7 @@ static int classify_and_draw(struct job *job, const struct args *args,
     job->sheet = &sheet;
     sheet_begin(&sheet, pictures->count);
     int code = classify_all(job, pictures);
-    const char *model = arg_text(args, "model"), *slash = strrchr(model, '/');
+    const char *model = engine_model_name(args), *slash = strrchr(model, '/');
     snprintf(subtitle, sizeof subtitle, "%s: %.*s at %ux%u pixels, %u classes",
              slash ? slash + 1 : model, (int)strcspn(job->info->arch, ","), job->info->arch,
              job->info->width, job->info->height, job->info->classes);
@@ -402,11 +402,6 @@ static int run(const struct args *args)
     xc_context *context = NULL;
     int code = EXIT_USAGE;
     const char *model = arg_text(args, "model"), *files0 = arg_text(args, "files0-from");
-    if (!model) {
-        say_usage("no model given");
-        say_hint("xception classify -m MODEL FILE...; 'xception convert' makes a model of ours");
-        return EXIT_USAGE;
-    }
     if (args->operands == 0 && !files0) {
         say_usage("no picture given");
         return EXIT_USAGE;

@@ -84,8 +84,6 @@ static bool is_wrong(const struct args *args, bool pictures)
     const bool printed = format && strcmp(format, "npy") != 0;
     if (index && (pictures || !other))
         say_usage("--index goes with --duplicates or --map, and without pictures");
-    else if (!index && !arg_on(args, "model"))
-        say_usage("no model given");
     else if (!index && !pictures)
         say_usage("no picture given");
     else if (!printed && !arg_on(args, "output") && !arg_on(args, "nearest") && !other)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bar.h"
+#include "builtin.h"
 #include "engine.h"
 #include "eval.h"
 #include "say.h"
@@ -119,7 +120,7 @@ static int run_model(struct eval *e, struct eval_model *m)
 static int open_and_run(struct eval *e, int i, const char *file)
 {
     struct eval_model *m = &e->model[i];
-    m->file = file;
+    m->file = file ? file : BUILTIN_NAME;
     int code = engine_model(e->context, file, arg_text(e->args, "arch"), &m->model);
     if (code == EXIT_DONE) code = eval_open_data(e, m);
     if (code == EXIT_DONE) code = run_model(e, m);
@@ -252,8 +253,8 @@ static bool check_flags(const struct args *args)
     const double percent = least ? strtod(least, &end) : 0;
     if (given ? arg_text(args, "model") || args->operands || arg_text(args, "ood") ||
                     arg_text(args, "output")
-              : !arg_text(args, "model") || !arg_text(args, "data") || args->operands > 1) {
-        say_usage("needs -m MODEL [MODEL2] and --data DATA, or --predictions FILE and no model");
+              : !arg_text(args, "data") || args->operands > 1) {
+        say_usage("needs --data DATA, -m MODEL [MODEL2]; or --predictions FILE and no model");
         return false;
     }
     if (choose_tta(args) != XC_TTA_NONE && (arg_text(args, "output") || arg_text(args, "ood"))) {

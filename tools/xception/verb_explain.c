@@ -385,8 +385,8 @@ static int run(const struct args *args)
     const char *files0 = arg_text(args, "files0-from");
     const bool pictures = args->operands > 0 || files0;
     int code = EXIT_USAGE;
-    if (!arg_text(args, "model") || !arg_text(args, "output")) {
-        say_usage("needs -m MODEL and -o OUT");
+    if (!arg_text(args, "output")) {
+        say_usage("needs -o OUT");
         return EXIT_USAGE;
     }
     const char *check = arg_text(args, "check");
