@@ -24,6 +24,7 @@ enum {
     MOST_ROWS = 1 << 20,    /* that a window spans */
     BAND_NUMBERS = 1 << 18, /* in the rows of a light band; half as many more in bf16 */
     ENOUGH = 2 << 20,       /* numbers of an image */
+    EVENLY = 4,             /* threads */
     HEAVY = 256 << 10       /* bytes; weights of more are: a part of a second-level cache */
 };
 
@@ -35,7 +36,7 @@ struct finder {
     double *bytes, *row; /* by node: of its value, and of one row of all its images */
     double *born, *died; /* by place: bytes written there or before; read last before */
     double *cost;        /* [place * MOST_CHAINS + length - 1]: bytes that a group needs */
-    int *rows;           /* and how many rows its bands have */
+    int *bands;          /* and how many bands it has */
 };
 
 /* ---- which rows are needed? --------------------------------------------------------------------
@@ -137,9 +138,10 @@ static double bytes_held(const struct finder *f, int first, int last, int rows)
     return bytes;
 }
 
-/* As many rows as there is room for, at least one; bands of about equal height. Heavy ones have
- * twice the room: it is that of two caches at least, and weights are read once a band. */
-static int band_rows(const struct finder *f, int first, int last, bool heavy)
+/* How many bands: each of as many rows as there is room for, at least one. Heavy ones have twice
+ * the room: it is that of two caches at least, and weights are read once a band. Light ones are as
+ * many as threads can share evenly. */
+static int band_count(const struct finder *f, int first, int last, bool heavy)
 {
     const double room = heavy ? 2 * f->room : f->room;
     const int h = f->s->shape[f->chain[last]].h;
@@ -151,6 +153,13 @@ static int band_rows(const struct finder *f, int first, int last, bool heavy)
     }
     const double most = floor((room - fixed) / each);
     const int rows = most < 1 ? 1 : most > h ? h : (int)most, bands = (h + rows - 1) / rows;
+    const int even = heavy || bands == 1 ? bands : (bands + EVENLY - 1) / EVENLY * EVENLY;
+    return even < h ? even : h;
+}
+
+/* Of the highest band. */
+static int band_rows(int h, int bands)
+{
     return (h + bands - 1) / bands;
 }
 
@@ -188,9 +197,10 @@ static void find_costs(struct finder *f, int last)
          i--) {
         reach_inputs(f, first, f->chain[i]);
         inside += f->bytes[f->chain[i]];
-        const int rows = band_rows(f, i, last, heaviest > HEAVY);
+        const int bands = band_count(f, i, last, heaviest > HEAVY);
+        const int rows = band_rows(f->s->shape[end].h, bands);
         cost[last - i] = memory_at(f, i, last) - inside + bytes_held(f, i, last, rows);
-        f->rows[last * MOST_CHAINS + last - i] = rows;
+        f->bands[last * MOST_CHAINS + last - i] = bands;
     }
 }
 
@@ -246,8 +256,12 @@ static void make_group(struct finder *f, int last, int length, int group)
         s->group_of[f->chain[i]] = group;
         weighs_alike(s, f->chain[i], &heaviest);
     }
-    s->group[group] = (struct group){f->chain[first], f->chain[last],
-                                     f->rows[last * MOST_CHAINS + length - 1], heaviest > HEAVY};
+    const int bands = f->bands[last * MOST_CHAINS + length - 1];
+    s->group[group] = (struct group){.first = f->chain[first],
+                                     .last = f->chain[last],
+                                     .bands = bands,
+                                     .rows = band_rows(s->shape[f->chain[last]].h, bands),
+                                     .heavy = heaviest > HEAVY};
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------
@@ -279,9 +293,9 @@ static bool allocate(struct finder *f, struct arena *a)
     f->born = arena_push(a, n + 1, sizeof *f->born);
     f->died = arena_push(a, n + 1, sizeof *f->died);
     f->cost = arena_push(a, n * MOST_CHAINS, sizeof *f->cost);
-    f->rows = arena_push(a, n * MOST_CHAINS, sizeof *f->rows);
+    f->bands = arena_push(a, n * MOST_CHAINS, sizeof *f->bands);
     return s->reach && s->group_of && s->group && f->chain && f->place && f->bytes && f->row &&
-           f->born && f->died && f->cost && f->rows;
+           f->born && f->died && f->cost && f->bands;
 }
 
 /* Where a value is last read, as a place. */

@@ -84,10 +84,10 @@ struct chain {
     int depthwise, depthwise_norm, depthwise_act;
 };
 
-/* Chains first .. last run in bands of so many rows of the last one's result; what lies between
- * them exists by bands only. heavy: in weights. */
+/* Chains first .. last run in bands of the last one's rows, of which a band has at most so many;
+ * what lies between them exists by bands only. heavy: in weights. */
 struct group {
-    int first, last, rows;
+    int first, last, bands, rows;
     bool heavy;
 };
 

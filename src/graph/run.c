@@ -330,12 +330,11 @@ static void run_together(struct bands *b, struct pool *pool)
 /* The last step's time has that of waiting for the others in it. */
 static void run_apart(struct bands *b, struct pool *pool)
 {
-    const size_t threads = (size_t)pool_threads(pool), bands = (size_t)b->stage->bands;
     double *seconds = b->seconds;
-    const struct slice *last = &b->plan->slice[b->stage->at[2 * bands] - 1];
+    const struct slice *last = &b->plan->slice[b->stage->at[2 * b->stage->bands] - 1];
     const double start = seconds ? clock_seconds() : 0;
     double before = 0, after = 0;
-    b->parts = threads < bands ? threads : bands;
+    b->parts = (size_t)pool_threads(pool);
     for (int i = 0; seconds && i < b->plan->steps; i++) before += seconds[i];
     pool_for(pool, b->parts, 1, run_bands, b);
     for (int i = 0; seconds && i < b->plan->steps; i++) after += seconds[i];
@@ -346,7 +345,8 @@ static void run_stage(struct bands *b, struct pool *pool)
 {
     const struct slice *slice = &b->plan->slice[b->stage->slice];
     if (b->stage->bands) {
-        (b->stage->together ? run_together : run_apart)(b, pool);
+        const bool together = b->stage->together || b->stage->bands < pool_threads(pool);
+        (together ? run_together : run_apart)(b, pool);
         return;
     }
     const double start = b->seconds ? clock_seconds() : 0;

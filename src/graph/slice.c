@@ -22,8 +22,8 @@ struct rows {
 struct band { /* rows of the group's result */
     const struct schedule *s;
     const struct group *group;
-    int from, to;
-    bool first; /* that a thread makes */
+    int before, from, to; /* the rows before it begin with `before` */
+    bool first;           /* that a thread makes */
 };
 
 static int clip(int64_t row, int h)
@@ -103,7 +103,7 @@ static bool take_turn(const struct band *b, struct step *step, int index, struct
     const bool inside = is_inside(b, step->node);
     const struct rows now = rows_in(b, step->node, b->from, b->to);
     const int behind = b->first ? 0 : b->from; /* the rows of the result that are there */
-    const struct rows before = rows_in(b, step->node, behind - b->group->rows, behind);
+    const struct rows before = rows_in(b, step->node, b->before, behind);
     const int from = now.from > before.to ? now.from : before.to;
     *slice = whole(step, index);
     slice->in.mine = is_inside(b, b->s->source[step->chain.in]);
@@ -134,25 +134,28 @@ static int slices_of_band(const struct plan *p, const struct band *b, struct ran
     return count;
 }
 
+/* Where band i begins: they are of about equal height. */
+static int band_from(const struct schedule *s, const struct group *group, int i)
+{
+    return (int)((int64_t)s->shape[group->last].h * i / group->bands);
+}
+
 /* All bands of a group, each behind another and as a thread's first; p->slice NULL: only counts. */
 static void add_group(struct plan *p, const struct schedule *s, struct range steps, int *at)
 {
     const struct group *group = &s->group[p->step[steps.from].group];
-    const int h = s->shape[group->last].h;
-    for (int from = 0, i = 0; from < h; from += group->rows)
-        for (int first = 0; first < 2; first++) {
-            const int to = h - from < group->rows ? h : from + group->rows;
-            const struct band b = {s, group, from, to, first != 0};
-            if (at) at[i++] = p->slices;
-            p->slices += slices_of_band(p, &b, steps, p->slice ? p->slice + p->slices : NULL);
-            if (at) at[i] = p->slices;
-        }
-}
-
-static int bands_of(const struct schedule *s, int group)
-{
-    const int h = s->shape[s->group[group].last].h, rows = s->group[group].rows;
-    return (h + rows - 1) / rows;
+    for (int i = 0; i < 2 * group->bands; i++) {
+        const int band = i / 2;
+        const struct band b = {.s = s,
+                               .group = group,
+                               .before = band ? band_from(s, group, band - 1) : 0,
+                               .from = band_from(s, group, band),
+                               .to = band_from(s, group, band + 1),
+                               .first = i % 2 != 0};
+        if (at) at[i] = p->slices;
+        p->slices += slices_of_band(p, &b, steps, p->slice ? p->slice + p->slices : NULL);
+    }
+    if (at) at[2 * group->bands] = p->slices;
 }
 
 static xc_status add_stage(struct plan *p, const struct schedule *s, struct range steps,
@@ -168,7 +171,7 @@ static xc_status add_stage(struct plan *p, const struct schedule *s, struct rang
         return XC_OK;
     }
     if (stage) {
-        stage->bands = bands_of(s, group);
+        stage->bands = s->group[group].bands;
         stage->together = s->group[group].heavy;
         stage->at = arena_push(&p->arena, 2 * (size_t)stage->bands + 1, sizeof *stage->at);
         if (!stage->at) return fail_memory(err, (size_t)stage->bands * sizeof *stage->at);
