@@ -5,7 +5,8 @@
  * smallest gap among the values that live at the same time).
  *
  * Invariants, which places_overlap and the tests look at:
- *   1. two values without parent whose lives overlap share no byte;
+ *   1. two values without parent whose lives overlap share no byte, and two inside the same one
+ *      no channel;
  *   2. a value is written first by chain `first` and read last by chain `last`, both included;
  *   3. a value inside another (an input of a concatenation) lives inside the other's life;
  *   4. a node writes in place only over a value that nobody reads later;
@@ -85,6 +86,11 @@ static bool replace(struct places *p, const struct schedule *s, int out)
     return true;
 }
 
+static size_t channels_bytes(struct shape s, enum dtype type)
+{
+    return (size_t)s.c * dtype_size(type);
+}
+
 /* Makes the inputs of a concatenation ranges of its channels, where they are free to move. The
  * whole then has to stay as long as any of them is read. */
 static void adopt_inputs(struct places *p, struct schedule *s, int concat)
@@ -100,7 +106,7 @@ static void adopt_inputs(struct places *p, struct schedule *s, int concat)
             v->at = at;
             if (s->last_read[concat] < s->last_read[x]) s->last_read[concat] = s->last_read[x];
         }
-        at += (size_t)s->shape[x].c * dtype_size(s->type[concat]);
+        at += channels_bytes(s->shape[n->input[j]], s->type[concat]);
     }
 }
 
@@ -209,14 +215,20 @@ static bool give_band_offsets(struct places *p, const struct schedule *s)
     return true;
 }
 
+/* What a value takes of the arena, the scratch, or each pixel of its parent. */
+static size_t extent(const struct value *v)
+{
+    return v->parent < 0 ? v->bytes : channels_bytes(v->shape, v->type);
+}
+
 int places_overlap(const struct places *p)
 {
     for (int i = 0; i < p->values; i++)
         for (int j = 0; j < i; j++) {
             const struct value *a = &p->value[i], *b = &p->value[j];
-            if (a->parent >= 0 || b->parent >= 0 || !live_together(a, b)) continue;
-            if (a->group != b->group) continue;
-            if (a->at < b->at + b->bytes && b->at < a->at + a->bytes) return i;
+            if (a->parent != b->parent || a->group != b->group) continue;
+            if (a->parent < 0 && !live_together(a, b)) continue;
+            if (a->at < b->at + extent(b) && b->at < a->at + extent(a)) return i;
         }
     return -1;
 }

@@ -187,6 +187,17 @@ static void flat_and_joined(void **state)
     assert_steps(g, graph_add(g, "sum", z, row), 5);
 }
 
+/* Behind a map that is read as one row comes one that is computed in place: the row is longer than
+ * the pixels of the map. */
+static void joined_behind_flat(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int x = graph_conv(g, "a", 0, attr_conv(8, 3, 4, PAD_VALID)); /* 8 doubles: a cache line */
+    int y = graph_global_pool(g, "pool", 0, POOL_MAX);
+    assert_steps(g, graph_concat(g, "join", (int[]){graph_flatten(g, "flat", x), y}, 2), 3);
+}
+
 static void nested_and_repeated_concat(void **state)
 {
     (void)state;
@@ -289,6 +300,26 @@ static void overlap_is_seen(void **state)
     p.value[out].at = at;
     assert_int_equal(places_overlap(&p), -1);
     p.value[p.value_of[graph_find(g, "block2_sepconv2_bn")]].last = g->nodes;
+    assert_true(places_overlap(&p) >= 0);
+    arena_free(&a);
+    graph_free(g);
+}
+
+/* Inside a concatenation, too: one channel too early. */
+static void overlap_of_parts_is_seen(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(9, 7, 3);
+    int part[] = {same(g, "a", 0, 5), same(g, "b", 0, 3)};
+    graph_output(g, "y", graph_concat(g, "join", part, 2));
+    struct error err = {0};
+    struct arena a = {0};
+    struct schedule s;
+    struct places p;
+    assert_int_equal(graph_finish(g, &err), XC_OK);
+    plan_places(g, SIZE_MAX, &a, &s, &p);
+    assert_int_equal(places_overlap(&p), -1);
+    p.value[p.value_of[part[1]]].at -= sizeof(float);
     assert_true(places_overlap(&p) >= 0);
     arena_free(&a);
     graph_free(g);
@@ -464,8 +495,10 @@ RUN(cmocka_unit_test(residual_block), cmocka_unit_test(relu_before_add_is_not_af
     cmocka_unit_test(not_left_to_readers), cmocka_unit_test(separable),
     cmocka_unit_test(not_separable), cmocka_unit_test(pool_adds),
     cmocka_unit_test(norm_that_cannot_fold), cmocka_unit_test(concat_outlives_itself),
-    cmocka_unit_test(flat_and_joined), cmocka_unit_test(nested_and_repeated_concat),
+    cmocka_unit_test(flat_and_joined), cmocka_unit_test(joined_behind_flat),
+    cmocka_unit_test(nested_and_repeated_concat),
     cmocka_unit_test(flatten_copies_only_apart_pixels), cmocka_unit_test(xception_memory),
-    cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen), cmocka_unit_test(bands_end),
+    cmocka_unit_test(no_overlap), cmocka_unit_test(overlap_is_seen),
+    cmocka_unit_test(overlap_of_parts_is_seen), cmocka_unit_test(bands_end),
     cmocka_unit_test(tap_of_a_folded_convolution), cmocka_unit_test(weights_own_the_least),
     cmocka_unit_test(weights_lie_in_panels), cmocka_unit_test(weights_move_between_packings))
