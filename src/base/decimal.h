@@ -9,7 +9,8 @@
 
 /* [-]digits[.digits][e[+-]digits], finite. What follows the number, or NULL when there is none. */
 const char *decimal_read(const char *text, double *out);
-/* The shortest text that reads back as the same number; value is finite. */
+/* The shortest text that reads back as the same number; whole numbers below a million without an
+ * exponent. value is finite. */
 void decimal_write(double value, char out[DECIMAL_SIZE]);
 
 #endif

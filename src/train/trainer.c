@@ -175,6 +175,15 @@ static int best_class(const float *logits, int classes)
     return best;
 }
 
+/* Of a mixed picture the right class is the one that it has most of. */
+static bool is_right(const struct batch *b, int i, const float *logits, int classes)
+{
+    const int best = best_class(logits, classes);
+    if (!b->target) return best == b->label[i];
+    const float *soft = b->target + (size_t)i * (size_t)classes;
+    return soft[best] > 0 && soft[best] == soft[best_class(soft, classes)];
+}
+
 static void add_sums(struct trainer *t, const struct batch *b)
 {
     const struct view logits = learn_logits(t->learn, t->arena);
@@ -182,7 +191,7 @@ static void add_sums(struct trainer *t, const struct batch *b)
         const float *row = (const float *)(const void *)((char *)logits.data + i * logits.image);
         t->at.sum.loss += t->loss[i] * (double)step_rows(t);
         t->at.sum.rows++;
-        t->at.sum.top1 += best_class(row, t->classes) == b->label[i];
+        t->at.sum.top1 += is_right(b, i, row, t->classes);
     }
 }
 

@@ -13,6 +13,7 @@
 struct watch { /* stops after so many steps; 0: never */
     int stop_after, steps;
     double first; /* validation loss of the first epoch */
+    double least; /* top-1 of what is learned from, of the epochs from the fifth on */
     xc_train_progress epoch;
 };
 
@@ -21,6 +22,7 @@ static bool watch(void *user, const xc_train_progress *p)
     struct watch *w = user;
     if (p->event == XC_TRAIN_EPOCH) w->epoch = *p;
     if (p->event == XC_TRAIN_EPOCH && p->epoch == 1) w->first = p->val_loss;
+    if (p->event == XC_TRAIN_EPOCH && p->epoch > 4) w->least = fmin(w->least, p->top1);
     if (p->event != XC_TRAIN_STEP) return true;
     return ++w->steps != w->stop_after;
 }
@@ -57,6 +59,25 @@ static void learns(void **state)
     xc_model_unref(model);
     xc_dataset_free(data);
     xc_context_free(context);
+    runs_end(folder);
+}
+
+/* In half of the batches a picture has become its partner: what it shows now is right. */
+static void mixed_pictures(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    struct watch w = {.least = 1};
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.augment = "cutmix=0.05";
+    opts.seed = 0;
+    opts.progress = watch;
+    opts.user = &w;
+    opts.epochs = 12;
+    runs_train(&opts, RUNS_USUAL, 1, XC_OK);
+    print_message("top-1 at least %g\n", w.least);
+    assert_true(w.least > 0.55);
+    runs_opts_free(&opts);
     runs_end(folder);
 }
 
@@ -308,6 +329,6 @@ static void refusals(void **state)
     runs_end(folder);
 }
 
-RUN(cmocka_unit_test(learns), cmocka_unit_test(any_threads), cmocka_unit_test(stopped_and_resumed),
-    cmocka_unit_test(brain_floats), cmocka_unit_test(only_the_head),
-    cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
+RUN(cmocka_unit_test(learns), cmocka_unit_test(mixed_pictures), cmocka_unit_test(any_threads),
+    cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(brain_floats),
+    cmocka_unit_test(only_the_head), cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
