@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A step of training beside PyTorch (compiled, and eager) and Keras: the same layers, batch and
-optimizer (SGD with momentum, float32), in turns: ours, peers, peers backwards, ours in every round,
+optimizer (SGD with momentum; float32, or brain floats as each mixes them), in turns: ours, peers, peers backwards, ours in every round,
 each round after a moment in which nobody else uses the machine. Prints a table and writes
 bench/peers-train.json.
 
@@ -35,9 +35,11 @@ class Row(typing.NamedTuple):
     network: str
     batch: int
     threads: int
+    precision: str
 
 
-ROWS = [Row("small-b128-t2", "small", 128, 2), Row("xception-b16-t2", "xception", 16, 2)]
+ROWS = [Row(f"{network}-{precision}-b{batch}-t2", network, batch, 2, precision)
+        for network, batch in (("small", 128), ("xception", 16)) for precision in ("f32", "bf16")]
 
 
 class Program:
@@ -103,7 +105,7 @@ def measure(row, options):
         program.end()
     ours, others = programs[0], programs[1:]
     peak, macs = ours.ready["peak"], ours.ready["macs"]
-    result = {**row._asdict(), "programs": {}}
+    result = {**row._asdict(), "rounds": options.rounds, "seconds": options.seconds, "programs": {}}
     for p in programs:
         seconds = statistics.median(p.rounds())
         result["programs"][p.peer] = {
@@ -146,7 +148,7 @@ def main():
             if any(fnmatch.fnmatch(row.name, p) for p in options.rows.split(","))]
     print_table(rows)
     with open(options.out, "w", encoding="utf-8") as file:
-        json.dump({"rounds": options.rounds, "seconds": options.seconds, "rows": rows}, file, indent=1)
+        json.dump(rows, file, indent=1)
         file.write("\n")
     for row in rows:
         for peer, r in row["programs"].items():

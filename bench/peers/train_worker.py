@@ -12,6 +12,7 @@ import time
 
 JOB = json.loads(sys.argv[1])
 RATE, MOMENTUM = 1e-6, 0.9
+BF16 = JOB["precision"] == "bf16"
 
 
 def peak_mib():
@@ -24,7 +25,7 @@ def start_ours():
 
     class Practice(c.Structure):
         _fields_ = [("bytes", c.c_uint32), ("height", c.c_uint32), ("width", c.c_uint32),
-                    ("batch", c.c_uint32), ("memory", c.c_uint64)]
+                    ("batch", c.c_uint32), ("memory", c.c_uint64), ("precision", c.c_int)]
 
     class Info(c.Structure):
         _fields_ = [("arch", c.c_char_p), ("height", c.c_uint32), ("width", c.c_uint32),
@@ -32,11 +33,11 @@ def start_ours():
                     ("parameters", c.c_uint64)]
 
     engine, practice, info = ours.Xception(JOB["library"], JOB["threads"]), c.c_void_p(), Info()
-    opts = Practice(c.sizeof(Practice), 0, 0, JOB["batch"], 0)
+    opts = Practice(c.sizeof(Practice), 0, 0, JOB["batch"], 0, ours.PRECISION[JOB["precision"]])
     engine.call("xc_practice_new", engine.context, JOB["arch"].encode(), c.byref(opts),
                 c.byref(practice))
     engine.lib.xc_practice_get_info(practice, c.byref(info))
-    facts = {"macs": info.macs, "peak": engine.peak("f32", 1.0)}
+    facts = {"macs": info.macs, "peak": engine.peak(JOB["precision"], 1.0)}
     return lambda: engine.call("xc_practice_step", practice), engine.version(), info.parameters, facts
 
 
@@ -86,7 +87,8 @@ def start_torch(compiled):
     y = torch.arange(JOB["batch"]) % JOB["classes"]
 
     def loss_of(x, y):
-        return nn.functional.cross_entropy(net(x), y)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=BF16):
+            return nn.functional.cross_entropy(net(x), y)
 
     loss = torch.compile(loss_of) if compiled else loss_of
 
@@ -105,6 +107,8 @@ def start_keras():
     from keras import layers
     tf.config.threading.set_intra_op_parallelism_threads(JOB["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(JOB["threads"])
+    if BF16:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     same = "valid" if JOB["stride"] == 2 else "same"
 
     def norm(x):
@@ -143,7 +147,7 @@ def start_keras():
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels, net(pictures, training=True)))
+                labels, tf.cast(net(pictures, training=True), tf.float32)))
         gradients = tape.gradient(loss, net.trainable_variables)
         sgd.apply(gradients, net.trainable_variables)
         return loss

@@ -69,7 +69,7 @@ struct learn_io {
     double *loss; /* (n), each times scale */
     double scale;
     struct draw draw; /* of dropout */
-    double *seconds;  /* by step, added to; or NULL */
+    double *seconds;  /* of the first thread, by step, added to; or NULL */
 };
 
 /* arena: learn_arena_bytes bytes on a 64-byte line. Allocates nothing. cancel (may be NULL) is

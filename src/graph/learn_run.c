@@ -58,6 +58,7 @@ struct run {
     const struct chain *chain;
     const void *const *base;
     int parts;
+    double *seconds; /* by step, or NULL */
 };
 
 /* The call of a step, for the slice that begins with image `first`, on thread `part`. */
@@ -86,9 +87,12 @@ static void run_slice(const struct run *r, size_t part, size_t first)
     for (int i = c->first; i <= c->last; i++) {
         const struct learn_step *s = &r->l->step[i];
         const size_t images = (size_t)s->images, end = (last + images - 1) / images * s->per_slice;
+        const bool timed = r->seconds && part == 0;
+        const double start = timed ? clock_seconds() : 0;
         struct work w;
         point(s, r->base, part, first, &w);
         run_kind[s->kind](&w, first / images * s->per_slice, smaller(end, s->units));
+        if (timed) r->seconds[i] += clock_seconds() - start;
     }
 }
 
@@ -110,24 +114,24 @@ static void run_chain(const struct run *r, struct pool *pool)
         return;
     }
     const struct learn_step *s = &r->l->step[r->chain->first];
+    const double start = r->seconds ? clock_seconds() : 0;
     struct work w;
     point(s, r->base, 0, 0, &w);
     pool_for(pool, s->units, s->grain, run_kind[s->kind], &w);
+    if (r->seconds) r->seconds[r->chain->first] += clock_seconds() - start;
 }
 
 xc_status learn_run(const struct learn *l, const struct learn_io *io, void *arena,
                     struct pool *pool, const atomic_bool *cancel)
 {
     const void *base[BASE_COUNT];
-    struct run run = {.l = l, .base = base, .parts = pool_threads(pool)};
+    struct run run = {.l = l, .base = base, .parts = pool_threads(pool), .seconds = io->seconds};
     if (run.parts > l->threads) run.parts = l->threads;
     find_bases(l, io, arena, base);
     for (int i = 0; i < l->chains; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) return XC_ERR_CANCELLED;
-        const double start = io->seconds ? clock_seconds() : 0;
         run.chain = &l->chain[i];
         run_chain(&run, pool);
-        if (io->seconds) io->seconds[run.chain->first] += clock_seconds() - start;
     }
     return XC_OK;
 }

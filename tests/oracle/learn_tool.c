@@ -2,12 +2,12 @@
 /*
  * learn_tool table ARCH            our parameters: name and dimensions, one line each
  * learn_tool run FOLDER ARCH BATCH TYPE STEPS KIND LR MOMENTUM RHO EPSILON NESTEROV DECAY
- * learn_tool time ARCH BATCH THREADS STEPS    seconds of each kind of kernel, and of the step
+ * learn_tool time ARCH BATCH THREADS STEPS TYPE    milliseconds of each kind of kernel
  *
  * What an oracle in Python steers: STEPS steps of training from FOLDER/param, with batches of
  * FOLDER/input and rows of FOLDER/target (all float64). Prints the loss of each step; writes the
  * gradient of the last one and the parameters to FOLDER/grad and FOLDER/param_out. TYPE is f32 or
- * f64; KIND sgd, rmsprop, adamw (f32 only), or none.
+ * f64; KIND sgd, rmsprop, adamw (f32 only), or none. TYPE of `time` is f32 or bf16.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,15 +133,16 @@ static int time_steps(char **word)
     struct graph *g = network(word[0]);
     const int batch = atoi(word[1]), steps = atoi(word[3]);
     const struct shape in = {batch, g->input.h, g->input.w, g->input.c};
-    const struct learn_opts opts = {.input = in};
+    const struct learn_opts opts = {.input = in, .threads = atoi(word[2])};
+    const enum dtype type = strcmp(word[4], "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
     const size_t pixels = (size_t)(batch * in.h * in.w) * (size_t)in.c;
     struct kernels k;
     struct training_kernels t;
     struct learn *l;
     struct pool *pool;
     struct error err;
-    kernels_init(&k, DTYPE_F32, cpu_flags());
-    training_kernels_init(&t, DTYPE_F32, cpu_flags());
+    kernels_init(&k, type, cpu_flags());
+    training_kernels_init(&t, type, cpu_flags());
     if (learn_new(g, &k, &t, &opts, &l, &err) != XC_OK) die(err.text);
     if (pool_new(atoi(word[2]), &pool, &err) != XC_OK) die(err.text);
     float *input = memory(pixels * sizeof *input), *param = memory(g->param.total * sizeof *param);
@@ -245,7 +246,7 @@ int main(int argc, char **argv)
     struct pool *pool;
     struct error err;
     if (argc == 3 && strcmp(argv[1], "table") == 0) return table(argv[2]);
-    if (argc == 6 && strcmp(argv[1], "time") == 0) return time_steps(argv + 2);
+    if (argc == 7 && strcmp(argv[1], "time") == 0) return time_steps(argv + 2);
     if (argc != 14 || strcmp(argv[1], "run") != 0) die("see the head of its source");
     open_lesson(&l, argv + 2);
     if (pool_new(pool_default_threads(), &pool, &err) != XC_OK) die(err.text);
