@@ -7,8 +7,7 @@
  */
 #include "kernel/x86/act.h"
 #include "kernel/x86/bf16.h"
-#include "kernel/x86/pixels.h"
-#include "kernel/x86/train.h"
+#include "kernel/x86/conv_dw.h"
 
 enum {
 #ifdef __AVX512BF16__
@@ -23,14 +22,12 @@ enum {
     SLABS = 4                 /* that are laid out at once */
 };
 
-struct chunk { /* of pixels of dout */
-    const struct conv_dw_call *call;
-    int pixels, pairs, group;
-    struct place first;
-    bool fresh;                                        /* the sums replace what is in dw */
-    float *dw;                                         /* the first row of this tap */
-    const void *in[SUM_CHUNK], *dout[SUM_CHUNK];       /* NULL: padding */
-    float a[SLABS][PAIRS * A_ROW], d[PAIRS * COLUMNS]; /* words */
+struct sums { /* of a chunk, under one tap */
+    const struct dw_chunk *chunk;
+    int pairs, group;
+    float *dw;                                           /* the first row */
+    const void *in[SUM_CHUNK + 1], *dout[SUM_CHUNK + 1]; /* NULL: padding, and no pixel */
+    float a[SLABS][PAIRS * A_ROW], d[PAIRS * COLUMNS];   /* words */
 };
 
 /* ---- tiles -------------------------------------------------------------------------------------
@@ -226,7 +223,7 @@ static void lay_out(const struct view *v, const struct prologue *p, const void *
  */
 
 /* Pixels from .. to of the columns that come next. */
-static void fetch_columns(const struct chunk *c, int first, int from, int to)
+static void fetch_columns(const struct dw_chunk *c, int first, int from, int to)
 {
     for (int p = from; p < to; p++)
         _mm_prefetch((const char *)((const uint16_t *)c->dout[p] + first), _MM_HINT_T0);
@@ -244,19 +241,20 @@ static void multiply_slab(struct tile *t, const float *a, float *dw, int rows)
     }
 }
 
-/* Rows from .. to of dw: channels of the group that lie in c->a. */
-static void multiply(struct chunk *c, int from, int to)
+/* Rows from .. to of dw: channels of the group that lie in s->a. */
+static void multiply(struct sums *s, int from, int to)
 {
     static const struct prologue as_it_is = {0};
+    const struct dw_chunk *c = s->chunk;
     const struct conv_dw_call *call = c->call;
     const int oc = call->dout.c, columns = oc / call->groups;
     const int slabs = (to - from + SLAB - 1) / SLAB;
     const bool ahead = call->dout.type == DTYPE_BF16;
-    struct tile t = {.d = c->d, .pairs = c->pairs, .c_row = oc, .fresh = c->fresh};
+    struct tile t = {.d = s->d, .pairs = s->pairs, .c_row = oc, .fresh = c->fresh};
     for (int column = 0; column < columns; column += COLUMNS) {
-        const int first = c->group * columns + column;
+        const int first = s->group * columns + column;
         const int width = columns - column < COLUMNS ? columns - column : COLUMNS;
-        lay_out(&call->dout, &as_it_is, c->dout, c->pairs, first, width, c->d, COLUMNS);
+        lay_out(&call->dout, &as_it_is, s->dout, s->pairs, first, width, s->d, COLUMNS);
         t.wide = width > VL;
         t.low = first_lanes(width);
         t.high = first_lanes(width > VL ? width - VL : 0);
@@ -265,96 +263,37 @@ static void multiply(struct chunk *c, int from, int to)
             if (ahead && column + COLUMNS < columns)
                 fetch_columns(c, first + COLUMNS, c->pixels * i / slabs,
                               c->pixels * (i + 1) / slabs);
-            multiply_slab(&t, c->a[i], c->dw + (ptrdiff_t)row * oc + first, rows);
+            multiply_slab(&t, s->a[i], s->dw + (ptrdiff_t)row * oc + first, rows);
         }
     }
-}
-
-/* Where the numbers of the chunk's pixels lie under one tap. */
-static void find_inputs(struct chunk *c, int ky, int kx)
-{
-    const struct view *in = &c->call->in, *dout = &c->call->dout;
-    const struct window *win = &c->call->window;
-    struct place at = c->first;
-    for (int p = 0, run; p < c->pixels; p += run, at = next_row(dout, at)) {
-        const int y = at.y * win->sy - win->pad_top + ky * win->dy;
-        int x = at.x * win->sx - win->pad_left + kx * win->dx;
-        const bool inside = y >= 0 && y < in->h;
-        const void *row = pixel_at(in, (struct place){at.n, inside ? y : 0, 0});
-        run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
-        for (int i = 0; i < run; i++, x += win->sx)
-            c->in[p + i] = inside && x >= 0 && x < in->w ? further(row, x * in->pixel) : NULL;
-    }
-    if (c->pixels % 2) c->in[c->pixels] = NULL;
-}
-
-static void find_outputs(struct chunk *c)
-{
-    const struct view *dout = &c->call->dout;
-    struct place at = c->first;
-    for (int p = 0, run; p < c->pixels; p += run, at = next_row(dout, at)) {
-        const void *row = pixel_at(dout, at);
-        run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
-        for (int i = 0; i < run; i++) c->dout[p + i] = further(row, i * dout->pixel);
-    }
-    if (c->pixels % 2) c->dout[c->pixels] = NULL;
 }
 
 /* ---- all chunks --------------------------------------------------------------------------------
  */
 
-/* Channels from .. to of every group, under one tap. */
-static void sum_tap(struct chunk *c, int tap, int from, int to)
+static void sum_tap(void *own, const struct dw_chunk *c, int tap, float *dw, int from, int to)
 {
+    struct sums *s = own;
     const struct conv_dw_call *call = c->call;
-    const int k_count = call->in.c / call->groups;
-    find_inputs(c, tap / call->window.kw, tap % call->window.kw);
-    for (c->group = 0; c->group < call->groups; c->group++)
+    const int channels = call->in.c / call->groups;
+    s->chunk = c;
+    s->dw = dw;
+    s->pairs = (c->pixels + 1) / 2;
+    dw_inputs(c, tap, NULL, s->in);
+    for (int p = 0; p < c->pixels; p++) s->dout[p] = c->dout[p];
+    s->in[c->pixels] = s->dout[c->pixels] = NULL;
+    for (s->group = 0; s->group < call->groups; s->group++)
         for (int k = from, end; k < to; k = end) {
             end = to - k <= SLABS * SLAB ? to : k + SLABS * SLAB;
             for (int row = k; row < end; row += SLAB)
-                lay_out(&call->in, &call->prologue, c->in, c->pairs, c->group * k_count + row,
-                        end - row < SLAB ? end - row : SLAB, c->a[(row - k) / SLAB], A_ROW);
-            multiply(c, k, end);
+                lay_out(&call->in, &call->prologue, s->in, s->pairs, s->group * channels + row,
+                        end - row < SLAB ? end - row : SLAB, s->a[(row - k) / SLAB], A_ROW);
+            multiply(s, k, end);
         }
-}
-
-/* Rows from .. to of dw, each a channel under a tap. */
-static void sum_chunk(struct chunk *c, float *dw, size_t from, size_t to)
-{
-    const size_t k_count = (size_t)(c->call->in.c / c->call->groups);
-    for (size_t end; from < to; from = end) {
-        const size_t tap = from / k_count, first = tap * k_count;
-        end = to < first + k_count ? to : first + k_count;
-        c->dw = dw + first * (size_t)c->call->dout.c;
-        sum_tap(c, (int)tap, (int)(from - first), (int)(end - first));
-    }
-}
-
-static void sum_group(struct chunk *c, struct stretch group, float *dw, struct stretch rows)
-{
-    const struct conv_dw_call *call = c->call;
-    for (size_t first = group.from; first < group.to; first += SUM_CHUNK) {
-        c->pixels = group.to - first < SUM_CHUNK ? (int)(group.to - first) : SUM_CHUNK;
-        c->pairs = (c->pixels + 1) / 2;
-        c->first = place_of(&call->dout, first);
-        c->fresh = call->images && first == group.from;
-        find_outputs(c);
-        sum_chunk(c, dw, rows.from, rows.to);
-    }
 }
 
 void BF16(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
 {
-    const struct chunks chunks = chunks_of(&call->dout, call->images);
-    const size_t taps = (size_t)call->window.kh * (size_t)call->window.kw;
-    const size_t rows = taps * (size_t)(call->in.c / call->groups);
-    struct chunk c;
-    c.call = call;
-    for (size_t end; from < to; from = end) {
-        const size_t group = from / rows, first = group * rows;
-        end = to < first + rows ? to : first + rows;
-        sum_group(&c, group_span(&chunks, group), (float *)call->dw + first * (size_t)call->dout.c,
-                  (struct stretch){from - first, end - first});
-    }
+    struct sums s;
+    dw_sum(call, from, to, sum_tap, &s);
 }

@@ -8,9 +8,9 @@
  * a copy. A panel of dout is copied when many tiles use it, so that no two of its rows share a set
  * of the cache, and when its width is not one of whole vectors.
  */
+#include "kernel/x86/conv_dw.h"
+
 #include "kernel/x86/act.h"
-#include "kernel/x86/pixels.h"
-#include "kernel/x86/train.h"
 
 enum {
     TILE = VL == 16 ? 14 : 6, /* rows */
@@ -21,14 +21,11 @@ enum {
     ROOM = 16        /* behind a copied row, so that it is an odd number of lines long */
 };
 
-struct chunk { /* of pixels of dout */
-    const struct conv_dw_call *call;
-    int pixels, group;
-    struct place first;
-    bool fresh; /* the sums replace what is in dw */
-    float *dw;  /* the first row of this tap */
-    const float *a[SUM_CHUNK];
-    void *d[SUM_CHUNK];
+struct sums { /* of a chunk, under one tap */
+    const struct dw_chunk *chunk;
+    int group;
+    float *dw; /* the first row */
+    const void *a[SUM_CHUNK];
     bool flat; /* dout's pixels are equally far apart */
     float copy[SUM_CHUNK * (COPIED + ROOM)], panel[SUM_CHUNK * COLUMNS];
 };
@@ -40,9 +37,9 @@ static const float zeros[MOST_RAW]; /* a pixel of padding */
 
 #define TIMES_14(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 
-struct tile {              /* of dw */
-    const float *const *a; /* by pixel */
-    int k, pixels;         /* the first of its channels in a */
+struct tile {             /* of dw */
+    const void *const *a; /* by pixel */
+    int k, pixels;        /* the first of its channels in a */
     const float *d;
     ptrdiff_t d_pixel; /* numbers */
     float *c;
@@ -68,9 +65,8 @@ INLINE void sum_tile(const int rows, const bool wide, const struct tile *t)
     }
     TIMES_14(FETCH)
 #undef FETCH
-    for (const float *const *at = t->a, *const *end = at + t->pixels; at < end;
-         at++, d += d_pixel) {
-        const float *a = *at + k;
+    for (const void *const *at = t->a, *const *end = at + t->pixels; at < end; at++, d += d_pixel) {
+        const float *a = (const float *)*at + k;
         _mm_prefetch((const char *)(a + 2 * rows - 1), _MM_HINT_T0); /* for the next tile */
         const vec low = load(d), high = wide ? load(d + VL) : low;
 #define MULTIPLY(r)                                                                                \
@@ -138,30 +134,30 @@ struct rows {
     int from, to, at;
 };
 
-static const float *dout_at(const struct chunk *c, int p)
+static const float *dout_at(const struct dw_chunk *c, int p)
 {
-    return c->d[p];
+    return c->dout[p];
 }
 
-static const float *panel_of(struct chunk *c, int first, int width, bool copied, ptrdiff_t *step)
+static const float *panel_of(struct sums *s, int first, int width, bool copied, ptrdiff_t *step)
 {
-    const struct view *dout = &c->call->dout;
+    const struct dw_chunk *c = s->chunk;
     if (!copied) {
-        *step = dout->pixel / (ptrdiff_t)sizeof(float);
+        *step = c->call->dout.pixel / (ptrdiff_t)sizeof(float);
         return dout_at(c, 0) + first;
     }
     const lanes low = first_lanes(width), high = first_lanes(width > VL ? width - VL : 0);
-    float *to = c->panel;
+    float *to = s->panel;
     for (int p = 0; p < c->pixels; p++, to += COLUMNS) {
         store(to, load_lanes(dout_at(c, p) + first, low));
         if (width > VL) store(to + VL, load_lanes(dout_at(c, p) + first + VL, high));
     }
     *step = COLUMNS;
-    return c->panel;
+    return s->panel;
 }
 
 /* Pixels from .. to of the panel that comes next. */
-static void fetch_panel(const struct chunk *c, int first, int from, int to)
+static void fetch_panel(const struct dw_chunk *c, int first, int from, int to)
 {
     for (int p = from; p < to; p++) {
         _mm_prefetch((const char *)(dout_at(c, p) + first), _MM_HINT_T0);
@@ -169,16 +165,17 @@ static void fetch_panel(const struct chunk *c, int first, int from, int to)
     }
 }
 
-static void multiply(struct chunk *c, struct rows r)
+static void multiply(struct sums *s, struct rows r)
 {
+    const struct dw_chunk *c = s->chunk;
     const struct conv_dw_call *call = c->call;
     const int oc = call->dout.c, columns = oc / call->groups;
     const int count = (r.to - r.from + TILE - 1) / TILE;
-    struct tile t = {.a = c->a, .pixels = c->pixels, .c_row = oc, .fresh = c->fresh};
+    struct tile t = {.a = s->a, .pixels = c->pixels, .c_row = oc, .fresh = c->fresh};
     for (int column = 0; column < columns; column += COLUMNS) {
-        const int first = c->group * columns + column;
+        const int first = s->group * columns + column;
         const int width = columns - column < COLUMNS ? columns - column : COLUMNS;
-        t.d = panel_of(c, first, width, count > MOST_DIRECT || !c->flat || width % VL != 0,
+        t.d = panel_of(s, first, width, count > MOST_DIRECT || !s->flat || width % VL != 0,
                        &t.d_pixel);
         t.wide = width > VL;
         t.low = first_lanes(width);
@@ -188,26 +185,27 @@ static void multiply(struct chunk *c, struct rows r)
             if (column + COLUMNS < columns)
                 fetch_panel(c, first + COLUMNS, c->pixels * i / count, c->pixels * (i + 1) / count);
             t.k = r.at + from;
-            t.c = c->dw + (ptrdiff_t)(r.from + from) * oc + first;
+            t.c = s->dw + (ptrdiff_t)(r.from + from) * oc + first;
             tiles[t.wide][to - from - 1](&t);
         }
     }
 }
 
 /* Channels first .. first + count of the chunk's pixels, as the kernel sees them. */
-static void copy_rows(struct chunk *c, int first, int count)
+static void copy_rows(struct sums *s, int first, int count)
 {
-    const struct prologue *pro = &c->call->prologue;
+    const struct prologue *pro = &s->chunk->call->prologue;
+    const int pixels = s->chunk->pixels;
     const float *scale = pro->scale, *shift = pro->shift;
     for (int k = 0; k < count; k += VL) {
         const lanes some = first_lanes(count - k);
         const vec factor = scale ? load_lanes(scale + first + k, some) : zero();
         const vec summand = scale ? load_lanes(shift + first + k, some) : zero();
-        float *to = c->copy + k;
-        for (int p = 0; p < c->pixels; p++, to += COPIED + ROOM) {
+        float *to = s->copy + k;
+        for (int p = 0; p < pixels; p++, to += COPIED + ROOM) {
             vec v = zero();
-            if (c->a[p] != zeros) {
-                v = load_lanes(c->a[p] + first + k, some);
+            if (s->a[p] != zeros) {
+                v = load_lanes((const float *)s->a[p] + first + k, some);
                 if (scale) v = fused(factor, v, summand);
                 if (pro->act.kind == ACT_RELU)
                     v = max_of(zero(), v);
@@ -217,90 +215,38 @@ static void copy_rows(struct chunk *c, int first, int count)
             store(to, v);
         }
     }
-    for (int p = 0; p < c->pixels; p++) c->a[p] = c->copy + p * (COPIED + ROOM);
-}
-
-/* ---- which pixels ------------------------------------------------------------------------------
- */
-
-/* Where the numbers of the chunk's pixels lie under one tap. */
-static void find_inputs(struct chunk *c, int ky, int kx)
-{
-    const struct view *in = &c->call->in, *dout = &c->call->dout;
-    const struct window *win = &c->call->window;
-    struct place at = c->first;
-    for (int p = 0, run; p < c->pixels; p += run, at = next_row(dout, at)) {
-        const int y = at.y * win->sy - win->pad_top + ky * win->dy;
-        int x = at.x * win->sx - win->pad_left + kx * win->dx;
-        const bool inside = y >= 0 && y < in->h;
-        const float *row = pixel_at(in, (struct place){at.n, inside ? y : 0, 0});
-        run = dout->w - at.x < c->pixels - p ? dout->w - at.x : c->pixels - p;
-        for (int i = 0; i < run; i++, x += win->sx)
-            c->a[p + i] = inside && x >= 0 && x < in->w ? further(row, x * in->pixel) : zeros;
-    }
+    for (int p = 0; p < pixels; p++) s->a[p] = s->copy + p * (COPIED + ROOM);
 }
 
 /* ---- all chunks --------------------------------------------------------------------------------
  */
 
-/* Channels from .. to of every group, under one tap. */
-static void sum_tap(struct chunk *c, int tap, int from, int to)
+static void sum_tap(void *own, const struct dw_chunk *c, int tap, float *dw, int from, int to)
 {
+    struct sums *s = own;
     const struct conv_dw_call *call = c->call;
-    const int ky = tap / call->window.kw, kx = tap % call->window.kw;
-    const int k_count = call->in.c / call->groups;
+    const int channels = call->in.c / call->groups;
     const bool raw =
         !call->prologue.scale && call->prologue.act.kind == ACT_NONE && call->in.c <= MOST_RAW;
-    if (raw) find_inputs(c, ky, kx);
-    for (c->group = 0; c->group < call->groups; c->group++)
+    s->chunk = c;
+    s->dw = dw;
+    if (raw) dw_inputs(c, tap, zeros, s->a);
+    for (s->group = 0; s->group < call->groups; s->group++)
         for (int k = from, end; k < to; k = end) {
-            const int first = c->group * k_count + k;
+            const int first = s->group * channels + k;
             end = raw || to - k <= COPIED ? to : k + COPIED;
             if (!raw) {
-                find_inputs(c, ky, kx);
-                copy_rows(c, first, end - k);
+                dw_inputs(c, tap, zeros, s->a);
+                copy_rows(s, first, end - k);
             }
-            multiply(c, (struct rows){k, end, raw ? first : 0});
+            multiply(s, (struct rows){k, end, raw ? first : 0});
         }
-}
-
-/* Rows from .. to of dw, each a channel under a tap. */
-static void sum_chunk(struct chunk *c, float *dw, size_t from, size_t to)
-{
-    const size_t k_count = (size_t)(c->call->in.c / c->call->groups);
-    for (size_t end; from < to; from = end) {
-        const size_t tap = from / k_count, first = tap * k_count;
-        end = to < first + k_count ? to : first + k_count;
-        c->dw = dw + first * (size_t)c->call->dout.c;
-        sum_tap(c, (int)tap, (int)(from - first), (int)(end - first));
-    }
-}
-
-static void sum_group(struct chunk *c, struct stretch group, float *dw, struct stretch rows)
-{
-    const struct conv_dw_call *call = c->call;
-    for (size_t first = group.from; first < group.to; first += SUM_CHUNK) {
-        c->pixels = group.to - first < SUM_CHUNK ? (int)(group.to - first) : SUM_CHUNK;
-        c->first = place_of(&call->dout, first);
-        c->fresh = call->images && first == group.from;
-        find_pixels(&call->dout, first, c->pixels, c->d);
-        sum_chunk(c, dw, rows.from, rows.to);
-    }
 }
 
 void X86(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
 {
     const struct view *d = &call->dout;
-    const struct chunks chunks = chunks_of(d, call->images);
-    const size_t taps = (size_t)call->window.kh * (size_t)call->window.kw;
-    const size_t rows = taps * (size_t)(call->in.c / call->groups);
-    struct chunk c;
-    c.call = call;
-    c.flat = d->row == d->w * d->pixel && (d->n == 1 || d->image == d->h * d->row);
-    for (size_t end; from < to; from = end) {
-        const size_t group = from / rows, first = group * rows;
-        end = to < first + rows ? to : first + rows;
-        sum_group(&c, group_span(&chunks, group), (float *)call->dw + first * (size_t)d->c,
-                  (struct stretch){from - first, end - first});
-    }
+    struct sums s;
+    s.flat = d->row == d->w * d->pixel && (d->n == 1 || d->image == d->h * d->row);
+    dw_sum(call, from, to, sum_tap, &s);
 }
