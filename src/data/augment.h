@@ -8,7 +8,8 @@
  *
  * Written as
  * "rrc=0.08/1,flip=0.5,jitter=0.4/0.4/0.4,randaug=2/9,erase=0.25,mixup=0.2,cutmix=1,pad=4"; a name
- * alone takes the numbers that are usual.
+ * alone takes the numbers that are usual. "cutmix=1/20": in the first 20 epochs only, so that the
+ * last ones see pictures as they are.
  */
 #ifndef XC_DATA_AUGMENT_H
 #define XC_DATA_AUGMENT_H
@@ -26,6 +27,7 @@ struct augment {
     double rand_magnitude;                        /* 0..30 */
     double erase;                                 /* probability of RandomErasing (to zero) */
     double mixup, cutmix; /* alpha of the Beta distribution; 0 = off; both: one of them by chance */
+    int mixup_epochs, cutmix_epochs; /* so many at the beginning of a run; 0 = all */
 };
 
 #define AUGMENT_TEXT 256

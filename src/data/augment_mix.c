@@ -82,12 +82,20 @@ static void swap_rect(float *a, float *b, struct rect r, int w, int c)
     }
 }
 
+static double in_epoch(double alpha, int epochs, uint32_t epoch)
+{
+    return epochs == 0 || epoch < (uint32_t)epochs ? alpha : 0;
+}
+
 void augment_mix(const struct augment *a, const struct view_key *k, float *x, int n, int h, int w,
                  int c, float *targets, int classes)
 {
-    bool both = a->mixup > 0 && a->cutmix > 0;
-    bool cut = both ? augment_draw(k, DRAW_MIX, 0) < 0.5 : a->cutmix > 0;
-    double lambda = lambda_draw(k, cut ? a->cutmix : a->mixup);
+    const double mixup = in_epoch(a->mixup, a->mixup_epochs, k->epoch);
+    const double cutmix = in_epoch(a->cutmix, a->cutmix_epochs, k->epoch);
+    if (mixup <= 0 && cutmix <= 0) return;
+    bool both = mixup > 0 && cutmix > 0;
+    bool cut = both ? augment_draw(k, DRAW_MIX, 0) < 0.5 : cutmix > 0;
+    double lambda = lambda_draw(k, cut ? cutmix : mixup);
     size_t size = (size_t)h * (size_t)w * (size_t)c;
     struct rect r = {0};
     if (cut) {

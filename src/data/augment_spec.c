@@ -13,16 +13,20 @@ enum { MOST_NUMBERS = 4 };
 struct number {
     size_t at; /* of a double in struct augment; whole: of an int */
     double usual, min, max;
-    bool whole;
+    bool whole, silent; /* silent: not written where it is usual */
 };
 
 #define REAL(field, usual, min, max)                                                               \
     {                                                                                              \
-        offsetof(struct augment, field), usual, min, max, false                                    \
+        offsetof(struct augment, field), usual, min, max, false, false                             \
     }
 #define WHOLE(field, usual, min, max)                                                              \
     {                                                                                              \
-        offsetof(struct augment, field), usual, min, max, true                                     \
+        offsetof(struct augment, field), usual, min, max, true, false                              \
+    }
+#define EPOCHS(field)                                                                              \
+    {                                                                                              \
+        offsetof(struct augment, field), 0, 0, 1e6, true, true                                     \
     }
 
 /* In the order of augment_write. An item without a value takes the usual numbers; in one with, what
@@ -45,8 +49,8 @@ static const struct item {
       REAL(hue, 0, 0, 0.5)}},
     {"randaug", 2, {WHOLE(rand_ops, 2, 1, 16), REAL(rand_magnitude, 9, 0, 30)}},
     {"erase", 1, {REAL(erase, 0.25, 0, 1)}},
-    {"mixup", 1, {REAL(mixup, 0.2, 0, 100)}},
-    {"cutmix", 1, {REAL(cutmix, 1, 0, 100)}},
+    {"mixup", 2, {REAL(mixup, 0.2, 0, 100), EPOCHS(mixup_epochs)}},
+    {"cutmix", 2, {REAL(cutmix, 1, 0, 100), EPOCHS(cutmix_epochs)}},
 };
 enum { ITEMS = sizeof items / sizeof items[0] };
 
@@ -160,8 +164,10 @@ void augment_write(const struct augment *a, char text[AUGMENT_TEXT])
         used += (size_t)snprintf(text + used, AUGMENT_TEXT - used, "%s%s", used ? "," : "",
                                  items[i].name);
         for (int k = 0; k < items[i].numbers; k++) {
+            const struct number *n = &items[i].number[k];
             char number[DECIMAL_SIZE];
-            decimal_write(get(a, &items[i].number[k]), number);
+            if (n->silent && get(a, n) == n->usual) continue;
+            decimal_write(get(a, n), number);
             used +=
                 (size_t)snprintf(text + used, AUGMENT_TEXT - used, "%c%s", k ? '/' : '=', number);
         }

@@ -167,6 +167,24 @@ static void test_cutmix(void **state)
     }
 }
 
+/* In the first epochs only, each by itself: then the other one, then none. */
+static void test_mix_ends(void **state)
+{
+    (void)state;
+    const struct augment a = {.mixup = 0.2, .cutmix = 1.0, .mixup_epochs = 2, .cutmix_epochs = 3};
+    bool changed[4] = {false}, halves[4] = {false};
+    for (uint32_t epoch = 0; epoch < 4; epoch++)
+        for (uint32_t i = 0; i < 100; i++) {
+            const struct view_key k = {1, epoch, i};
+            float x[2] = {0, 1}, target[4] = {1, 0, 0, 1};
+            augment_mix(&a, &k, x, 2, 1, 1, 1, target, 2);
+            changed[epoch] |= x[0] != 0 || target[0] != 1;
+            halves[epoch] |= x[0] > 0 && x[0] < 1; /* one pixel is never cut */
+        }
+    assert_true(halves[0] && halves[1] && !halves[2]);
+    assert_true(!changed[3]);
+}
+
 static void test_spec(void **state)
 {
     (void)state;
@@ -180,6 +198,8 @@ static void test_spec(void **state)
         {"rrc=0.5,mirror-pad=0", NULL},
         {"rrc=0.5", "rrc=0.5/1/0.75/1.3333333333333333"},
         {"cutmix,jitter=0.1,randaug=3/15", "jitter=0.1/0.4/0.4/0,randaug=3/15,cutmix=1"},
+        {"mixup=0.2/0,cutmix=1/20", "mixup=0.2,cutmix=1/20"},
+        {"cutmix=1/1.5", NULL},
         {"rrc,pad", NULL},
         {"flip=2", NULL},
         {"flip=0.5/1", NULL},
@@ -213,4 +233,4 @@ static void test_spec(void **state)
 
 RUN(cmocka_unit_test(test_pillow), cmocka_unit_test(test_crop),
     cmocka_unit_test(test_probabilities), cmocka_unit_test(test_mixing),
-    cmocka_unit_test(test_cutmix), cmocka_unit_test(test_spec))
+    cmocka_unit_test(test_cutmix), cmocka_unit_test(test_mix_ends), cmocka_unit_test(test_spec))
