@@ -42,7 +42,8 @@ static void print_augment(FILE *out)
                  "view is a function of (seed, epoch, sample) alone.\n\n");
     for (int32_t i = 0; (name = xc_augment_name(i, &spec)); i++)
         fprintf(out, "  %-10s %s\n", name, spec);
-    fprintf(out, "\n'xception data sheet DATA --aug NAME -o sheet.png' shows them.\n");
+    fprintf(out, "\nmixup=ALPHA/EPOCHS and cutmix=ALPHA/EPOCHS end after so many epochs.\n"
+                 "'xception data sheet DATA --aug NAME -o sheet.png' shows what is done.\n");
 }
 
 static void print_data(FILE *out)
