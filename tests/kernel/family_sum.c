@@ -58,6 +58,16 @@ static void draw_grouped(struct trial *t, struct dice *d)
     if (dice_int(d, 0, 1)) call->prologue = (struct prologue){0};
 }
 
+/* So many numbers a sum that a pair of panels is read in parts. */
+static void draw_deep(struct trial *t, struct dice *d)
+{
+    struct conv_call *call = &t->conv;
+    const int h = 2, w = dice_int(d, 8, 11), c = dice_int(d, 290, 310);
+    *call = (struct conv_call){.type = t->type, .groups = 1, .packing = PACK_PLAIN};
+    call->window = (struct window){3, 3, 1, 1, 1, 1, 1, 1};
+    draw_views(t, d, (struct view){.n = 1, .h = h, .w = w, .c = c}, h, w, dice_int(d, 1, 20));
+}
+
 static void draw_depthwise(struct trial *t, struct dice *d)
 {
     const int c = dice_channels(d);
@@ -205,6 +215,7 @@ static void run_dense(const struct kernels *k, const struct trial *t, size_t fro
 }
 
 const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};
+const struct family deep_family = {"deep", draw_deep, run_conv, want_conv};
 const struct family grouped_family = {"grouped", draw_grouped, run_conv, want_conv};
 const struct family depthwise_family = {"depthwise", draw_depthwise, run_depthwise, want_depthwise};
 const struct family depthwise_3x3_family = {"depthwise_3x3", draw_depthwise_3x3, run_depthwise,

@@ -30,9 +30,9 @@ struct family {
     void (*run)(const struct kernels *k, const struct trial *t, size_t from, size_t to);
     struct want (*want)(const struct trial *t, int n, int y, int x, int c);
 };
-extern const struct family conv_family, grouped_family, depthwise_family, depthwise_3x3_family,
-    pointwise_family, dense_family, pool_max_family, pool_average_family, global_max_family,
-    global_average_family, map_family, quarters_family, softmax_family;
+extern const struct family conv_family, deep_family, grouped_family, depthwise_family,
+    depthwise_3x3_family, pointwise_family, dense_family, pool_max_family, pool_average_family,
+    global_max_family, global_average_family, map_family, quarters_family, softmax_family;
 
 enum { TRIAL_BLOCKS = 8 };
 struct trial {

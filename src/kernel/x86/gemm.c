@@ -28,8 +28,9 @@ enum {
     DEPTH = 256,
     DEPTH_STEP = DEPTH + 16, /* an odd number of lines: the rows of a tile use different sets */
     GATHERED_ROWS = 4 * MOST_ROWS,
-    COPY = 24 << 10, /* numbers of the input that a rectangle looks at */
-    ENOUGH_ROWS = 4, /* of a rectangle: half of the copied rows are of the next one, too */
+    COPY = 48 << 10,          /* numbers of the input that a rectangle looks at */
+    PANELS_BYTES = 320 << 10, /* of a pair of panels that are read at a time */
+    ENOUGH_ROWS = 4,          /* of a rectangle: half of the copied rows are of the next one, too */
     LEAST_COLUMNS = 4
 };
 
@@ -408,6 +409,27 @@ static void fill_rectangle(struct product *p, const struct source *src, const st
     }
 }
 
+/* As many segments at a time as leave room for A in the second-level cache; the sums wait in the
+ * output meanwhile. */
+static void multiply_by_parts(struct product *p)
+{
+    const struct strip all = p->strip;
+    const float *then = p->then;
+    const int most = PANELS_BYTES / (2 * PANEL * (int)sizeof(float) * all.k);
+    const int parts = most ? (all.segments + most - 1) / most : all.segments;
+    for (int i = 0; i < parts; i++) {
+        const int from = all.segments * i / parts, to = all.segments * (i + 1) / parts;
+        p->last = i + 1 == parts;
+        p->strip.segment = all.segment + from;
+        p->strip.segments = to - from;
+        p->strip.b = all.b + (ptrdiff_t)from * all.k * PANEL;
+        p->strip.resume = i > 0;
+        p->then = p->last ? then : all.b + (ptrdiff_t)to * all.k * PANEL;
+        multiply(p);
+    }
+    p->strip = all;
+}
+
 static void conv_rectangle(struct product *p, const struct source *src, const struct rectangle *r,
                            float *room)
 {
@@ -419,7 +441,7 @@ static void conv_rectangle(struct product *p, const struct source *src, const st
     p->strip.segments = make_segments(win, &copy, segment, &p->strip.k);
     p->strip.a_row = win->sx * copy.pixel;
     fill_rectangle(p, src, r, &copy);
-    multiply(p);
+    multiply_by_parts(p);
     finish(p);
 }
 
