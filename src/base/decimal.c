@@ -73,7 +73,7 @@ void decimal_write(double value, char out[DECIMAL_SIZE])
 {
     char raw[64];
     double back;
-    if (value == 0) value = 0; /* no "-0" */
+    if (value == 0) value = 0;                       /* no "-0" */
     if (fabs(value) < 1e6 && value == rint(value)) { /* not 2e1 */
         snprintf(out, DECIMAL_SIZE, "%.0f", value);
         return;
