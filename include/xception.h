@@ -557,7 +557,8 @@ typedef struct xc_session_opts {
 /* One thread at a time. Holds a reference to the model; all memory is taken here. A batch runs
  * image by image, on all threads of the context: with max_batch at least their number each thread
  * takes whole images (most throughput), else all work on one (least memory). Beyond that,
- * activations take no more memory for a larger batch. */
+ * activations take no more memory for a larger batch. The thread that runs a session, or trains,
+ * needs 512 KiB of stack. */
 XC_API XC_NODISCARD xc_status xc_session_new(xc_model *model, const xc_session_opts *opts,
                                              xc_session **out);
 XC_API void xc_session_free(xc_session *session);

@@ -90,7 +90,7 @@ static xc_status read_numbers(const struct item *item, const char *text, const c
                               struct augment *out, struct error *err)
 {
     for (int i = 0; i < item->numbers; i++) put(out, &item->number[i], item->number[i].usual);
-    for (int i = 0; text && (i == 0 || text < end); i++) {
+    for (int i = 0; text; i++) {
         double value;
         const char *stop = decimal_read(text, &value);
         if (i == item->numbers || !stop || stop > end || (*stop != '/' && stop != end))
@@ -102,7 +102,7 @@ static xc_status read_numbers(const struct item *item, const char *text, const c
             return fail(err, XC_ERR_ARGUMENT, "augmentation: %s: %g is not in %g..%g", item->name,
                         value, n->min, n->max);
         put(out, n, value);
-        text = stop + (stop != end);
+        text = stop < end ? stop + 1 : NULL;
     }
     return XC_OK;
 }

@@ -19,6 +19,7 @@
 #include <time.h>
 
 enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LOOKS_BEFORE_YIELD = 1, LINE = 64 };
+enum { STACK = 1 << 20 }; /* whatever `ulimit -s` says; kernels keep up to 300 KB there */
 
 /* Wakes one sleeper. Both sides use sequentially consistent order: either the sleeper sees the new
  * value, or the ringer sees the sleeper. */
@@ -140,11 +141,15 @@ static void *help(void *argument)
 /* Helpers take no signals: the program's handlers run on the program's threads. */
 static int start_helper(struct helper *helper)
 {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&helper->thread, NULL, help, helper);
+    int code = pthread_create(&helper->thread, &attributes, help, helper);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     return code;
 }
 

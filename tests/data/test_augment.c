@@ -200,6 +200,8 @@ static void test_spec(void **state)
         {"cutmix,jitter=0.1,randaug=3/15", "jitter=0.1/0.4/0.4/0,randaug=3/15,cutmix=1"},
         {"mixup=0.2/0,cutmix=1/20", "mixup=0.2,cutmix=1/20"},
         {"cutmix=1/1.5", NULL},
+        {"cutmix=1/", NULL},
+        {"cutmix=1//", NULL},
         {"rrc,pad", NULL},
         {"flip=2", NULL},
         {"flip=0.5/1", NULL},

@@ -22,8 +22,9 @@ enum {
     BLOCK_BYTES = 512 << 10,
     GATHERED_ROWS = 2 * MOST_ROWS,
     DEPTH = 512,
-    DEPTH_STEP = DEPTH + 32, /* an odd number of lines: the rows of a tile use different sets */
-    COLUMNS = 2 * PANEL,     /* that have sums in the room at a time */
+    LINE = 32, /* in numbers */
+    GATHERED = GATHERED_ROWS * (DEPTH + LINE) + LINE,
+    COLUMNS = 2 * PANEL, /* that have sums in the room at a time */
     DEEP_COLUMNS = 8 * COLUMNS,
     ROOM = BLOCK_ROWS * COLUMNS < GATHERED_ROWS * DEEP_COLUMNS ? GATHERED_ROWS * DEEP_COLUMNS
                                                                : BLOCK_ROWS * COLUMNS,
@@ -47,6 +48,7 @@ struct product { /* of one group */
     struct strip strip;
     const float *bias;
     bool finished; /* tiles leave outputs, not sums */
+    size_t step;   /* from a gathered row to the next, in numbers */
     struct run run[RUNS];
     int runs;
     float room[ROOM]; /* (rows of the block, width) */
@@ -247,14 +249,32 @@ INLINE void copy_halves(uint16_t *to, const uint16_t *from, int count)
     }
 }
 
+/* Numbers as they are, one after the other. */
+static void copy_rounded(enum dtype type, const void *from, int count, uint16_t *to)
+{
+    if (type == DTYPE_BF16)
+        copy_halves(to, from, count);
+    else
+        for (int i = 0; i < count; i += VL)
+            store_typed(DTYPE_BF16, to, i, count, load_typed(type, from, i, count));
+}
+
+#ifdef __AVX512F__
+/* Up to a vector of them, and zeros behind. */
+INLINE __m256i load_rounded(enum dtype type, const void *from, __mmask16 some)
+{
+    if (type == DTYPE_BF16) return _mm256_maskz_loadu_epi16(some, from);
+    return narrowed(_mm512_maskz_loadu_ps(some, from));
+}
+#endif
+
 static void load_operands_into(const struct conv_call *call, struct place at, int c, int count,
                                uint16_t *to)
 {
     const struct prologue *p = &call->prologue;
-    const void *pixel = pixel_at(&call->in, at);
-    const uint16_t *x = pixel;
-    if (call->in.type == DTYPE_BF16 && !p->scale && p->act.kind == ACT_NONE) {
-        copy_halves(to, x + c, count);
+    const char *pixel = (const char *)pixel_at(&call->in, at);
+    if (!p->scale && p->act.kind == ACT_NONE) {
+        copy_rounded(call->in.type, pixel + c * (ptrdiff_t)dtype_size(call->in.type), count, to);
         return;
     }
     for (int i = 0; i < count; i += VL) {
@@ -266,14 +286,22 @@ static void load_operands_into(const struct conv_call *call, struct place at, in
     }
 }
 
-/* Do the taps of a kernel row lie side by side, as they are, inside the input? */
-static bool taps_are_joined(const struct conv_call *call, struct place at)
+/* Do the taps of a kernel row lie side by side, to be taken as they are? */
+static bool taps_are_joined(const struct conv_call *call)
+{
+    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
+    const ptrdiff_t pixel = call->in.c * (ptrdiff_t)dtype_size(call->in.type);
+    return raw && call->groups == 1 && call->window.dx == 1 && call->in.pixel == pixel;
+}
+
+/* Are the windows of output pixels from `at` on inside the input, in x? Of how many of the row? */
+static int count_inside(const struct conv_call *call, struct place at)
 {
     const struct window *win = &call->window;
-    const int x = at.x * win->sx - win->pad_left;
-    const bool raw = !call->prologue.scale && call->prologue.act.kind == ACT_NONE;
-    return raw && call->in.type == DTYPE_BF16 && call->groups == 1 && win->dx == 1 &&
-           call->in.pixel == call->in.c * HALF && x >= 0 && x + win->kw <= call->in.w;
+    const int x = at.x * win->sx - win->pad_left, room = call->in.w - (win->kw - 1) * win->dx - x;
+    if (x < 0 || room <= 0) return 0;
+    const int fit = (room - 1) / win->sx + 1;
+    return fit < call->out.w - at.x ? fit : call->out.w - at.x;
 }
 
 /* Numbers k .. k + count of the row of A that makes an output pixel, and a zero behind. */
@@ -281,7 +309,8 @@ static void gather_row(const struct product *p, struct place at, size_t k, int c
 {
     const struct conv_call *call = p->call;
     const struct window *win = &call->window;
-    const int channels = call->in.c / call->groups, taps = taps_are_joined(call, at) ? win->kw : 1;
+    const bool joined = taps_are_joined(call) && count_inside(call, at) > 0;
+    const int channels = call->in.c / call->groups, taps = joined ? win->kw : 1;
     const size_t length = (size_t)(taps * channels);
     for (int done = 0, n; done < count; done += n, k += (size_t)n) {
         const int tap = (int)(k / length) * taps, c = (int)(k % length);
@@ -295,22 +324,28 @@ static void gather_row(const struct product *p, struct place at, size_t k, int c
     to[count] = 0;
 }
 
-/* The kernel rows under a window inside the input, one piece each. */
-static void gather_pieces(const struct conv_call *call, const char *from, uint16_t *to)
+/* The kernel rows under neighbouring windows inside the input, one piece each. */
+static void gather_pieces(const struct conv_call *call, struct place first, size_t windows,
+                          size_t step, uint16_t *to)
 {
     const struct window *win = &call->window;
     const int n = win->kw * call->in.c;
-    for (int ky = 0; ky < win->kh; ky++, to += n, from += win->dy * call->in.row) {
+    const enum dtype type = call->in.type;
+    const char *from = (const char *)pixel_at(&call->in, first);
+    for (size_t i = 0; i < windows; i++, from += win->sx * call->in.pixel, to += step) {
+        const char *piece = from;
+        uint16_t *at = to;
+        for (int ky = 0; ky < win->kh; ky++, at += n, piece += win->dy * call->in.row) {
 #ifdef __AVX512F__
-        if (n <= VL) { /* behind it come zeros, where there is room for them */
-            _mm256_storeu_si256((void *)to,
-                                _mm256_maskz_loadu_epi16(first_lanes(n), (const void *)from));
-            continue;
-        }
+            if (n <= VL) { /* behind it come zeros, where there is room for them */
+                _mm256_storeu_si256((void *)at, load_rounded(type, piece, first_lanes(n)));
+                continue;
+            }
 #endif
-        copy_halves(to, (const uint16_t *)(const void *)from, n);
+            copy_rounded(type, piece, n, at);
+        }
+        *at = 0;
     }
-    *to = 0;
 }
 
 /* All of it: the usual case, without divisions. */
@@ -319,7 +354,7 @@ static void gather_whole_row(const struct product *p, struct place at, uint16_t 
     const struct conv_call *call = p->call;
     const struct window *win = &call->window;
     const int channels = call->in.c / call->groups;
-    const bool joined = taps_are_joined(call, at);
+    const bool joined = taps_are_joined(call) && count_inside(call, at) > 0;
     const int taps = joined ? win->kw : 1, n = taps * channels;
     for (int ky = 0; ky < win->kh; ky++)
         for (int kx = 0; kx < win->kw; kx += taps, to += n) {
@@ -327,7 +362,7 @@ static void gather_whole_row(const struct product *p, struct place at, uint16_t 
             if (!find_tap(&call->in, win, at, ky, kx, &from))
                 memset(to, 0, (size_t)n * HALF);
             else if (joined)
-                copy_halves(to, (const void *)pixel_at(&call->in, from), n);
+                copy_rounded(call->in.type, pixel_at(&call->in, from), n, to);
             else
                 load_operands_into(call, from, p->group * channels, n, to);
         }
@@ -341,18 +376,23 @@ static void gather(const struct product *p, size_t unit, size_t rows, size_t k, 
     const struct conv_call *call = p->call;
     const struct view *out = &call->out;
     const struct window *win = &call->window;
+    const bool whole = (size_t)count == p->depth, joined = whole && taps_are_joined(call);
     struct place at = place_of(out, unit);
-    for (size_t i = 0; i < rows; i++, to += DEPTH_STEP) {
+    for (size_t n; rows > 0; rows -= n, to += n * p->step) {
         const struct place first = {at.n, at.y * win->sy - win->pad_top,
                                     at.x * win->sx - win->pad_left};
         const bool inside = first.y >= 0 && first.y + (win->kh - 1) * win->dy < call->in.h;
-        if ((size_t)count == p->depth && inside && taps_are_joined(call, at))
-            gather_pieces(call, (const void *)pixel_at(&call->in, first), to);
-        else if ((size_t)count == p->depth)
+        n = joined && inside ? (size_t)count_inside(call, at) : 0;
+        if (n > rows) n = rows;
+        if (n > 0)
+            gather_pieces(call, first, n, p->step, to);
+        else if (whole)
             gather_whole_row(p, at, to);
         else
             gather_row(p, at, k, count, to);
-        if (++at.x < out->w) continue;
+        if (n == 0) n = 1;
+        at.x += (int)n;
+        if (at.x < out->w) continue;
         at.x = 0;
         if (++at.y < out->h) continue;
         at.y = 0;
@@ -360,14 +400,32 @@ static void gather(const struct product *p, size_t unit, size_t rows, size_t k, 
     }
 }
 
+/* Room for a row and the zero behind it. An odd number of lines: the rows of a tile use different
+ * sets of the cache. */
+static size_t gathered_step(size_t depth)
+{
+    const size_t numbers = depth < DEPTH ? depth + 1 : DEPTH + 1;
+    return ((numbers + LINE - 1) / LINE | 1) * LINE;
+}
+
+/* In whole tiles. */
+static size_t gathered_rows(size_t step, bool deep)
+{
+    const size_t most = (GATHERED - LINE) / step, tile = (size_t)BF16(tiles).rows;
+    const size_t kept = deep ? GATHERED_ROWS : BLOCK_ROWS; /* the room has sums of as many */
+    return (most < kept ? most : kept) / tile * tile;
+}
+
 static void conv_gathered(struct product *p, size_t from, size_t to)
 {
-    _Alignas(64) uint16_t a[GATHERED_ROWS * DEPTH_STEP];
+    _Alignas(64)
+        uint16_t a[GATHERED]; /* a line more: a piece of a row is written in whole vectors */
     const bool deep = p->depth > DEPTH;
     const float *b = p->strip.b;
     const int columns = deep ? DEEP_COLUMNS : COLUMNS;
-    const size_t most = (size_t)(GATHERED_ROWS / BF16(tiles).rows * BF16(tiles).rows);
-    p->strip.a_row = DEPTH_STEP * HALF;
+    p->step = gathered_step(p->depth);
+    const size_t most = gathered_rows(p->step, deep);
+    p->strip.a_row = (ptrdiff_t)p->step * HALF;
     p->strip.segment = one_segment;
     p->strip.segments = 1;
     p->finished &= !deep;
