@@ -91,9 +91,10 @@ static int get_practice(const struct args *args, struct child *c)
     xc_practice_opts opts = XC_PRACTICE_OPTS_INIT;
     xc_practice_info info;
     opts.batch = c->batch;
-    opts.memory = (uint64_t)arg_number(args, "memory-limit", 0) << 20;
     opts.precision = c->precision;
-    if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
+    if (!arg_size(args, &opts.height, &opts.width) ||
+        !arg_bytes(args, "memory-limit", &opts.memory))
+        return EXIT_USAGE;
     int code = engine_open(args, &c->context);
     if (code != EXIT_DONE) return code;
     xc_status status = xc_practice_new(c->context, arch ? arch : "xception", &opts, &c->practice);
