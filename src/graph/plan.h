@@ -114,10 +114,5 @@ xc_status plan_run(const struct plan *p, void *arena, void *scratch, struct pool
  * is added: where threads make bands, each their own, that of its share and of waiting. */
 xc_status plan_run_timed(const struct plan *p, void *arena, void *scratch, struct pool *pool,
                          const atomic_bool *cancel, double *seconds);
-/* The plan's images in each of several arenas, at most as many as the pool has threads, a thread an
- * arena. All of them take a step before any takes the next, so that its weights come from memory
- * once. */
-xc_status plan_run_lanes(const struct plan *p, void *const *arena, void *scratch, size_t lanes,
-                         struct pool *pool, const atomic_bool *cancel);
 
 #endif

@@ -371,38 +371,3 @@ xc_status plan_run(const struct plan *p, void *arena, void *scratch, struct pool
 {
     return plan_run_timed(p, arena, scratch, pool, cancel, NULL);
 }
-
-/* ---- several images, a thread each -------------------------------------------------------------
- */
-
-struct lanes {
-    const struct plan *plan;
-    const struct stage *stage;
-    void *const *arena;
-    char *scratch;
-    const atomic_bool *cancel;
-};
-
-static void run_lanes(void *ctx, size_t from, size_t to)
-{
-    const struct lanes *l = ctx;
-    for (size_t i = from; i < to; i++) {
-        struct bands b = {.plan = l->plan,
-                          .stage = l->stage,
-                          .memory = {l->arena[i], l->scratch + i * l->plan->scratch},
-                          .cancel = l->cancel};
-        run_stage(&b, NULL);
-    }
-}
-
-xc_status plan_run_lanes(const struct plan *p, void *const *arena, void *scratch, size_t lanes,
-                         struct pool *pool, const atomic_bool *cancel)
-{
-    struct lanes l = {.plan = p, .arena = arena, .scratch = scratch, .cancel = cancel};
-    if (!p->runs) return XC_ERR_ARGUMENT;
-    for (int i = 0; i < p->stages && !is_cancelled(cancel); i++) {
-        l.stage = &p->stage[i];
-        pool_for(pool, lanes, 1, run_lanes, &l);
-    }
-    return is_cancelled(cancel) ? XC_ERR_CANCELLED : XC_OK;
-}

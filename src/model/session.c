@@ -3,13 +3,12 @@
  * What does one running thread own? A plan for one image of one size, the arenas it runs in, and
  * room for what is read after a run. All memory is taken by session_new.
  *
- * Batches run a round of as many images as there are threads at a time, each in an arena of its
- * own, a lane. In step, each thread takes one of them, and all take a step before any takes the
- * next, so that they share its weights; in turn, one image runs after the other, its steps divided
- * over the threads, so that a thread's part of the maps stays in its cache. Which is faster depends
- * on caches and memory, not on the network alone, so it is measured on the way; the bits are the
- * same. What is left over (and all of a batch that has fewer images than there are threads) runs in
- * the first lane.
+ * Batches run in rounds of some images a thread, each in an arena of its own, a lane. Apart, each
+ * thread runs images of its own and waits for nobody until the round ends; in turn, one image runs
+ * after the other, its steps divided over the threads, so that a thread's part of the maps stays in
+ * its cache. Which is faster depends on caches and memory, not on the network alone, so it is
+ * measured on the way; the bits are the same. What is left over (and all of a batch that has fewer
+ * images than there are threads) runs in the first lane.
  */
 #include "model/session.h"
 
@@ -31,9 +30,10 @@ struct result {
 };
 
 /* How a round runs. */
-enum way { WAY_STEP, WAY_TURN, WAYS };
+enum way { WAY_APART, WAY_TURN, WAYS };
 
 enum {
+    ROUND = 4,      /* images a thread, at most */
     COLD = 2,       /* rounds that say nothing */
     TRY_AGAIN = 64, /* rounds, then the slower way once */
     SLOWLY = 8
@@ -42,6 +42,7 @@ enum {
 struct lane {
     float *staging; /* (h, w, c): a prepared picture */
     xc_status status;
+    uint32_t image; /* of the batch, the last that began */
     struct error err;
 };
 
@@ -57,7 +58,7 @@ struct xc_session {
     void **arena;      /* a lane each */
     void *scratch;     /* of every thread */
     uint32_t lanes;
-    double seconds[WAYS]; /* that a round took lately */
+    double seconds[WAYS]; /* that a round took lately, for each image of a thread */
     uint64_t rounds;
     struct arena memory; /* everything but the plan and the arenas of the lanes */
     struct result *result;
@@ -361,6 +362,7 @@ struct batch {
     enum dtype type;
     const xc_image *const *picture;
     uint32_t n, done; /* images */
+    uint32_t each;    /* of the next round, a thread */
     double *seconds;  /* of the steps, or NULL */
 };
 
@@ -398,25 +400,11 @@ static xc_status run_image(const struct batch *b, struct pool *pool)
     return XC_OK;
 }
 
-static void load_lanes(void *ctx, size_t from, size_t to)
-{
-    const struct batch *b = ctx;
-    for (uint32_t i = (uint32_t)from; i < to; i++)
-        b->session->lane[i].status = load_image(b, b->done + i, i);
-}
-
-static void keep_lanes(void *ctx, size_t from, size_t to)
-{
-    const struct batch *b = ctx;
-    for (uint32_t i = (uint32_t)from; i < to; i++)
-        keep_results(b->session, b->session->arena[i], b->done + i);
-}
-
 /* The first rounds find cold caches; then each way is tried twice. */
 static enum way next_way(const xc_session *s)
 {
-    const enum way faster = s->seconds[WAY_TURN] < s->seconds[WAY_STEP] ? WAY_TURN : WAY_STEP;
-    if (s->rounds < COLD) return WAY_STEP;
+    const enum way faster = s->seconds[WAY_TURN] < s->seconds[WAY_APART] ? WAY_TURN : WAY_APART;
+    if (s->rounds < COLD) return WAY_APART;
     if (s->rounds < COLD + 2 * WAYS) return (enum way)(s->rounds % WAYS);
     return s->rounds % TRY_AGAIN ? faster : (enum way)(WAYS - 1 - faster);
 }
@@ -430,30 +418,72 @@ static void remember(xc_session *s, enum way way, double seconds)
     s->seconds[way] = !known || seconds < before ? seconds : before + (seconds - before) / SLOWLY;
 }
 
-static xc_status run_in_turn(const xc_session *s, struct pool *pool)
+/* Lane i has every lanes-th image from i on. */
+static bool begin(const struct batch *b, size_t i, uint32_t k)
 {
-    for (uint32_t i = 0; i < s->lanes; i++)
-        TRY(plan_run(s->plan, s->arena[i], s->scratch, pool, &s->cancel));
-    return XC_OK;
+    xc_session *s = b->session;
+    struct lane *lane = &s->lane[i];
+    lane->image = b->done + k * s->lanes + (uint32_t)i;
+    lane->status = load_image(b, lane->image, (uint32_t)i);
+    return lane->status == XC_OK;
 }
 
-/* An image in every lane. The sentence is that of the first image that failed. */
+static bool finish(const xc_session *s, size_t i, size_t scratch, struct pool *pool)
+{
+    struct lane *lane = &s->lane[i];
+    lane->status = stopped(
+        plan_run(s->plan, s->arena[i], (char *)s->scratch + scratch, pool, &s->cancel), &lane->err);
+    if (lane->status == XC_OK) keep_results(s, s->arena[i], lane->image);
+    return lane->status == XC_OK;
+}
+
+static void run_apart(void *ctx, size_t from, size_t to)
+{
+    const struct batch *b = ctx;
+    const size_t scratch = plan_scratch_bytes(b->session->plan);
+    for (size_t i = from; i < to; i++)
+        for (uint32_t k = 0; k < b->each; k++)
+            if (!begin(b, i, k) || !finish(b->session, i, i * scratch, NULL)) break;
+}
+
+struct turn {
+    const struct batch *batch;
+    uint32_t k;
+};
+
+static void begin_turn(void *ctx, size_t from, size_t to)
+{
+    const struct turn *t = ctx;
+    for (size_t i = from; i < to; i++) (void)begin(t->batch, i, t->k);
+}
+
+static void run_in_turn(const struct batch *b, struct pool *pool)
+{
+    const xc_session *s = b->session;
+    for (struct turn t = {b, 0}; t.k < b->each; t.k++) {
+        pool_for(pool, s->lanes, 1, begin_turn, &t);
+        for (size_t i = 0; i < s->lanes; i++)
+            if (s->lane[i].status != XC_OK || !finish(s, i, 0, pool)) return;
+    }
+}
+
+/* `each` images in every lane. The sentence is that of the first image that failed. */
 static xc_status run_round(struct batch *b, struct pool *pool, struct error *err)
 {
     xc_session *s = b->session;
-    pool_for(pool, s->lanes, 1, load_lanes, b);
-    for (const struct lane *lane = s->lane; lane < s->lane + s->lanes; lane++) {
-        if (lane->status != XC_OK && err) *err = lane->err;
-        TRY(lane->status);
-    }
     const enum way way = next_way(s);
     const double start = clock_seconds();
-    const xc_status status =
-        way == WAY_STEP ? plan_run_lanes(s->plan, s->arena, s->scratch, s->lanes, pool, &s->cancel)
-                        : run_in_turn(s, pool);
-    TRY(stopped(status, err));
-    remember(s, way, clock_seconds() - start);
-    pool_for(pool, s->lanes, 1, keep_lanes, b);
+    const struct lane *first = NULL;
+    if (way == WAY_APART)
+        pool_for(pool, s->lanes, 1, run_apart, b);
+    else
+        run_in_turn(b, pool);
+    for (const struct lane *lane = s->lane; lane < s->lane + s->lanes; lane++)
+        if (lane->status != XC_OK && (!first || lane->image < first->image)) first = lane;
+    if (first && err) *err = first->err;
+    if (first) return first->status;
+    remember(s, way, (clock_seconds() - start) / b->each);
+    b->done += b->each * s->lanes;
     return XC_OK;
 }
 
@@ -486,7 +516,10 @@ static xc_status run(struct batch *b, struct error *err)
     const bool rounds = s->lanes > 1 && !b->seconds; /* steps are timed one by one */
     s->ran = 0;
     atomic_store(&s->cancel, false);
-    for (; rounds && b->n - b->done >= s->lanes; b->done += s->lanes) TRY(run_round(b, pool, err));
+    for (uint32_t left; rounds && (left = (b->n - b->done) / s->lanes) > 0;) {
+        b->each = left < ROUND ? left : ROUND;
+        TRY(run_round(b, pool, err));
+    }
     for (; b->done < b->n; b->done++) {
         xc_status status = run_image(b, pool);
         if (status != XC_OK && err) *err = s->lane[0].err;
