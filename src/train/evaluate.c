@@ -152,6 +152,10 @@ xc_status evaluate_model(xc_model *model, const struct model_evaluation *o, stru
     if (o->data->classes > e.classes)
         return fail(err, XC_ERR_ARGUMENT, "%s: %d classes, the model has %d", o->data->path,
                     o->data->classes, e.classes);
+    if (o->data->multi_label && o->data->classes != e.classes)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "%s: pictures with several labels of %d classes, the model has %d",
+                    o->data->path, o->data->classes, e.classes);
     if (o->scores && o->scores->o.classes != (uint32_t)e.classes)
         return fail(err, XC_ERR_ARGUMENT, "scores of %u classes, the model has %d",
                     o->scores->o.classes, e.classes);

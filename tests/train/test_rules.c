@@ -100,6 +100,25 @@ static void weighted(void **state)
     runs_end(folder);
 }
 
+/* A model with more classes than pictures with several labels have would read behind their rows. */
+static void other_labels(void **state)
+{
+    (void)state;
+    xc_context *context = runs_context(1);
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_model *model = NULL;
+    xc_dataset *data = runs_data(RUNS_SEVERAL);
+    xc_evaluation e;
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.classes = 1000;
+    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &model), XC_OK);
+    assert_int_equal(xc_evaluate(model, data, NULL, &e), XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "3 classes, the model has 1000"));
+    xc_model_unref(model);
+    xc_dataset_free(data);
+    xc_context_free(context);
+}
+
 static void several_labels(void **state)
 {
     (void)state;
@@ -325,5 +344,6 @@ static void first_bad_layer(void **state)
 }
 
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
-    cmocka_unit_test(early_ends), cmocka_unit_test(plateau), cmocka_unit_test(repeated),
-    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
+    cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(plateau),
+    cmocka_unit_test(repeated), cmocka_unit_test(broken_pictures),
+    cmocka_unit_test(first_bad_layer))
