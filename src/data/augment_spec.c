@@ -155,21 +155,26 @@ static bool is_on(const struct augment *a, const struct item *item)
     return false;
 }
 
+/* What does not fit is cut. */
+static void append(char text[AUGMENT_TEXT], size_t *used, const char *before, const char *word)
+{
+    const int more = snprintf(text + *used, AUGMENT_TEXT - *used, "%s%s", before, word);
+    *used = *used + (size_t)more < AUGMENT_TEXT ? *used + (size_t)more : AUGMENT_TEXT - 1;
+}
+
 void augment_write(const struct augment *a, char text[AUGMENT_TEXT])
 {
     size_t used = 0;
     snprintf(text, AUGMENT_TEXT, "none");
     for (int i = 0; i < ITEMS; i++) {
         if (!is_on(a, &items[i])) continue;
-        used += (size_t)snprintf(text + used, AUGMENT_TEXT - used, "%s%s", used ? "," : "",
-                                 items[i].name);
+        append(text, &used, used ? "," : "", items[i].name);
         for (int k = 0; k < items[i].numbers; k++) {
             const struct number *n = &items[i].number[k];
             char number[DECIMAL_SIZE];
             if (n->silent && get(a, n) == n->usual) continue;
             decimal_write(get(a, n), number);
-            used +=
-                (size_t)snprintf(text + used, AUGMENT_TEXT - used, "%c%s", k ? '/' : '=', number);
+            append(text, &used, k ? "/" : "=", number);
         }
     }
 }

@@ -89,8 +89,8 @@ XC_NODISCARD xc_status dataset_call(const xc_source *source, const struct datase
                                     struct dataset **out, struct error *err);
 void dataset_free(struct dataset *d);
 
-/* Can a network learn from this? At least two classes, two training pictures in each, and no class
- * that only validation has. */
+/* Can a network learn from this? At least two classes, none with a single picture, and none that
+ * only validation has. */
 XC_NODISCARD xc_status dataset_trainable(const struct dataset *d, struct error *err);
 /* Moves part of train to val: stratified by class, whole groups, a function of (seed, names). */
 XC_NODISCARD xc_status dataset_split(struct dataset *d, double part, uint64_t seed,

@@ -37,10 +37,12 @@ xc_status gather_store(struct gather *g, struct store store, uint32_t *index, st
         return fail_memory(err, g->store_room * sizeof store);
     }
     d->store = memory;
-    if (store.path) store.path = arena_strdup(&d->arena, store.path);
+    const char *path = store.path ? arena_strdup(&d->arena, store.path) : NULL;
+    const bool lost = store.path && !path;
+    store.path = path ? path : "";
     *index = (uint32_t)d->stores;
     d->store[d->stores++] = store;
-    return XC_OK;
+    return lost ? fail_memory(err, 0) : XC_OK;
 }
 
 xc_status gather_note(struct gather *g, struct error *err, const char *format, ...)

@@ -109,6 +109,8 @@ static void stem_of(const struct dataset *d, const struct sample *s, char *out, 
     const char *dot = strrchr(name, '.');
     bool ends = dot && !strchr(dot, '/') && strlen(dot) <= 6;
     snprintf(out, room, "%.*s", ends ? (int)(dot - name) : (int)strlen(name), name);
+    for (char *p = out; p; p = strchr(p, '/')) /* hidden, or out of the archive */
+        for (p += *p == '/'; *p == '.'; p++) *p = '_';
 }
 
 static xc_status put_tree_sample(struct packing *p, size_t index)
@@ -176,14 +178,36 @@ static xc_status pack_shards(struct packing *p)
     return status;
 }
 
+/* What a tar cannot say. */
+static xc_status check(const struct dataset *d, const struct pack_opts *opts, struct error *err)
+{
+    if (d->multi_label)
+        return fail(err, XC_ERR_UNSUPPORTED, "%s: samples with several labels cannot be packed",
+                    d->path);
+    for (const struct sample *s = d->sample; s < d->sample + d->samples; s++) {
+        if (s->group && d->count[XC_SPLIT_VAL] == 0)
+            return fail(
+                err, XC_ERR_UNSUPPORTED,
+                "%s: %s has a group, which a tar cannot keep for a later split: split first",
+                d->path, s->name);
+        if (s->weight < 1 || s->weight > 1)
+            return fail(err, XC_ERR_UNSUPPORTED, "%s: %s weighs %g, which a tar cannot keep",
+                        d->path, s->name, (double)s->weight);
+    }
+    for (int i = 0; i < d->classes && !opts->shard_bytes; i++)
+        if (d->class_name[i][0] == '.' || strchr(d->class_name[i], '/'))
+            return fail(err, XC_ERR_UNSUPPORTED,
+                        "%s: class %s cannot be a folder of a tar; shards keep it", d->path,
+                        d->class_name[i]);
+    return XC_OK;
+}
+
 xc_status dataset_pack(const struct dataset *d, const char *path, const struct pack_opts *opts,
                        uint32_t *files, struct error *err)
 {
     struct packing p = {.d = d, .opts = opts, .path = path, .err = err};
     *files = 0;
-    if (d->multi_label)
-        return fail(err, XC_ERR_UNSUPPORTED, "%s: samples with several labels cannot be packed",
-                    d->path);
+    TRY(check(d, opts, err));
     xc_status status = opts->shard_bytes ? pack_shards(&p) : pack_tree(&p);
     if (p.open) file_out_abort(&p.out);
     sample_bytes_free(&p.bytes);

@@ -142,12 +142,16 @@ static void near_range(void *ctx, size_t from, size_t to)
     }
 }
 
-static void find_near(const struct dataset *d, struct pool *pool, struct scan *scan)
+/* Every picture is read by now; progress may still end it. */
+static xc_status find_near(const struct dataset *d, struct pool *pool, xc_progress_fn *progress,
+                           void *user, struct scan *scan, struct error *err)
 {
     for (size_t from = 0; from < scan->samples; from += BLOCK) {
         struct comparing c = {scan, from};
         pool_for(pool, scan->samples - from < BLOCK ? scan->samples - from : BLOCK, 1, near_range,
                  &c);
+        if (progress && !progress(user, scan->samples, scan->samples))
+            return fail(err, XC_ERR_CANCELLED, "cancelled");
     }
     for (size_t i = 0; i < scan->samples; i++) {
         const struct scanned *s = &scan->sample[i];
@@ -156,6 +160,7 @@ static void find_near(const struct dataset *d, struct pool *pool, struct scan *s
         scan->near++;
         scan->near_leaks += d->sample[i].split != d->sample[s->near_to].split;
     }
+    return XC_OK;
 }
 
 static void sum_colours(struct scan *scan)
@@ -191,11 +196,11 @@ xc_status scan_run(const struct dataset *d, struct pool *pool, xc_progress_fn *p
     }
     for (size_t i = 0; i < d->samples; i++) out->unreadable += out->sample[i].reason != NULL;
     if (status == XC_OK) status = find_same(d, out, err);
+    if (status == XC_OK) status = find_near(d, pool, progress, user, out, err);
     if (status != XC_OK) {
         scan_free(out);
         return status;
     }
-    find_near(d, pool, out);
     sum_colours(out);
     return XC_OK;
 }

@@ -128,7 +128,10 @@ static xc_status add_called(struct gather *g, const xc_source *source, struct er
     TRY(gather_store(g, call, &store, err));
     for (uint64_t i = 0; i < source->samples; i++) {
         xc_source_sample s = {.weight = 1.0f};
-        TRY(source->describe(source->user, i, &s));
+        const xc_status status = source->describe(source->user, i, &s);
+        if (status != XC_OK)
+            return fail(err, status, "sample %" PRIu64 ": the program that gives it says: %s", i,
+                        xc_status_text(status));
         if (!s.name || !s.label || (unsigned)s.split >= XC_SPLITS)
             return fail(err, XC_ERR_ARGUMENT, "sample %" PRIu64 " has no name, label or split", i);
         TRY(gather_add(g,
@@ -153,6 +156,7 @@ xc_status dataset_call(const xc_source *source, const struct dataset_opts *opts,
     *out = NULL;
     xc_status status = gather_new("program", opts, &g, err);
     if (status == XC_OK) status = add_called(&g, source, err);
+    if (status != XC_OK) error_prefix(err, "program");
     if (status == XC_OK) status = gather_finish(&g, err);
     if (status == XC_OK && g.opts->val_split > 0.0)
         status = dataset_split(g.d, g.opts->val_split, g.opts->seed, err);

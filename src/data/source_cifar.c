@@ -47,8 +47,8 @@ static xc_status read_names(const char *folder, const char *file, struct names *
 {
     char *path = path_in(folder, file);
     struct file_view view = {0};
-    if (!path) return fail_memory(err, 0);
     *out = (struct names){0};
+    if (!path) return fail_memory(err, 0);
     if (access(path, R_OK) == 0) {
         xc_status status = file_read(path, 1 << 16, &view, err);
         out->text = status == XC_OK ? file_text(&view) : NULL;

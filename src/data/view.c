@@ -90,7 +90,7 @@ static xc_status fetch(struct viewer *v, size_t index, struct picture *out, stru
         TRY(dataset_image(s->d, index, &v->bytes, &s->limits, &out->owned, err));
         const xc_image_info *info = &out->owned->info;
         out->image = out->owned;
-        if ((uint64_t)info->width * info->height <= REGION_WHOLE_PIXELS) {
+        if (s->d->raw.h || (uint64_t)info->width * info->height <= REGION_WHOLE_PIXELS) {
             cache_put_image(s->cache, index, out->owned);
             return XC_OK;
         }

@@ -115,6 +115,39 @@ static void test_pack(void **state)
     scratch_end(root);
 }
 
+/* Names that would climb out of the archive, or hide in it; and what a tar cannot say. */
+static void test_pack_lists(void **state)
+{
+    (void)state;
+    char *root = scratch_new(), path[256];
+    struct error err = {XC_OK, ""};
+    struct pack_opts opts = {0, 0};
+    uint32_t files;
+    put_picture(root, "a.ppm", 2, 2, 7);
+    put_picture(root, ".hidden/b.ppm", 2, 2, 9);
+    put_text(root, "lists/l.csv", "path,label\n../a.ppm,x\n../.hidden/b.ppm,y\n");
+    put_text(root, "lists/w.csv", "path,label,weight\n../a.ppm,x,1\n../.hidden/b.ppm,y,2\n");
+    put_text(root, "lists/g.csv", "path,label,group\n../a.ppm,x,1\n../.hidden/b.ppm,y,1\n");
+    put_text(root, "lists/c.csv", "path,label\n../a.ppm,x\n../.hidden/b.ppm,../y\n");
+    struct dataset *d = open_or_fail(root, "lists/l.csv", NULL);
+    snprintf(path, sizeof path, "%s/p.tar", root);
+    assert_int_equal(dataset_pack(d, path, &opts, &files, &err), XC_OK);
+    struct dataset *packed = open_or_fail(root, "p.tar", NULL);
+    same_samples(d, packed, false);
+    dataset_free(packed);
+    dataset_free(d);
+    static const char *const refused[][2] = {{"lists/w.csv", "weighs 2"},
+                                             {"lists/g.csv", "has a group"},
+                                             {"lists/c.csv", "cannot be a folder"}};
+    for (int i = 0; i < 3; i++) {
+        d = open_or_fail(root, refused[i][0], NULL);
+        assert_int_equal(dataset_pack(d, path, &opts, &files, &err), XC_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.text, refused[i][1]));
+        dataset_free(d);
+    }
+    scratch_end(root);
+}
+
 static void test_pack_pixels(void **state)
 {
     (void)state;
@@ -202,4 +235,5 @@ static void test_png(void **state)
 }
 
 RUN(cmocka_unit_test(test_scan), cmocka_unit_test(test_scan_stops), cmocka_unit_test(test_pack),
-    cmocka_unit_test(test_pack_pixels), cmocka_unit_test(test_sheet), cmocka_unit_test(test_png))
+    cmocka_unit_test(test_pack_lists), cmocka_unit_test(test_pack_pixels),
+    cmocka_unit_test(test_sheet), cmocka_unit_test(test_png))

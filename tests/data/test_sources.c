@@ -380,6 +380,11 @@ static xc_status give(void *user, uint64_t i, void *to, size_t room, size_t *siz
     return XC_OK;
 }
 
+static xc_status refuse(void *user, uint64_t i, xc_source_sample *out)
+{
+    return i > 0 ? XC_ERR_IO : describe(user, i, out);
+}
+
 static void test_program(void **state)
 {
     (void)state;
@@ -397,6 +402,9 @@ static void test_program(void **state)
     assert_int_equal(bytes.size, 5);
     sample_bytes_free(&bytes);
     dataset_free(d);
+    source.describe = refuse;
+    assert_int_equal(dataset_call(&source, NULL, &d, &err), XC_ERR_IO);
+    assert_non_null(strstr(err.text, "program: sample 1: "));
 }
 
 static void test_shared(void **state)
