@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What do the frozen layers say about each picture? Computed once with the inference plan and kept
- * (store.h); then an epoch costs no pictures and no frozen layer. With views, view v of a picture
+ * (kept.h); then an epoch costs no pictures and no frozen layer. With views, view v of a picture
  * is what augmentation makes of it in epoch v, and epoch e uses view e mod V.
  */
 #ifndef XC_TRAIN_FEATURES_H

@@ -32,6 +32,14 @@ int head_begin(const struct graph *g)
     return dense && g->node[i].kind == OP_GLOBAL_POOL ? i : -1;
 }
 
+bool head_has(const struct graph *g, int node)
+{
+    const int features = head_begin(g);
+    int last = g->output[0].node;
+    while (last > 0 && g->node[last].params == 0) last = g->node[last].input[0];
+    return node < g->nodes && (features >= 0 ? node > features : node == last);
+}
+
 /* ---- the cut ----------------------------------------------------------------------------------
  */
 

@@ -44,5 +44,8 @@ XC_NODISCARD xc_status freeze_tail(const struct graph *g, int cut, struct graph 
 /* The node whose values are the features that the head classifies: the global pooling that dense
  * layers stand behind; -1 when the network has no such end. */
 int head_begin(const struct graph *g);
+/* Is this node a part of what another one is made for when the classes are others: what stands
+ * behind the features or, where there are none, the last layer? */
+bool head_has(const struct graph *g, int node);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much memory does a run need, and does it fit? Counted from the plans, before anything is
- * taken: the phase that needs most. Kept features are not counted: they take what is left.
+ * taken: the phase that needs most. Kept pictures and features are not counted: they take what is
+ * left.
  */
 #include "train/trainer.h"
 
@@ -24,7 +25,6 @@ xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err
              own + trunk;
     *bytes += 2 * RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c *
               sizeof(float);
-    *bytes += p->cache_bytes;
     return XC_OK;
 }
 

@@ -9,13 +9,17 @@
 
 #define ARGS_MAX ((size_t)1 << 20)
 
-/* The data set's own fingerprint does not know which samples were held out. */
+/* The data set's own fingerprint does not know which samples were held out, and what they weigh. */
 void args_fingerprint(const struct dataset *d, char hex[65])
 {
     struct sha256 sum;
     sha256_init(&sum);
     sha256_add(&sum, d->fingerprint, strlen(d->fingerprint));
-    for (size_t i = 0; i < d->samples; i++) sha256_add(&sum, &d->sample[i].split, 1);
+    for (size_t i = 0; i < d->samples; i++) {
+        const struct sample *s = &d->sample[i];
+        sha256_add(&sum, &s->split, 1);
+        if (s->weight < 1 || s->weight > 1) sha256_add(&sum, &s->weight, sizeof s->weight);
+    }
     sha256_hex(&sum, hex);
 }
 
@@ -47,8 +51,8 @@ static json_t *start_json(const struct start *s)
 {
     char hex[65];
     if (s->from) model_hash(s->from, hex);
-    return json_pack("{s:s?,s:s?,s:i,s:i,s:s?}", "arch", s->arch, "from", s->from ? hex : NULL,
-                     "height", s->h, "width", s->w, "preprocess", s->preprocess);
+    return json_pack("{s:s?,s:s?,s:s?,s:i,s:i,s:s?}", "arch", s->arch, "from", s->from ? hex : NULL,
+                     "head", s->head, "height", s->h, "width", s->w, "preprocess", s->preprocess);
 }
 
 static json_t *weights_json(const float *weight, int classes)
@@ -130,6 +134,8 @@ static xc_status read_weights(const json_t *json, struct run_start *out, struct 
 {
     const json_t *list = json_object_get(json, "class_weights");
     const size_t n = json_array_size(list);
+    if (!list && out->settings.class_weights == CLASS_WEIGHTS_GIVEN)
+        return fail(err, XC_ERR_FORMAT, "args: class weights were given, and are not there");
     if (!list) return XC_OK;
     if (n != (size_t)out->data->classes)
         return fail(err, XC_ERR_FORMAT, "args: %zu class weights, the data have %d classes", n,
@@ -153,6 +159,7 @@ static xc_status read_start(const json_t *json, const xc_model *from, struct run
         return fail(err, XC_ERR_FORMAT, "args: \"start\" is missing or wrong");
     out->start = (struct start){.arch = arch,
                                 .from = from,
+                                .head = json_string_value(json_object_get(s, "head")),
                                 .h = (int)h,
                                 .w = (int)w,
                                 .preprocess = json_string_value(json_object_get(s, "preprocess"))};

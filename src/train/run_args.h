@@ -6,8 +6,8 @@
  *   architecture  of the network that is trained, canonical
  *   data          path, kind, samples of each split, how val was held out, fingerprint
  *   start         what the network was made of: "arch" as it was given, or "from", the SHA-256 of
- *                 the start model's parameters; "height", "width" (0: its own), "preprocess" (a
- *                 name, or null)
+ *                 the start model's parameters; "head", "preprocess" (as they were given, or
+ *                 null), "height", "width" (0: its own)
  *   from          file that the start model's weights were imported from, if it was
  *   settings      settings.h, all of them
  *   class_weights numbers, when they were given

@@ -83,14 +83,14 @@ static uint64_t learns_since(const struct trainer *t, int node)
 static xc_status make_optimizer(struct trainer *t, struct error *err)
 {
     const struct graph *all = t->model->graph;
-    const int head = head_begin(all);
     struct optimizer_part *part = calloc((size_t)t->g->param.count + 1, sizeof *part);
     if (!part) return fail_memory(err, (size_t)t->g->param.count * sizeof *part);
     for (int i = 0; i < t->g->all; i++) {
         const int node = learn_trains(t->learn, i) ? graph_find(all, t->g->node[i].name) : -1;
         for (int k = 0; node >= 0 && k < t->g->node[i].params; k++)
             part[t->g->node[i].param[k]] = (struct optimizer_part){
-                .rate = node > head ? 1 : t->s.trunk_rate, .since = learns_since(t, node)};
+                .rate = node >= all->nodes || head_has(all, node) ? 1 : t->s.trunk_rate,
+                .since = learns_since(t, node)};
     }
     const xc_status status = optimizer_new(&t->s.optimizer, &t->g->param, part, &t->optimizer, err);
     free(part);
@@ -103,7 +103,7 @@ static xc_status take_memory(struct trainer *t, struct error *err)
     const size_t moments = optimizer_state_count(t->optimizer) * sizeof(float);
     const size_t arena = learn_arena_bytes(t->learn);
     t->weights = t->tail ? aligned_new(n) : t->model->block;
-    t->grad = aligned_new(n + 64); /* whole lines are cleared */
+    t->grad = aligned_new(n);
     t->moments = aligned_new(moments);
     t->best = aligned_new(n);
     if (t->s.ema > 0) t->average = aligned_new(n);

@@ -140,23 +140,22 @@ static int node_of(const struct graph *g, int param)
     return i;
 }
 
-/* Behind the features, or auxiliary logits. */
-static bool is_head(const struct graph *g, int features, int node)
+/* Auxiliary logits, too. */
+static bool is_head(const struct graph *g, int node)
 {
     for (int i = 0; i < g->auxiliaries; i++)
         if (g->auxiliary[i].node == node) return true;
-    return features >= 0 && node > features && node < g->nodes;
+    return head_has(g, node);
 }
 
 static xc_status copy_trunk(xc_model *to, const xc_model *from, bool head, struct error *err)
 {
     const struct param_table *have = &from->graph->param, *want = &to->graph->param;
-    const int features = head_begin(to->graph);
     for (int i = 0; i < want->count; i++) {
         const struct param *p = &want->at[i];
         const int there = param_find(have, p->name);
         const int node = node_of(to->graph, i);
-        if (!head && is_head(to->graph, features, node)) continue;
+        if (!head && is_head(to->graph, node)) continue;
         const bool fits = there >= 0 && same_shape(p, &have->at[there]);
         if (!fits && node >= to->graph->nodes) continue; /* a start model may have none of them */
         if (!fits)

@@ -11,8 +11,8 @@
  *   cursor  JSON object: the place in the data, the sums of the epoch, the best so far
  *   sha256  of all keys and values above, sorted, NUL behind each, and of all tensors' bytes
  *
- * Tensors: weights, moments, best; average with EMA, trunk when only the head learns (all F32, one
- * dimension); history (F64, rows x columns) when there is one.
+ * Tensors: weights, moments, best; average with EMA, trunk when something is frozen, class_weight
+ * when classes weigh (all F32, one dimension); history (F64, rows x columns) when there is one.
  */
 #ifndef XC_TRAIN_STATE_H
 #define XC_TRAIN_STATE_H

@@ -11,6 +11,49 @@
 #include "train/kept.h"
 #include "train/trainer.h"
 
+/* ---- room ---------------------------------------------------------------------------------------
+ */
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What the run itself leaves. */
+static uint64_t memory_left(const struct trainer *t)
+{
+    if (t->memory == 0) return UINT64_MAX;
+    return t->memory > t->need ? t->memory - t->need : 0;
+}
+
+/* For the pictures of a split: training and validation share by their number. */
+static size_t picture_room(const struct trainer *t, uint8_t split)
+{
+    const uint64_t room = smaller(t->cache_bytes, memory_left(t));
+    const double both =
+        (double)t->data->count[XC_SPLIT_TRAIN] + (double)t->data->count[XC_SPLIT_VAL];
+    return (size_t)((double)room * ((double)t->data->count[split] / both));
+}
+
+static uint64_t half_of_disk(const char *folder)
+{
+    struct statvfs info;
+    return statvfs(folder, &info) == 0 ? (uint64_t)info.f_bavail * info.f_frsize / 2 : 0;
+}
+
+/* For features; in memory at most what pictures leave. */
+static uint64_t room(const struct trainer *t)
+{
+    const struct keep_opts *k = &t->keep;
+    if (k->place == KEEP_OFF) return 0;
+    if (k->place == KEEP_DISK) return k->limit ? k->limit : half_of_disk(k->folder);
+    const uint64_t left = memory_left(t), wanted = k->limit ? k->limit : t->memory / 2;
+    return smaller(wanted, left - smaller(t->cache_bytes, left));
+}
+
+/* ---- pictures -----------------------------------------------------------------------------------
+ */
+
 static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augmented, bool ordered,
                                struct loader **out, struct error *err)
 {
@@ -24,32 +67,15 @@ static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augm
                             .w = g->input.w,
                             .c = g->input.c,
                             .threads = t->threads,
-                            .cache_bytes = t->cache_bytes,
+                            .cache_bytes = picture_room(t, split),
                             .seed = t->s.seed,
                             .preprocess = &t->model->meta.preprocess};
     if (augmented) TRY(augment_parse(t->s.augment, &o.augment, err));
     return loader_new(t->data, &o, out, err);
 }
 
-/* ---- room --------------------------------------------------------------------------------------
+/* ---- which features are kept? -------------------------------------------------------------------
  */
-
-static uint64_t half_of_disk(const char *folder)
-{
-    struct statvfs info;
-    return statvfs(folder, &info) == 0 ? (uint64_t)info.f_bavail * info.f_frsize / 2 : 0;
-}
-
-/* In memory at most what the run itself leaves. */
-static uint64_t room(const struct trainer *t)
-{
-    const struct keep_opts *k = &t->keep;
-    if (k->place == KEEP_OFF) return 0;
-    if (k->place == KEEP_DISK) return k->limit ? k->limit : half_of_disk(k->folder);
-    const uint64_t left = t->memory > t->need ? t->memory - t->need : 0;
-    const uint64_t wanted = k->limit ? k->limit : t->memory / 2;
-    return wanted < left || t->memory == 0 ? wanted : left;
-}
 
 /* Epochs from the cursor to the end of this phase. */
 static uint32_t epochs_left(const struct trainer *t)

@@ -355,6 +355,10 @@ void trainer_keep_best(struct trainer *t)
 xc_status trainer_check(const struct trainer *t, struct error *err)
 {
     const char *wrong = first_wrong(t, t->weights);
+    const size_t end = step_rows(t) * trainer_steps(t);
+    if (t->at.position > 0 && t->at.position >= end)
+        return fail(err, XC_ERR_FORMAT, "cursor: position %u of an epoch of %zu samples",
+                    t->at.position, end);
     if (!wrong) return XC_OK;
     return fail(err, XC_ERR_NUMBER, "step %ju: %s is not finite", (uintmax_t)t->at.step, wrong);
 }

@@ -2,10 +2,20 @@
 /* Which verbs exist? Finds the verb, reads its flags and hands over. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "help.h"
 #include "say.h"
 #include "verbs.h"
+
+/* A data set of shards keeps each of them open. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 static int print_version(void)
 {
@@ -61,6 +71,7 @@ static void put_verb_first(int argc, char **argv)
 int main(int argc, char **argv)
 {
     put_verb_first(argc, argv);
+    raise_file_limit();
     if (argc < 2) {
         help_all(stderr);
         return EXIT_USAGE;

@@ -300,31 +300,31 @@ static int begin(const struct args *args, xc_context *context)
     return start_in_folder(args, context, data, &opts);
 }
 
-/* Flags that would make it another run. */
-static const char *other_flag(const struct args *args)
+/* Would a flag make it another run than that which `beside` names? Says so. */
+static bool is_other_run(const struct args *args, const char *beside)
 {
     static const char *const kept[] = {
-        "args",           "data",       "val-split", "from",     "out",          "until",
-        "decode-threads", "save-every", "cache",     "features", "cache-limit",  "memory-limit",
-        "seed",           "quiet",      "threads",   "cpu",      "on-bad-image", NULL};
+        "args",           "resume",     "data",    "val-split",   "seed",         "until",
+        "decode-threads", "save-every", "cache",   "cache-limit", "memory-limit", "features",
+        "on-bad-image",   "quiet",      "threads", "cpu",         "config",       NULL};
     for (int i = 0; i < args->options; i++) {
+        const char *name = args->option[i]->name;
         int k = 0;
-        while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;
-        if (args->value[i] && !kept[k]) return args->option[i]->name;
+        while (kept[k] && strcmp(kept[k], name) != 0) k++;
+        const bool start =
+            !strcmp(beside, "args") && (!strcmp(name, "from") || !strcmp(name, "out"));
+        if (!args->value[i] || args->source[i] != FROM_FLAG || kept[k] || start) continue;
+        say_usage("--%s beside --%s: the run has its own", name, beside);
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 static int once_more(const struct args *args, xc_context *context)
 {
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
-    const char *other = other_flag(args);
     opts.args = arg_text(args, "args");
-    if (other) {
-        say_usage("--%s beside --args, which says it already", other);
-        return EXIT_USAGE;
-    }
-    if (!train_flags_harmless(args, &opts)) return EXIT_USAGE;
+    if (is_other_run(args, "args") || !train_flags_harmless(args, &opts)) return EXIT_USAGE;
     return start_in_folder(args, context, "again", &opts);
 }
 
@@ -333,7 +333,7 @@ static int go_on(const struct args *args, xc_context *context)
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
     xc_dataset *set = NULL;
     opts.folder = arg_text(args, "resume");
-    if (!train_flags_harmless(args, &opts)) return EXIT_USAGE;
+    if (is_other_run(args, "resume") || !train_flags_harmless(args, &opts)) return EXIT_USAGE;
     int code = arg_text(args, "data") ? open_data(args, &set) : EXIT_DONE;
     if (code == EXIT_DONE) code = train(args, context, set, &opts, true);
     xc_dataset_free(set);
