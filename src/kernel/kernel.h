@@ -23,8 +23,7 @@
  * column. All other inputs and outputs are bf16 or float32, as their views say; dense layers and
  * softmax have float32 only.
  *
- * What is to come (int8, statistics, packed weights) is a new field value or a new variant, never a
- * new signature.
+ * What is to come is a new field value or a new variant, never a new signature.
  */
 #ifndef XC_KERNEL_KERNEL_H
 #define XC_KERNEL_KERNEL_H
@@ -80,6 +79,7 @@ struct matrix {
 /* A run of columns that lie side by side, `depth` rows interleaved: column first + j for j <
  * columns, zero for columns <= j < width. panel_at: which number of the packed matrix is (row, j)?
  */
+enum { PACKING_MOST_COLUMNS = 64 }; /* of a panel */
 struct panel {
     size_t first, columns, width, at, stride, depth;
 };
@@ -142,8 +142,8 @@ struct map_call {
 
 /* What the fast multiplication (Winograd) reads of a matrix in quarters, in = A11, A12, A21, A22:
  * out[0] = A21 + A22, out[1] = out[0] - A11, out[2] = A11 - A21, out[3] = A12 - out[1]. All views
- * are rows of as many pixels (n = h = 1) and channels; one of `in` may be one of `out`. Units:
- * pixels. */
+ * are rows of as many pixels (n = h = 1) and channels; out[3], which is written last, may be any of
+ * `in`. Units: pixels. */
 struct quarters_call {
     enum dtype type;
     struct view in[4], out[4];
@@ -179,7 +179,7 @@ typedef size_t peak_fn(size_t rounds);
 /* The inner loops of one precision at one instruction-set level. grain: units a range should be a
  * multiple of, for speed alone. */
 struct kernels {
-    const char *level; /* "ref", "ref-fma", later "avx2", ... */
+    const char *level; /* "ref", "ref-fma", "avx2", ... */
     enum dtype type;
     conv_fn *conv; /* dense and grouped */
     conv_fn *depthwise;

@@ -11,8 +11,6 @@
 static const char *const NAMES[] = {
     [PACK_PLAIN] = "plain", [PACK_PANEL16] = "panel16", [PACK_PAIRS16] = "pairs16"};
 
-enum { PLAIN_RUN = 64 };
-
 const char *packing_name(enum packing packing)
 {
     return NAMES[packing];
@@ -29,7 +27,7 @@ bool packing_parse(const char *name, enum packing *out)
 
 static size_t run_of(enum packing packing)
 {
-    return packing == PACK_PLAIN ? PLAIN_RUN : 16;
+    return packing == PACK_PLAIN ? PACKING_MOST_COLUMNS : 16;
 }
 
 /* Rows that are interleaved. */

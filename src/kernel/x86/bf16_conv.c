@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which tiles make up a convolution of brain floats, and in which order? The walk of gemm.c: a
- * block of rows, the panels of the weights one after the other, the tiles of the block. Sums are
- * float32 and outputs may not be, so a tile leaves its sums in a small room of their own, from
- * where they are finished: addition, activation, rounding.
+ * block of rows, the panels of the weights one after the other, the tiles of the block. Where
+ * tiles can add, limit and round, they leave outputs; otherwise they leave their sums, which are
+ * float32, in a small room of their own, from where they are finished.
  *
  * A is the input itself where every row of it consists of whole pairs; otherwise rows are gathered,
  * DEPTH numbers at a time, and the sums of some columns wait in the room meanwhile.
  */
 #include "kernel/ref/block.h"
+#include "kernel/x86/flat.h"
 #include "kernel/x86/act.h"
 #include "kernel/x86/bf16.h"
 #include "kernel/x86/bf16_tiles.h"
@@ -47,8 +48,9 @@ struct product { /* of one group */
     size_t depth; /* numbers in a row of A */
     struct strip strip;
     const float *bias;
-    bool finished; /* tiles leave outputs, not sums */
-    size_t step;   /* from a gathered row to the next, in numbers */
+    bool finished;    /* tiles leave outputs, not sums */
+    const void *then; /* what is read after the last panel; NULL: what is behind */
+    size_t step;      /* from a gathered row to the next, in numbers */
     struct run run[RUNS];
     int runs;
     float room[ROOM]; /* (rows of the block, width) */
@@ -99,7 +101,7 @@ static void multiply(struct product *p, struct pass pass)
         width = pair ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
-        if (column + width >= p->columns && p->call->then) common.fetch = p->call->then;
+        if (column + width >= p->columns && p->then) common.fetch = p->then;
         common.bias = p->bias ? p->bias + column : zeros;
         common.mask = left < 2 * PANEL ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {
@@ -162,24 +164,6 @@ static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *
     return win->kh * in_row;
 }
 
-static bool is_flat(const struct view *v)
-{
-    return v->row == v->w * v->pixel && v->image == v->h * v->row;
-}
-
-static bool outputs_are_flat(const struct conv_call *call)
-{
-    return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
-}
-
-/* May a run go on through all pixels? */
-static bool is_flat_throughout(const struct conv_call *call)
-{
-    const struct window *win = &call->window;
-    return outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
-           win->sy == 1 && win->sx == 1;
-}
-
 /* The first channel of the group. */
 static char *group_at(const struct view *v, struct place at, int first)
 {
@@ -210,12 +194,6 @@ static size_t make_runs(struct product *p, const uint16_t *gathered, size_t from
     return from;
 }
 
-static size_t block_rows(size_t rows, size_t most)
-{
-    const size_t blocks = (rows + most - 1) / most;
-    return (rows + blocks - 1) / blocks;
-}
-
 static void conv_direct(struct product *p, size_t from, size_t to)
 {
     size_t most = BLOCK_BYTES / (p->depth * HALF);
@@ -225,6 +203,7 @@ static void conv_direct(struct product *p, size_t from, size_t to)
     p->strip.a_row = p->call->window.sx * p->call->in.pixel;
     while (from < to) {
         from = make_runs(p, NULL, from, to - from < rows ? to : from + rows);
+        p->then = from < to ? p->strip.b : p->call->then;
         for (int column = 0; column < p->columns; column += COLUMNS) {
             const struct pass pass = next_pass(p, column, COLUMNS);
             multiply(p, pass);
@@ -431,6 +410,7 @@ static void conv_gathered(struct product *p, size_t from, size_t to)
     p->finished &= !deep;
     for (size_t rows; from < to; from += rows) {
         rows = make_runs(p, a, from, to - from < most ? to : from + most) - from;
+        p->then = from + rows < to ? b : p->call->then;
         for (int column = 0; column < p->columns; column += columns) {
             const struct pass pass = next_pass(p, column, columns);
             for (size_t k = 0; k < p->depth; k += DEPTH) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tiles of bf16_tiles.c; k counts pairs, and what they store are sums in float32. */
+/* The tiles of bf16_tiles.c; k counts pairs. They store sums in float32, or outputs (rounded). */
 #ifndef XC_KERNEL_X86_BF16_TILES_H
 #define XC_KERNEL_X86_BF16_TILES_H
 

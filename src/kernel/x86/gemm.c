@@ -17,6 +17,7 @@
 #include "kernel/x86/gemm.h"
 
 #include "kernel/ref/block.h"
+#include "kernel/x86/flat.h"
 
 enum {
     SEGMENTS = 64,
@@ -205,16 +206,6 @@ static size_t make_runs(struct product *p, const struct source *src, size_t from
     return unit;
 }
 
-static bool is_flat(const struct view *v)
-{
-    return v->row == v->w * v->pixel && (v->n == 1 || v->image == v->h * v->row);
-}
-
-static bool outputs_are_flat(const struct conv_call *call)
-{
-    return is_flat(&call->out) && (!call->epilogue.add.data || is_flat(&call->epilogue.add));
-}
-
 /* Are all windows inside the input? */
 static bool is_inside(const struct conv_call *call)
 {
@@ -244,21 +235,6 @@ static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *
     struct view in = call->in;
     in.c /= call->groups;
     return raw && is_inside(call) ? make_segments(&call->window, &in, segment, k) : 0;
-}
-
-static size_t block_rows(size_t rows, size_t most)
-{
-    const size_t blocks = (rows + most - 1) / most;
-    return (rows + blocks - 1) / blocks;
-}
-
-/* May a run go on through all pixels? */
-static bool is_flat_throughout(const struct conv_call *call)
-{
-    const struct window *win = &call->window;
-    const bool alike = call->in.w == call->out.w && (call->in.n == 1 || call->in.h == call->out.h);
-    return alike && outputs_are_flat(call) && is_flat(&call->in) && win->kh == 1 && win->kw == 1 &&
-           win->sy == 1 && win->sx == 1;
 }
 
 static int tile_rows(const struct gemm *g, int rows)
