@@ -33,7 +33,7 @@ struct step_time {
 
 /* What one process says about one configuration; run_seconds and step follow it on the pipe. */
 struct sample {
-    char arch[512], level[24];
+    char arch[512], level[24], kind[16]; /* kind: direct, fast, training */
     uint32_t height, width, channels;
     uint64_t macs;       /* an image */
     double ready, first; /* when the weights were ready, and the first logits; bench_now() there */
@@ -79,6 +79,7 @@ int bench_child(const struct args *args, int fd);
 
 /* ---- bench_spawn.c */
 enum { RESULT_FD = 3, MODEL_FD = 4 };
+enum { BENCH_SECONDS = 3 }; /* to measure for, when nothing else is said */
 #define MODEL_FD_PATH "/proc/self/fd/4"
 /* Runs this command for one configuration; ready and first become seconds since it was started. */
 int bench_spawn(const struct args *args, const struct config *config, bool layers,

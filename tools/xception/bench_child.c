@@ -24,6 +24,7 @@ struct child {
     xc_practice *practice; /* instead of model and session */
     xc_precision precision;
     uint32_t batch;
+    bool fast;
     double seconds; /* to measure for */
     float *input;
     struct sample sample;
@@ -57,6 +58,7 @@ static int open_session(const struct args *args, struct child *c)
     opts.max_batch = c->batch;
     opts.precision = c->precision;
     opts.algo = engine_algo(args);
+    c->fast = opts.algo == XC_ALGO_FAST;
     xc_status status = xc_session_new(c->model, &opts, &c->session);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_MODEL);
 }
@@ -67,15 +69,17 @@ static void describe(struct child *c)
     xc_step step;
     snprintf(s->arch, sizeof s->arch, "%s", xc_model_get_info(c->model)->arch);
     snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context));
+    snprintf(s->kind, sizeof s->kind, "%s", c->fast ? "fast" : "direct");
     for (uint32_t i = 0; i < xc_session_steps(c->session); i++)
         if (xc_session_step(c->session, i, &step) == XC_OK) s->macs += step.macs;
 }
 
 static int get_ready(const struct args *args, struct child *c)
 {
+    const char *model = arg_text(args, "model"), *arch = arg_text(args, "arch");
     int code = engine_open(args, &c->context);
-    if (code == EXIT_DONE)
-        code = engine_model(c->context, arg_text(args, "model"), arg_text(args, "arch"), &c->model);
+    if (model && strcmp(model, MODEL_FD_PATH) == 0) arch = NULL; /* what was made of it */
+    if (code == EXIT_DONE) code = engine_model(c->context, model, arch, &c->model);
     if (code == EXIT_DONE) code = open_session(args, c);
     if (code == EXIT_DONE) c->sample.ready = bench_now();
     if (code == EXIT_DONE) code = make_input(c);
@@ -103,6 +107,7 @@ static int get_practice(const struct args *args, struct child *c)
     xc_practice_get_info(c->practice, &info);
     snprintf(s->arch, sizeof s->arch, "%s", info.arch);
     snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context));
+    snprintf(s->kind, sizeof s->kind, "training");
     s->height = info.height, s->width = info.width, s->channels = info.channels;
     s->macs = info.macs;
     return EXIT_DONE;
@@ -227,7 +232,7 @@ static int report(const struct sample *s, int fd)
 int bench_child(const struct args *args, int fd)
 {
     struct child c = {.batch = arg_number(args, "batch", 1),
-                      .seconds = (double)arg_number(args, "seconds", 0)};
+                      .seconds = (double)arg_number(args, "seconds", BENCH_SECONDS)};
     const char *precision = arg_text(args, "precision");
     if (precision && !engine_precision(precision, &c.precision)) return EXIT_USAGE;
     c.sample.run_seconds = malloc(MOST_RUNS * sizeof *c.sample.run_seconds);

@@ -65,6 +65,23 @@ static int compare_row(struct row *row, const json_t *list, const char *path)
     return EXIT_DONE;
 }
 
+/* Are the file's numbers of the same kind? Older ones do not say. */
+static int same_kind(const json_t *root, const struct sample *now, const char *path)
+{
+    const char *kind = json_string_value(json_object_get(root, "kind"));
+    const char *level = json_string_value(json_object_get(root, "level"));
+    if (!kind) kind = now->kind;
+    if (!level) level = now->level;
+    if (!strcmp(kind, "training") != !strcmp(now->kind, "training")) {
+        say_error("--compare: %s: %s, not %s", path, kind, now->kind);
+        return EXIT_DATA;
+    }
+    if (strcmp(kind, now->kind) != 0 || strcmp(level, now->level) != 0)
+        say_hint("--compare: %s: %s with %s kernels, this is %s with %s", path, kind, level,
+                 now->kind, now->level);
+    return EXIT_DONE;
+}
+
 /* Is the file about the same network at the same size? */
 static int same_network(const json_t *root, const struct sample *now, const char *path)
 {
@@ -97,6 +114,7 @@ int rows_compare(struct row *row, size_t rows, const char *path)
         code = EXIT_DATA;
     }
     if (code == EXIT_DONE && rows) code = same_network(root, &row->last, path);
+    if (code == EXIT_DONE && rows) code = same_kind(root, &row->last, path);
     for (size_t i = 0; i < rows && code == EXIT_DONE; i++) code = compare_row(&row[i], list, path);
     json_decref(root);
     return code;

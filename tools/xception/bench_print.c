@@ -255,6 +255,7 @@ static void print_json(const struct row *row, size_t rows)
     json_text("machine", machine);
     json_text("version", xc_version());
     json_text("level", s->level);
+    json_text("kind", s->kind);
     json_text("arch", s->arch);
     printf("\"input\":[%u,%u,%u],\"macs\":%" PRIu64 ",\n\"rows\":[", s->height, s->width,
            s->channels, s->macs);

@@ -17,13 +17,7 @@
 #include "say.h"
 #include "verbs.h"
 
-enum {
-    MOST_VALUES = 16,
-    MOST_ROWS = 256,
-    DEFAULT_ROUNDS = 3,
-    DEFAULT_SECONDS = 3,
-    MOST_ROUNDS = 99
-};
+enum { MOST_VALUES = 16, MOST_ROWS = 256, DEFAULT_ROUNDS = 3, MOST_ROUNDS = 99 };
 
 static const struct option options[] = {
     ENGINE_MODEL_OPTION,
