@@ -434,7 +434,7 @@ typedef struct xc_model_info {
     bool scales_pixels;         /* the network scales by itself: preprocessing must not */
     uint64_t params, trainable; /* of all layers */
     uint64_t macs;              /* of an answer, at the input above */
-    uint64_t activation_bytes;  /* peak of the planned activations, float32, batch 1 */
+    uint64_t activation_bytes;  /* planned for activations, float32, batch 1, on its threads */
     uint64_t weight_bytes;
     xc_preprocess preprocess;
 } xc_model_info;
@@ -536,7 +536,8 @@ typedef struct xc_session xc_session;
 typedef enum xc_algo {
     XC_ALGO_DIRECT,
     XC_ALGO_FAST /* seven multiplications for eight in large pointwise layers (Strassen, Winograd):
-                    other last bits, still the same on every processor; more memory for weights */
+                    other last bits, still the same on every processor; more memory for weights;
+                    float32 and float64 only */
 } xc_algo;
 
 typedef struct xc_session_opts {
@@ -556,9 +557,10 @@ typedef struct xc_session_opts {
 
 /* One thread at a time. Holds a reference to the model; all memory is taken here. A batch runs
  * image by image, on all threads of the context: with max_batch at least their number each thread
- * takes whole images (most throughput), else all work on one (least memory). Beyond that,
- * activations take no more memory for a larger batch. The thread that runs a session, or trains,
- * needs 512 KiB of stack. */
+ * has memory for an image, and either takes whole images or shares one after the other with all,
+ * whichever was faster lately; else all work on one (least memory). Beyond that, activations take
+ * no more memory for a larger batch. The thread that runs a session, or trains, needs 512 KiB of
+ * stack. */
 XC_API XC_NODISCARD xc_status xc_session_new(xc_model *model, const xc_session_opts *opts,
                                              xc_session **out);
 XC_API void xc_session_free(xc_session *session);
@@ -676,7 +678,7 @@ typedef struct xc_train_opts {
     /* what never changes a number: */
     uint32_t until;          /* end after this epoch, to go on with xc_train_resume; 0 = all */
     uint32_t decode_threads; /* 0 = 2 */
-    uint64_t cache_bytes;    /* of pictures that stay in memory; 0 = none */
+    uint64_t cache_bytes;    /* of pictures that stay in memory, if the run leaves it; 0 = none */
     bool stop_on_bad;        /* a picture that cannot be read ends the run; else it is left out, and
                               * listed in bad.txt */
     double save_seconds;     /* between two checkpoints; 0 = after every step */
@@ -739,12 +741,13 @@ typedef struct xc_step {
 XC_API uint32_t xc_session_steps(const xc_session *session);
 XC_API XC_NODISCARD xc_status xc_session_step(const xc_session *session, uint32_t index,
                                               xc_step *out);
-/* xc_run that says where the time goes: seconds[i] is that of step i, of xc_session_steps. */
+/* xc_run that says where the time goes: seconds[i] is that of step i, of xc_session_steps. One
+ * image runs after the other, each on all threads. */
 XC_API XC_NODISCARD xc_status xc_run_timed(xc_session *session, const float *input, uint32_t n,
                                            double *seconds);
 
 /* A step of training on pictures of no meaning, again and again: forward, backward, SGD with
- * momentum, float32. What `xception bench --train` measures. */
+ * momentum. What `xception bench --train` measures. */
 typedef struct xc_practice xc_practice;
 typedef struct xc_practice_opts {
     uint32_t size;

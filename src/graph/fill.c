@@ -15,7 +15,6 @@
 #include "graph/plan_int.h"
 
 #define PANELS_AT_ONCE 4 /* rows of the parameter are read in runs of these */
-#define MOST_COLUMNS 64  /* of a panel */
 
 /* ---- batch norm -------------------------------------------------------------------------------
  */
@@ -164,7 +163,7 @@ static void fill_panels(void *ctx, size_t from, size_t to)
     const float *data = l->f->from->data[weights_kernel(l->f, l->node)];
     const void *weight = l->f->w->ready[l->node].weight;
     const size_t columns = l->matrix.columns * l->matrix.groups;
-    double scale[PANELS_AT_ONCE][MOST_COLUMNS];
+    double scale[PANELS_AT_ONCE][PACKING_MOST_COLUMNS];
     struct panel panel[PANELS_AT_ONCE];
     for (size_t count; from < to; from += count) {
         count = to - from < PANELS_AT_ONCE ? to - from : PANELS_AT_ONCE;

@@ -79,7 +79,7 @@ xc_status learn_run(const struct learn *l, const struct learn_io *io, void *aren
 int learn_steps(const struct learn *l);
 /* The kernel of a step. */
 const char *learn_kernel(const struct learn *l, int step);
-/* The logits of the last run; data NULL: none. */
+/* The logits of the last run. */
 struct view learn_logits(const struct learn *l, void *arena);
 /* Of watch[i], after a run. The value of `from` is where the caller has it: data NULL. */
 struct view learn_value(const struct learn *l, int i, void *arena);

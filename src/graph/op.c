@@ -94,8 +94,9 @@ xc_status sliding_shape(const struct sliding *s, struct shape in, struct shape *
                         struct error *err)
 {
     if (!sliding_sane(s))
-        return fail(err, XC_ERR_ARCH, "window, stride, dilation or padding is not in 1..%d",
-                    GRAPH_MAX_WINDOW);
+        return fail(err, XC_ERR_ARCH,
+                    "a window, stride or dilation is not in 1..%d, or a padding not in 0..%d",
+                    GRAPH_MAX_WINDOW, GRAPH_MAX_WINDOW);
     int64_t oh = rows(s, in.h).out, ow = columns(s, in.w).out;
     if (oh < 1 || ow < 1)
         return fail(err, XC_ERR_SHAPE, "a window of %lldx%lld does not fit a map of %dx%d",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must an operator provide? One constant `struct op` each, in op_*.c, a family a file; the
- * list is op_list.h. What the rest of src/graph wants to know about an operator it asks here; only
- * chain.c, whose subject is how operators go together, knows some of them by name.
+ * list is op_list.h. What the rest of src/graph wants to know about an operator it asks here; where
+ * the subject is how operators go together (chain.c, fold.c, band.c) or what becomes of their
+ * weights (weights.c, fill.c, types.c) some are known by name.
  *
  * Shape functions speak of the facts only ("window 3x3 does not fit a 2x2 map"); the caller puts
  * the layer's name in front.

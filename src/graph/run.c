@@ -321,14 +321,14 @@ static void run_bands(void *ctx, size_t from, size_t to)
     }
 }
 
-static void run_together(struct bands *b, struct pool *pool)
+static void bands_together(struct bands *b, struct pool *pool)
 {
     for (int band = 0; band < b->stage->bands && !is_cancelled(b->cancel); band++)
         run_band(b, &b->memory, (size_t)band, band == 0, pool, b->seconds);
 }
 
 /* The last step's time has that of waiting for the others in it. */
-static void run_apart(struct bands *b, struct pool *pool)
+static void bands_apart(struct bands *b, struct pool *pool)
 {
     double *seconds = b->seconds;
     const struct slice *last = &b->plan->slice[b->stage->at[2 * b->stage->bands] - 1];
@@ -346,7 +346,7 @@ static void run_stage(struct bands *b, struct pool *pool)
     const struct slice *slice = &b->plan->slice[b->stage->slice];
     if (b->stage->bands) {
         const bool together = b->stage->together || b->stage->bands < pool_threads(pool);
-        (together ? run_together : run_apart)(b, pool);
+        (together ? bands_together : bands_apart)(b, pool);
         return;
     }
     const double start = b->seconds ? clock_seconds() : 0;

@@ -218,7 +218,7 @@ static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error
     const struct weights *weights = NULL;
     if (opts->preprocess) TRY(check_preprocess(s, opts->preprocess, err));
     if (opts->algo == XC_ALGO_FAST && s->kernels->type == DTYPE_BF16)
-        return fail(err, XC_ERR_UNSUPPORTED, "the fast algorithm does not know bf16");
+        return fail(err, XC_ERR_UNSUPPORTED, "the fast algorithm does not know bf16; ask for f32");
     TRY(model_weights(s->model, s->precision, opts->algo, &weights, err));
     TRY(measure(s, err));
     TRY(choose_results(s, opts, err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does one running thread own? Plans for one input size, the arena they run in, and the
+ * What does one running thread own? A plan for one input size, the arenas it runs in, and the
  * results of the last run. All memory is taken by session_new.
  */
 #ifndef XC_MODEL_SESSION_H

@@ -150,7 +150,7 @@ static void mistakes_name_the_layer(void **state)
 
     g = graph_new(8, 8, 3);
     graph_sepconv(g, "s", 0, attr_conv(4, 0, 1, PAD_SAME));
-    assert_refused(g, XC_ERR_ARCH, "s: window, stride");
+    assert_refused(g, XC_ERR_ARCH, "s: a window, stride");
 
     g = graph_new(8, 8, 3);
     graph_dropout(g, "d", 0, 1.0);
