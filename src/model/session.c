@@ -2,75 +2,14 @@
 /*
  * What does one running thread own? A plan for one image of one size, the arenas it runs in, and
  * room for what is read after a run. All memory is taken by session_new.
- *
- * Batches run in rounds of some images a thread, each in an arena of its own, a lane. Apart, each
- * thread runs images of its own and waits for nobody until the round ends; in turn, one image runs
- * after the other, its steps divided over the threads, so that a thread's part of the maps stays in
- * its cache. Which is faster depends on caches and memory, not on the network alone, so it is
- * measured on the way; the bits are the same. What is left over (and all of a batch that has fewer
- * images than there are threads) runs in the first lane.
  */
-#include "model/session.h"
+#include "model/session_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/clock.h"
 #include "model/decision.h"
-
-/* What session_read can give, under one name. */
-struct result {
-    const char *name;
-    int node;
-    bool softmax; /* of the node's values: the network itself has none */
-    bool shared;  /* an earlier one has the same data, under another name */
-    size_t count; /* numbers an image */
-    char *data;   /* (max_batch, count), in the session's precision */
-};
-
-/* How a round runs. */
-enum way { WAY_APART, WAY_TURN, WAYS };
-
-enum {
-    ROUND = 4,      /* images a thread, at most */
-    COLD = 2,       /* rounds that say nothing */
-    TRY_AGAIN = 64, /* rounds, then the slower way once */
-    SLOWLY = 8
-};
-
-struct lane {
-    float *staging; /* (h, w, c): a prepared picture */
-    xc_status status;
-    uint32_t image; /* of the batch, the last that began */
-    struct error err;
-};
-
-struct xc_session {
-    xc_model *model;
-    xc_precision precision;
-    const struct kernels *kernels;
-    struct shape input; /* n = max_batch */
-    size_t input_count; /* numbers an image */
-    xc_preprocess preprocess;
-    struct plan *plan; /* n = 1 */
-    struct lane *lane; /* one, or as many as there are threads */
-    void **arena;      /* a lane each */
-    void *scratch;     /* of every thread */
-    uint32_t lanes;
-    double seconds[WAYS]; /* that a round took lately, for each image of a thread */
-    uint64_t rounds;
-    struct arena memory; /* everything but the plan and the arenas of the lanes */
-    struct result *result;
-    int results;
-    size_t classes;       /* 0: the network does not classify */
-    bool sigmoid;         /* probabilities are each for itself */
-    double *logit, *prob; /* of one image, for the decision of the model */
-    float *score;         /* probabilities of one image, and the classes in their order */
-    uint32_t *rank;
-    uint32_t ran; /* images of the last run that succeeded */
-    atomic_bool cancel;
-};
 
 /* ---- which results? -------------------------------------------------------------------------- */
 
@@ -86,7 +25,7 @@ static bool add_result(xc_session *s, const char *name, int node, bool softmax)
     return copy != NULL;
 }
 
-static const struct result *find_result(const xc_session *s, const char *name)
+const struct result *session_result(const xc_session *s, const char *name)
 {
     for (int i = 0; i < s->results; i++)
         if (strcmp(s->result[i].name, name) == 0) return &s->result[i];
@@ -174,7 +113,7 @@ static const struct result *find_same(const xc_session *s, const struct result *
 }
 
 /* Of results: nothing is lost when brain floats are widened. */
-static enum dtype result_type(const xc_session *s)
+enum dtype session_result_type(const xc_session *s)
 {
     return s->kernels->type == DTYPE_BF16 ? DTYPE_F32 : s->kernels->type;
 }
@@ -187,7 +126,7 @@ static xc_status take_results(xc_session *s, struct error *err)
         struct view view;
         if (!plan_view(s->plan, r->node, NULL, &view))
             return fail(err, XC_ERR_INTERNAL, "%s: the plan does not keep it", r->name);
-        size_t bytes = dtype_size(result_type(s));
+        size_t bytes = dtype_size(session_result_type(s));
         r->shared = same != NULL;
         r->count = (size_t)view.h * (size_t)view.w * (size_t)view.c;
         if (!size_mul(r->count, bytes, &bytes)) return fail_memory(err, SIZE_MAX);
@@ -261,272 +200,35 @@ void session_free(xc_session *s)
     free(s);
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
-
-static double number_of(const void *from, enum dtype type, size_t i)
-{
-    if (type == DTYPE_F64) return ((const double *)from)[i];
-    if (type == DTYPE_F32) return (double)((const float *)from)[i];
-    return (double)f32_from_bf16(((const uint16_t *)from)[i]);
-}
-
-static void round_numbers(const void *from, enum dtype type, size_t count, uint16_t *to)
-{
-    const float *floats = from;
-    if (type == DTYPE_F32)
-        for (size_t i = 0; i < count; i++) to[i] = bf16_from_f32(floats[i]);
-    else
-        for (size_t i = 0; i < count; i++) to[i] = bf16_from_f32((float)number_of(from, type, i));
-}
-
-static void convert(const void *from, enum dtype type, size_t count, void *to, enum dtype wanted)
-{
-    if (type == wanted)
-        memcpy(to, from, count * dtype_size(type));
-    else if (wanted == DTYPE_F32)
-        for (size_t i = 0; i < count; i++) ((float *)to)[i] = (float)number_of(from, type, i);
-    else if (wanted == DTYPE_F64)
-        for (size_t i = 0; i < count; i++) ((double *)to)[i] = number_of(from, type, i);
-    else
-        round_numbers(from, type, count, to);
-}
-
-/* Numbers that lie side by side in a view: those of a row, or of a pixel. */
-static int side_by_side(const struct view *v)
-{
-    return v->pixel == v->c * (ptrdiff_t)dtype_size(v->type) ? v->w : 1;
-}
-
-/* Dense numbers into the places of a view of one image. */
-static void scatter(const char *from, enum dtype type, const struct view *to)
-{
-    const int pixels = side_by_side(to);
-    const size_t count = (size_t)pixels * (size_t)to->c, bytes = count * dtype_size(type);
-    for (int y = 0; y < to->h; y++)
-        for (int x = 0; x < to->w; x += pixels, from += bytes)
-            convert(from, type, count, (char *)to->data + y * to->row + x * to->pixel, to->type);
-}
-
-/* The same for float32 that is rounded and lies without gaps on both sides; false: it does not. A
- * row is one pixel to the kernel. */
-static bool scatter_rounded(const struct kernels *k, const char *from, enum dtype type,
-                            const struct view *to)
-{
-    if (type != DTYPE_F32 || to->type != DTYPE_BF16 || side_by_side(to) != to->w) return false;
-    struct map_call call = {.type = to->type, .out = *to};
-    call.out.w = to->h;
-    call.out.h = 1;
-    call.out.c = to->w * to->c;
-    call.out.pixel = to->row;
-    call.in = call.out;
-    call.in.data = (void *)(uintptr_t)from;
-    call.in.type = type;
-    call.in.pixel = call.out.c * (ptrdiff_t)sizeof(float);
-    k->map(&call, 0, (size_t)to->h);
-    return true;
-}
-
-/* And back: without the gaps between pixels. */
-static void gather(const struct view *from, char *to, enum dtype wanted)
-{
-    const int pixels = side_by_side(from);
-    const size_t count = (size_t)pixels * (size_t)from->c, bytes = count * dtype_size(wanted);
-    for (int y = 0; y < from->h; y++)
-        for (int x = 0; x < from->w; x += pixels, to += bytes)
-            convert((const char *)from->data + y * from->row + x * from->pixel, from->type, count,
-                    to, wanted);
-}
-
-/* What can be read of an image: the next one in this lane overwrites it. */
-static void keep_results(const xc_session *s, void *arena, uint32_t image)
-{
-    const enum dtype type = result_type(s);
-    for (const struct result *r = s->result; r < s->result + s->results; r++) {
-        char *to = r->data + image * r->count * dtype_size(type);
-        struct softmax_call call = {.type = type};
-        if (r->shared || !plan_view(s->plan, r->node, arena, &call.in)) continue;
-        if (!r->softmax) {
-            gather(&call.in, to, type);
-            continue;
-        }
-        call.out = call.in;
-        call.out.data = to; /* of one pixel; its input is of this type, too: types.c */
-        s->kernels->softmax(&call, 0, 1);
-    }
-}
-
-/* What one call runs on: numbers, or pictures that each lane prepares for itself. */
-struct batch {
-    xc_session *session;
-    const char *input; /* (n, h, w, c) of this type; NULL: pictures */
-    enum dtype type;
-    const xc_image *const *picture;
-    uint32_t n, done; /* images */
-    uint32_t each;    /* of the next round, a thread */
-    double *seconds;  /* of the steps, or NULL */
-};
-
-/* Image i of the batch into a lane. */
-static xc_status load_image(const struct batch *b, uint32_t i, uint32_t at)
-{
-    xc_session *s = b->session;
-    struct lane *lane = &s->lane[at];
-    const char *input = (const char *)lane->staging;
-    struct view view;
-    if (b->input)
-        input = b->input + i * s->input_count * dtype_size(b->type);
-    else
-        TRY(session_prepare(s, b->picture[i], lane->staging, &lane->err));
-    if (!plan_view(s->plan, 0, s->arena[at], &view))
-        return fail(&lane->err, XC_ERR_INTERNAL, "the plan does not keep its input");
-    if (!scatter_rounded(s->kernels, input, b->type, &view)) scatter(input, b->type, &view);
-    return XC_OK;
-}
-
-static xc_status stopped(xc_status status, struct error *err)
-{
-    return status == XC_OK ? XC_OK : fail(err, status, "the run was %s", xc_status_text(status));
-}
-
-/* One image in the first lane, its steps divided over the threads. */
-static xc_status run_image(const struct batch *b, struct pool *pool)
-{
-    xc_session *s = b->session;
-    struct error *err = &s->lane[0].err;
-    TRY(load_image(b, b->done, 0));
-    TRY(stopped(plan_run_timed(s->plan, s->arena[0], s->scratch, pool, &s->cancel, b->seconds),
-                err));
-    keep_results(s, s->arena[0], b->done);
-    return XC_OK;
-}
-
-/* The first rounds find cold caches; then each way is tried twice. */
-static enum way next_way(const xc_session *s)
-{
-    const enum way faster = s->seconds[WAY_TURN] < s->seconds[WAY_APART] ? WAY_TURN : WAY_APART;
-    if (s->rounds < COLD) return WAY_APART;
-    if (s->rounds < COLD + 2 * WAYS) return (enum way)(s->rounds % WAYS);
-    return s->rounds % TRY_AGAIN ? faster : (enum way)(WAYS - 1 - faster);
-}
-
-/* Others on the machine only make a round longer, so that a short one says more than a long one. */
-static void remember(xc_session *s, enum way way, double seconds)
-{
-    const double before = s->seconds[way];
-    const bool known = s->rounds >= COLD + WAYS;
-    if (s->rounds++ < COLD) return;
-    s->seconds[way] = !known || seconds < before ? seconds : before + (seconds - before) / SLOWLY;
-}
-
-/* Lane i has every lanes-th image from i on. */
-static bool begin(const struct batch *b, size_t i, uint32_t k)
-{
-    xc_session *s = b->session;
-    struct lane *lane = &s->lane[i];
-    lane->image = b->done + k * s->lanes + (uint32_t)i;
-    lane->status = load_image(b, lane->image, (uint32_t)i);
-    return lane->status == XC_OK;
-}
-
-static bool finish(const xc_session *s, size_t i, size_t scratch, struct pool *pool)
-{
-    struct lane *lane = &s->lane[i];
-    lane->status = stopped(
-        plan_run(s->plan, s->arena[i], (char *)s->scratch + scratch, pool, &s->cancel), &lane->err);
-    if (lane->status == XC_OK) keep_results(s, s->arena[i], lane->image);
-    return lane->status == XC_OK;
-}
-
-static void run_apart(void *ctx, size_t from, size_t to)
-{
-    const struct batch *b = ctx;
-    const size_t scratch = plan_scratch_bytes(b->session->plan);
-    for (size_t i = from; i < to; i++)
-        for (uint32_t k = 0; k < b->each; k++)
-            if (!begin(b, i, k) || !finish(b->session, i, i * scratch, NULL)) break;
-}
-
-struct turn {
-    const struct batch *batch;
-    uint32_t k;
-};
-
-static void begin_turn(void *ctx, size_t from, size_t to)
-{
-    const struct turn *t = ctx;
-    for (size_t i = from; i < to; i++) (void)begin(t->batch, i, t->k);
-}
-
-static void run_in_turn(const struct batch *b, struct pool *pool)
-{
-    const xc_session *s = b->session;
-    for (struct turn t = {b, 0}; t.k < b->each; t.k++) {
-        pool_for(pool, s->lanes, 1, begin_turn, &t);
-        for (size_t i = 0; i < s->lanes; i++)
-            if (s->lane[i].status != XC_OK || !finish(s, i, 0, pool)) return;
-    }
-}
-
-/* `each` images in every lane. The sentence is that of the first image that failed. */
-static xc_status run_round(struct batch *b, struct pool *pool, struct error *err)
-{
-    xc_session *s = b->session;
-    const enum way way = next_way(s);
-    const double start = clock_seconds();
-    const struct lane *first = NULL;
-    if (way == WAY_APART)
-        pool_for(pool, s->lanes, 1, run_apart, b);
-    else
-        run_in_turn(b, pool);
-    for (const struct lane *lane = s->lane; lane < s->lane + s->lanes; lane++)
-        if (lane->status != XC_OK && (!first || lane->image < first->image)) first = lane;
-    if (first && err) *err = first->err;
-    if (first) return first->status;
-    remember(s, way, (clock_seconds() - start) / b->each);
-    b->done += b->each * s->lanes;
-    return XC_OK;
-}
+/* ---- running -----------------------------------------------------------------------------------
+ */
 
 /* Image i of a result as doubles, of a network that classifies. */
 static void take_numbers(const xc_session *s, const struct result *r, uint32_t i, double *to)
 {
-    const enum dtype type = result_type(s);
-    convert(r->data + i * r->count * dtype_size(type), type, s->classes, to, DTYPE_F64);
+    const enum dtype type = session_result_type(s);
+    numbers_convert(r->data + i * r->count * dtype_size(type), type, s->classes, to, DTYPE_F64);
 }
 
 /* Probabilities at the model's temperature in the place of those at 1. */
 static void temper(xc_session *s)
 {
     const xc_decision *d = &s->model->meta.decision;
-    const enum dtype type = result_type(s);
-    const struct result *logits = find_result(s, "logits"), *probs = find_result(s, "probs");
+    const enum dtype type = session_result_type(s);
+    const struct result *logits = session_result(s, "logits"), *probs = session_result(s, "probs");
     if (d->temperature == 1 || !probs) return;
     for (uint32_t i = 0; i < s->ran; i++) {
         take_numbers(s, logits, i, s->logit);
         decision_probabilities(d, s->sigmoid, s->logit, s->classes, s->prob);
-        convert(s->prob, DTYPE_F64, s->classes, probs->data + i * probs->count * dtype_size(type),
-                type);
+        numbers_convert(s->prob, DTYPE_F64, s->classes,
+                        probs->data + i * probs->count * dtype_size(type), type);
     }
 }
 
 static xc_status run(struct batch *b, struct error *err)
 {
-    xc_session *s = b->session;
-    struct pool *pool = s->model->machine->pool;
-    const bool rounds = s->lanes > 1 && !b->seconds; /* steps are timed one by one */
-    s->ran = 0;
-    atomic_store(&s->cancel, false);
-    for (uint32_t left; rounds && (left = (b->n - b->done) / s->lanes) > 0;) {
-        b->each = left < ROUND ? left : ROUND;
-        TRY(run_round(b, pool, err));
-    }
-    for (; b->done < b->n; b->done++) {
-        xc_status status = run_image(b, pool);
-        if (status != XC_OK && err) *err = s->lane[0].err;
-        TRY(status);
-    }
-    s->ran = b->n;
-    temper(s);
+    TRY(batch_run(b, err));
+    temper(b->session);
     return XC_OK;
 }
 
@@ -574,7 +276,7 @@ struct plan_step session_step(const xc_session *s, int i)
 static xc_status result_of(const xc_session *s, const char *name, const struct result **out,
                            struct error *err)
 {
-    *out = find_result(s, name);
+    *out = session_result(s, name);
     if (*out) return XC_OK;
     return fail(err, XC_ERR_ARGUMENT, "%s: neither an output nor a tapped layer of this session",
                 name);
@@ -601,7 +303,7 @@ xc_status session_read(const xc_session *s, const char *name, enum dtype type, v
     if (!out) return XC_OK;
     if (count < numbers)
         return fail(err, XC_ERR_ARGUMENT, "%s: %zu numbers, room for %zu", name, numbers, count);
-    convert(r->data, result_type(s), numbers, out, type);
+    numbers_convert(r->data, session_result_type(s), numbers, out, type);
     return XC_OK;
 }
 
@@ -613,7 +315,7 @@ xc_status session_prepare(xc_session *s, const xc_image *image, float *out, stru
 bool session_unknown(xc_session *s, uint32_t image)
 {
     const xc_decision *d = &s->model->meta.decision;
-    const struct result *logits = find_result(s, "logits"), *probs = find_result(s, "probs");
+    const struct result *logits = session_result(s, "logits"), *probs = session_result(s, "probs");
     if (!probs || image >= s->ran) return false;
     take_numbers(s, logits, image, s->logit);
     take_numbers(s, probs, image, s->prob);
@@ -624,9 +326,10 @@ static void answer(xc_session *s, const struct result *probs, uint32_t at, uint3
                    xc_answer *out)
 {
     const char *const *label = s->model->meta.labels;
-    const enum dtype type = result_type(s);
+    const enum dtype type = session_result_type(s);
     const uint32_t classes = (uint32_t)s->classes, found = k < classes ? k : classes;
-    convert(probs->data + at * probs->count * dtype_size(type), type, classes, s->score, DTYPE_F32);
+    numbers_convert(probs->data + at * probs->count * dtype_size(type), type, classes, s->score,
+                    DTYPE_F32);
     topk(s->score, classes, found, s->rank);
     for (uint32_t i = 0; i < found; i++)
         out[i] = (xc_answer){.index = s->rank[i],
@@ -638,7 +341,7 @@ static void answer(xc_session *s, const struct result *probs, uint32_t at, uint3
 xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_t n, uint32_t k,
                            xc_answer *answers, struct error *err)
 {
-    const struct result *probs = find_result(s, "probs");
+    const struct result *probs = session_result(s, "probs");
     struct batch b = {.session = s, .picture = images, .type = DTYPE_F32, .n = n};
     if (!probs)
         return fail(err, XC_ERR_ARGUMENT, "this network gives features, it does not classify");

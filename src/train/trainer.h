@@ -81,8 +81,9 @@ struct trainer {
     struct training_kernels kernels;
     struct learn *learn;
     struct optimizer *optimizer;
-    void *arena, *arena_memory;                       /* the memory that the arena lies in */
-    float *weights, *grad, *moments, *average, *best; /* average NULL: none */
+    void *arena, *arena_memory; /* the memory that the arena lies in */
+    /* weights: the model's own block, or with a tail a copy of its own; average NULL: none */
+    float *weights, *grad, *moments, *average, *best;
     float *target;
     float *class_weight; /* NULL: all 1 */
     double *loss;
