@@ -94,6 +94,7 @@ XC_API XC_NODISCARD xc_status xc_scores_classes(const xc_scores *scores, xc_clas
 typedef struct xc_bin {
     uint64_t count, hits;
     double confidence; /* mean */
+    double low, high;  /* of hits / count: 95 % interval (Wilson); 0 and 1 of none */
 } xc_bin;
 /* Reliability: bin i holds answers with a confidence in (i / bins, (i + 1) / bins]. out: (bins) */
 XC_API XC_NODISCARD xc_status xc_scores_bins(const xc_scores *scores, xc_bin *out);

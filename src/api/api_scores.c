@@ -219,8 +219,10 @@ xc_status xc_scores_bins(const xc_scores *scores, xc_bin *out)
     struct scores_bin *bin = calloc(scores->s->o.bins, sizeof *bin);
     if (!bin) return fail_memory(api_error(), scores->s->o.bins * sizeof *bin);
     scores_bins(scores->s, bin);
-    for (uint32_t b = 0; b < scores->s->o.bins; b++)
-        out[b] = (xc_bin){bin[b].count, bin[b].hits, bin[b].confidence};
+    for (uint32_t b = 0; b < scores->s->o.bins; b++) {
+        out[b] = (xc_bin){bin[b].count, bin[b].hits, bin[b].confidence, 0, 1};
+        wilson_interval(bin[b].hits, bin[b].count, INTERVAL_Z95, &out[b].low, &out[b].high);
+    }
     free(bin);
     return XC_OK;
 }

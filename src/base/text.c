@@ -31,3 +31,35 @@ void text_add(struct text *t, const char *format, ...)
     va_end(list);
     t->size += (size_t)length;
 }
+
+size_t text_character(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    const size_t n = *p < 0x80                 ? 1
+                     : *p >= 0xc2 && *p < 0xe0 ? 2
+                     : *p >= 0xe0 && *p < 0xf0 ? 3
+                     : *p >= 0xf0 && *p < 0xf5 ? 4
+                                               : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    const bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    const bool beyond = (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f);
+    return overlong || beyond ? 0 : n;
+}
+
+/* Of the character that text begins with; 0: a terminal should not get it (C0, DEL, C1). */
+static size_t printable_character(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    const bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+    return control ? 0 : text_character(text);
+}
+
+void text_printable(char *text)
+{
+    while (text && *text) {
+        const size_t length = printable_character(text);
+        if (length == 0) *text = '?';
+        text += length ? length : 1;
+    }
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How does a text grow piece by piece? Sticky: once memory is short, nothing is added any more. */
+/* How does a text grow piece by piece (sticky: once memory is short, nothing is added any more),
+ * and what are its characters? */
 #ifndef XC_BASE_TEXT_H
 #define XC_BASE_TEXT_H
 
@@ -13,5 +14,10 @@ struct text {
 };
 
 void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Bytes of the UTF-8 character that text begins with; 0: it is none. */
+size_t text_character(const char *text);
+/* What may not reach a terminal becomes '?': control characters, bytes that are not UTF-8. */
+void text_printable(char *text);
 
 #endif

@@ -77,13 +77,14 @@ static xc_status blur(const xc_explainer *e, float *scratch, float *to, struct e
 /* ---- curves ------------------------------------------------------------------------------------
  */
 
-static double probability(const xc_explainer *e, int i)
+/* Of the chosen class for the inputs of e->batch, as the session says them: with the model's
+ * temperature, each for itself where it has sigmoids. Over their logits. */
+static xc_status probabilities(xc_explainer *e, uint32_t n, struct error *err)
 {
-    const float *logit = e->logit + (size_t)i * (size_t)e->classes;
-    double most = (double)logit[0], sum = 0;
-    for (int k = 1; k < e->classes; k++) most = fmax(most, (double)logit[k]);
-    for (int k = 0; k < e->classes; k++) sum += exp((double)logit[k] - most);
-    return exp((double)logit[e->chosen] - most) / sum;
+    size_t written;
+    TRY(explain_forward(e, (int)n, err));
+    return session_read(e->session, "probs", DTYPE_F32, e->logit,
+                        (size_t)e->classes * EXPLAIN_BATCH, &written, err);
 }
 
 /* The hottest `count` pixels from `source` (NULL: the baseline). */
@@ -112,9 +113,9 @@ static xc_status run_curve(xc_explainer *e, const struct ranked *r, const float 
             memcpy(to, start, e->inputs * sizeof *to);
             replace(e, r, pixels * (at + i) / steps, source, to);
         }
-        TRY(explain_forward(e, (int)n, err));
+        TRY(probabilities(e, n, err));
         for (uint32_t i = 0; i < n; i++) {
-            const double p = probability(e, (int)i);
+            const double p = (double)e->logit[i * (uint32_t)e->classes + (uint32_t)e->chosen];
             const bool end = at + i == 0 || at + i == steps;
             *area += (end ? 0.5 : 1) * p / steps;
             if (curve) curve[at + i] = (float)p;

@@ -22,20 +22,23 @@ struct drawing {
     uint32_t merged;           /* classes that are one cell */
 };
 
+/* Bytes that are not UTF-8 become U+FFFD: names of folders may have any. */
 static void put_escaped(struct text *out, const char *s, size_t characters)
 {
-    for (size_t seen = 0; *s; s++) {
-        const bool begins = ((unsigned char)*s & 0xc0) != 0x80;
-        if (begins && ++seen > characters) {
+    for (size_t seen = 0, n; *s; s += n ? n : 1) {
+        n = text_character(s);
+        if (++seen > characters) {
             text_add(out, "\u2026");
             return;
         }
-        if (*s == '<')
+        if (n == 0)
+            text_add(out, "\ufffd");
+        else if (*s == '<')
             text_add(out, "&lt;");
         else if (*s == '&')
             text_add(out, "&amp;");
         else if ((unsigned char)*s >= ' ')
-            text_add(out, "%c", *s);
+            text_add(out, "%.*s", (int)n, s);
     }
 }
 

@@ -128,6 +128,14 @@ static xc_status check_row(const struct scores *s, const struct scores_row *r, s
         if (r->extra[i] < 0 || (uint32_t)r->extra[i] >= s->o.classes)
             return fail(err, XC_ERR_ARGUMENT, "row %zu: label %d, there are %u classes", s->entries,
                         r->extra[i], s->o.classes);
+    for (uint32_t i = 0; i < r->extra_count; i++)
+        for (uint32_t k = 0; k <= i; k++)
+            if (r->extra[i] == (k ? r->extra[k - 1] : (int32_t)r->label))
+                return fail(err, XC_ERR_ARGUMENT, "row %zu: label %d stands twice", s->entries,
+                            r->extra[i]);
+    if (answers && !isnan(r->probability) && !(r->probability >= 0 && r->probability <= 1))
+        return fail(err, XC_ERR_ARGUMENT, "row %zu: the answer has probability %g", s->entries,
+                    r->probability);
     if (!answers && !r->score)
         return fail(err, XC_ERR_ARGUMENT, "row %zu: has no scores", s->entries);
     for (uint32_t c = 0; !answers && c < s->o.classes; c++) {
@@ -177,8 +185,8 @@ static int ascending(const void *a, const void *b)
 
 /* AP@k of one row: precision at each label among the first k answers, over how many could be there.
  */
-static xc_status add_precision(struct scores *s, const struct scores_row *r, struct scores_entry *e,
-                               struct error *err)
+static xc_status precision_of(const struct scores *s, const struct scores_row *r,
+                              struct scores_entry *e, double *out, struct error *err)
 {
     const uint32_t labels = r->extra_count + 1, k = s->o.top;
     uint32_t *place = malloc(labels * sizeof *place);
@@ -189,7 +197,7 @@ static xc_status add_precision(struct scores *s, const struct scores_row *r, str
     qsort(place, labels, sizeof *place, ascending);
     for (uint32_t i = 0; i < labels && place[i] < k; i++) sum += (i + 1.0) / (place[i] + 1.0);
     e->place = place[0];
-    s->precision += sum / (labels < k ? labels : k);
+    *out = sum / (labels < k ? labels : k);
     free(place);
     return XC_OK;
 }
@@ -214,11 +222,13 @@ xc_status scores_add(struct scores *s, const struct scores_row *r, struct error 
         e.place = scores_hit(s, &e) ? 0 : s->o.classes;
     } else {
         choose_answer(s, r->score, &e);
-        TRY(add_precision(s, r, &e, err));
+        double precision = 0;
+        TRY(precision_of(s, r, &e, &precision, err));
         measure(s, &e, r->score);
         if (s->o.kind == XC_SCORES_LOGITS)
             e.energy = log_sum_exp(r->score, s->o.classes, e.most, 1);
         TRY(spill_add(&s->spill, r->score, err));
+        s->precision += precision;
     }
     s->entry[s->entries++] = e;
     return XC_OK;

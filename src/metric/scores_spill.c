@@ -93,8 +93,11 @@ static void unpack(const struct spill *s, const char *from, size_t count, double
 xc_status spill_add(struct spill *s, const double *score, struct error *err)
 {
     for (uint32_t c = 0; c < s->width; c++) s->block[(size_t)c * SCORES_BLOCK + s->rows] = score[c];
-    if (++s->rows < SCORES_BLOCK) return XC_OK;
-    if (s->fd < 0) TRY(open_file(s, err));
+    if (s->rows + 1 < SCORES_BLOCK) {
+        s->rows++;
+        return XC_OK;
+    }
+    if (s->fd < 0) TRY(open_file(s, err)); /* a row that fails has not been added */
     pack(s, s->block, (size_t)s->width * SCORES_BLOCK, s->packed);
     TRY(move(s, true, s->packed, block_size(s), s->blocks * block_size(s), err));
     s->blocks++;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "weight/printable.h"
+#include "base/text.h"
 
 enum { MAX_MANIFEST = 4 << 20 };
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
-#include "weight/printable.h"
+#include "base/text.h"
 #include "weight/weight.h"
 
 enum { FIRST_ROOM = 1 << 16, LINE_ROOM = 400, FIRST_FREE_FD = 3, NUMBER_ROOM = 24 };

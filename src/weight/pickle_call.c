@@ -11,7 +11,7 @@
 
 #include "base/checked.h"
 #include "weight/pickle_machine.h"
-#include "weight/printable.h"
+#include "base/text.h"
 
 enum call { CALL_NONE, CALL_DICT, CALL_SIZE, CALL_TENSOR, CALL_PARAMETER };
 enum { MAX_NAME = 128, MAX_STORAGES = 2 * WEIGHT_MAX_TENSORS, SEARCH_STEP = 64 };

@@ -15,7 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "weight/printable.h"
+#include "base/text.h"
 
 /* '{', '[' and ',' outside strings; a tensor of rank 8 with its neighbours needs 14 */
 enum { MAX_MARKS = 32 * WEIGHT_MAX_TENSORS };

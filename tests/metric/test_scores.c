@@ -300,6 +300,10 @@ static void refusals(void **state)
     for (int i = 0; i < SCORES_BLOCK && status == XC_OK; i++) status = scores_add(s, &row, &err);
     assert_int_equal(status, XC_ERR_IO);
     assert_non_null(strstr(err.text, "/nonexistent/folder"));
+    for (int i = 0; i < 2 * SCORES_BLOCK; i++) /* and nothing is written behind the block */
+        assert_int_equal(scores_add(s, &row, &err), XC_ERR_IO);
+    assert_int_equal(s->entries, SCORES_BLOCK - 1);
+    assert_int_equal(s->spill.rows, SCORES_BLOCK - 1);
     scores_free(s);
 }
 

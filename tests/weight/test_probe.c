@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "weight/printable.h"
+#include "base/text.h"
 #include "weight/weight.h"
 
 static const struct {

@@ -17,7 +17,7 @@
 #include "sandbox.h"
 #include "weight/faceapi.h"
 #include "weight/foreign.h"
-#include "weight/printable.h"
+#include "base/text.h"
 
 struct source {
     const char *path;

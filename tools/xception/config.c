@@ -128,6 +128,10 @@ static bool set_key(const struct reading *r, int i, const char *key, const char 
         say_usage("%s: '%s' is not yes or no", where, text);
         return false;
     }
+    if (!value && r->source >= r->args->source[i]) { /* off again */
+        r->args->value[i] = NULL;
+        r->args->source[i] = r->source;
+    }
     if (!value) return true;
     if (!args_set(r->args, i, value, where, r->source)) return false;
     r->args->from[i] = r->path;

@@ -16,32 +16,8 @@
 #include "chart.h"
 #include "emit.h"
 #include "eval_draw.h"
+#include "output.h"
 #include "say.h"
-
-/* ---- a file that is complete or not there ---------------------------------------------------- */
-
-struct output {
-    FILE *file;
-    char part[4096], path[4096];
-};
-
-static bool output_open(struct output *o, const char *folder, const char *name)
-{
-    snprintf(o->path, sizeof o->path, "%s/%s", folder, name);
-    snprintf(o->part, sizeof o->part, "%s/.%s.part", folder, name);
-    o->file = fopen(o->part, "wbe");
-    if (!o->file) say_error("%s: %s", o->path, strerror(errno));
-    return o->file != NULL;
-}
-
-static int output_close(struct output *o)
-{
-    const bool failed = ferror(o->file) != 0;
-    if (fclose(o->file) == 0 && !failed && rename(o->part, o->path) == 0) return EXIT_DONE;
-    say_error("%s: %s", o->path, strerror(errno));
-    unlink(o->part);
-    return EXIT_LIMIT;
-}
 
 static void put_field(FILE *file, const char *text)
 {
@@ -70,13 +46,18 @@ static void put_value(FILE *file, double v)
 
 static void put_labels(FILE *file, const struct eval *e, const xc_scored *s)
 {
-    xc_sample sample;
-    put_field(file, e->label[s->label]);
-    if (!e->models || xc_dataset_sample(e->model[0].data, s->id, &sample) != XC_OK) return;
-    for (uint32_t i = 0; i < sample.extra_count; i++) {
-        fputc('|', file);
-        put_field(file, e->label[sample.extra[i]]);
+    xc_sample sample = {0};
+    char *all = strdup(e->label[s->label]);
+    if (e->models && xc_dataset_sample(e->model[0].data, s->id, &sample) != XC_OK)
+        sample.extra_count = 0;
+    for (uint32_t i = 0; all && i < sample.extra_count; i++) {
+        char *more = NULL;
+        if (asprintf(&more, "%s|%s", all, e->label[sample.extra[i]]) < 0) more = NULL;
+        free(all);
+        all = more;
     }
+    put_field(file, all ? all : "");
+    free(all);
 }
 
 static int write_predictions(const struct eval *e, const char *folder)
@@ -220,13 +201,10 @@ bool eval_draw_reliability(struct page *p, const struct eval *e)
     if (bin && x && xc_scores_bins(e->model[0].scores, bin) == XC_OK)
         for (uint32_t b = 0; b < bins; b++) {
             if (!bin[b].count) continue;
-            const double share = (double)bin[b].hits / (double)bin[b].count;
-            const double half = 1.96 * sqrt(share * (1 - share) / (double)bin[b].count +
-                                            0.25 / (double)bin[b].count / (double)bin[b].count);
             x[n] = bin[b].confidence;
-            x[bins + n] = share;
-            x[2 * bins + n] = fmax(0, share - half);
-            x[3 * bins + n++] = fmin(1, share + half);
+            x[bins + n] = (double)bin[b].hits / (double)bin[b].count;
+            x[2 * bins + n] = bin[b].low;
+            x[3 * bins + n++] = bin[b].high;
         }
     const struct series s = {.name = "right answers",
                              .points = n,
@@ -355,6 +333,14 @@ int eval_write_files(struct eval *e, const char *folder)
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
         say_error("%s: %s", folder, strerror(errno));
         return EXIT_DATA;
+    }
+    /* What an earlier report left, and this one may not write. */
+    static const char *const old[] = {"changed.csv", "unreadable.txt", "reliability.svg",
+                                      "curves.svg"};
+    char path[4200];
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, old[i]);
+        unlink(path);
     }
     int code = write_predictions(e, folder);
     if (code == EXIT_DONE) code = write_classes(e, folder);

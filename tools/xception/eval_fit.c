@@ -155,7 +155,7 @@ int eval_fit_unknown(struct eval *e, const char *path)
     opts.height = e->height;
     opts.width = e->width;
     table.classes = e->classes;
-    table.folder = getenv("TMPDIR");
+    table.folder = temporary_folder();
     const char *precision = arg_text(e->args, "precision");
     if (precision) engine_precision(precision, &opts.precision);
     float *logits = calloc((size_t)e->classes * OOD_BATCH, sizeof *logits);

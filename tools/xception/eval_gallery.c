@@ -167,8 +167,9 @@ static void put_rows(struct page *p, const struct eval *e)
                 put(p, "%ld", isnan(s.probability) ? -1 : lround(1000 * s.probability));
             else
                 put(p, "%u", k == 1 ? label : s.answer);
-            put(p, i + 1 < rows_shown(e) ? "," : "],\n");
+            if (i + 1 < rows_shown(e)) put(p, ",");
         }
+        put(p, "],\n");
     }
 }
 

@@ -143,9 +143,9 @@ static bool next_record(struct table *t)
 {
     const ssize_t length = getline(&t->line, &t->room, t->file);
     if (length < 0) return false;
-    t->number++;
+    const bool marked = t->number++ == 0 && !strncmp(t->line, "\xef\xbb\xbf", 3);
     t->fields = 0;
-    for (char *p = t->line, *to = p; p; to = p) {
+    for (char *p = t->line + (marked ? 3 : 0), *to = p; p; to = p) {
         if (t->fields == t->field_room) {
             const size_t room = 2 * t->field_room + 16;
             char **more = realloc(t->field, room * sizeof *more);
@@ -273,8 +273,10 @@ static int read_classes(struct table *t, struct columns *c, struct words *classe
         if (t->fields != c->count) return bad_table(t, "more or fewer fields than the head");
         if (strchr(t->field[c->label], '|')) c->several = true;
         if (c->class) continue;
-        if (!add_word(classes, t->field[c->label]) || !add_word(classes, t->field[c->prediction]))
-            return no_memory(t);
+        bool added = add_word(classes, t->field[c->prediction]);
+        for (char *word = strtok(t->field[c->label], "|"); word && added; word = strtok(NULL, "|"))
+            added = add_word(classes, word);
+        if (!added) return no_memory(t);
     }
     return classes->count ? EXIT_DONE : bad_table(t, "no rows");
 }
@@ -282,8 +284,10 @@ static int read_classes(struct table *t, struct columns *c, struct words *classe
 static int read_number(const struct table *t, const char *text, double *out)
 {
     char *end;
+    *out = NAN; /* an empty field */
+    if (!*text) return EXIT_DONE;
     *out = strtod(text, &end);
-    return *text && !*end ? EXIT_DONE : bad_table(t, "a number is expected");
+    return !*end ? EXIT_DONE : bad_table(t, "a number is expected");
 }
 
 struct filling {
@@ -358,7 +362,7 @@ static int keep_row(struct eval *e, struct filling *f)
         opts.classes = (uint32_t)f->classes->count;
         opts.multi_label = f->c->several;
         opts.kind = kind_of(f);
-        opts.folder = getenv("TMPDIR");
+        opts.folder = temporary_folder();
         const xc_status status = xc_scores_new(&opts, scores);
         if (status != XC_OK) return say_status(status, EXIT_DATA);
     }
@@ -383,9 +387,12 @@ static int read_rows(struct eval *e, struct table *t, const struct columns *c,
     f.score = calloc(classes->count, sizeof *f.score);
     f.extra = calloc(classes->count + 1, sizeof *f.extra);
     int code = f.score && f.extra ? EXIT_DONE : no_memory(t);
-    rewind(t->file);
+    if (code == EXIT_DONE && fseeko(t->file, 0, SEEK_SET) != 0) {
+        say_error("%s: is read twice, which a pipe cannot be: %s", t->path, strerror(errno));
+        code = EXIT_DATA;
+    }
     t->number = 0;
-    next_record(t);
+    if (code == EXIT_DONE) next_record(t);
     while (code == EXIT_DONE && next_record(t)) code = keep_row(e, &f);
     free(f.score);
     free(f.extra);

@@ -43,6 +43,11 @@ int checks_open(struct job *job)
 {
     xc_explain_opts opts = job->opts;
     xc_session_opts session = XC_SESSION_OPTS_INIT;
+    for (size_t i = 0; i < job->pictures.count; i++)
+        if (strcmp(job->pictures.path[i], "-") == 0) {
+            say_usage("--check looks at pictures twice, which it cannot at standard input");
+            return EXIT_USAGE;
+        }
     struct checks *c = calloc(1, sizeof *c);
     if (!c) {
         say_error("out of memory");
@@ -162,7 +167,8 @@ static xc_status compare(struct job *job, xc_explainer *e, int p, const struct k
     xc_heatmap heat;
     float grid[CELLS];
     xc_status status = picture_load(job->pictures.path[k->path], &image);
-    if (status == XC_OK) status = xc_explain(e, image, k->class_index, &heat);
+    if (status != XC_OK) return status;
+    status = xc_explain(e, image, k->class_index, &heat);
     xc_image_free(image);
     if (status == XC_ERR_MEMORY) return status;
     c->compared[p]++;

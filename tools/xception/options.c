@@ -366,3 +366,9 @@ bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes)
     say_usage("--%s: '%s' is not a number of bytes, as 500M or 4G", name, text);
     return false;
 }
+
+const char *temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : NULL;
+}

@@ -26,8 +26,10 @@ __attribute__((format(printf, 3, 0))) static void speak(const char *prefix, cons
 {
     char line[2048];
     vsnprintf(line, sizeof line, format, list);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
+    for (unsigned char *p = (unsigned char *)line; *p; p++) {
+        if (*p < 32 || *p == 127) *p = '?';
+        if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) p[0] = p[1] = '?'; /* C1 */
+    }
     fprintf(stderr, "%s%s%s\n", prefix, line, suffix);
 }
 

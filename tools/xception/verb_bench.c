@@ -139,9 +139,9 @@ static int save_random(const struct args *args, const char *precision, const cha
 /* An open file without a name, so that nothing is left behind whatever happens. */
 static int random_model(const struct args *args, const char *precision, int *fd)
 {
-    const char *folder = getenv("TMPDIR");
+    const char *folder = temporary_folder();
     char dir[256], path[300];
-    snprintf(dir, sizeof dir, "%s/xception-bench-XXXXXX", folder && *folder ? folder : "/tmp");
+    snprintf(dir, sizeof dir, "%s/xception-bench-XXXXXX", folder ? folder : "/tmp");
     if (!mkdtemp(dir)) {
         say_error("%s: %s", dir, strerror(errno));
         return EXIT_LIMIT;

@@ -12,6 +12,7 @@
 
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -155,8 +156,11 @@ static void print_evenness(const xc_dataset *set)
     }
     if (count) {
         const uint64_t low = count[least * XC_SPLITS], high = count[most * XC_SPLITS];
-        printf("train       %s %" PRIu64 " .. %s %" PRIu64, xc_dataset_class(set, least), low,
-               xc_dataset_class(set, most), high);
+        fputs("train       ", stdout);
+        emit_plain(xc_dataset_class(set, least));
+        printf(" %" PRIu64 " .. ", low);
+        emit_plain(xc_dataset_class(set, most));
+        printf(" %" PRIu64, high);
         if (low > 0 && low < high) printf(" (ratio %.1f)", (double)high / (double)low);
         putchar('\n');
     }
@@ -182,13 +186,11 @@ static int report(const xc_dataset *set, const xc_scan *scan, const char *path)
 {
     xc_dataset_info info;
     xc_dataset_get_info(set, &info);
-    FILE *csv = path ? fopen(path, "we") : NULL;
-    bool ok = csv || !path;
-    if (csv) fprintf(csv, "finding,path,other\n");
-    if (ok) print_findings(csv, set, scan, info.samples);
-    if (csv) ok = fclose(csv) == 0;
-    if (!ok) say_error("%s: %s", path, strerror(errno));
-    return ok ? EXIT_DONE : EXIT_LIMIT;
+    struct output o = {NULL, "", ""};
+    if (path && !output_open(&o, NULL, path)) return EXIT_LIMIT;
+    if (o.file) fprintf(o.file, "finding,path,other\n");
+    print_findings(o.file, set, scan, info.samples);
+    return o.file ? output_close(&o) : EXIT_DONE;
 }
 
 static int check(const struct args *args, const xc_dataset *set)
@@ -288,21 +290,18 @@ static int split(const struct args *args, const xc_dataset *set, const char *pat
         say_hint("'xception data pack' writes any data set");
         return EXIT_USAGE;
     }
+    struct output o = {stdout, "", ""};
     char *folder = realpath(path, NULL);
-    FILE *out = target ? fopen(target, "we") : stdout;
-    if (!out) say_error("%s: %s", target, strerror(errno));
-    if (folder && out) {
-        fprintf(out, "path,label,split\n");
-        for (uint64_t i = 0; i < info.samples; i++)
-            if (xc_dataset_sample(set, i, &s) == XC_OK) put_row(out, set, folder, &s);
+    if (!folder) say_error("%s: %s", path, strerror(errno));
+    if (!folder || (target && !output_open(&o, NULL, target))) {
+        free(folder);
+        return EXIT_LIMIT;
     }
-    bool ok = folder && out;
-    if (ok && out != stdout && fclose(out) != 0) {
-        say_error("%s: %s", target, strerror(errno));
-        ok = false;
-    }
+    fprintf(o.file, "path,label,split\n");
+    for (uint64_t i = 0; i < info.samples; i++)
+        if (xc_dataset_sample(set, i, &s) == XC_OK) put_row(o.file, set, folder, &s);
     free(folder);
-    return ok ? EXIT_DONE : EXIT_LIMIT;
+    return target ? output_close(&o) : EXIT_DONE;
 }
 
 static const char *need_output(const struct args *args)

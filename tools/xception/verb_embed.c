@@ -68,8 +68,9 @@ static int use_rows(const struct args *args, struct rows *rows)
         code = rows_load(index, &known);
         if (code == EXIT_DONE) code = near_print(args, &known, rows);
     }
-    if (code == EXIT_DONE && arg_on(args, "duplicates")) return duplicates_print(args, rows);
-    if (code == EXIT_DONE && !index && !map && format && strcmp(format, "npy") != 0)
+    const bool doubles = arg_on(args, "duplicates");
+    if (code == EXIT_DONE && doubles) code = duplicates_print(args, rows);
+    if (code == EXIT_DONE && !doubles && !index && !map && format && strcmp(format, "npy") != 0)
         print_rows(args, rows);
     rows_free(&known);
     return code;

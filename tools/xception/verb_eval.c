@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eval: where is a classifier right, where is it wrong? The steps, in order; see eval.h. */
 #include <math.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +77,7 @@ static xc_status make_scores(struct eval_model *m)
     xc_dataset_get_info(m->data, &info);
     opts.classes = m->names;
     opts.multi_label = info.multi_label;
-    opts.folder = getenv("TMPDIR");
+    opts.folder = temporary_folder();
     xc_status status = xc_scores_new(&opts, &m->scores);
     const double temperature = xc_model_decision(m->model)->temperature;
     if (status == XC_OK && temperature != 1)
@@ -128,7 +129,24 @@ static int open_and_run(struct eval *e, int i, const char *file)
     return code;
 }
 
-/* The second model's pictures are the same ones: the data set was opened in the same way. */
+/* Rows are paired by the place of their picture. Each model's labels may have left out others. */
+static bool are_same_pictures(const struct eval *e)
+{
+    xc_dataset_info first, second;
+    xc_sample a, b;
+    xc_dataset_get_info(e->model[0].data, &first);
+    xc_dataset_get_info(e->model[1].data, &second);
+    bool same = first.samples == second.samples;
+    for (uint64_t i = 0; same && i < first.samples; i++)
+        same = xc_dataset_sample(e->model[0].data, i, &a) == XC_OK &&
+               xc_dataset_sample(e->model[1].data, i, &b) == XC_OK && strcmp(a.name, b.name) == 0;
+    if (!same)
+        say_error("%s and %s: of %" PRIu64 " and %" PRIu64
+                  " pictures whose classes they know, not all are the same: nothing to compare",
+                  e->model[0].file, e->model[1].file, first.samples, second.samples);
+    return same;
+}
+
 static int run_second(struct eval *e)
 {
     if (e->args->operands == 0) return EXIT_DONE;
@@ -136,6 +154,7 @@ static int run_second(struct eval *e)
     int code = open_and_run(e, 1, e->args->operand[0]);
     e->preprocess = first;
     if (code != EXIT_DONE) return code;
+    if (!are_same_pictures(e)) return EXIT_DATA;
     const xc_status status =
         xc_scores_compare(e->model[0].scores, e->model[1].scores, &e->comparison);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
@@ -206,7 +225,7 @@ static int gate(const struct eval *e)
 {
     const char *word = arg_text(e->args, "min-top1");
     const double least = word ? strtod(word, NULL) / 100 : 0;
-    if (word && e->sum.top1.value < least) {
+    if (word && !(e->sum.top1.value >= least)) { /* NaN: nothing could be read */
         say_error("top-1 is %.2f %%, --min-top1 asks for %s", 100 * e->sum.top1.value, word);
         return EXIT_GATE;
     }
@@ -246,13 +265,19 @@ static int run_models(struct eval *e, const char *file)
     return code == EXIT_DONE ? run_second(e) : code;
 }
 
+/* On the command line, not in a configuration. */
+static bool is_typed(const struct args *args, const char *name)
+{
+    return arg_text(args, name) && args->source[args_find(args, name)] == FROM_FLAG;
+}
+
 static bool check_flags(const struct args *args)
 {
     const char *given = arg_text(args, "predictions"), *least = arg_text(args, "min-top1");
     char *end = NULL;
     const double percent = least ? strtod(least, &end) : 0;
-    if (given ? arg_text(args, "model") || args->operands || arg_text(args, "ood") ||
-                    arg_text(args, "output")
+    if (given ? is_typed(args, "model") || args->operands || is_typed(args, "ood") ||
+                    is_typed(args, "output")
               : !arg_text(args, "data") || args->operands > 1) {
         say_usage("needs --data DATA, -m MODEL [MODEL2]; or --predictions FILE and no model");
         return false;

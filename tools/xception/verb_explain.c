@@ -112,7 +112,13 @@ static int choose_output(struct job *job)
         say_usage("%s: --raw writes .npy files", job->out);
         return EXIT_USAGE;
     }
-    const size_t made = job->explainer ? job->pictures.count : job->pictures.count * job->layers;
+    const bool filters = arg_on(job->args, "filters");
+    const size_t made =
+        job->pictures.count * ((job->explainer ? 1 : 0) + job->layers) + (filters ? 1 : 0);
+    if (filters && job->raw) {
+        say_usage("%s: --filters draws; give -o a folder, a .png or a .jpg", job->out);
+        return EXIT_USAGE;
+    }
     if (made <= 1) return EXIT_DONE;
     say_usage("%s: one file, but %zu pictures would be drawn", job->out, made);
     say_hint("give -o a folder");
@@ -218,7 +224,7 @@ static void print_json(const struct job *job, const char *path, const xc_heatmap
                        const char *name, const struct check_row *row)
 {
     char room[16];
-    if (job->format == FORMAT_JSON) fputs(job->done + job->failed ? ",\n" : "", stdout);
+    if (job->format == FORMAT_JSON) fputs(job->done ? ",\n" : "", stdout);
     fputs("{\"path\":", stdout);
     emit_string(path);
     fputs(",\"ok\":true,\"label\":", stdout);
@@ -339,7 +345,8 @@ static int all_pictures(struct job *job)
         else
             say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
         job->failed++;
-        if (!is_about_the_picture(status)) return EXIT_LIMIT;
+        if (!is_about_the_picture(status))
+            return status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_LIMIT;
         if (stop) break;
     }
     if (job->failed == 0) return job->pictures.unreadable ? EXIT_SOME_FAILED : EXIT_DONE;

@@ -459,13 +459,16 @@ static int run(const struct args *args)
         say_usage("-o DIR is needed");
         return EXIT_USAGE;
     }
-    if (!arg_on(args, "data") && !has_plan(folder)) {
+    /* Data that a configuration names begin a study, but none that is in the folder already. */
+    const bool typed = arg_on(args, "data") && args->source[args_find(args, "data")] == FROM_FLAG;
+    const bool goes_on = arg_on(args, "cell") || (!typed && folder && has_plan(folder));
+    if (!arg_on(args, "data") && !goes_on) {
         say_usage("%s holds no study yet: --data is needed", folder);
         return EXIT_USAGE;
     }
     int code = engine_open(args, &context);
     if (code == EXIT_DONE)
-        code = arg_on(args, "data") ? begin(args, context, folder) : go_on(args, context, folder);
+        code = goes_on ? go_on(args, context, folder) : begin(args, context, folder);
     xc_context_free(context);
     return code;
 }
