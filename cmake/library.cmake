@@ -42,6 +42,6 @@ target_link_options(xception_shared PRIVATE
 if(NOT XC_SANITIZE AND NOT XC_COVERAGE) # those leave their runtime to the program
     target_link_options(xception_shared PRIVATE -Wl,--no-undefined)
 endif()
-set_target_properties(xception_shared PROPERTIES VERSION 0.${PROJECT_VERSION_MINOR}.${PROJECT_VERSION_PATCH}
-                                                 SOVERSION 0
+set_target_properties(xception_shared PROPERTIES VERSION ${PROJECT_VERSION}
+                                                 SOVERSION ${PROJECT_VERSION_MAJOR}
                                                  LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/xception.map)

@@ -197,8 +197,8 @@ typedef struct xc_preprocess {
  * names, reading them by content. */
 XC_API bool xc_image_name(const char *path);
 
-/* Named recipes: keras, keras-dataset, timm-legacy, timm-331, timm-318, face64, face48, age-gender.
- * Fills *out. XC_ERR_ARGUMENT with the list of names when there is no such recipe. */
+/* Named recipes: keras, timm-331, ... (xc_preprocess_name lists them). Fills *out. XC_ERR_ARGUMENT
+ * with the list of names when there is no such recipe. */
 XC_API XC_NODISCARD xc_status xc_preprocess_named(const char *name, xc_preprocess *out);
 /* The name of recipe i = 0, 1, ...; NULL past the last. */
 XC_API const char *xc_preprocess_name(int32_t i);

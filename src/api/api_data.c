@@ -263,12 +263,13 @@ xc_status xc_dataset_sheet(const xc_dataset *dataset, const xc_sheet_opts *opts,
     if (o.height > 4096 || o.width > 4096 || o.columns > 1024 || o.rows > 1024)
         return fail(api_error(), XC_ERR_ARGUMENT, "a sheet of %ux%u cells of %ux%u", o.columns,
                     o.rows, o.height, o.width);
+    TRY(options_read(&keras, sizeof keras, o.preprocess, "xc_preprocess"));
     struct sheet_opts sheet = {.split = (uint8_t)o.split,
                                .h = (int)number_or(o.height, 160),
                                .w = (int)number_or(o.width, 160),
                                .columns = (int)number_or(o.columns, 8),
                                .rows = (int)number_or(o.rows, 6),
-                               .preprocess = o.preprocess ? o.preprocess : &keras,
+                               .preprocess = &keras,
                                .seed = o.seed,
                                .epoch = o.epoch};
     TRY(augment_parse(o.augment ? o.augment : "none", &sheet.augment, api_error()));

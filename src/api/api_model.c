@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "foreign/foreign_model.h"
 #include "model/imagenet.h"
 #include "model/meta.h"
@@ -85,6 +86,7 @@ static xc_status import(xc_context *context, const char *path, const xc_import_o
                                           view, out, api_error());
     if (status != XC_OK) {
         file_release(&view);
+        text_printable(api_error()->text); /* it may quote the file */
         error_prefix(api_error(), path);
     }
     return status;

@@ -197,6 +197,9 @@ xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evalu
         return fail(api_error(), XC_ERR_ARGUMENT, "%s: samples have %s, the scores expect %s",
                     dataset->d->path, dataset->d->multi_label ? "several labels" : "one label",
                     dataset->d->multi_label ? "one" : "several");
+    xc_preprocess preprocess = model->info.preprocess;
+    TRY(options_read(&preprocess, sizeof preprocess, o.preprocess, "xc_preprocess"));
+    if (o.preprocess) o.preprocess = &preprocess;
     e.data = dataset->d;
     e.precision = o.precision;
     e.tta = o.tta;

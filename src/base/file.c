@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -144,12 +145,14 @@ char *file_text(const struct file_view *view)
     return text;
 }
 
-/* Where the bytes must end up: the file behind a symbolic link, else the path itself. */
-static xc_status resolve_target(const char *path, char **target, struct error *err)
+/* Where the bytes must end up: the file behind a symbolic link, else the path itself. *mode: of the
+ * file that is there; 0: none is. */
+static xc_status resolve_target(const char *path, char **target, mode_t *mode, struct error *err)
 {
     struct stat info;
     bool exists = stat(path, &info) == 0;
     if (exists && !S_ISREG(info.st_mode)) return refuse_kind(path, info.st_mode, err);
+    *mode = exists ? info.st_mode & 0777 : 0;
     *target = exists ? realpath(path, NULL) : strdup(path);
     if (!*target) return fail_errno(err, path, "cannot resolve");
     return XC_OK;
@@ -166,8 +169,12 @@ static size_t folder_length(const char *path)
 static int open_temporary(char *name, size_t folder)
 {
     int fd = -1;
-    for (int i = 0; i < NAME_TRIES && fd < 0; i++) {
-        snprintf(name + folder, NAME_ROOM, ".xception-%ld-%d.tmp", (long)getpid(), i);
+    struct timespec now = {0};
+    for (int i = 0; i < NAME_TRIES && fd < 0;
+         i++) { /* killed processes with our number left some */
+        clock_gettime(CLOCK_REALTIME, &now);
+        snprintf(name + folder, NAME_ROOM, ".xception-%ld-%lx%08lx.tmp", (long)getpid(),
+                 (unsigned long)now.tv_sec, (unsigned long)now.tv_nsec);
         fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* less the umask */
         if (fd < 0 && errno != EEXIST && errno != EINTR) break;
     }
@@ -177,7 +184,8 @@ static int open_temporary(char *name, size_t folder)
 xc_status file_out_open(const char *path, struct file_out *out, struct error *err)
 {
     *out = (struct file_out){.fd = -1};
-    TRY(resolve_target(path, &out->path, err));
+    mode_t mode = 0;
+    TRY(resolve_target(path, &out->path, &mode, err));
     size_t folder = folder_length(out->path);
     out->temporary = malloc(folder + NAME_ROOM);
     if (!out->temporary) {
@@ -186,8 +194,9 @@ xc_status file_out_open(const char *path, struct file_out *out, struct error *er
     }
     memcpy(out->temporary, out->path, folder);
     out->fd = open_temporary(out->temporary, folder);
-    if (out->fd >= 0) return XC_OK;
-    xc_status status = fail_errno(err, path, "cannot create");
+    if (out->fd >= 0 && (!mode || fchmod(out->fd, mode) == 0)) return XC_OK;
+    xc_status status =
+        fail_errno(err, path, out->fd >= 0 ? "cannot keep its mode" : "cannot create");
     file_out_abort(out);
     return status;
 }

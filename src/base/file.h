@@ -30,7 +30,9 @@ void file_expect(const struct file_view *view, const void *from, size_t size);
 void file_forget(const struct file_view *view, const void *from, size_t size);
 
 /* An atomic write in progress. file_out_commit syncs and renames; file_out_abort (also after a
- * failed write or commit) removes the temporary file and leaves the old one untouched. */
+ * failed write or commit) removes the temporary file and leaves the old one untouched; only when
+ * the folder could not be synced is the new one in its place already. A file that is replaced keeps
+ * its mode. */
 struct file_out {
     int fd;
     char *path, *temporary;

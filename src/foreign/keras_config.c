@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "foreign/keras_read.h"
+#include "weight/json.h"
 
 /* One layer of the model in work. */
 struct slot {
@@ -281,7 +282,7 @@ static xc_status read_config(const char *text, size_t size, const struct weight_
                              bool bare, struct keras_config *out, struct error *err)
 {
     json_error_t where;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = json_modest(text, size, &where);
     *out = (struct keras_config){0};
     if (!root) return fail(err, XC_ERR_FORMAT, "model config: line %d: %s", where.line, where.text);
     struct error mistake = {XC_OK, ""};

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weight/json.h"
+
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
 static const char *const words[] = {
@@ -78,7 +80,7 @@ xc_status decision_read(const char *text, uint32_t classes, struct arena *a, xc_
     const char *reject = "";
     const json_t *least = NULL;
     json_error_t where = {.text = "not a JSON object"};
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    json_t *json = json_modest(text, strlen(text), &where);
     xc_status status = XC_OK;
     if (!json_is_object(json) || json_unpack_ex(json, &where, JSON_STRICT, "{s:F,s:s,s:F,s:o}",
                                                 "temperature", &d.temperature, "reject", &reject,

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* ---- is every tensor there, and nothing else? ------------------------------------------------ */
 
 #define SHAPE_TEXT 128
@@ -163,6 +165,7 @@ xc_status model_from_file(const struct machine *m, const char *name, struct file
         model->file = view;
         *out = model;
     } else {
+        if (err) text_printable(err->text); /* it may quote the file */
         error_prefix(err, name);
         model_unref(model);
     }

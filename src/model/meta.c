@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "model/decision.h"
+#include "weight/json.h"
 
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
@@ -114,7 +115,7 @@ static xc_status read_labels(const char *text, uint32_t classes, struct arena *a
 {
     xc_status status = XC_OK;
     json_error_t where;
-    json_t *array = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    json_t *array = json_modest(text, strlen(text), &where);
     const char **label = arena_push(a, classes, sizeof *label);
     if (!json_is_array(array)) {
         status = fail(err, XC_ERR_FORMAT, "labels: not a JSON array of strings");
@@ -172,7 +173,7 @@ static xc_status read_preprocess(const char *text, xc_preprocess *out, struct er
     xc_preprocess p = {0};
     struct words w = {0};
     json_error_t where = {.text = "not a JSON object"};
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    json_t *json = json_modest(text, strlen(text), &where);
     xc_status status = XC_OK;
     if (!json_is_object(json) ||
         json_unpack_ex(json, &where, JSON_STRICT,

@@ -104,7 +104,7 @@ static xc_status add_knob(struct arch_opts *o, char *text, struct error *err)
 static xc_status find_network(const char *name, const struct arch **out, struct error *err)
 {
     const char *names[ARCH_MAX_KNOBS];
-    char all[ERROR_TEXT_SIZE / 2] = "";
+    char all[ERROR_TEXT_SIZE - 128] = "";
     int count = 0;
     *out = arch_find(name);
     if (*out) return XC_OK;

@@ -193,7 +193,9 @@ static void take_module(struct arch_opts *o, struct spectrum *s)
     const int most = ARCH_MAX_CHANNELS;
     s->kind = (enum kind)opts_choice(o, "module", KINDS, SEGMENTS);
     s->segments = s->kind == TOWERS ? 3 : 0;
-    if (!opts_is(o, "segments", "all"))
+    if (s->kind == TOWERS && opts_is(o, "segments", "all"))
+        opts_bad(o, "segments", "towers have a number, not one for each channel");
+    else if (!opts_is(o, "segments", "all"))
         s->segments = opts_int(o, "segments", s->segments, s->kind == TOWERS,
                                s->kind == TOWERS ? NODE_MAX_INPUTS : most);
     s->spatial_first = opts_choice(o, "order", "pw-dw|dw-pw", 0) == 1;

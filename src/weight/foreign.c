@@ -232,6 +232,7 @@ xc_status foreign_read(const char *helper, const char *path, const struct foreig
         words.line[words.length] = '\0';
         text_printable(words.line);
         status = judge(ending, known, code, limits, words.line, err);
+        if (status != XC_OK && err && strcmp(err->text, words.line) != 0) error_prefix(err, path);
     }
     for (int i = 0; i < PIPES; i++) close_fd(&child.pipe[i]);
     if (status == XC_OK) {

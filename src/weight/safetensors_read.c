@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/text.h"
+#include "weight/json.h"
 
 /* '{', '[' and ',' outside strings; a tensor of rank 8 with its neighbours needs 14 */
 enum { MAX_MARKS = 32 * WEIGHT_MAX_TENSORS };
@@ -31,6 +32,14 @@ static bool is_modest(const char *text, size_t size)
         if (!quoted && (c == '{' || c == '[' || c == ',')) marks++;
     }
     return marks <= MAX_MARKS;
+}
+
+json_t *json_modest(const char *text, size_t size, json_error_t *where)
+{
+    if (is_modest(text, size)) return json_loadb(text, size, JSON_REJECT_DUPLICATES, where);
+    *where = (json_error_t){.line = 1};
+    snprintf(where->text, sizeof where->text, "more than %d members", MAX_MARKS);
+    return NULL;
 }
 
 static bool read_size(const json_t *value, size_t *out)

@@ -190,6 +190,17 @@ static void test_mode_honours_the_umask(void **state)
     assert_int_equal(info.st_mode & 0777, 0640);
 }
 
+static void test_mode_of_the_old_one_stays(void **state)
+{
+    (void)state;
+    struct stat info;
+    put(at("a"), "x");
+    assert_int_equal(chmod(at("a"), 0600), 0);
+    put(at("a"), "y");
+    assert_int_equal(stat(at("a"), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+}
+
 static void test_longest_name(void **state)
 {
     (void)state;
@@ -260,5 +271,6 @@ static void test_pages_come_and_go(void **state)
 RUN(IN_A_FOLDER(test_out_and_in), IN_A_FOLDER(test_what_is_not_a_regular_file),
     IN_A_FOLDER(test_abort_leaves_the_old_one), IN_A_FOLDER(test_full_disk_leaves_the_old_one),
     IN_A_FOLDER(test_failed_rename_leaves_no_trace), IN_A_FOLDER(test_link_is_followed),
-    IN_A_FOLDER(test_mode_honours_the_umask), IN_A_FOLDER(test_longest_name),
-    IN_A_FOLDER(test_descriptor_is_not_inherited), IN_A_FOLDER(test_pages_come_and_go))
+    IN_A_FOLDER(test_mode_honours_the_umask), IN_A_FOLDER(test_mode_of_the_old_one_stays),
+    IN_A_FOLDER(test_longest_name), IN_A_FOLDER(test_descriptor_is_not_inherited),
+    IN_A_FOLDER(test_pages_come_and_go))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "weight/json.h"
 #include "weight/weight.h"
 
 enum { ROOM = 1 << 16 };
@@ -219,6 +220,25 @@ static void test_bloat(void **state)
     free(header);
 }
 
+/* The same of a text inside the metadata. */
+static void test_bloated_text(void **state)
+{
+    (void)state;
+    enum { PIECE = 3, PIECES = 200000 };
+    json_error_t where;
+    char *text = malloc(PIECE * PIECES + 4);
+    assert_non_null(text);
+    text[0] = '[';
+    for (size_t i = 0; i < PIECES; i++) memcpy(text + 1 + PIECE * i, "[],", PIECE);
+    memcpy(text + 1 + PIECE * PIECES, "0]", 3);
+    assert_null(json_modest(text, strlen(text), &where));
+    assert_non_null(strstr(where.text, "members"));
+    json_t *json = json_modest("[[],[],0]", 9, &where);
+    assert_int_equal(json_array_size(json), 3);
+    json_decref(json);
+    free(text);
+}
+
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -310,4 +330,5 @@ static void test_bad_write(void **state)
 
 RUN(cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_bad_length),
     cmocka_unit_test(test_truncation), cmocka_unit_test(test_bloat),
-    cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bad_write))
+    cmocka_unit_test(test_bloated_text), cmocka_unit_test(test_round_trip),
+    cmocka_unit_test(test_bad_write))
