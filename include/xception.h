@@ -624,8 +624,10 @@ typedef struct xc_train_progress {
     uint32_t epoch, epochs;    /* epoch counts from 1 */
     uint32_t step, steps;      /* of this epoch */
     uint64_t done, all;
-    double lr, loss, top1; /* means of this epoch, of what the network saw; top1 is a fraction */
-    double seconds;        /* trained so far, earlier processes included */
+    double lr;         /* of the step that follows */
+    double loss, top1; /* means of this epoch, of what the network saw (of a picture that could
+                        * not be read: loss 0); top1 is a fraction */
+    double seconds;    /* trained so far, earlier processes included */
     double images_per_second;
     double val_loss, val_top1, val_top5;
     bool is_best;

@@ -30,8 +30,10 @@ static struct geometry geometry_of(const struct tape *t, int node)
         g.groups = a->groups == GROUPS_DEPTHWISE ? in.c : a->groups;
     }
     g.depthwise = g.groups > 1 && g.groups == g.c && g.groups == g.oc;
-    g.one_tap = g.groups == 1 && g.window.kh == 1 && g.window.kw == 1 && g.window.pad_top == 0 &&
-                g.window.pad_left == 0;
+    const struct shape out = t->shape[node];
+    const bool inside = g.window.pad_top == 0 && g.window.pad_left == 0 &&
+                        (out.h - 1) * g.window.sy < in.h && (out.w - 1) * g.window.sx < in.w;
+    g.one_tap = g.groups == 1 && g.window.kh == 1 && g.window.kw == 1 && inside;
     return g;
 }
 

@@ -96,7 +96,8 @@ struct window { /* kernel extents, strides, dilations, padding before; padding a
     int kh, kw, sy, sx, dy, dx, pad_top, pad_left;
 };
 
-/* Convolution; out overlaps nothing that is read. groups 1 = dense, groups == c and oc == c =
+/* Convolution; out overlaps nothing that is read, but may be what is added where a window is one
+ * pixel and the input is taken as it is (no prologue). groups 1 = dense, groups == c and oc == c =
  * depthwise (multiplier 1), else grouped. Units: output pixels n*oh*ow. weight: (kh, kw, c/groups,
  * oc), depthwise (kh, kw, c). */
 struct conv_call {

@@ -12,7 +12,6 @@
 
 #include "network/arch_opts.h"
 
-#define ARCH_MAX_NODES 4096
 #define ARCH_MAX_PARAMS ((size_t)1 << 31)
 
 #define ARCH_LIST(X)                                                                               \
@@ -138,9 +137,9 @@ static xc_status finish(const struct arch_opts *o, struct graph *g, const char *
         error_prefix(err, o->arch->name);
         return status;
     }
-    if (g->all > ARCH_MAX_NODES || g->param.total > ARCH_MAX_PARAMS)
-        return fail(err, XC_ERR_LIMIT, "%s: %d nodes and %zu parameters, at most %d and %zu",
-                    o->arch->name, g->all, g->param.total, ARCH_MAX_NODES, ARCH_MAX_PARAMS);
+    if (g->param.total > ARCH_MAX_PARAMS)
+        return fail(err, XC_ERR_LIMIT, "%s: %zu parameters, at most %zu", o->arch->name,
+                    g->param.total, ARCH_MAX_PARAMS);
     g->least_side = o->arch->least_side;
     TRY(check_input(o, g, err));
     int classes = g->node[g->output[0].node].out.c;

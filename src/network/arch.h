@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which networks exist, and how is one named? An architecture string is NAME[,knob=value]...; the
- * same string always gives the same graph. Each network is one readable file (xception.c,
- * aligned.c, faces.c, tiny_xception.c) whose opts_* calls are the list of its own knobs.
+ * same string always gives the same graph. Each network, or family of them, is one
+ * readable file whose opts_* calls are the list of its own knobs.
  *
  * Knobs that every network has:
  *   input=HxWxC  classes=N  flavour=keras|timm

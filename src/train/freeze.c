@@ -54,10 +54,12 @@ static bool *needed_by_output(const struct graph *g)
     return needed;
 }
 
-/* The inference plan folds batch norm into a convolution, which then has no values of its own. */
+/* The inference plan folds batch norm into what stands before it, which then has no values of its
+ * own. */
 static bool is_folded(const struct graph *g, int node)
 {
-    for (int i = node + 1; g->node[node].kind == OP_CONV && i < g->nodes; i++)
+    const bool linear = g->node[node].kind == OP_CONV || g->node[node].kind == OP_DENSE;
+    for (int i = node + 1; linear && i < g->nodes; i++)
         if (g->node[i].kind == OP_BATCH_NORM && g->node[i].input[0] == node) return true;
     return false;
 }
@@ -188,7 +190,7 @@ static xc_status name_block(const char *arch, const char *word, bool first, char
     snprintf(name, size, "%s", word);
     for (int i = 0; i < FLOWS; i++) {
         if (strcmp(word, flow[i].word) != 0) continue;
-        if (strncmp(arch, "xception,", 9) != 0)
+        if (strncmp(arch, "xception,", 9) != 0 && strncmp(arch, "legacy-xception,", 16) != 0)
             return fail(err, XC_ERR_ARGUMENT,
                         "\"%s\" is a part of xception; name a block of this "
                         "network",

@@ -250,7 +250,9 @@ struct ema_work {
 static void ema_range(void *ctx, size_t from, size_t to)
 {
     const struct ema_work *w = ctx;
-    for (size_t i = from; i < to; i++) w->average[i] += w->fresh * (w->param[i] - w->average[i]);
+    for (size_t i = from; i < to; i++)
+        if (w->param[i] < w->average[i] || w->param[i] > w->average[i]) /* -0 and infinity stay */
+            w->average[i] += w->fresh * (w->param[i] - w->average[i]);
 }
 
 void ema_update(const struct param_table *table, uint64_t t, double decay, const float *param,

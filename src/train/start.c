@@ -67,13 +67,24 @@ static char *without(bool (*dropped)(const char *knob), const char *arch, struct
     return text;
 }
 
+static bool is_network(const char *arch)
+{
+    struct graph *g = NULL;
+    const struct arch_input own = {0};
+    const bool is = arch_build(arch, &own, &g, NULL, NULL) == XC_OK;
+    graph_free(g);
+    return is;
+}
+
+/* No dropout where the network knows none is what it has. */
 static char *with_dropout(const char *arch, double rate, struct arena *a)
 {
     char given[16], text[DECIMAL_SIZE];
     arch_knob(arch, "dropout", given, sizeof given);
     if (rate < 0 || given[0]) return arena_strdup(a, arch);
     decimal_write(rate, text);
-    return arena_printf(a, "%s,dropout=%s", arch, text);
+    char *with = arena_printf(a, "%s,dropout=%s", arch, text);
+    return with && rate <= 0 && !is_network(with) ? arena_strdup(a, arch) : with;
 }
 
 static char *with_sigmoid(const char *arch, struct arena *a)

@@ -110,6 +110,7 @@ static void convolutions(void **state)
         {"padding wider than the window",
          {.oc = 4, .kh = 2, .kw = 1, .pad = {PAD_EXPLICIT, 3, 2, 1, 1}}},
         {"1x1", {.oc = 9, .kh = 1, .kw = 1, .bias = true}},
+        {"1x1 padded behind", {.oc = 9, .kh = 1, .kw = 1, .pad = {PAD_EXPLICIT, 0, 0, 1, 2}}},
         {"1x1 stride 2", {.oc = 9, .kh = 1, .kw = 1, .sy = 2, .sx = 2, .pad = {.kind = PAD_SAME}}},
         {"groups", {.oc = 9, .kh = 3, .kw = 3, .groups = 3, .pad = {.kind = PAD_SAME}}},
         {"groups stride 2", {.oc = 3, .kh = 3, .kw = 3, .sy = 2, .sx = 2, .groups = 3}},

@@ -242,10 +242,11 @@ static int tile_rows(const struct gemm *g, int rows)
     return rows / ((rows + g->rows - 1) / g->rows);
 }
 
-/* Gathered rows make longer runs, if the outputs allow it. */
+/* Gathered rows make longer runs, if the outputs allow it: sums wait there. */
 static bool suits_as_it_lies(const struct gemm *g, const struct conv_call *call)
 {
-    return is_flat_throughout(call) || !outputs_are_flat(call) ||
+    const bool in_place = call->epilogue.add.data && call->epilogue.add.data == call->out.data;
+    return in_place || is_flat_throughout(call) || !outputs_are_flat(call) ||
            tile_rows(g, call->out.w) > g->rows / 2;
 }
 
