@@ -19,4 +19,10 @@
         return cmocka_run_group_tests(tests, NULL, NULL);                                          \
     }
 
+/* The larger difference; NaN is the worst of all, and stays. */
+static inline double worse(double worst, double difference)
+{
+    return worst != worst || difference <= worst ? worst : difference;
+}
+
 #endif

@@ -262,17 +262,19 @@ static void test_cancel(void **state)
     o.threads = 2;
     struct loader *l = new_loader(d, &o);
     xc_status status = XC_OK;
+    bool joined = false;
     loader_begin(l, 0, 0, 0);
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, l), 0);
     for (uint32_t epoch = 0; status == XC_OK; epoch++) {
         status = loader_next(l, &b, &err);
         if (status == XC_OK && !b) {
-            pthread_join(thread, NULL);
+            if (!joined) pthread_join(thread, NULL);
+            joined = true;
             status = loader_next(l, &b, &err);
         }
     }
     assert_int_equal(status, XC_ERR_CANCELLED);
-    (void)pthread_join(thread, NULL);
+    if (!joined) pthread_join(thread, NULL);
     loader_begin(l, 0, 0, 0);
     assert_int_equal(loader_next(l, &b, &err), XC_OK);
     assert_non_null(b);

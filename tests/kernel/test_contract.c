@@ -7,6 +7,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/kernel.h"
@@ -287,6 +288,41 @@ static void a_peak_counts_what_it_did(void **state)
     }
 }
 
+/* What the processor has, as the system sees it: a level that is not found is not tested either. */
+static void flags_are_the_processors(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned flag;
+        const char *words; /* all of them */
+    } row[] = {{CPU_FMA, " fma "},
+               {CPU_AVX2, " avx2 "},
+               {CPU_AVX512, " avx512f  avx512bw  avx512dq  avx512vl "},
+               {CPU_VNNI, " avx512_vnni "},
+               {CPU_BF16, " avx512_bf16 "}};
+    char line[8192] = "";
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && fgets(line, sizeof line, file) && strncmp(line, "flags", 5) != 0) continue;
+    if (file) fclose(file);
+    if (strncmp(line, "flags", 5) != 0) {
+        print_message("skipped: /proc/cpuinfo has no flags\n");
+        skip();
+    }
+    line[strcspn(line, "\n")] = ' ';
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        bool all = true;
+        char words[64];
+        snprintf(words, sizeof words, "%s", row[i].words);
+        for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
+            char padded[40];
+            snprintf(padded, sizeof padded, " %s ", word);
+            all = all && strstr(line, padded);
+        }
+        if (!(cpu_flags() & row[i].flag) == all) print_error("%s\n", row[i].words);
+        assert_int_equal(!(cpu_flags() & row[i].flag), !all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +336,7 @@ int main(void)
         cmocka_unit_test(a_map_may_be_in_place),
         cmocka_unit_test(softmax_bears_anything),
         cmocka_unit_test(a_peak_counts_what_it_did),
+        cmocka_unit_test(flags_are_the_processors),
     };
     return cmocka_run_group_tests_name("kernel contract", tests, setup, NULL);
 }

@@ -51,8 +51,8 @@ static double distance(const struct golden *g, const double *logit)
     uint32_t best = 0;
     for (uint32_t i = 1; i < CLASSES; i++)
         if (logit[i] > logit[best]) best = i;
-    for (int i = 0; i < 4; i++) worst = fmax(worst, fabs(logit[i] - g->logit[i]));
-    return best == g->at ? fmax(worst, fabs(logit[best] - g->max)) : INFINITY;
+    for (int i = 0; i < 4; i++) worst = worse(worst, fabs(logit[i] - g->logit[i]));
+    return best == g->at ? worse(worst, fabs(logit[best] - g->max)) : INFINITY;
 }
 
 void golden_check(const struct golden *g, const char *level, xc_precision precision, double bound)

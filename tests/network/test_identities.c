@@ -100,7 +100,7 @@ static double distance(const struct net *a, const struct net *b, uint64_t seed)
     double worst = 0, largest = 1e-30;
     assert_int_equal(count, other);
     for (size_t i = 0; i < count; i++) {
-        worst = fmax(worst, fabs((double)x[i] - (double)y[i]));
+        worst = worse(worst, fabs((double)x[i] - (double)y[i]));
         largest = fmax(largest, fabs((double)x[i]));
     }
     free(x);

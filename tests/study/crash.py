@@ -14,18 +14,19 @@ def start(binary, folder, *words):
                             stderr=subprocess.PIPE, text=True)
 
 
-def child_of(pid):
+def child_of(study):
     """The process of the cell that runs now, and its number."""
-    while True:
+    while study.poll() is None:
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
                 parent = open(f"/proc/{name}/stat").read().rsplit(")", 1)[1].split()[1]
                 words = open(f"/proc/{name}/cmdline").read().split("\0")
             except OSError:
                 continue
-            if int(parent) == pid and "--cell" in words:
+            if int(parent) == study.pid and "--cell" in words:
                 return int(name), int(words[words.index("--cell") + 1])
         time.sleep(0.002)
+    check("a cell of the study runs", False, study.communicate()[1])
 
 
 def check(what, ok, text=""):
@@ -41,7 +42,7 @@ def main():
         given = ("--data", f"{folder}/set", "--arch", ARCH, "--axis", "act=none/relu", "--epochs",
                  "40", "--repeat", "2", "--batch", "4", "--no-times", "--threads", "1")
         study = start(binary, folder, *given)
-        victim, number = child_of(study.pid)
+        victim, number = child_of(study)
         os.kill(victim, signal.SIGSEGV)
         out, err = study.communicate()
         check("exit code of a study with a crashed cell", study.returncode == 1, err)
@@ -53,7 +54,7 @@ def main():
         check("so does the page", "signal 11" in open(f"{folder}/s/report.html").read())
 
         study = start(binary, folder)  # the crashed one again, stopped in its middle
-        again, cell = child_of(study.pid)
+        again, cell = child_of(study)
         check("only the crashed cell runs again", cell == number)
         time.sleep(0.3)
         study.send_signal(signal.SIGINT)
@@ -74,7 +75,7 @@ def main():
         for name in os.listdir(f"{folder}/s/cells"):
             os.remove(f"{folder}/s/cells/{name}/predictions.bin")
         first = start(binary, folder, "-q")
-        child_of(first.pid)
+        child_of(first)
         second = start(binary, folder, "-q")
         out, err = second.communicate()
         check("two at once", second.returncode == 6 and "another process works on" in err, err)

@@ -8,9 +8,12 @@ A case file holds blocks:   $ COMMAND            run by sh in an empty folder; `
                             => EXIT CODE
 "..." inside an expected line stands for anything, a line "..." alone for any number of lines.
 $SHARED is the folder of optional data; a block whose command names a missing $SHARED/... path is
-skipped, and so is every later one that names a model file which the skipped one would have made.
+skipped, and so is every later one that names a model or .npy file which the skipped one would have
+made. A command that takes longer than DEADLINE seconds is killed with all that it started.
 """
-import fcntl, glob, os, pty, re, struct, subprocess, sys, tempfile, termios
+import fcntl, glob, os, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
+
+DEADLINE = 120
 
 
 def blocks(path):
@@ -24,13 +27,15 @@ def blocks(path):
             command = None
         elif command is not None:
             expected.append(line)
+    if command is not None:
+        raise ValueError(f"{path}:{start}: no => behind {command}")
 
 
 def absent(command, shared, unmade):
-    """Does the command need what is not there? Remembers the model files that it names then."""
+    """Does the command need what is not there? Remembers the files that it would have made then."""
     missing = [n for n in re.findall(r"\$SHARED(/[^\s\"']+)", command)
                if not glob.glob(shared + n)]
-    models = set(re.findall(r"(?<![\w/.])[\w-]+\.(?:safetensors|keras)\b", command))
+    models = set(re.findall(r"(?<![\w/.])[\w.-]+\.(?:safetensors|keras|npy)\b", command))
     if not missing and not models & unmade:
         return False
     unmade |= models
@@ -51,8 +56,12 @@ def on_terminal(command, folder, environment):
         os.chdir(folder)
         os.execvpe("sh", ["sh", "-c", command], environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    got = b""
+    got, end = b"", time.monotonic() + DEADLINE
     while True:
+        if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+            os.killpg(pid, signal.SIGKILL)
+            got += b"killed: it took too long\n"
+            break
         try:
             piece = os.read(terminal, 65536)
         except OSError:  # the last process that had it open has ended
@@ -65,9 +74,14 @@ def on_terminal(command, folder, environment):
 
 
 def in_pipe(command, folder, environment):
-    done = subprocess.run(["sh", "-c", command], cwd=folder, env=environment, timeout=300,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return done.returncode, done.stdout
+    run = subprocess.Popen(["sh", "-c", command], cwd=folder, env=environment, start_new_session=True,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        got = run.communicate(timeout=DEADLINE)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        got = run.communicate()[0] + b"killed: it took too long\n"
+    return run.returncode, got
 
 
 def main():
@@ -93,7 +107,7 @@ def main():
                     continue
                 failed += 1
                 print(f"{path}:{line}: {command}\n--- expected (=> {code})\n" +
-                      "\n".join(expected) + f"\n--- got (=> {status})\n{got}")
+                      "\n".join(expected) + f"\n--- got (=> {status})\n{got}", flush=True)
     print(f"{ran - failed} passed, {failed} failed, {skipped} skipped: ../shared is absent"
           if skipped else f"{ran - failed} passed, {failed} failed")
     return 1 if failed or not ran else 0

@@ -301,10 +301,19 @@ static void begin(struct page *p, const char *title, double width, double height
     put(p, "\">");
 }
 
+/* A long legend makes it higher, not the drawing lower. */
+double chart_lines_height(const struct chart *c)
+{
+    enum { LEAST = 220 };
+    const double height = c->height > 0 ? c->height : CHART_HEIGHT;
+    const double width = c->width > 0 ? c->width : CHART_WIDTH;
+    return fmax(height, TOP + put_legend(NULL, c, width, false) * LEGEND + LEAST + BOTTOM);
+}
+
 void chart_lines(struct page *p, const struct chart *c)
 {
     const double width = c->width > 0 ? c->width : CHART_WIDTH;
-    const double height = c->height > 0 ? c->height : CHART_HEIGHT;
+    const double height = chart_lines_height(c);
     begin(p, c->title, width, height);
     const int legend = put_legend(p, c, width, true);
     const double top = TOP + legend * LEGEND, low = height - BOTTOM, right = width - RIGHT;

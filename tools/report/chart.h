@@ -62,6 +62,7 @@ struct bars {
 /* One row a bar, name in front. */
 void chart_bars(struct page *p, const struct bars *b);
 double chart_bars_height(size_t rows);
+double chart_lines_height(const struct chart *c); /* at least that of the chart */
 
 /* A drawing as a file: begin, draw, end, then page_save. */
 void chart_alone_begin(struct page *p, double width, double height, const char *title);

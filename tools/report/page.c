@@ -208,7 +208,7 @@ static const char style[] =
     "*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);"
     "font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}"
     "header,main,footer{max-width:72rem;margin:0 auto;padding:0 1.25rem}"
-    "header{padding-top:2rem}h1{font-size:1.9rem;line-height:1.2;margin:0}"
+    "header{padding-top:2rem}h1{font-size:1.9rem;line-height:1.2;margin:0;overflow-wrap:anywhere}"
     "h2{font-size:1.3rem;margin:2.5rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--line)}"
     "h3{font-size:1.05rem;margin:1.6rem 0 .4rem}p{max-width:46rem}a{color:var(--accent)}"
     "header p,.note,figcaption,footer{color:var(--soft)}.note,figcaption,footer{font-size:.88rem}"

@@ -44,6 +44,11 @@ uint32_t plan_cells(const struct plan *p)
     return p->arms * p->repeat;
 }
 
+bool plan_has_several(const struct plan *p, uint32_t arm)
+{
+    return p->several || p->arm[arm].mosaics;
+}
+
 const struct arm *plan_cell(const struct plan *p, uint32_t cell, uint64_t *seed)
 {
     if (seed) *seed = p->seed + cell / p->arms;
@@ -80,6 +85,7 @@ static json_t *plan_json(const struct plan *p)
     TEXTS(PUT_TEXT)
     COUNTS(PUT_COUNT)
     failed |= json_object_set_new(json, "seed", json_integer((json_int_t)p->seed));
+    failed |= json_object_set_new(json, "several", json_boolean(p->several));
     failed |= json_object_set_new(json, "lr", json_real(p->lr));
     for (uint32_t i = 0; i < p->arms; i++)
         failed |= json_array_append_new(arms, arm_json(&p->arm[i]));
@@ -150,6 +156,7 @@ static const char *take_all(const json_t *json, struct plan *p)
     TEXTS(GET_TEXT)
     COUNTS(GET_COUNT)
     p->seed = take_count(json, "seed", INT64_MAX, &missing);
+    p->several = json_is_true(json_object_get(json, "several"));
     p->lr = take_real(json, "lr", &missing);
     const size_t count = json_array_size(arms);
     if (count < 1 || count > STUDY_ARMS || p->repeat < 1 || p->repeat > STUDY_SEEDS) return "arms";

@@ -41,6 +41,11 @@ static void set_goals(struct report *r, bool mosaics)
         r->goal[mosaics][i] = fmax(0.05, top - 0.1 * (REPORT_GOALS - 1 - i));
 }
 
+bool report_goal_is_twice(const struct report *r, bool mosaics, int i)
+{
+    return i > 0 && r->goal[mosaics][i] <= r->goal[mosaics][i - 1];
+}
+
 void report_prepare(xc_context *context, const struct results *results, bool times,
                     struct report *out)
 {
@@ -126,7 +131,7 @@ static void json_arm(struct page *p, const struct report *r, uint32_t arm)
     put_json(p, a->name);
     put(p, ",\"arch\":");
     put_json(p, a->arch);
-    put(p, ",\"labels\":\"%s\",\"ema\":", a->mosaics ? "several" : "one");
+    put(p, ",\"labels\":\"%s\",\"ema\":", plan_has_several(r->plan, arm) ? "several" : "one");
     json_real(p, a->ema);
     put(p, ",\"params\":%ju,\"trainable\":%ju,\"macs\":%ju", (uintmax_t)a->params,
         (uintmax_t)a->trainable, (uintmax_t)a->macs);
@@ -134,6 +139,7 @@ static void json_arm(struct page *p, const struct report *r, uint32_t arm)
     json_interval(p, "end_95", &r->end[arm]);
     put(p, ",\"epochs_to\":{");
     for (int i = 0; i < REPORT_GOALS; i++) {
+        if (report_goal_is_twice(r, a->mosaics, i)) continue;
         put(p, "%s\"%.2f\":", i ? "," : "", r->goal[a->mosaics][i]);
         json_real(p, report_reach(r, arm, r->goal[a->mosaics][i], false));
     }
@@ -157,6 +163,7 @@ static void json_finding(struct page *p, const struct judged *j)
     put_json(p, j->finding->b);
     json_member(p, "value_a", j->a);
     json_member(p, "value_b", j->b);
+    put(p, ",\"seeds\":%zu", j->d.pairs);
     json_member(p, "difference", j->d.seeds.mean);
     json_interval(p, "seeds_95", &j->d.seeds);
     json_interval(p, "bootstrap_95", &j->d.both);
@@ -236,8 +243,9 @@ static void write_csv(const struct report *r, struct page *p, bool times)
             csv_real(p, c->done ? c->images_per_second : NAN);
             csv_real(p, c->done ? c->images_per_second / r->plan->batch : NAN);
         } else {
-            put(p, ",%s,%ju,%ju,%u,%u", a->mosaics ? "several" : "one", (uintmax_t)a->params,
-                (uintmax_t)a->macs, c->epochs, c->pictures);
+            put(p, ",%s,%ju,%ju,%u,%u",
+                plan_has_several(r->plan, i % r->plan->arms) ? "several" : "one",
+                (uintmax_t)a->params, (uintmax_t)a->macs, c->epochs, c->pictures);
             csv_real(p, c->done ? c->final : NAN);
             csv_real(p, c->done ? c->curve[c->epochs - 1] : NAN);
             csv_real(p, c->done ? c->loss[c->epochs - 1] : NAN);

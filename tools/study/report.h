@@ -30,6 +30,8 @@ void report_prepare(xc_context *context, const struct results *r, bool times, st
 xc_status report_write(const struct report *r, const char *study, struct why *why);
 
 /* Mean epochs (seconds) until a top-1 is reached, over an arm's seeds; NaN: some never did. */
+/* Is this goal the one before it? Low curves have fewer. */
+bool report_goal_is_twice(const struct report *r, bool mosaics, int i);
 double report_reach(const struct report *r, uint32_t arm, double goal, bool seconds);
 /* report_page.c */
 void report_page(const struct report *r, const char *study, struct page *p);

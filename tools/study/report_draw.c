@@ -34,6 +34,14 @@ static bool collect(const struct report *r, uint32_t arm, struct lines *out)
     return true;
 }
 
+/* Of all these networks, whether or not they have curves. */
+static double curves_height(const struct report *r, const uint32_t *arm, uint32_t arms)
+{
+    struct series series[STUDY_ARMS] = {{0}};
+    for (uint32_t i = 0; i < arms; i++) series[i].name = r->plan->arm[arm[i]].name;
+    return chart_lines_height(&(struct chart){.series = series, .count = arms});
+}
+
 bool report_curves(struct page *p, const struct report *r, const uint32_t *arm, uint32_t arms,
                    const char *title)
 {
@@ -71,7 +79,7 @@ bool report_ends(struct page *p, const struct report *r, const uint32_t *arm, ui
     double each[STUDY_ARMS][STUDY_SEEDS];
     const struct cell_result *cell[STUDY_SEEDS];
     uint32_t count = 0;
-    const bool mosaics = r->plan->arm[arm[0]].mosaics;
+    const bool several = plan_has_several(r->plan, arm[0]);
     for (uint32_t i = 0; i < arms; i++) {
         const struct interval *end = &r->end[arm[i]];
         const uint32_t n = results_arm(r->results, arm[i], cell);
@@ -80,13 +88,13 @@ bool report_ends(struct page *p, const struct report *r, const uint32_t *arm, ui
         dots[count] = (struct bar_dots){each[i], n};
         row[count++] = (struct bar_row){.name = r->plan->arm[arm[i]].name,
                                         .value = end->mean,
-                                        .low = fmax(0, end->low), /* NaN: none is drawn */
+                                        .low = n > 1 ? fmax(0, end->low) : NAN, /* none is drawn */
                                         .high = n > 1 ? fmin(1, end->high) : NAN,
                                         .colour = (int)i};
     }
     if (!count) return false;
     chart_bars(p, &(struct bars){.title = title,
-                                 .axis = {.name = mosaics ? "MAP at the end" : "top-1 at the end",
+                                 .axis = {.name = several ? "MAP at the end" : "top-1 at the end",
                                           .percent = true},
                                  .row = row,
                                  .count = count,
@@ -112,9 +120,10 @@ uint32_t report_arms(const struct report *r, int preset, uint32_t arm[STUDY_ARMS
 bool report_drawing(const struct report *r, int preset, struct page *p)
 {
     const char *title = report_title(preset);
-    uint32_t arm[STUDY_ARMS];
+    uint32_t arm[STUDY_ARMS] = {0};
     const uint32_t arms = report_arms(r, preset, arm);
-    chart_alone_begin(p, 2 * CHART_WIDTH, fmax(CHART_HEIGHT, chart_bars_height(arms)), title);
+    chart_alone_begin(p, 2 * CHART_WIDTH,
+                      fmax(curves_height(r, arm, arms), chart_bars_height(arms)), title);
     bool any = arms && report_curves(p, r, arm, arms, title);
     put(p, "<g transform=\"translate(%d 0)\">\n", CHART_WIDTH);
     any = any && report_ends(p, r, arm, arms, title);

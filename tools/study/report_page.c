@@ -77,7 +77,14 @@ static void judged_difference(struct page *p, const struct judged *j)
     put(p, "</span>");
 }
 
-static void verdict_row(struct page *p, const struct judged *j)
+/* Seeds that both networks have, where some are missing. */
+static void missing_seeds(struct page *p, const struct judged *j, uint32_t repeat)
+{
+    if (j->finding->metric == METRIC_COUNT || j->d.pairs >= repeat) return;
+    put(p, "<br><span class=\"note bad\">%zu of %u seeds</span>", j->d.pairs, repeat);
+}
+
+static void verdict_row(struct page *p, const struct judged *j, uint32_t repeat)
 {
     const struct finding *f = j->finding;
     put(p, "<tr><td style=\"min-width:13rem\">");
@@ -92,6 +99,7 @@ static void verdict_row(struct page *p, const struct judged *j)
     judged_value(p, j, j->b);
     put(p, "</span></td><td class=\"num\">");
     judged_difference(p, j);
+    missing_seeds(p, j, repeat);
     put(p, "</td><td class=\"num\">");
     if (isnan(j->d.p)) {
         put(p, "-");
@@ -111,10 +119,23 @@ static void verdicts(struct page *p, const struct report *r)
         "<h2>What the paper says, and what happened here</h2>\n<div class=\"wide\"><table>\n"
         "<thead><tr><th>Statement</th><th>Verdict</th><th>Measure</th><th class=\"num\">Here</th>"
         "<th class=\"num\">Difference<br>95 %% over seeds</th><th class=\"num\">Bootstrap<br>"
-        "95 %% over pictures</th></tr></thead>\n<tbody>\n");
-    for (uint32_t i = 0; i < r->findings; i++) verdict_row(p, &r->judged[i]);
+        "95 %% over seeds and pictures</th></tr></thead>\n<tbody>\n");
+    for (uint32_t i = 0; i < r->findings; i++) verdict_row(p, &r->judged[i], r->plan->repeat);
     put(p,
-        "</tbody></table></div>\n<p class=\"note\">The rule, computed and not written by hand: "
+        "</tbody></table></div>\n<p class=\"note\">Measures: <i>end</i>, the score after the last "
+        "epoch; <i>first quarter</i>, top-1 after the first quarter of the epochs; <i>epochs</i>, "
+        "the "
+        "first one that reaches 95 %% of the lower of the two last top-1s (never: one more than "
+        "there "
+        "are); <i>count</i>, trainable parameters of the published network; <i>steps/s</i>, of "
+        "training.</p>\n");
+}
+
+/* What verdicts and colours follow. */
+static void rule(struct page *p)
+{
+    put(p,
+        "<p class=\"note\">The rule, computed and not written by hand: "
         "<i>A is more than B</i> is <b>reproduced</b> when the 95 %% interval of the difference "
         "over seeds (Student's t, seed by seed) and, for scores of test pictures, that of the "
         "paired bootstrap (seeds and pictures drawn again together, %d times) both lie above "
@@ -153,10 +174,13 @@ static void network_row(struct page *p, const struct report *r, uint32_t arm)
     put(p, "</td>");
     cell_number(p, (double)a->macs / 1e6, 1, "");
     cell_number(p, 100 * end->mean, 2, " %");
-    put(p, "<td class=\"num\">");
+    put(p, "<td class=\"num\"");
     if (isnan(end->low)) {
-        put(p, "-");
+        put(p, ">-");
     } else {
+        put(p, " data-v=\"");
+        put_number(p, 100 * (end->high - end->mean), 2);
+        put(p, "\">");
         put(p, "&plusmn; ");
         put_number(p, 100 * (end->high - end->mean), 2);
     }
@@ -176,7 +200,7 @@ static void networks(struct page *p, const struct report *r, const uint32_t *arm
     heading(p, "Network", false);
     heading(p, "Parameters", true);
     heading(p, "M multiply-adds", true);
-    heading(p, r->plan->arm[arm[0]].mosaics ? "MAP" : "Top-1", true);
+    heading(p, plan_has_several(r->plan, arm[0]) ? "MAP" : "Top-1", true);
     heading(p, "95 %", true);
     heading(p, "Seeds", true);
     if (r->times) {
@@ -232,6 +256,7 @@ static void reach_table(struct page *p, const struct report *r, bool mosaics)
     heading(p, mosaics ? "Network, mosaics" : "Network", false);
     for (int i = 0; i < REPORT_GOALS; i++) {
         char text[32];
+        if (report_goal_is_twice(r, mosaics, i)) continue;
         snprintf(text, sizeof text, "%.0f %%", 100 * r->goal[mosaics][i]);
         heading(p, text, true);
     }
@@ -242,7 +267,8 @@ static void reach_table(struct page *p, const struct report *r, bool mosaics)
         put_text(p, r->plan->arm[a].name);
         put(p, "</td>");
         for (int i = 0; i < REPORT_GOALS; i++)
-            cell_number(p, report_reach(r, a, r->goal[mosaics][i], false), 1, "");
+            if (!report_goal_is_twice(r, mosaics, i))
+                cell_number(p, report_reach(r, a, r->goal[mosaics][i], false), 1, "");
         put(p, "</tr>\n");
     }
     put(p, "</tbody></table></div>\n");
@@ -293,10 +319,11 @@ static void comparisons(struct page *p, const struct report *r)
     reach_table(p, r, true);
     if (r->plan->arms < 2) return;
     put(p, "<h2>Every pair</h2>\n<p class=\"note\">Row less column, in points of the score at the "
-           "end, and p of the paired bootstrap. Coloured where the rule above would say more "
+           "end, and p of the paired bootstrap. Coloured where the rule below would say more "
            "(<span class=\"good\">green</span>) or less (<span class=\"bad\">red</span>).</p>\n");
     pair_table(p, r, false);
     pair_table(p, r, true);
+    rule(p);
 }
 
 static void failures(struct page *p, const struct report *r)
@@ -342,6 +369,13 @@ static void method(struct page *p, const struct report *r)
             "answers, and MAP its mean. Curves of mosaics show how often the best answer is one "
             "of the labels.</p>\n",
             plan->height, plan->width, plan->classes < 100 ? plan->classes : 100);
+    if (plan->several)
+        put(p,
+            "<p>A picture has several labels: the loss is that of a sigmoid a class, the score the "
+            "average precision of the first %u answers, and MAP its mean. Curves show how often "
+            "the "
+            "best answer is one of the labels.</p>\n",
+            plan->classes < 100 ? plan->classes : 100);
     put(p, "<details><summary>The networks as architecture strings</summary>\n<ul>\n");
     for (uint32_t a = 0; a < plan->arms; a++) {
         put(p, "<li>");

@@ -83,12 +83,15 @@ struct plan {
     uint32_t epochs, batch, repeat;
     uint64_t seed; /* of the first repetition; and of the choice of pictures */
     double lr;
+    bool several; /* labels a picture, in the data themselves */
     char *augment;
     uint32_t presets;
     struct arm arm[STUDY_ARMS];
     uint32_t arms;
 };
 void plan_free(struct plan *p);
+/* Has a picture several labels, so that scores are average precisions and their mean is MAP? */
+bool plan_has_several(const struct plan *p, uint32_t arm);
 uint32_t plan_cells(const struct plan *p);
 /* Cell i: repetitions are the outer loop, so that a study that is stopped has whole rows. */
 const struct arm *plan_cell(const struct plan *p, uint32_t cell, uint64_t *seed);

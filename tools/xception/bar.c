@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,18 +30,34 @@ bool bar_due(struct bar *bar)
     return true;
 }
 
+/* Columns of the terminal; 0: nobody knows. */
+static size_t columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* A line that is wider than the terminal could not be drawn over. */
 void bar_draw(struct bar *bar, const char *head, uint64_t done, uint64_t of, const char *tail)
 {
-    char line[WIDTH + 1];
-    const size_t full = of ? (size_t)(done * WIDTH / of) : 0;
-    memset(line, ' ', WIDTH);
-    line[WIDTH] = '\0';
-    for (size_t i = 0; i < full && i < WIDTH; i++) line[i] = i + 1 == full ? '>' : '=';
+    char cells[WIDTH + 1], line[512];
+    const size_t most = bar->terminal ? columns() : 0;
+    const size_t words = strlen(head) + strlen(tail) + sizeof " [] 100% " - 1;
+    const size_t left = most > words + 1 ? most - words - 1 : 0;
+    const size_t width = most == 0 || left > WIDTH ? WIDTH : left;
+    const size_t full = of ? (size_t)(done * width / of) : 0;
+    memset(cells, ' ', width);
+    cells[width] = '\0';
+    for (size_t i = 0; i < full && i < width; i++) cells[i] = i + 1 == full ? '>' : '=';
     const int percent = of ? (int)(done * 100 / of) : 0;
-    if (bar->terminal)
-        fprintf(stderr, "\r%s [%s] %3d%% %s\033[K", head, line, percent, tail);
+    if (!bar->terminal)
+        snprintf(line, sizeof line, "%s %d%% %s", head, percent, tail);
+    else if (width > 0)
+        snprintf(line, sizeof line, "%s [%s] %3d%% %s", head, cells, percent, tail);
     else
-        fprintf(stderr, "%s %d%% %s\n", head, percent, tail);
+        snprintf(line, sizeof line, "%s %3d%% %s", head, percent, tail);
+    if (most > 1 && strlen(line) >= most) line[most - 1] = '\0';
+    fprintf(stderr, bar->terminal ? "\r%s\033[K" : "%s\n", line);
     bar->open = bar->terminal;
     fflush(stderr);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "say.h"
+#include "topics.h"
 #include "verbs.h"
 
 /* What a shell puts behind a flag or a verb when there is no list of words: a file. */
@@ -87,9 +88,10 @@ static void bash(void)
             if (o->help) printf("--%s ", o->name);
         printf("' ;;\n");
     }
-    printf("    esac\n    case $verb:$cur in\n    help:*) flags='");
+    printf("    esac\n    case $verb:$cur in\n    :* | *:-*) ;;\n    help:*) flags='");
     for (int v = 0; verbs[v]; v++) printf("%s ", verbs[v]->name);
-    printf("' ;;\n    :* | *:-*) ;;\n    *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    "
+    for (const struct topic *t = topics; t->name; t++) printf("%s ", t->name);
+    printf("' ;;\n    *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    "
            "esac\n"
            "    COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\"))\n}\n"
            "complete -o filenames -o bashdefault -F _xception xception\n");

@@ -93,3 +93,12 @@ void emit_field(enum format format, const char *text)
     }
     putchar('"');
 }
+
+void emit_channels(FILE *out, const float *value, uint32_t channels)
+{
+    bool same = true;
+    for (uint32_t c = 1; c < channels && c < 4; c++)
+        if (value[c] < value[0] || value[c] > value[0]) same = false;
+    for (uint32_t c = 0; c < (same ? 1 : channels) && c < 4; c++)
+        fprintf(out, c ? " %g" : "%g", (double)value[c]);
+}

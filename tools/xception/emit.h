@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_TSV, FORMAT_JSON, FORMAT_JSONL };
 enum format format_of(const char *word); /* NULL: text; words as in FORMAT_CHOICES */
@@ -23,5 +24,8 @@ void emit_field(enum format format, const char *text);
 /* Text for a person: control characters (C0, DEL, C1) as '?'. emit_lines keeps the newlines. */
 void emit_plain(const char *text);
 void emit_lines(const char *text);
+
+/* "0.485 0.456 0.406"; one number where all channels agree. */
+void emit_channels(FILE *out, const float *value, uint32_t channels);
 
 #endif

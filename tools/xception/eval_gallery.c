@@ -198,9 +198,10 @@ static void put_cell(struct page *p, const struct eval *e, uint32_t l, uint32_t 
         return;
     }
     put(p,
-        "<td class=\"%s%s\" style=\"--v:%.0f%%\" tabindex=\"0\" role=\"button\" data-l=\"%u\" "
+        "<td class=\"%s%s%s\" style=\"--v:%.0f%%\" tabindex=\"0\" role=\"button\" data-l=\"%u\" "
         "data-a=\"%u\" title=\"",
-        l == a ? "ok" : "no", strength > 0.55 ? " w" : "", 100 * (0.08 + 0.92 * strength), l, a);
+        l == a ? "ok" : "no", l == a && strength > 0.85 ? " w" : "", strength > 0.65 ? " k" : "",
+        100 * (0.08 + 0.92 * strength), l, a);
     put_text(p, e->label[l]);
     put(p, " \u2192 ");
     put_text(p, e->label[a]);
@@ -247,7 +248,9 @@ static const char style[] =
     "vertical-align:middle;background:var(--box)}.cm tbody tr:hover{background:none}"
     ".cm td[data-l]{cursor:pointer}.cm td[data-l]:hover{outline:2px solid var(--ink)}"
     ".cm .ok{background:color-mix(in srgb,var(--s1) var(--v),var(--box))}"
-    ".cm .no{background:color-mix(in srgb,var(--s2) var(--v),var(--box))}.cm .w{color:var(--paper)}"
+    ".cm .no{background:color-mix(in srgb,var(--s2) var(--v),var(--box))}"
+    "@media(prefers-color-scheme:light){.cm .w{color:var(--paper)}}"
+    "@media(prefers-color-scheme:dark){.cm .k{color:var(--paper)}}"
     ".cm th{border:0;padding:.1rem .5rem;text-align:right;white-space:nowrap;vertical-align:middle;"
     "font-weight:400;color:var(--ink)}.cm th.up{writing-mode:vertical-rl;transform:rotate(180deg);"
     "text-align:left;padding:.5rem 0;vertical-align:top}"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <xception.h>
 
+#include "emit.h"
 #include "say.h"
 
 static void print_arch(FILE *out)
@@ -29,9 +30,12 @@ static void print_preprocess(FILE *out)
     for (int32_t i = 0; (name = xc_preprocess_name(i)); i++) {
         xc_preprocess p;
         if (xc_preprocess_named(name, &p) != XC_OK) continue;
-        fprintf(out, "  %-14s %s, %s, %s, (x / %g - %g) / %g%s\n", name, xc_fit_name(p.fit),
-                xc_filter_name(p.filter), xc_colour_name(p.colour), (double)p.divisor,
-                (double)p.mean[0], (double)p.std[0], p.apply_exif ? ", turned upright" : "");
+        fprintf(out, "  %-14s %s, %s, %s, ((x / %g) - ", name, xc_fit_name(p.fit),
+                xc_filter_name(p.filter), xc_colour_name(p.colour), (double)p.divisor);
+        emit_channels(out, p.mean, 3);
+        fputs(") / ", out);
+        emit_channels(out, p.std, 3);
+        fputs(p.apply_exif ? ", turned upright\n" : "\n", out);
     }
 }
 
@@ -86,7 +90,8 @@ static void print_environment(FILE *out)
     fprintf(out, "  XCEPTION_FLAG    of any flag with a value: upper case, '-' as '_';\n"
                  "                   XCEPTION_THREADS=2 is --threads 2; the command line wins\n"
                  "  XDG_CONFIG_HOME  where xception/config of the user is (~/.config)\n"
-                 "  XDG_CONFIG_DIRS  where xception/config of the site is (/etc/xdg)\n\n"
+                 "  XDG_CONFIG_DIRS  where xception/config of the site is (/etc/xdg)\n"
+                 "  TMPDIR           where large tables go for a while (/tmp)\n\n"
                  "'xception config show' tells what they set.\n");
 }
 

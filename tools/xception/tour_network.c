@@ -15,6 +15,15 @@ static bool is_xception(const struct tour *t)
     return strncmp(arch, "xception", 8) == 0 && (arch[8] == ',' || arch[8] == 0);
 }
 
+/* Without a knob that would make it another network than figure 5's. */
+static bool is_figure_5(const struct tour *t)
+{
+    const char *arch = xc_model_get_info(t->model)->arch;
+    for (const char *knob = strchr(arch, ','); knob; knob = strchr(knob + 1, ','))
+        if (strncmp(knob, ",input=", 7) != 0 && strncmp(knob, ",classes=", 9) != 0) return false;
+    return is_xception(t);
+}
+
 void tour_flows(struct tour *t)
 {
     const xc_model_info *info = xc_model_get_info(t->model);
@@ -24,7 +33,7 @@ void tour_flows(struct tour *t)
            "<code>");
     put_text(p, info->arch);
     put(p, "</code>.</p>\n");
-    if (is_xception(t))
+    if (is_figure_5(t))
         put(p,
             "<p>Read it beside figure 5 of the paper. Fourteen modules: four in the entry flow, "
             "eight "

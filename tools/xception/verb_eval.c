@@ -23,7 +23,7 @@ static const struct option options[] = {
     {"pick-threshold", 0, "RULE", NULL, 0, 0,
      "for each class: f1, youden, recall=X, precision=X, fpr=X"},
     {"ood", 0, "DATA", NULL, 0, 0, "pictures of none of the classes: fit the unknown answer"},
-    {"output", 'o', "FILE", NULL, 0, 0, "the model with what was fitted, for classify and serve"},
+    {"output", 'o', "FILE", NULL, 0, 0, "the model with what was fitted, for classify"},
     {"min-top1", 0, "PERCENT", NULL, 0, 0, "exit with 8 when top-1 is below"},
     {"drop-unknown", 0, NULL, NULL, 0, 0, "leave out pictures of classes that the model has not"},
     {"arch", 0, "SPEC", NULL, 0, 0, RARE "the architecture of a file that holds weights only"},

@@ -24,6 +24,10 @@ static int run(const struct args *args)
         say_hint("'xception help' lists both");
         return EXIT_USAGE;
     }
+    if (arg_on(args, "man") && word && !verb) {
+        say_usage("'%s' is a topic, and only verbs have man pages", word);
+        return EXIT_USAGE;
+    }
     if (arg_on(args, "man"))
         man_page(verb, stdout);
     else if (verb)

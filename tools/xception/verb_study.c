@@ -182,6 +182,7 @@ static xc_status make_plan(const struct args *args, xc_context *context, struct 
     p->train = s->train;
     p->test = s->test;
     p->classes = s->classes;
+    p->several = info.multi_label;
     p->fingerprint = strdup(info.fingerprint);
     NEED(choose_input(s, p, why));
     NEED(fill_grid(args, context, p, why));
@@ -428,16 +429,51 @@ static int begin(const struct args *args, xc_context *context, const char *folde
     return code;
 }
 
+/* Would a flag make it another study than that of the folder? Says so. */
+static bool is_other_study(const struct args *args, const char *folder)
+{
+    static const char *const kept[] = {"output",  "report", "no-times", "save-every",
+                                       "threads", "cpu",    "quiet",    "dry-run",
+                                       "config",  "cell",   NULL};
+    for (int i = 0; i < args->options; i++) {
+        int k = 0;
+        while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;
+        if (!args->value[i] || args->source[i] != FROM_FLAG || kept[k]) continue;
+        say_usage("--%s without --data: %s holds a study, which has its own", args->option[i]->name,
+                  folder);
+        return true;
+    }
+    return false;
+}
+
+static int show_estimate(xc_context *context, const struct plan *p)
+{
+    struct why why;
+    struct source *source = NULL;
+    struct estimate *e = calloc(1, sizeof *e);
+    xc_status status =
+        e ? source_open(p->data, p->val_split, p->limit, p->test_limit, p->seed, &source, &why)
+          : refuse(&why, XC_ERR_MEMORY, "out of memory");
+    if (status == XC_OK) status = estimate(context, p, source, e, &why);
+    if (status == XC_OK) print_estimate(p, e);
+    source_free(source);
+    free(e);
+    return status == XC_OK ? EXIT_DONE : study_say(status, &why);
+}
+
 /* The plan is in the folder. */
 static int go_on(const struct args *args, xc_context *context, const char *folder)
 {
     struct plan p = {0};
     struct why why;
+    if (is_other_study(args, folder)) return EXIT_USAGE;
     const xc_status status = read_plan(folder, &p, &why);
     if (status != XC_OK) return study_say(status, &why);
     const uint32_t cell = arg_number(args, "cell", 0);
     int code;
-    if (!arg_on(args, "cell"))
+    if (arg_on(args, "dry-run"))
+        code = show_estimate(context, &p);
+    else if (!arg_on(args, "cell"))
         code = run_plan(args, context, &p, folder);
     else if (cell < plan_cells(&p))
         code = study_cell(args, context, &p, folder, cell);

@@ -70,23 +70,13 @@ static void text_line(const char *name, const char *value)
     putchar('\n');
 }
 
-/* "((x / 255) - 0.485 0.456 0.406) / 0.229 0.224 0.225"; one number where all channels agree */
-static void text_channels(const float *value, uint32_t channels)
-{
-    bool same = true;
-    for (uint32_t c = 1; c < channels && c < 4; c++)
-        if (value[c] < value[0] || value[c] > value[0]) same = false;
-    for (uint32_t c = 0; c < (same ? 1 : channels) && c < 4; c++)
-        printf(c ? " %g" : "%g", (double)value[c]);
-}
-
 static void text_preprocess(const xc_preprocess *p, uint32_t channels)
 {
     printf("preprocess   %s %s, %s, ((x / %g) - ", xc_fit_name(p->fit), xc_filter_name(p->filter),
            xc_colour_name(p->colour), (double)p->divisor);
-    text_channels(p->mean, channels);
+    emit_channels(stdout, p->mean, channels);
     fputs(") / ", stdout);
-    text_channels(p->std, channels);
+    emit_channels(stdout, p->std, channels);
     fputs(p->apply_exif ? ", EXIF turn\n" : "\n", stdout);
 }
 
