@@ -19,6 +19,7 @@
 
 #include "bar.h"
 #include "say.h"
+#include "stop.h"
 #include "study_run.h"
 
 extern char **environ;
@@ -37,7 +38,7 @@ static bool on_progress(void *user, const xc_train_progress *p)
 {
     struct show *s = user;
     char tail[128], left[BAR_TIME];
-    if (stopped_by) return false;
+    if (stop_signal) return false;
     if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
     if (p->event != XC_TRAIN_STEP || !bar_due(&s->bar)) return true;
     const double done = (double)(p->epoch - 1) * p->steps + p->step;
@@ -55,9 +56,9 @@ static void on_signal(int number)
     if (child_of > 0) kill((pid_t)child_of, number);
 }
 
-static void catch_signals(int flags)
+static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+    struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -108,7 +109,7 @@ int study_cell(const struct args *args, xc_context *context, const struct plan *
     struct show show;
     struct why why;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    catch_signals((int)SA_RESETHAND); /* the second one ends at once */
+    stop_catch();
     const int lock = take_lock(folder, "cell.lock", LOCK_EX);
     bar_begin(&show.bar, arg_on(args, "quiet"));
     cell_name(p, cell, show.head, sizeof show.head);
@@ -116,7 +117,7 @@ int study_cell(const struct args *args, xc_context *context, const struct plan *
                                       on_progress, &show, &why);
     bar_clear(&show.bar);
     if (lock >= 0) close(lock);
-    if (status == XC_ERR_CANCELLED && stopped_by) return 128 + stopped_by;
+    if (status == XC_ERR_CANCELLED && stop_signal) return 128 + stop_signal;
     if (status == XC_ERR_SPACE) {
         study_say(status, &why);
         return CELL_FULL;
@@ -229,7 +230,7 @@ int study_cells(const struct args *args, const struct plan *p, const char *folde
                   folder);
         return EXIT_LIMIT;
     }
-    catch_signals(0);
+    catch_signals();
     for (uint32_t i = 0; i < cells; i++)
         if (!cell_done(p, folder, i)) pace.left += (double)plan_cell(p, i, NULL)->macs;
     int code = EXIT_DONE;

@@ -14,6 +14,7 @@
 #include "bar.h"
 #include "engine.h"
 #include "say.h"
+#include "stop.h"
 #include "train_flags.h"
 #include "verbs.h"
 
@@ -77,24 +78,6 @@ static const struct option options[] = {
     {"args", 0, "FILE", NULL, 0, 0, RARE "do the run of this args.json once more"},
     {"resume", 0, "RUN", NULL, 0, 0, "go on with a run that was stopped or killed"},
     OPTIONS_END};
-
-/* ---- signals -----------------------------------------------------------------------------------
- */
-
-static volatile sig_atomic_t stopped_by;
-
-static void on_signal(int number)
-{
-    stopped_by = number;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL); /* the second one ends at once */
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* ---- progress ----------------------------------------------------------------------------------
  */
@@ -173,7 +156,7 @@ static bool on_progress(void *user, const xc_train_progress *p)
         fprintf(stderr, "done     best epoch %u, top1 %.2f%%; %s\n", p->best_epoch,
                 100 * p->best_top1, p->note);
     s->unreadable = p->unreadable;
-    return !stopped_by;
+    return !stop_signal;
 }
 
 /* ---- the folder --------------------------------------------------------------------------------
@@ -210,7 +193,7 @@ static int ended(xc_status status, const struct show *s, const char *folder)
         say_error("%ju pictures could not be read: %s/bad.txt", (uintmax_t)s->unreadable, folder);
         return EXIT_SOME_FAILED;
     }
-    if (status != XC_ERR_CANCELLED || !stopped_by) {
+    if (status != XC_ERR_CANCELLED || !stop_signal) {
         const bool number = status == XC_ERR_NUMBER;
         const bool model = strstr(xc_error(), "the model is packed") != NULL;
         const int code = say_status(status, number ? EXIT_NUMBERS : model ? EXIT_MODEL : EXIT_DATA);
@@ -221,7 +204,7 @@ static int ended(xc_status status, const struct show *s, const char *folder)
     if (!s->bar.quiet)
         fprintf(stderr, "stopped, saved %s\n  go on with: xception train --resume %s\n", folder,
                 folder);
-    return 128 + stopped_by;
+    return 128 + stop_signal;
 }
 
 static int train(const struct args *args, xc_context *context, const xc_dataset *set,
@@ -231,7 +214,7 @@ static int train(const struct args *args, xc_context *context, const xc_dataset 
     bar_begin(&show.bar, arg_on(args, "quiet"));
     opts->progress = on_progress;
     opts->user = &show;
-    catch_signals();
+    stop_catch();
     if (!show.bar.quiet) fprintf(stderr, "run      %s\n", opts->folder);
     const xc_status status =
         resume ? xc_train_resume(context, set, opts) : xc_train(context, set, opts);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stop.h"
+
+#include <errno.h>
+#include <time.h>
+
+volatile sig_atomic_t stop_signal;
+static struct timespec first;
+
+static void on_signal(int number)
+{
+    const int kept = errno;
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double passed =
+        (double)(now.tv_sec - first.tv_sec) + 1e-9 * (double)(now.tv_nsec - first.tv_nsec);
+    if (!stop_signal) {
+        first = now;
+        stop_signal = number;
+    } else if (passed > 0.5) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    errno = kept;
+}
+
+void stop_catch(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT); /* one at a time */
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}

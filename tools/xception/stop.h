@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How does a run end in good order? SIGINT or SIGTERM asks for it; a second one, more than half a
+ * second later, ends the process at once (`timeout` and others send two in a row). */
+#ifndef TOOL_STOP_H
+#define TOOL_STOP_H
+
+#include <signal.h>
+
+extern volatile sig_atomic_t stop_signal; /* the first that came, or 0 */
+void stop_catch(void);
+
+#endif
