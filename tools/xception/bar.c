@@ -17,6 +17,13 @@ double bar_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+double bar_each(struct bar_pace *pace, double done)
+{
+    if (pace->time <= 0 || done <= pace->done)
+        *pace = (struct bar_pace){.time = bar_now(), .done = done};
+    return done > pace->done ? (bar_now() - pace->time) / (done - pace->done) : 0;
+}
+
 void bar_begin(struct bar *bar, bool quiet)
 {
     *bar = (struct bar){.quiet = quiet, .terminal = isatty(STDERR_FILENO) == 1, .shown = bar_now()};

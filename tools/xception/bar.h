@@ -24,5 +24,12 @@ void bar_clear(struct bar *bar);
 #define BAR_TIME 32
 void bar_time(double seconds, char text[BAR_TIME]);
 double bar_now(void);
+/* The pace of what this process does: what a run did before it was stopped says nothing of it. */
+struct bar_pace {
+    double time, done; /* of the first call; time 0: there was none */
+};
+/* Seconds that each of `done` takes, since the first call; 0 at that, and where `done` begins anew.
+ */
+double bar_each(struct bar_pace *pace, double done);
 
 #endif

@@ -31,6 +31,7 @@ static volatile sig_atomic_t stopped_by, child_of; /* child_of: 0 = none runs */
 
 struct show {
     struct bar bar;
+    struct bar_pace pace;
     char head[ARM_NAME + 64];
 };
 
@@ -40,10 +41,12 @@ static bool on_progress(void *user, const xc_train_progress *p)
     char tail[128], left[BAR_TIME];
     if (stop_signal) return false;
     if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
-    if (p->event != XC_TRAIN_STEP || !bar_due(&s->bar)) return true;
+    if (p->event != XC_TRAIN_STEP) return true;
     const double done = (double)(p->epoch - 1) * p->steps + p->step;
     const double all = (double)p->epochs * p->steps;
-    bar_time(done > 0 ? p->seconds * (all - done) / done : 0, left);
+    const double each = bar_each(&s->pace, done);
+    if (each <= 0 || !bar_due(&s->bar)) return true;
+    bar_time((all - done) * each, left);
     snprintf(tail, sizeof tail, "epoch %u/%u loss %.3f %.1f img/s eta %s", p->epoch, p->epochs,
              p->loss, p->images_per_second, left);
     bar_draw(&s->bar, s->head, (uint64_t)done, (uint64_t)all, tail);
@@ -106,7 +109,7 @@ static int take_lock(const char *folder, const char *name, int how)
 int study_cell(const struct args *args, xc_context *context, const struct plan *p,
                const char *folder, uint32_t cell)
 {
-    struct show show;
+    struct show show = {0};
     struct why why;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     stop_catch();

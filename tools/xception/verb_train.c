@@ -84,20 +84,18 @@ static const struct option options[] = {
 
 struct show {
     struct bar bar;
-    uint64_t done; /* rate of FEATURES and EVALUATE */
+    struct bar_pace steps, pictures; /* pictures: of FEATURES and EVALUATE */
     uint64_t unreadable;
-    double since;
 };
 
 static void show_step(struct show *s, const xc_train_progress *p)
 {
     char head[48], tail[160], left[BAR_TIME], all[BAR_TIME];
+    const double each = bar_each(&s->steps, (double)(p->epoch - 1) * p->steps + p->step);
     if (!bar_due(&s->bar)) return;
-    const double each = p->step ? (double)(p->steps - p->step) : 0;
-    const double batch_time =
-        p->seconds / ((double)(p->epoch - 1) * (double)p->steps + (double)p->step + 1e-9);
-    bar_time(each * batch_time, left);
-    bar_time((each + (double)(p->epochs - p->epoch) * (double)p->steps) * batch_time, all);
+    const double steps = p->step ? (double)(p->steps - p->step) : 0;
+    bar_time(steps * each, left);
+    bar_time((steps + (double)(p->epochs - p->epoch) * p->steps) * each, all);
     snprintf(head, sizeof head, "epoch %3u/%u", p->epoch, p->epochs);
     snprintf(tail, sizeof tail, "%u/%u loss %.3f top1 %.1f%% lr %.2e %.1f img/s eta %s (all %s)",
              p->step, p->steps, p->loss, 100 * p->top1, p->lr, p->images_per_second, left, all);
@@ -107,15 +105,10 @@ static void show_step(struct show *s, const xc_train_progress *p)
 static void show_pictures(struct show *s, const xc_train_progress *p, const char *what)
 {
     char tail[64], left[BAR_TIME];
-    if (s->since <= 0 || p->done <= s->done) {
-        s->done = p->done;
-        s->since = bar_now();
-        return;
-    }
-    if (!bar_due(&s->bar)) return;
-    const double rate = (double)(p->done - s->done) / (bar_now() - s->since + 1e-9);
-    bar_time(rate > 0 ? (double)(p->all - p->done) / rate : 0, left);
-    snprintf(tail, sizeof tail, "%.1f img/s eta %s", rate, left);
+    const double each = bar_each(&s->pictures, (double)p->done);
+    if (each <= 0 || !bar_due(&s->bar)) return;
+    bar_time((double)(p->all - p->done) * each, left);
+    snprintf(tail, sizeof tail, "%.1f img/s eta %s", 1 / each, left);
     bar_draw(&s->bar, what, p->done, p->all, tail);
 }
 
@@ -132,7 +125,7 @@ static void show_epoch(struct show *s, const xc_train_progress *p)
 {
     char time[BAR_TIME], loss[LOSS_TEXT], val_loss[LOSS_TEXT];
     bar_clear(&s->bar);
-    s->since = 0;
+    s->pictures = (struct bar_pace){0};
     bar_time(p->seconds, time);
     if (!s->bar.quiet)
         fprintf(stderr,
