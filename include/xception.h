@@ -639,6 +639,8 @@ typedef struct xc_train_progress {
 /* From the calling thread, after every step; false: save and stop, with XC_ERR_CANCELLED. */
 typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
 
+#define XC_MAX_TEACHERS 8
+
 /* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it. */
 typedef struct xc_train_opts {
     uint32_t size;
@@ -700,13 +702,21 @@ typedef struct xc_train_opts {
                               * what the control group, or else the machine, has */
     xc_precision precision;  /* of maps and their gradients: F32, BF16, or AUTO. Weights, sums and
                               * statistics are float32, and so is evaluation */
+    /* Distillation: models of the same classes (by name, where both have names) and scale of
+     * pixels, XC_MAX_TEACHERS at most, whose mean answer is a part of each target. They see each
+     * picture as the network does, augmented and mixed; the run folder gets copies. Not with frozen
+     * layers. With args: those that the run had.
+     */
+    xc_model *const *teacher;
+    uint32_t teachers;
+    double teacher_part; /* above 0, at most 1; -1 = 0.7 */
 } xc_train_opts;
 #define XC_TRAIN_OPTS_INIT                                                                         \
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
             -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, NULL, -1, false, NULL, 0, 0,   \
-            XC_PRECISION_F32                                                                       \
+            XC_PRECISION_F32, NULL, 0, -1                                                          \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder

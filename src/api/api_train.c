@@ -8,6 +8,7 @@
 #include "train/trainer.h"
 
 enum { DECODE_THREADS = 2, DECODE_MOST = 64, EVALUATE_BATCH = 16, EVALUATE_MOST = 1024 };
+#define TEACHER_PART 0.7
 
 static void set_count(uint32_t given, int *to)
 {
@@ -25,6 +26,36 @@ static xc_status set_text(const char *what, const char *given, char *to, size_t 
     const int n = given ? snprintf(to, room, "%s", given) : 0;
     if (n >= 0 && (size_t)n < room) return XC_OK;
     return fail(api_error(), XC_ERR_ARGUMENT, "%s: \"%.40s..\" is too long", what, given);
+}
+
+/* Not with references of their own. */
+static xc_status read_teachers(const xc_train_opts *o, struct teacher_models *to)
+{
+    *to = (struct teacher_models){.count = (int)o->teachers};
+    if (o->teachers > XC_MAX_TEACHERS)
+        return fail(api_error(), XC_ERR_ARGUMENT, "%u teachers, at most %d are possible",
+                    o->teachers, XC_MAX_TEACHERS);
+    for (uint32_t i = 0; i < o->teachers; i++) {
+        if (!o->teacher || !o->teacher[i]) return refuse_null("opts->teacher");
+        if (o->teacher[i]->packed.block)
+            return model_need_original(o->teacher[i], "copies of a teacher", api_error());
+        if (!o->teacher[i]->data)
+            return fail(api_error(), XC_ERR_ARGUMENT, "teacher %u has no weights", i + 1);
+        to->model[i] = o->teacher[i];
+    }
+    return XC_OK;
+}
+
+static xc_status set_part(const xc_train_opts *o, struct settings *s)
+{
+    s->teacher_part = o->teachers ? TEACHER_PART : 0;
+    set_real(o->teacher_part, &s->teacher_part);
+    if (o->teachers && !(s->teacher_part > 0 && s->teacher_part <= 1))
+        return fail(api_error(), XC_ERR_ARGUMENT,
+                    "the teachers' part: %g, expected more than 0, at most 1", s->teacher_part);
+    if (o->teachers || o->teacher_part == -1) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT, "the teachers' part: %g, but there is no teacher",
+                o->teacher_part);
 }
 
 static xc_status settings_of(const struct machine *m, const xc_train_opts *o, struct settings *s)
@@ -62,6 +93,7 @@ static xc_status settings_of(const struct machine *m, const xc_train_opts *o, st
     set_real(o->time_limit, &s->time_limit);
     set_real(o->target_top1, &s->target_top1);
     set_real(o->trunk_rate, &s->trunk_rate);
+    TRY(set_part(o, s));
     s->features_bf16 = o->features_bf16;
     s->bf16 = machine_precision(m, o->precision) == XC_PRECISION_BF16;
     s->seed = o->seed;
@@ -129,10 +161,11 @@ static xc_status check_weights(const xc_train_opts *o, const struct dataset *d)
 static xc_status train_again(const xc_train_opts *o, const struct run_opts *run,
                              const xc_dataset *dataset)
 {
-    const struct run_again again = {.args = o->args,
-                                    .data = dataset ? dataset->d : NULL,
-                                    .from = o->from,
-                                    .command = o->command};
+    struct run_again again = {.args = o->args,
+                              .data = dataset ? dataset->d : NULL,
+                              .from = o->from,
+                              .command = o->command};
+    TRY(read_teachers(o, &again.teachers));
     if (!o->arch) return run_repeat(run, &again, api_error());
     return fail(api_error(), XC_ERR_ARGUMENT, "both arch and args are given");
 }
@@ -154,6 +187,7 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
         return fail(api_error(), XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1", o.dropout);
     TRY(check_weights(&o, dataset->d));
     TRY(settings_of(&context->machine, &o, &start.settings));
+    TRY(read_teachers(&o, &start.teachers));
     start.data = dataset->d;
     start.class_weight = o.class_weight;
     start.command = o.command;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much memory does a run need, and does it fit? Counted from the plans, before anything is
- * taken: the phase that needs most. Kept pictures and features are not counted: they take what is
- * left.
+ * taken (but for teachers, whose sessions say it): the phase that needs most. Kept pictures and
+ * features are not counted: they take what is left.
  */
 #include "train/trainer.h"
 
@@ -22,7 +22,7 @@ xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err
     *bytes = 2 * model /* itself, and the copy that is saved */ + (p->tail ? tail : 0) +
              (p->s.ema > 0 ? 3 : 2) * tail /* gradients, best, average */ +
              optimizer_state_count(p->optimizer) * sizeof(float) + learn_arena_bytes(p->learn) +
-             own + trunk;
+             own + trunk + teachers_bytes(p->teachers);
     *bytes += 2 * RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c *
               sizeof(float);
     return XC_OK;

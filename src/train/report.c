@@ -15,7 +15,6 @@
 #include "train/run_files.h"
 
 #define MODEL_FILE "best.safetensors"
-#define MODEL_MAX ((size_t)1 << 36)
 enum { CARD_CLASSES = 40, CARD_CONFUSED = 8 };
 
 struct report {
@@ -120,7 +119,7 @@ static xc_status open_best(struct report *r, struct error *err)
     const size_t classes = (size_t)data_of(r)->classes;
     const size_t rows = data_of(r)->count[XC_SPLIT_VAL];
     char *path = files_path(r->o->folder, MODEL_FILE);
-    xc_status status = path ? file_map(path, MODEL_MAX, &view, err) : fail_memory(err, 1);
+    xc_status status = path ? file_map(path, FILES_MODEL_MAX, &view, err) : fail_memory(err, 1);
     if (status == XC_OK) {
         sha256_init(&sum);
         sha256_add(&sum, view.data, view.size);
@@ -283,7 +282,8 @@ static void put_settings(struct text *out, const struct report *r)
     if (!json) out->failed = true;
     text_add(out,
              "\n## Settings\n\nAll of args.json: `xception train --args args.json` repeats the "
-             "run.\n\n| setting | value |\n|---|---|\n");
+             "run (with --from and --teacher where there were any).\n\n| setting | value "
+             "|\n|---|---|\n");
     json_object_foreach(json, key, value)
     {
         char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -311,6 +311,22 @@ static void put_data(struct text *out, const struct report *r)
     put_row(out, "fingerprint", hex);
 }
 
+static void put_teachers(struct text *out, const struct report *r)
+{
+    char name[32], words[160];
+    size_t i;
+    json_t *hash, *json = json_loads(r->s->args, 0, NULL);
+    if (!json) out->failed = true;
+    json_array_foreach(json_object_get(json, "teachers"), i, hash)
+    {
+        snprintf(name, sizeof name, "teacher %zu", i + 1);
+        snprintf(words, sizeof words, "teacher-%zu.safetensors, SHA-256 of its parameters %.64s",
+                 i + 1, json_string_value(hash));
+        put_row(out, name, words);
+    }
+    json_decref(json);
+}
+
 static void put_card(struct text *out, const struct report *r)
 {
     const xc_model *m = r->model;
@@ -335,6 +351,7 @@ static void put_card(struct text *out, const struct report *r)
     put_row(out, "began with", m->meta.source[0] ? m->meta.source : "random weights");
     if (m->meta.source[0])
         put_row(out, "licence of that", m->meta.licence[0] ? m->meta.licence : "not stated");
+    put_teachers(out, r);
     put_results(out, r);
     put_confused(out, r);
     put_data(out, r);

@@ -399,6 +399,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
                              .data = s->data,
                              .settings = s->settings,
                              .class_weight = s->class_weight,
+                             .teachers = s->teachers,
                              .keep = keeping(r),
                              .memory = r->o->memory,
                              .threads = r->o->threads,
@@ -420,6 +421,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
     TRY(make_folder(r, err));
     TRY(open_log(r, err));
     TRY(files_begin(&r->s, r->o->folder, err));
+    TRY(files_teachers(&s->teachers, r->o->folder, err));
     r->since = clock_seconds();
     note_begin(r);
     return save(r, true, err);
@@ -442,7 +444,7 @@ static xc_status repeat(const struct run_opts *opts, const struct run_again *aga
 {
     struct run_start start;
     struct args_kept kept;
-    xc_status status = args_start(text, data, again->from, &start, &kept, err);
+    xc_status status = args_start(text, data, again->from, &again->teachers, &start, &kept, err);
     start.command = again->command;
     if (status == XC_OK) status = run_new(opts, &start, err);
     args_free(&kept);
@@ -464,6 +466,22 @@ xc_status run_repeat(const struct run_opts *opts, const struct run_again *again,
 /* ---- an old one --------------------------------------------------------------------------------
  */
 
+/* As they were when the run began, from its folder. */
+static xc_status recall_teachers(const struct run *r, struct teacher_models *out, struct error *err)
+{
+    int count;
+    *out = (struct teacher_models){.count = 0};
+    TRY(args_teachers(r->args, &count, err));
+    if (count == 0) return XC_OK;
+    xc_status status = files_read_teachers(r->o->machine, r->o->folder, count, out, err);
+    if (status != XC_OK) return status;
+    status = args_check_teachers(r->args, out, err);
+    if (status == XC_OK) return XC_OK;
+    teacher_models_unref(out);
+    error_prefix(err, r->o->folder);
+    return status;
+}
+
 static xc_status restore(struct run *r, const struct state_file *f, const struct dataset *data,
                          struct error *err)
 {
@@ -484,8 +502,11 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
     TRY(args_check_data(r->args, data, err));
     TRY(args_settings(r->args, &t.settings, err));
     TRY(state_epoch(f, &t.epoch, err));
-    TRY(state_model(f, r->o->machine, (uint32_t)data->classes, &t.model, err));
-    TRY(trainer_new(&t, &r->s.trainer, err));
+    TRY(recall_teachers(r, &t.teachers, err));
+    status = state_model(f, r->o->machine, (uint32_t)data->classes, &t.model, err);
+    if (status == XC_OK) status = trainer_new(&t, &r->s.trainer, err);
+    teacher_models_unref(&t.teachers);
+    TRY(status);
     TRY(state_restore(f, &r->s, err));
     r->before = r->s.seconds;
     return open_log(r, err);

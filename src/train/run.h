@@ -8,6 +8,7 @@
  *   last.safetensors
  *   metrics.csv, curves.svg, events.out.tfevents.0.xception (TensorBoard)
  *   batch-train.png, batch-val.png   what the network sees
+ *   teacher-1.safetensors, ...       the models that teach, if any do
  *   bad.txt (pictures that cannot be read), log.txt
  *
  * and when it ends, of the best weights: evaluation.json, classes.csv, confusion.csv,
@@ -42,17 +43,19 @@ struct run_start {
     const struct dataset *data;
     struct start start; /* classes, seed and dropout come from the data and the settings */
     struct settings settings;
-    const float *class_weight; /* (classes), with CLASS_WEIGHTS_GIVEN */
-    const char *command;       /* for args.json; NULL: unknown */
+    const float *class_weight;      /* (classes), with CLASS_WEIGHTS_GIVEN */
+    struct teacher_models teachers; /* the caller's references; the folder gets copies */
+    const char *command;            /* for args.json; NULL: unknown */
 };
 XC_NODISCARD xc_status run_new(const struct run_opts *opts, const struct run_start *start,
                                struct error *err);
-/* The run that an args.json describes, once more. from: the model that it began with, or NULL;
- * data NULL: where the file says. */
+/* The run that an args.json describes, once more. from and teachers: the models that it had, or
+ * none; data NULL: where the file says. */
 struct run_again {
     const char *args;
     const struct dataset *data;
     const xc_model *from;
+    struct teacher_models teachers;
     const char *command;
 };
 XC_NODISCARD xc_status run_repeat(const struct run_opts *opts, const struct run_again *again,

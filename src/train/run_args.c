@@ -55,6 +55,20 @@ static json_t *start_json(const struct start *s)
                      "head", s->head, "height", s->h, "width", s->w, "preprocess", s->preprocess);
 }
 
+static json_t *teachers_json(const struct teacher_models *m)
+{
+    char hex[65];
+    json_t *json = m->count > 0 ? json_array() : NULL;
+    for (int i = 0; json && i < m->count; i++) {
+        model_hash(m->model[i], hex);
+        if (json_array_append_new(json, json_string(hex))) {
+            json_decref(json);
+            return NULL;
+        }
+    }
+    return json;
+}
+
 static json_t *weights_json(const float *weight, int classes)
 {
     json_t *json = weight ? json_array() : NULL;
@@ -70,12 +84,12 @@ xc_status args_write(const struct run_start *start, const struct trainer *made, 
                      struct error *err)
 {
     const struct dataset *d = start->data;
-    json_t *json =
-        json_pack("{s:s,s:s,s:o*,s:o*,s:s,s:o*,s:o*,s:s}", "xception", XC_VERSION, "architecture",
-                  made->model->arch, "data", data_json(d), "start", start_json(&start->start),
-                  "from", made->model->meta.source, "settings", settings_json(&made->s),
-                  "class_weights", weights_json(start->class_weight, d->classes), "command",
-                  start->command ? start->command : "");
+    json_t *json = json_pack(
+        "{s:s,s:s,s:o*,s:o*,s:s,s:o*,s:o*,s:o*,s:s}", "xception", XC_VERSION, "architecture",
+        made->model->arch, "data", data_json(d), "start", start_json(&start->start), "from",
+        made->model->meta.source, "teachers", teachers_json(&start->teachers), "settings",
+        settings_json(&made->s), "class_weights", weights_json(start->class_weight, d->classes),
+        "command", start->command ? start->command : "");
     *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
     return *text ? XC_OK : fail(err, XC_ERR_ARGUMENT, "the path or the command is not UTF-8 text");
@@ -129,6 +143,26 @@ static xc_status check_from(const json_t *json, const xc_model *from, struct err
         said, hex);
 }
 
+static xc_status compare_teachers(const json_t *list, const struct teacher_models *m,
+                                  struct error *err)
+{
+    char hex[65];
+    const size_t n = json_array_size(list);
+    if (n != (size_t)m->count)
+        return fail(err, XC_ERR_ARGUMENT, "args: the run had %zu teachers, given are %d", n,
+                    m->count);
+    for (int i = 0; i < m->count; i++) {
+        const char *said = json_string_value(json_array_get(list, (size_t)i));
+        model_hash(m->model[i], hex);
+        if (!said || strcmp(hex, said) != 0)
+            return fail(err, XC_ERR_ARGUMENT,
+                        "args: teacher %d was another model: SHA-256 of its parameters %.12s.., of "
+                        "this one's %.12s..",
+                        i + 1, said ? said : "", hex);
+    }
+    return XC_OK;
+}
+
 static xc_status read_weights(const json_t *json, struct run_start *out, struct args_kept *keep,
                               struct error *err)
 {
@@ -167,14 +201,16 @@ static xc_status read_start(const json_t *json, const xc_model *from, struct run
 }
 
 xc_status args_start(const char *text, const struct dataset *data, const xc_model *from,
-                     struct run_start *out, struct args_kept *keep, struct error *err)
+                     const struct teacher_models *teachers, struct run_start *out,
+                     struct args_kept *keep, struct error *err)
 {
-    *out = (struct run_start){.data = data};
+    *out = (struct run_start){.data = data, .teachers = *teachers};
     *keep = (struct args_kept){0};
     TRY(parse(text, &keep->json, err));
     TRY(args_check_data(text, data, err));
     TRY(args_settings(text, &out->settings, err));
     TRY(check_from(keep->json, from, err));
+    TRY(compare_teachers(json_object_get(keep->json, "teachers"), teachers, err));
     TRY(read_start(keep->json, from, out, err));
     return read_weights(keep->json, out, keep, err);
 }
@@ -214,6 +250,27 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
                       "train, %zu val), it was %.12s..",
                       data->path, hex, data->count[XC_SPLIT_TRAIN], data->count[XC_SPLIT_VAL],
                       said ? said : "");
+    json_decref(json);
+    return status;
+}
+
+xc_status args_teachers(const char *text, int *count, struct error *err)
+{
+    json_t *json;
+    TRY(parse(text, &json, err));
+    const size_t n = json_array_size(json_object_get(json, "teachers"));
+    *count = (int)(n > XC_MAX_TEACHERS ? 0 : n);
+    json_decref(json);
+    if (n <= XC_MAX_TEACHERS) return XC_OK;
+    return fail(err, XC_ERR_FORMAT, "args: %zu teachers, at most %d are possible", n,
+                XC_MAX_TEACHERS);
+}
+
+xc_status args_check_teachers(const char *text, const struct teacher_models *m, struct error *err)
+{
+    json_t *json;
+    TRY(parse(text, &json, err));
+    const xc_status status = compare_teachers(json_object_get(json, "teachers"), m, err);
     json_decref(json);
     return status;
 }

@@ -9,6 +9,7 @@
  *                 the start model's parameters; "head", "preprocess" (as they were given, or
  *                 null), "height", "width" (0: its own)
  *   from          file that the start model's weights were imported from, if it was
+ *   teachers      SHA-256 of the parameters of each model that teaches, if any does
  *   settings      settings.h, all of them
  *   class_weights numbers, when they were given
  *   command       what was typed
@@ -30,10 +31,14 @@ struct args_kept {
     float *class_weight;
 };
 XC_NODISCARD xc_status args_start(const char *text, const struct dataset *data,
-                                  const xc_model *from, struct run_start *out,
-                                  struct args_kept *keep, struct error *err);
+                                  const xc_model *from, const struct teacher_models *teachers,
+                                  struct run_start *out, struct args_kept *keep, struct error *err);
 void args_free(struct args_kept *keep);
 XC_NODISCARD xc_status args_settings(const char *text, struct settings *out, struct error *err);
+/* How many models teach, and are these the ones? */
+XC_NODISCARD xc_status args_teachers(const char *text, int *count, struct error *err);
+XC_NODISCARD xc_status args_check_teachers(const char *text, const struct teacher_models *m,
+                                           struct error *err);
 /* The data set that the text names. */
 XC_NODISCARD xc_status args_open_data(const char *text, struct dataset **out, struct error *err);
 /* Is this the same data, in the same splits? */

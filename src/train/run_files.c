@@ -154,3 +154,51 @@ xc_status files_save(const struct run_state *s, const char *folder, bool best, s
 {
     return write_from(s, folder, best ? FILE_BEST : FILE_LAST, FILES, err);
 }
+
+/* ---- teachers ----------------------------------------------------------------------------------
+ */
+
+static char *teacher_path(const char *folder, int i)
+{
+    char *path = NULL;
+    return asprintf(&path, "%s/teacher-%d.safetensors", folder, i + 1) < 0 ? NULL : path;
+}
+
+xc_status files_teachers(const struct teacher_models *m, const char *folder, struct error *err)
+{
+    const xc_save_opts opts = XC_SAVE_OPTS_INIT;
+    for (int i = 0; i < m->count; i++) {
+        char *path = teacher_path(folder, i);
+        const xc_status status =
+            path ? model_save(m->model[i], path, &opts, err) : fail_memory(err, 1);
+        free(path);
+        TRY(status);
+    }
+    return XC_OK;
+}
+
+static xc_status open_model(const struct machine *m, const char *path, xc_model **out,
+                            struct error *err)
+{
+    struct file_view view;
+    TRY(file_map(path, FILES_MODEL_MAX, &view, err));
+    const xc_status status = model_from_file(m, path, view, out, err);
+    if (status != XC_OK) file_release(&view);
+    return status;
+}
+
+xc_status files_read_teachers(const struct machine *m, const char *folder, int count,
+                              struct teacher_models *out, struct error *err)
+{
+    *out = (struct teacher_models){.count = 0};
+    for (int i = 0; i < count; i++) {
+        char *path = teacher_path(folder, i);
+        const xc_status status =
+            path ? open_model(m, path, &out->model[i], err) : fail_memory(err, 1);
+        free(path);
+        if (status != XC_OK) teacher_models_unref(out);
+        TRY(status);
+        out->count++;
+    }
+    return XC_OK;
+}

@@ -8,6 +8,9 @@
 
 #include "train/state.h"
 
+/* Of a model file. */
+#define FILES_MODEL_MAX ((size_t)1 << 36)
+
 /* folder/name; free(), NULL: out of memory */
 char *files_path(const char *folder, const char *name);
 XC_NODISCARD xc_status files_write(const char *path, const void *data, size_t size,
@@ -17,6 +20,11 @@ uint64_t files_bad(const struct trainer *t);
 /* args.json and the sheets of what the network sees, before the first step. */
 XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
                                    struct error *err);
+/* Copies of the models that teach, and the way back: references in *out. */
+XC_NODISCARD xc_status files_teachers(const struct teacher_models *m, const char *folder,
+                                      struct error *err);
+XC_NODISCARD xc_status files_read_teachers(const struct machine *m, const char *folder, int count,
+                                           struct teacher_models *out, struct error *err);
 /* Everything that changes; the state last. best: the best weights, too, for they have changed. */
 XC_NODISCARD xc_status files_save(const struct run_state *s, const char *folder, bool best,
                                   struct error *err);

@@ -205,6 +205,7 @@ static xc_status check_reals(const struct settings *s, struct error *err)
         {"step factor", s->factor, 0, 1e6},
         {"step every", s->every, 0, SETTINGS_MAX_EPOCHS},
         {"label smoothing", s->smoothing, 0, 0.999},
+        {"teacher's part", s->teacher_part, 0, 1},
         {"EMA decay", s->ema, 0, 0.9999999},
         {"batch norm momentum", s->bn_momentum, 0, 0.9999999},
         {"momentum", s->optimizer.momentum, 0, 0.9999999},
@@ -275,6 +276,7 @@ xc_status settings_check(const struct settings *s, struct error *err)
     X("target_top1", target_top1)
 #define SWITCHES(X) X("nesterov", optimizer.nesterov) X("features_bf16", features_bf16)
 #define LATER(X) X("bf16", bf16) /* switches that older files do not have: off */
+#define LATER_REALS(X) X("teacher_part", teacher_part) /* numbers that they do not have: 0 */
 #define CHOICES(X)                                                                                 \
     X("optimizer", optimizer.kind, optimizers, enum optimizer_kind)                                \
     X("schedule", schedule, schedules, enum schedule_kind)                                         \
@@ -296,6 +298,7 @@ json_t *settings_json(const struct settings *s)
     REALS(PUT_REAL)
     SWITCHES(PUT_SWITCH)
     LATER(PUT_SWITCH)
+    LATER_REALS(PUT_REAL)
     CHOICES(PUT_CHOICE)
     failed |= json_object_set_new(json, "seed", json_integer((json_int_t)s->seed));
     if (!failed) return json;
@@ -350,6 +353,7 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
 #define GET_REAL(name, field) s.field = take_real(json, name, &missing);
 #define GET_SWITCH(name, field) s.field = take_switch(json, name, &missing);
 #define GET_LATER(name, field) s.field = json_is_true(json_object_get(json, name));
+#define GET_LATER_REAL(name, field) s.field = json_number_value(json_object_get(json, name));
 #define GET_CHOICE(name, field, choice, type)                                                      \
     s.field = (type)take_choice(json, name, &(choice), &missing);
     TEXTS(GET_TEXT)
@@ -357,6 +361,7 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
     REALS(GET_REAL)
     SWITCHES(GET_SWITCH)
     LATER(GET_LATER)
+    LATER_REALS(GET_LATER_REAL)
     CHOICES(GET_CHOICE)
     const json_t *seed = json_object_get(json, "seed");
     if (!json_is_integer(seed)) missing = "seed";

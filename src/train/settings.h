@@ -44,6 +44,7 @@ struct settings {
     double factor, every; /* step: every so many epochs; plateau: so many without a better one */
     double smoothing;
     double dropout; /* before the last layer of a fresh head; < 0: as the architecture has it */
+    double teacher_part; /* of the targets is what teachers say, if there are any; 0: none are */
     enum class_weights class_weights;
     double ema;         /* decay of the averaged weights; 0: none */
     double bn_momentum; /* part of the old moving statistics that stays; 0: as the network has it */

@@ -78,6 +78,22 @@ static xc_status check_data(const struct trainer *t, struct error *err)
     return dataset_trainable(d, err);
 }
 
+/* Features of frozen layers are no pictures. */
+static xc_status set_teachers(struct trainer *t, const struct teacher_models *models,
+                              struct error *err)
+{
+    if (models->count == 0) return XC_OK;
+    if (t->phases.at[0].cut > 0)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "a teacher looks at each picture, and frozen layers see it once");
+    const struct teachers_opts opts = {.student = t->model,
+                                       .batch = t->s.batch,
+                                       .precision =
+                                           t->s.bf16 ? XC_PRECISION_BF16 : XC_PRECISION_F32,
+                                       .several = t->data->multi_label};
+    return teachers_new(models, &opts, &t->teachers, err);
+}
+
 /* Batch norm's part of the old statistics is a matter of the recipe, too. */
 static void set_momentum(struct graph *g, double keep)
 {
@@ -96,6 +112,7 @@ static xc_status set_up(struct trainer *t, const struct trainer_opts *opts, stru
     if ((size_t)t->s.batch > rows && rows > 0) t->s.batch = (int)rows;
     TRY(freeze_phases(g, t->model->arch, &freezing, &t->phases, err));
     TRY(check_data(t, err));
+    TRY(set_teachers(t, &opts->teachers, err));
     set_momentum(g, t->s.bn_momentum);
     TRY(weigh_classes(t, opts->class_weight, err));
     t->target = calloc((size_t)t->s.batch * (size_t)t->classes, sizeof *t->target);
@@ -138,6 +155,7 @@ void trainer_free(struct trainer *t)
 {
     if (!t) return;
     stage_leave(t);
+    teachers_free(t->teachers);
     free(t->target);
     free(t->class_weight);
     free(t->loss);
@@ -253,6 +271,7 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
                                 .draw = {.seed = t->s.seed, .step = (uint32_t)draw}};
     double loss = 0;
     set_targets(t, b);
+    if (t->teachers) TRY(teachers_mix(t->teachers, b->x, b->n, t->s.teacher_part, t->target, err));
     TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
     for (int i = 0; i < b->n; i++) loss += t->loss[i];
     if (!isfinite(loss) || !statistics_finite(t)) return name_wrong(t, loss, err);

@@ -24,6 +24,7 @@
 #include "train/runner.h"
 #include "train/score.h"
 #include "train/settings.h"
+#include "train/teacher.h"
 #include "train/views.h"
 
 /* Where the values of frozen layers are kept, in so many bytes; never changes a bit. */
@@ -40,6 +41,7 @@ struct trainer_opts {
     xc_model *model;            /* of start_model: the trainer's from here on, also on failure */
     struct settings settings;
     const float *class_weight; /* (classes): CLASS_WEIGHTS_GIVEN; NULL: they come from a state */
+    struct teacher_models teachers; /* the caller keeps his references */
     struct keep_opts keep;
     uint64_t memory;    /* bytes that it may take; 0: what this process may */
     uint32_t epoch;     /* that it goes on in: which phase it is made for */
@@ -84,6 +86,7 @@ struct trainer {
     void *arena, *arena_memory; /* the memory that the arena lies in */
     /* weights: the model's own block, or with a tail a copy of its own; average NULL: none */
     float *weights, *grad, *moments, *average, *best;
+    struct teachers *teachers; /* NULL: none */
     float *target;
     float *class_weight; /* NULL: all 1 */
     double *loss;

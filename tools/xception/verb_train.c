@@ -23,6 +23,9 @@ static const struct option options[] = {
     {"val-split", 0, "PERCENT", NULL, 1, 99, "hold out this part of train, by class and group"},
     {"from", 0, "MODEL", NULL, 0, 0, "start from a model: any file that -m takes"},
     {"arch", 0, "SPEC", NULL, 0, 0, "or from random weights of this architecture"},
+    {"teacher", 0, "MODEL,..", NULL, 0, 0,
+     RARE "learn from what these say of the pictures, too; models of the same classes"},
+    {"teacher-part", 0, "X", NULL, 0, 0, RARE "of each target is what they say (0.7)"},
     {"recipe", 0, "NAME", "finetune|scratch|cifar|paper-imagenet|paper-jft", 0, 0,
      "settings that the flags below replace"},
     {"head", 0, "LAYERS", NULL, 0, 0, RARE "a fresh head: linear, or hidden layers as 512,128"},
@@ -92,7 +95,7 @@ static void show_step(struct show *s, const xc_train_progress *p)
 {
     char head[48], tail[160], left[BAR_TIME], all[BAR_TIME];
     const double each = bar_each(&s->steps, (double)(p->epoch - 1) * p->steps + p->step);
-    if (!bar_due(&s->bar)) return;
+    if (each <= 0 || !bar_due(&s->bar)) return;
     const double steps = p->step ? (double)(p->steps - p->step) : 0;
     bar_time(steps * each, left);
     bar_time((steps + (double)(p->epochs - p->epoch) * p->steps) * each, all);
@@ -230,16 +233,40 @@ static int open_data(const struct args *args, xc_dataset **out)
     return EXIT_DONE;
 }
 
+/* Of "A,B": *count references, also when it fails. */
+static int open_teachers(const struct args *args, xc_context *context,
+                         xc_model *out[XC_MAX_TEACHERS], uint32_t *count)
+{
+    const char *list = arg_text(args, "teacher");
+    char *names = list ? strdup(list) : NULL, *rest = names;
+    int code = list && !names ? EXIT_LIMIT : EXIT_DONE;
+    *count = 0;
+    for (char *name; code == EXIT_DONE && (name = strsep(&rest, ","));) {
+        if (*count == XC_MAX_TEACHERS) {
+            say_usage("--teacher: more than %d models", XC_MAX_TEACHERS);
+            code = EXIT_USAGE;
+        } else {
+            code = engine_model(context, name, NULL, &out[*count]);
+            *count += code == EXIT_DONE;
+        }
+    }
+    free(names);
+    return code;
+}
+
 static int start(const struct args *args, xc_context *context, const xc_dataset *set,
                  xc_train_opts *opts)
 {
-    xc_model *from = NULL;
+    xc_model *from = NULL, *teacher[XC_MAX_TEACHERS];
     float *weights = NULL;
     const char *model = arg_text(args, "from");
     int code = set ? train_class_weights(args, set, opts, &weights) : EXIT_DONE;
     if (code == EXIT_DONE && model) code = engine_model(context, model, NULL, &from);
     opts->from = from;
+    if (code == EXIT_DONE) code = open_teachers(args, context, teacher, &opts->teachers);
+    opts->teacher = teacher;
     if (code == EXIT_DONE) code = train(args, context, set, opts, false);
+    for (uint32_t i = 0; i < opts->teachers; i++) xc_model_unref(teacher[i]);
     xc_model_unref(from);
     free(weights);
     return code;
@@ -288,7 +315,8 @@ static bool is_other_run(const struct args *args, const char *beside)
         int k = 0;
         while (kept[k] && strcmp(kept[k], name) != 0) k++;
         const bool start =
-            !strcmp(beside, "args") && (!strcmp(name, "from") || !strcmp(name, "out"));
+            !strcmp(beside, "args") &&
+            (!strcmp(name, "from") || !strcmp(name, "teacher") || !strcmp(name, "out"));
         if (!args->value[i] || args->source[i] != FROM_FLAG || kept[k] || start) continue;
         say_usage("--%s beside --%s: the run has its own", name, beside);
         return true;

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What do other models say of the same pictures? */
+#include "train/teacher.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ROWS = 256
+}; /* at a time, at most: as many as a machine has threads, so that each has some */
+
+struct teachers {
+    xc_session *session[XC_MAX_TEACHERS];
+    int count, rows;
+    size_t classes, picture; /* picture: its numbers */
+    bool several;            /* labels a picture */
+    const struct kernels *kernels;
+    uint64_t bytes;
+    float *answer; /* (rows, classes) */
+};
+
+void teacher_models_unref(struct teacher_models *m)
+{
+    for (int i = 0; i < m->count; i++) model_unref(m->model[i]);
+    m->count = 0;
+}
+
+/* ---- do they fit? ------------------------------------------------------------------------------
+ */
+
+static bool same(const float *a, const float *b, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (a[i] < b[i] || a[i] > b[i]) return false;
+    return true;
+}
+
+static xc_status check_pixels(const xc_model *teacher, const xc_model *student, struct error *err)
+{
+    const xc_preprocess *a = &teacher->meta.preprocess, *b = &student->meta.preprocess;
+    const int c = student->graph->input.c, its = teacher->graph->input.c;
+    const int means = (int)(sizeof a->mean / sizeof *a->mean), known = c < means ? c : means;
+    if (its != c)
+        return fail(err, XC_ERR_SHAPE, "pictures of %d channels, the network sees %d", its, c);
+    if (a->colour == b->colour && same(&a->divisor, &b->divisor, 1) &&
+        same(a->mean, b->mean, known) && same(a->std, b->std, known))
+        return XC_OK;
+    return fail(err, XC_ERR_ARGUMENT,
+                "its pixels have another scale or order of colours than the network's");
+}
+
+/* One that gives logits alone may mean either. */
+static xc_status check_answers(const xc_model *teacher, bool several, struct error *err)
+{
+    const struct graph *g = teacher->graph;
+    const struct node *last = &g->node[g->output[0].node];
+    const bool sigmoid = last->kind == OP_ACT && last->act.kind == ACT_SIGMOID;
+    if (!(several ? last->kind == OP_SOFTMAX : sigmoid)) return XC_OK;
+    return fail(err, XC_ERR_ARGUMENT, "it gives %s, the data have %s a picture",
+                several ? "one label" : "several labels", several ? "several" : "one");
+}
+
+static xc_status check_classes(const xc_model *teacher, const xc_model *student, struct error *err)
+{
+    const char *const *its = teacher->meta.labels, *const *ours = student->meta.labels;
+    if (!teacher->info.classifies)
+        return fail(err, XC_ERR_ARGUMENT, "it gives features or maps, no classes");
+    if (teacher->info.classes != student->info.classes)
+        return fail(err, XC_ERR_SHAPE, "%u classes, the data have %u", teacher->info.classes,
+                    student->info.classes);
+    for (uint32_t c = 0; its && ours && c < student->info.classes; c++)
+        if (strcmp(its[c], ours[c]) != 0)
+            return fail(err, XC_ERR_SHAPE, "class %u is %.60s, in the data it is %.60s", c, its[c],
+                        ours[c]);
+    return XC_OK;
+}
+
+static xc_status check(const xc_model *teacher, const xc_model *student, bool several,
+                       struct error *err)
+{
+    TRY(check_classes(teacher, student, err));
+    TRY(check_answers(teacher, several, err));
+    return check_pixels(teacher, student, err);
+}
+
+/* ---- what they say -----------------------------------------------------------------------------
+ */
+
+static xc_status add(struct teachers *t, xc_model *model, const struct teachers_opts *o,
+                     struct error *err)
+{
+    const struct shape in = o->student->graph->input;
+    const uint64_t number = o->precision == XC_PRECISION_BF16 ? 2 : 4;
+    const xc_session_opts opts = {.size = sizeof opts,
+                                  .max_batch = (uint32_t)t->rows,
+                                  .height = (uint32_t)in.h,
+                                  .width = (uint32_t)in.w,
+                                  .precision = o->precision};
+    TRY(check(model, o->student, t->several, err));
+    xc_session **session = &t->session[t->count];
+    TRY(session_new(model, &opts, session, err));
+    t->count++;
+    t->bytes +=
+        model->graph->param.total * (sizeof(float) + number) + session_arena_bytes(*session);
+    return XC_OK;
+}
+
+static xc_status add_all(struct teachers *t, const struct teacher_models *models,
+                         const struct teachers_opts *o, struct error *err)
+{
+    char name[24];
+    for (int i = 0; i < models->count; i++) {
+        const xc_status status = add(t, models->model[i], o, err);
+        snprintf(name, sizeof name, "teacher %d", i + 1);
+        if (status != XC_OK) error_prefix(err, name);
+        TRY(status);
+    }
+    return XC_OK;
+}
+
+xc_status teachers_new(const struct teacher_models *models, const struct teachers_opts *o,
+                       struct teachers **out, struct error *err)
+{
+    const struct shape in = o->student->graph->input;
+    struct teachers *t = calloc(1, sizeof *t);
+    *out = NULL;
+    if (!t) return fail_memory(err, sizeof *t);
+    t->rows = o->batch < ROWS ? o->batch : ROWS;
+    t->classes = o->student->info.classes;
+    t->picture = (size_t)in.h * (size_t)in.w * (size_t)in.c;
+    t->several = o->several;
+    t->kernels = &o->student->machine->f32;
+    t->answer = malloc((size_t)t->rows * t->classes * sizeof *t->answer);
+    const xc_status status = t->answer ? add_all(t, models, o, err) : fail_memory(err, t->classes);
+    if (status == XC_OK)
+        *out = t;
+    else
+        teachers_free(t);
+    return status;
+}
+
+void teachers_free(struct teachers *t)
+{
+    if (!t) return;
+    for (int i = 0; i < t->count; i++) session_free(t->session[i]);
+    free(t->answer);
+    free(t);
+}
+
+uint64_t teachers_bytes(const struct teachers *t)
+{
+    return t ? t->bytes : 0;
+}
+
+/* Logits in place, at temperature 1 whatever the teacher was calibrated to. */
+static void to_probabilities(const struct teachers *t, int n)
+{
+    const ptrdiff_t pixel = (ptrdiff_t)(t->classes * sizeof *t->answer);
+    const struct view x = {.data = t->answer,
+                           .n = 1,
+                           .h = 1,
+                           .w = n,
+                           .c = (int)t->classes,
+                           .image = n * pixel,
+                           .row = n * pixel,
+                           .pixel = pixel,
+                           .type = DTYPE_F32};
+    const struct map_call sigmoid = {
+        .type = DTYPE_F32, .in = x, .out = x, .prologue.act.kind = ACT_SIGMOID};
+    const struct softmax_call softmax = {.type = DTYPE_F32, .in = x, .out = x};
+    if (t->several)
+        t->kernels->map(&sigmoid, 0, (size_t)n);
+    else
+        t->kernels->softmax(&softmax, 0, (size_t)n);
+}
+
+static xc_status mix_rows(struct teachers *t, const float *x, int n, double part, float *target,
+                          struct error *err)
+{
+    const size_t numbers = (size_t)n * t->classes;
+    const float each = (float)(part / t->count), rest = (float)(1 - part);
+    size_t written;
+    for (size_t k = 0; k < numbers; k++) target[k] *= rest;
+    for (int i = 0; i < t->count; i++) {
+        TRY(session_run(t->session[i], x, DTYPE_F32, (uint32_t)n, NULL, err));
+        TRY(session_read(t->session[i], "logits", DTYPE_F32, t->answer, numbers, &written, err));
+        to_probabilities(t, n);
+        for (size_t k = 0; k < numbers; k++) target[k] += each * t->answer[k];
+    }
+    return XC_OK;
+}
+
+xc_status teachers_mix(struct teachers *t, const float *x, int n, double part, float *target,
+                       struct error *err)
+{
+    for (int from = 0; from < n; from += t->rows) {
+        const int rows = n - from < t->rows ? n - from : t->rows;
+        TRY(mix_rows(t, x + (size_t)from * t->picture, rows, part,
+                     target + (size_t)from * t->classes, err));
+    }
+    return XC_OK;
+}
