@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs transcripts of the command and compares every byte.
 
-A case file holds blocks:   $ COMMAND            run by sh in an empty folder; `xception` is the command
+A case file holds blocks:   $ COMMAND            run by sh in an empty folder; `xception` is the command,
+                                                 `example_NAME` a program of examples/
                             % COMMAND            the same on a terminal: 100 columns, stdin too
                             expected output      stdout and stderr in the order written
                             => EXIT CODE
 "..." inside an expected line stands for anything, a line "..." alone for any number of lines.
 $SHARED is the folder of optional data; a block whose command names a missing $SHARED/... path is
 skipped, and so is every later one that names a model or .npy file which the skipped one would have
-made. A command that takes longer than DEADLINE seconds is killed with all that it started.
+made. $SOURCE is the project's folder. A command that takes longer than DEADLINE seconds is killed with
+all that it started.
 """
-import fcntl, glob, os, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
+import fcntl, glob, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
 
 DEADLINE = 120
 
@@ -86,13 +88,14 @@ def in_pipe(command, folder, environment):
 
 def main():
     binary, shared, *paths = sys.argv[1:]
-    shared = os.path.abspath(shared)
+    shared, programs = os.path.abspath(shared), os.path.dirname(os.path.abspath(binary))
     failed = ran = skipped = 0
     for path in paths:
         with tempfile.TemporaryDirectory() as folder:
             os.mkdir(os.path.join(folder, "work"))
-            environment = {"PATH": os.path.dirname(os.path.abspath(binary)) + ":/usr/bin:/bin",
+            environment = {"PATH": f"{programs}:{programs}/examples:/usr/bin:/bin",
                            "SHARED": shared,
+                           "SOURCE": str(pathlib.Path(__file__).resolve().parents[2]),
                            "LC_ALL": "C.UTF-8", "HOME": folder, "XDG_CONFIG_DIRS": folder + "/site"}
             unmade = set()
             for line, command, expected, code in blocks(path):

@@ -37,6 +37,11 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
     {                                                                                              \
         "model", 'm', "MODEL", NULL, 0, 0, "model file: ours, or .keras .h5 .pth .safetensors"     \
     }
+/* Of verbs that otherwise use the model that the command carries. */
+#define ENGINE_MODEL_OR_BUILTIN_OPTION                                                             \
+    {                                                                                              \
+        "model", 'm', "MODEL", NULL, 0, 0, "ours, or .keras .h5 .pth .safetensors (built in)"      \
+    }
 #define ENGINE_PRECISION_OPTION                                                                    \
     {                                                                                              \
         "precision", 0, "PRECISION", "f32|bf16|auto|f64", 0, 0,                                    \

@@ -17,7 +17,7 @@
 #include "verbs.h"
 
 static const struct option options[] = {
-    ENGINE_MODEL_OPTION,
+    ENGINE_MODEL_OR_BUILTIN_OPTION,
     {"top", 'k', "N", NULL, 1, 100000, "answers a picture (default 5)"},
     {"labels", 0, "FILE", NULL, 0, 0, "one label a line instead of the model's, or 'imagenet'"},
     {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the model's"},

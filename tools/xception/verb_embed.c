@@ -12,7 +12,7 @@
 #include "verbs.h"
 
 static const struct option options[] = {
-    ENGINE_MODEL_OPTION,
+    ENGINE_MODEL_OR_BUILTIN_OPTION,
     {"output", 'o', "INDEX", NULL, 0, 0, "write the rows as INDEX.npy, their names as INDEX.txt"},
     {"format", 0, "FORMAT", "npy|csv|tsv|jsonl", 0, 0,
      "of the rows: npy is a file (-o), others print"},

@@ -13,7 +13,7 @@
 #include "verbs.h"
 
 static const struct option options[] = {
-    ENGINE_MODEL_OPTION,
+    ENGINE_MODEL_OR_BUILTIN_OPTION,
     {"data", 0, "DATA", NULL, 0, 0, "pictures by class: as in 'xception help data'"},
     {"split", 0, "NAME", "train|val|test", 0, 0, "which samples (test, or else val)"},
     {"predictions", 0, "FILE", NULL, 0, 0, "answers made elsewhere, instead of a model (csv)"},

@@ -19,7 +19,7 @@
     "occlusion|centre"
 
 static const struct option options[] = {
-    ENGINE_MODEL_OPTION,
+    ENGINE_MODEL_OR_BUILTIN_OPTION,
     {"method", 0, "METHOD", METHODS, 0, 0, "what a heat map is (gradcam)"},
     {"class", 0, "CLASS", NULL, 0, 0, "label or number of the class to explain; top: the best"},
     {"layer", 0, "NAME", NULL, 0, 0, "whose map is explained (the last before the classes)"},
