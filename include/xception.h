@@ -665,7 +665,7 @@ typedef struct xc_train_opts {
     uint32_t epochs, batch;
     uint32_t accumulate; /* batches a step; batch norm takes the statistics of each by itself */
     uint32_t views;      /* of each picture that frozen layers see; 1 = no augmentation */
-    double lr, least_lr, warmup;    /* warm-up in epochs */
+    double lr, least_lr, warmup;    /* least_lr: where cosine ends; warm-up in epochs */
     double step_factor, step_every; /* step: lr times factor every so many epochs; plateau: after
                                      * more than so many without a better top-1 on val (with
                                      * several labels a picture: a lower loss) */

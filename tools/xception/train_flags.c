@@ -42,7 +42,8 @@ static bool read_time(const struct args *args, const char *name, double *out)
 
 static bool read_reals(const struct args *args, xc_train_opts *o)
 {
-    return read_real(args, "lr", &o->lr) && read_real(args, "trunk-rate", &o->trunk_rate) &&
+    return read_real(args, "lr", &o->lr) && read_real(args, "least-lr", &o->least_lr) &&
+           read_real(args, "trunk-rate", &o->trunk_rate) &&
            read_real(args, "teacher-part", &o->teacher_part) &&
            read_real(args, "warmup", &o->warmup) && read_real(args, "momentum", &o->momentum) &&
            read_real(args, "wd", &o->weight_decay) && read_real(args, "smooth", &o->smoothing) &&

@@ -36,6 +36,7 @@ static const struct option options[] = {
     {"accumulate", 0, "N", NULL, 1, 4096,
      RARE "batches a step; batch norm sees each by itself (1)"},
     {"lr", 0, "X", NULL, 0, 0, "highest learning rate"},
+    {"least-lr", 0, "X", NULL, 0, 0, RARE "where cosine ends (0)"},
     {"trunk-rate", 0, "X", NULL, 0, 0, RARE "learning rate in front of the head: times this"},
     {"opt", 0, "NAME", "sgd|rmsprop|adamw", 0, 0, "optimizer"},
     {"schedule", 0, "NAME", "constant|step|cosine|one-cycle|plateau", 0, 0, "of the learning rate"},
