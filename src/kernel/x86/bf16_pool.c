@@ -122,28 +122,84 @@ INLINE __m512i narrowed_32(struct floats v)
     return _mm512_permutexvar_epi16(turns, apart);
 }
 
-/* The largest of 32 channels, if none of them is NaN; false otherwise: then it matters which. */
-INLINE bool largest_32(const struct pool_call *call, const struct taps *t, struct place at, int c,
-                       __mmask32 k, struct floats *largest)
+enum { WORDS = 32 }; /* of a vector */
+
+/* Of 32 channels each. As signed words positive numbers come in their order, as unsigned words
+ * negative ones come in the reverse. */
+struct extremes {
+    __m512i top, most, least; /* signed; unsigned */
+};
+
+/* False where there may be NaN, or zeros of both signs, of which the last one counts. */
+INLINE bool is_ordered(struct extremes e)
+{
+    const __m512i zeros = _mm512_setzero_si512(), minus = _mm512_set1_epi16((short)0x8000);
+    const __mmask32 nan = _mm512_cmpgt_epi16_mask(e.top, _mm512_set1_epi16(0x7f80)) |
+                          _mm512_cmpgt_epu16_mask(e.most, _mm512_set1_epi16((short)0xff80));
+    const __mmask32 tie =
+        _mm512_mask_cmpge_epu16_mask(_mm512_cmpeq_epi16_mask(e.top, zeros), e.most, minus);
+    return (nan | tie) == 0;
+}
+
+/* out = act(largest + add) */
+INLINE void finish_32(const struct pool_call *call, struct place at, int c, __mmask32 k,
+                      struct extremes x)
+{
+    const struct epilogue *e = &call->epilogue;
+    struct floats v =
+        widened_32(_mm512_mask_mov_epi16(x.top, _mm512_movepi16_mask(x.top), x.least));
+    if (e->add.data) {
+        const uint16_t *addend = (const uint16_t *)pixel_at(&e->add, at) + c;
+        const struct floats a = widened_32(_mm512_maskz_loadu_epi16(k, addend));
+        v = (struct floats){add(v.even, a.even), add(v.odd, a.odd)};
+    }
+    v = (struct floats){activate_vec(&e->act, v.even), activate_vec(&e->act, v.odd)};
+    _mm512_mask_storeu_epi16((uint16_t *)pixel_at(&call->out, at) + c, k, narrowed_32(v));
+}
+
+/* `vectors` times 32 channels from c on; k: those of the last 32 that exist. */
+INLINE void max_32(const struct pool_call *call, const struct taps *t, struct place at, int c,
+                   const int vectors, __mmask32 k)
 {
     const struct window *win = &call->window;
-    const __m512i sign = _mm512_set1_epi16((short)0x8000);
     const struct place first = {at.n, t->y.at, t->x.at};
     const char *row = (const char *)pixel_at(&call->in, first) + c * (ptrdiff_t)sizeof(uint16_t);
-    vec even = splat(-INFINITY), odd = even;
-    __m512i magnitude = _mm512_setzero_si512();
-    for (int i = 0; i < t->y.count; i++, row += win->dy * call->in.row) {
+    const ptrdiff_t down = win->dy * call->in.row, right = win->dx * call->in.pixel;
+    struct extremes e[VECTORS];
+#define SOME(i) (i + 1 == vectors ? k : UINT32_MAX)
+#define START(i)                                                                                   \
+    e[i] = (struct extremes){_mm512_set1_epi16((short)0x8000), _mm512_setzero_si512(),             \
+                             _mm512_set1_epi16((short)0xff80)}; /* -infinity */
+    EACH_VECTOR(START)
+#undef START
+    for (int i = 0; i < t->y.count; i++, row += down) {
         const char *tap = row;
-        for (int j = 0; j < t->x.count; j++, tap += win->dx * call->in.pixel) {
-            const __m512i x = _mm512_maskz_loadu_epi16(k, tap);
-            const struct floats v = widened_32(x);
-            even = max_of(even, v.even);
-            odd = max_of(odd, v.odd);
-            magnitude = _mm512_max_epu16(magnitude, _mm512_andnot_si512(sign, x));
+        for (int j = 0; j < t->x.count; j++, tap += right) {
+#define TAKE(i)                                                                                    \
+    if (i < vectors) {                                                                             \
+        const __m512i x =                                                                          \
+            _mm512_maskz_loadu_epi16(SOME(i), (const uint16_t *)(const void *)tap + i * WORDS);    \
+        e[i].top = _mm512_max_epi16(e[i].top, x);                                                  \
+        e[i].most = _mm512_max_epu16(e[i].most, x);                                                \
+        e[i].least = _mm512_min_epu16(e[i].least, x);                                              \
+    }
+            EACH_VECTOR(TAKE)
+#undef TAKE
         }
     }
-    *largest = (struct floats){even, odd};
-    return _mm512_cmpgt_epu16_mask(magnitude, _mm512_set1_epi16(0x7f80)) == 0;
+#define GIVE(i)                                                                                    \
+    if (i < vectors) {                                                                             \
+        const int from = c + i * WORDS;                                                            \
+        if (is_ordered(e[i])) {                                                                    \
+            finish_32(call, at, from, SOME(i), e[i]);                                              \
+        } else {                                                                                   \
+            pool_vectors(call, t, at, from, 1, false, zero());                                     \
+            if (from + VL < call->out.c) pool_vectors(call, t, at, from + VL, 1, false, zero());   \
+        }                                                                                          \
+    }
+    EACH_VECTOR(GIVE)
+#undef GIVE
+#undef SOME
 }
 
 static bool is_bf16_throughout(const struct pool_call *call)
@@ -155,26 +211,13 @@ static bool is_bf16_throughout(const struct pool_call *call)
 
 INLINE void max_pixel_32(const struct pool_call *call, struct place at)
 {
-    enum { LANES_2 = 2 * VL };
-    const struct epilogue *e = &call->epilogue;
     const struct taps t = taps_of(call, at);
     const int end = call->out.c;
-    for (int c = 0; c < end; c += LANES_2) {
-        const __mmask32 k = end - c >= LANES_2 ? UINT32_MAX : (UINT32_C(1) << (end - c)) - 1;
-        struct floats v;
-        if (!largest_32(call, &t, at, c, k, &v)) {
-            for (int i = c; i < end && i < c + LANES_2; i += VL)
-                pool_vectors(call, &t, at, i, 1, false, zero());
-            continue;
-        }
-        if (e->add.data) {
-            const uint16_t *addend = (const uint16_t *)pixel_at(&e->add, at) + c;
-            const struct floats a = widened_32(_mm512_maskz_loadu_epi16(k, addend));
-            v = (struct floats){add(v.even, a.even), add(v.odd, a.odd)};
-        }
-        v = (struct floats){activate_vec(&e->act, v.even), activate_vec(&e->act, v.odd)};
-        _mm512_mask_storeu_epi16((uint16_t *)pixel_at(&call->out, at) + c, k, narrowed_32(v));
-    }
+    int c = 0;
+    for (; c + VECTORS * WORDS <= end; c += VECTORS * WORDS)
+        max_32(call, &t, at, c, VECTORS, UINT32_MAX);
+    for (; c < end; c += WORDS)
+        max_32(call, &t, at, c, 1, end - c < WORDS ? (UINT32_C(1) << (end - c)) - 1 : UINT32_MAX);
 }
 #endif
 
