@@ -238,7 +238,7 @@ static xc_status given_classes(struct gather *g, int32_t *class_of, struct error
         class_of[i] = place >= 0 && place < o->classes ? place : -1;
         if (class_of[i] < 0 && g->numbers && number >= 0 && number < o->classes)
             class_of[i] = number;
-        if (class_of[i] < 0 && g->numbers && number >= o->classes)
+        if (class_of[i] < 0 && g->numbers && number >= o->classes && !o->drop_unknown)
             status =
                 fail(err, XC_ERR_FORMAT, "label %d is out of range: there are %d classes, 0 to %d",
                      number, o->classes, o->classes - 1);

@@ -6,6 +6,7 @@
  */
 #include "data/pack.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -77,10 +78,7 @@ static xc_status encode(struct packing *p, size_t index, const char **ending)
         TRY(dataset_read(p->d, index, &p->bytes, p->err));
         bool jpeg = p->bytes.size > 2 && p->bytes.data[0] == 0xff && p->bytes.data[1] == 0xd8;
         bool webp = p->bytes.size > 12 && !memcmp(p->bytes.data + 8, "WEBP", 4);
-        *ending = dot && strlen(dot) <= 6 && !strchr(dot, '/') ? dot
-                  : jpeg                                       ? ".jpg"
-                  : webp                                       ? ".webp"
-                                                               : ".png";
+        *ending = image_name(name) ? dot : jpeg ? ".jpg" : webp ? ".webp" : ".png";
         return XC_OK;
     }
     xc_image *image = NULL;
@@ -106,9 +104,8 @@ static void stem_of(const struct dataset *d, const struct sample *s, char *out, 
     size_t n = strlen(class_name);
     if (!strncmp(name, class_name, n) && name[n] == '/') name += n + 1;
     while (*name == '/') name++;
-    const char *dot = strrchr(name, '.');
-    bool ends = dot && !strchr(dot, '/') && strlen(dot) <= 6;
-    snprintf(out, room, "%.*s", ends ? (int)(dot - name) : (int)strlen(name), name);
+    const char *dot = image_name(name) ? strrchr(name, '.') : NULL;
+    snprintf(out, room, "%.*s", dot ? (int)(dot - name) : (int)strlen(name), name);
     for (char *p = out; p; p = strchr(p, '/')) /* hidden, or out of the archive */
         for (p += *p == '/'; *p == '.'; p++) *p = '_';
 }
@@ -162,10 +159,29 @@ static xc_status pack_split(struct packing *p, xc_split split, const uint32_t *i
     return close_file(p);
 }
 
+/* Shards of an earlier set would be read as some of this one. */
+static xc_status holds_no_shard(const char *path, struct error *err)
+{
+    xc_status status = XC_OK;
+    DIR *folder = opendir(path);
+    if (!folder) return fail_errno(err, path, "cannot open");
+    for (const struct dirent *e; status == XC_OK && (e = readdir(folder));) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && !strcmp(dot, ".tar"))
+            status = fail(err, XC_ERR_ARGUMENT,
+                          "%s: holds %s already: shards go into a folder "
+                          "without any",
+                          path, e->d_name);
+    }
+    closedir(folder);
+    return status;
+}
+
 static xc_status pack_shards(struct packing *p)
 {
     if (mkdir(p->path, 0777) != 0 && errno != EEXIST)
         return fail_errno(p->err, p->path, "cannot make");
+    TRY(holds_no_shard(p->path, p->err));
     uint32_t *index = calloc(p->d->samples, sizeof *index);
     xc_status status = index ? XC_OK : fail_memory(p->err, p->d->samples * sizeof *index);
     for (int split = 0; split < XC_SPLITS && status == XC_OK; split++) {
@@ -176,6 +192,28 @@ static xc_status pack_shards(struct packing *p)
     }
     free(index);
     return status;
+}
+
+static bool is_whole(const char *word)
+{
+    return *word && !word[strspn(word, "0123456789")];
+}
+
+/* Labels that are all whole numbers are read as the numbers of classes. */
+static xc_status check_numbers(const struct dataset *d, struct error *err)
+{
+    int whole = 0, wrong = -1;
+    char number[16];
+    for (int i = 0; i < d->classes; i++) {
+        snprintf(number, sizeof number, "%d", i);
+        whole += is_whole(d->class_name[i]);
+        if (wrong < 0 && strcmp(number, d->class_name[i]) != 0) wrong = i;
+    }
+    if (whole < d->classes || wrong < 0) return XC_OK;
+    return fail(err, XC_ERR_UNSUPPORTED,
+                "%s: class %d is named %s: shards would take that for its number; a tar without "
+                "shards keeps it",
+                d->path, wrong, d->class_name[wrong]);
 }
 
 /* What a tar cannot say. */
@@ -194,6 +232,7 @@ static xc_status check(const struct dataset *d, const struct pack_opts *opts, st
             return fail(err, XC_ERR_UNSUPPORTED, "%s: %s weighs %g, which a tar cannot keep",
                         d->path, s->name, (double)s->weight);
     }
+    if (opts->shard_bytes) TRY(check_numbers(d, err));
     for (int i = 0; i < d->classes && !opts->shard_bytes; i++)
         if (d->class_name[i][0] == '.' || strchr(d->class_name[i], '/'))
             return fail(err, XC_ERR_UNSUPPORTED,

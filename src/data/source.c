@@ -232,7 +232,7 @@ static xc_status read_called(const struct store *store, uint64_t index, struct s
                              struct error *err)
 {
     size_t size = 0;
-    TRY(room_for(bytes, bytes->room, err));
+    TRY(room_for(bytes, 0, err));
     for (int go = 0; go < 2; go++) {
         xc_status status = store->read(store->user, index, bytes->data, bytes->room, &size);
         if (status != XC_OK) return fail(err, status, "the program's source refused it");

@@ -61,9 +61,10 @@ static xc_status add_pairs(struct gather *g, const char *prefix, uint8_t split, 
 {
     struct raw_shape shape = {p->h, p->w, p->c, false};
     char name[64], label[8];
-    if (g->d->raw.h && memcmp(&g->d->raw, &shape, sizeof shape) != 0)
-        return fail(err, XC_ERR_FORMAT, "pictures of %ux%ux%u and of %ux%ux%u in one set",
-                    g->d->raw.h, g->d->raw.w, g->d->raw.c, p->h, p->w, p->c);
+    const struct raw_shape *first = &g->d->raw;
+    if (first->h && (first->h != p->h || first->w != p->w || first->c != p->c))
+        return fail(err, XC_ERR_FORMAT, "pictures of %ux%ux%u and of %ux%ux%u in one set", first->h,
+                    first->w, first->c, p->h, p->w, p->c);
     g->d->raw = shape;
     size_t bytes = (size_t)p->h * p->w * p->c; /* below 4096 * 4096 * 4 */
     for (uint32_t i = 0; i < p->n; i++) {

@@ -89,6 +89,12 @@ static char label_kind(const char *extension)
     return !strcmp(extension, ".txt") ? 't' : '\0';
 }
 
+/* A .cls is the label even beside a .json, and a .txt, often a caption, only without either. */
+static int rank_of(char kind)
+{
+    return kind == 'c' ? 3 : kind == 'j' ? 2 : kind == 't' ? 1 : 0;
+}
+
 static bool is_hidden(const char *name)
 {
     return name[0] == '.' || strstr(name, "/.") || !strncmp(name, "__MACOSX/", 9);
@@ -123,7 +129,7 @@ static xc_status on_member(void *user, const char *name, uint64_t offset, uint64
         key->has_picture = true;
         key->picture_at = offset;
         key->picture_bytes = bytes;
-    } else if (key->label_kind != 'c') {
+    } else if (rank_of(kind) > rank_of(key->label_kind)) {
         key->label_kind = kind;
         key->label_at = offset;
         key->label_bytes = bytes;
@@ -221,14 +227,15 @@ static xc_status read_shard(struct gather *g, const char *path, bool many, struc
     struct shard s = {.g = g, .path = path, .fd = -1, .name = words_new()};
     const char *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     char prefix[300] = "";
-    size_t skipped = 0;
+    size_t links = 0;
     struct tar_input in = {.read = read_fd, .ctx = &s.fd};
     if (many) snprintf(prefix, sizeof prefix, "%.*s/", (int)strcspn(file, "."), file);
     s.prefix = prefix;
     (void)split_parse(file, strcspn(file, "-_.0123456789"), &s.split);
     xc_status status = s.name ? open_shard(&s, &in.size, err) : fail_memory(err, 0);
     if (status == XC_OK) {
-        status = tar_index(&in, on_member, &s, &skipped, err);
+        status = tar_index(&in, on_member, &s, &links, err);
+        g->others += links;
         if (status != XC_OK) error_prefix(err, path);
     }
     if (status == XC_OK && many && !s.labelled)

@@ -149,6 +149,7 @@ xc_status dataset_trainable(const struct dataset *d, struct error *err)
     size_t *n = counts_by_class(d);
     if (!n) return fail_memory(err, 0);
     xc_status status = XC_OK;
+    int found = 0, last = 0;
     for (int c = 0; c < d->classes && status == XC_OK; c++) {
         const size_t *count = n + (size_t)c * XC_SPLITS;
         size_t all = count[XC_SPLIT_TRAIN] + count[XC_SPLIT_VAL];
@@ -162,6 +163,16 @@ xc_status dataset_trainable(const struct dataset *d, struct error *err)
                 fail(err, XC_ERR_FORMAT, "%s: class %s has one sample, at least two are needed",
                      d->path, d->class_name[c]);
     }
+    for (int c = 0; c < d->classes; c++) {
+        if (n[(size_t)c * XC_SPLITS + XC_SPLIT_TRAIN] == 0) continue;
+        found++;
+        last = c;
+    }
+    if (status == XC_OK && found < 2 && !d->multi_label)
+        status = fail(err, XC_ERR_FORMAT,
+                      "%s: of %d classes only %s has training samples: there is nothing to tell "
+                      "apart",
+                      d->path, d->classes, d->class_name[last]);
     free(n);
     return status;
 }

@@ -201,7 +201,7 @@ static xc_status name_of(struct reading *r, const char **name)
 
 /* What the header in the block means; members that are no regular files are skipped. */
 static xc_status read_member(struct reading *r, uint64_t size, tar_member_fn *member, void *user,
-                             size_t *skipped)
+                             size_t *links)
 {
     uint8_t type = r->block[TYPE];
     const char *name;
@@ -218,7 +218,7 @@ static xc_status read_member(struct reading *r, uint64_t size, tar_member_fn *me
                    name[strlen(name) - 1] != '/';
     TRY(skip_member(r, regular || r->has_long_size ? size : type == '5' ? 0 : size));
     if (!regular)
-        ++*skipped;
+        *links += type == '1' || type == '2'; /* hard, symbolic */
     else
         TRY(member(user, name, at, size, r->err));
     r->long_name[0] = '\0';
@@ -226,17 +226,17 @@ static xc_status read_member(struct reading *r, uint64_t size, tar_member_fn *me
     return XC_OK;
 }
 
-xc_status tar_index(const struct tar_input *in, tar_member_fn *member, void *user, size_t *skipped,
+xc_status tar_index(const struct tar_input *in, tar_member_fn *member, void *user, size_t *links,
                     struct error *err)
 {
     struct reading r = {.in = in, .err = err};
-    *skipped = 0;
+    *links = 0;
     for (;;) {
         uint64_t size;
         bool end;
         TRY(next_header(&r, &size, &end));
         if (end) return XC_OK;
-        TRY(read_member(&r, size, member, user, skipped));
+        TRY(read_member(&r, size, member, user, links));
     }
 }
 

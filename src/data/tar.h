@@ -22,9 +22,9 @@ typedef xc_status tar_member_fn(void *user, const char *name, uint64_t offset, u
 
 enum { TAR_BLOCK = 512, TAR_MAX_NAME = 4096 };
 
-/* *skipped: how many members are no regular files. */
+/* *links: how many members are links, whose files are not looked for. */
 XC_NODISCARD xc_status tar_index(const struct tar_input *in, tar_member_fn *member, void *user,
-                                 size_t *skipped, struct error *err);
+                                 size_t *links, struct error *err);
 
 /* The header of a regular file, with a pax header in front where the name is long: block must have
  * room for TAR_HEADER_MOST. Returns its bytes, 0 when the name is above TAR_MAX_NAME. */

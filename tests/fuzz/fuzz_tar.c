@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct memory m = {data, size};
     struct tar_input in = {read_memory, &m, size};
     struct error err = {XC_OK, ""};
-    size_t skipped;
-    if (tar_index(&in, on_member, &m, &skipped, &err) != XC_OK && err.text[0] == '\0') abort();
+    size_t links;
+    if (tar_index(&in, on_member, &m, &links, &err) != XC_OK && err.text[0] == '\0') abort();
     return 0;
 }
