@@ -78,11 +78,14 @@ static xc_status make(struct practice *p, const struct practice_opts *o, struct 
     TRY(learn_new(p->model->graph, k, &p->kernels, &opts, &p->learn, err));
     TRY(optimizer_new(&sgd, &p->model->graph->param, NULL, &p->optimizer, err));
     if (opts.memory && learn_arena_bytes(p->learn) > opts.memory)
-        return fail(err, XC_ERR_LIMIT,
-                    "a step of batch %d takes at least %zu MiB, %zu of them for maps; the limit is "
-                    "%zu",
-                    o->batch, (o->memory - opts.memory + learn_arena_bytes(p->learn)) >> 20,
-                    learn_arena_bytes(p->learn) >> 20, o->memory >> 20);
+        return fail(
+            err, XC_ERR_LIMIT,
+            "a step of batch %d takes at least %zu MiB, %zu of them for maps; the limit is "
+            "%zu",
+            o->batch,
+            (BLOCKS * p->model->graph->param.total * sizeof(float) + learn_arena_bytes(p->learn)) >>
+                20,
+            learn_arena_bytes(p->learn) >> 20, o->memory >> 20);
     return take_memory(p, err);
 }
 

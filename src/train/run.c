@@ -122,12 +122,12 @@ static bool tell_evaluation(void *user, uint64_t done, uint64_t all)
     return tell(r, &p);
 }
 
-static void tell_note(struct run *r, const char *text)
+static bool tell_note(struct run *r, const char *text)
 {
     xc_train_progress p = progress_of(r, XC_TRAIN_NOTE);
     p.note = text;
     note(r, text);
-    tell(r, &p);
+    return tell(r, &p);
 }
 
 /* ---- saving ------------------------------------------------------------------------------------
@@ -156,13 +156,14 @@ static xc_status save(struct run *r, bool last, struct error *err)
         xc_train_progress p = progress_of(r, XC_TRAIN_SAVED);
         r->failed = 0;
         note_at(r, "saved");
-        tell(r, &p);
-        return XC_OK;
+        if (tell(r, &p) || last) return XC_OK;
+        return fail(err, XC_ERR_CANCELLED, "stopped after saving at step %ju",
+                    (uintmax_t)r->s.trainer->at.step);
     }
     if (last || status == XC_ERR_NUMBER || ++r->failed >= SAVE_TRIES)
         return fail(err, status, "%s", own.text);
-    tell_note(r, own.text);
-    return XC_OK;
+    if (tell_note(r, own.text)) return XC_OK;
+    return fail(err, XC_ERR_CANCELLED, "stopped at step %ju", (uintmax_t)r->s.trainer->at.step);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------

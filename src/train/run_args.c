@@ -85,7 +85,7 @@ xc_status args_write(const struct run_start *start, const struct trainer *made, 
 {
     const struct dataset *d = start->data;
     json_t *json = json_pack(
-        "{s:s,s:s,s:o*,s:o*,s:s,s:o*,s:o*,s:o*,s:s}", "xception", XC_VERSION, "architecture",
+        "{s:s,s:s,s:o,s:o,s:s,s:o*,s:o,s:o*,s:s}", "xception", XC_VERSION, "architecture",
         made->model->arch, "data", data_json(d), "start", start_json(&start->start), "from",
         made->model->meta.source, "teachers", teachers_json(&start->teachers), "settings",
         settings_json(&made->s), "class_weights", weights_json(start->class_weight, d->classes),

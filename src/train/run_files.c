@@ -45,8 +45,14 @@ static xc_status write_sheet(const struct trainer *t, uint8_t split, const char 
     size_t size = 0;
     if (split == XC_SPLIT_TRAIN && trainer_augments(t))
         TRY(augment_parse(t->s.augment, &o.augment, err));
-    TRY(sheet_make(t->data, &o, &image, err));
-    xc_status status = png_encode(image, &png, &size, err);
+    xc_status status = sheet_make(t->data, &o, &image, err);
+    while (status == XC_ERR_LIMIT && o.columns > 1) { /* large pictures: fewer of them */
+        o.columns /= 2;
+        o.rows = (o.rows + 1) / 2;
+        status = sheet_make(t->data, &o, &image, err);
+    }
+    if (status == XC_ERR_LIMIT) return XC_OK; /* one alone is too large */
+    if (status == XC_OK) status = png_encode(image, &png, &size, err);
     image_free(image);
     if (status == XC_ERR_UNSUPPORTED) return XC_OK; /* a build without PNG */
     if (status == XC_OK) status = files_write(path, png, size, err);
