@@ -332,8 +332,12 @@ void graph_begin_auxiliary(struct graph *g)
 void graph_auxiliary(struct graph *g, int x, double weight)
 {
     if (g->err.status != XC_OK) return;
-    if (x < g->nodes || x >= g->all)
-        mistake(g, NULL, fail(&g->err, XC_ERR_ARCH, "an auxiliary loss of a node of the network"));
+    bool twice = false;
+    for (int i = 0; i < g->auxiliaries; i++) twice |= g->auxiliary[i].node == x;
+    if (x < g->nodes || x >= g->all || twice)
+        mistake(g, NULL,
+                fail(&g->err, XC_ERR_ARCH,
+                     "an auxiliary loss of a node of the network, or a second one"));
     else if (g->auxiliaries == GRAPH_MAX_AUXILIARY)
         mistake(g, NULL,
                 fail(&g->err, XC_ERR_LIMIT, "more than %d auxiliary losses", GRAPH_MAX_AUXILIARY));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What do the operators of training write on? A tape: steps in the order of execution, and pieces
- * of memory that live from the first step that names them to the last. So there is no analysis of
- * lifetimes: emitting is the analysis. learn_place.c then puts the pieces into one arena.
+ * of memory that live from the first step that names them to the last, which learn_chain.c finds
+ * once it knows the order. learn_place.c then puts the pieces into one arena.
  *
  *   learn.c        which nodes take part; forward loop, loss, backward loop
  *   learn_tape.c   steps, pieces, values and gradients of nodes

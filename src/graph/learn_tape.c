@@ -143,15 +143,9 @@ bool ref_is(struct ref ref)
     return ref.base != BASE_NONE;
 }
 
-/* The step is the newest one: the piece lives at least until here. */
 void tape_link(struct tape *t, struct learn_step *s, size_t field, struct ref ref)
 {
     if (ref.base == BASE_NONE) return;
-    if (ref.base == BASE_ARENA) {
-        struct piece *p = &t->piece[ref.piece];
-        if (p->first < 0) p->first = t->learn->steps - 1;
-        p->last = t->learn->steps - 1;
-    }
     if (s->links == STEP_MAX_LINKS)
         tape_fail(t, XC_ERR_INTERNAL, s->node, "a step has too many operands");
     else

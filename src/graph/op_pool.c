@@ -48,7 +48,11 @@ static void emit(const struct emit *e, const struct chain *chain, struct step *s
 static xc_status global_shape(const struct node *node, const struct shape *in, struct shape *out,
                               struct error *err)
 {
-    (void)node, (void)err;
+    enum { PIXELS = 1 << 30 }; /* are counted in int */
+    (void)node;
+    if ((int64_t)in->h * in->w > PIXELS)
+        return fail(err, XC_ERR_LIMIT, "a map of %dx%d has more than 2^30 pixels to pool", in->h,
+                    in->w);
     *out = (struct shape){in->n, 1, 1, in->c};
     return XC_OK;
 }

@@ -97,9 +97,9 @@ struct window { /* kernel extents, strides, dilations, padding before; padding a
 };
 
 /* Convolution; out overlaps nothing that is read, but may be what is added where a window is one
- * pixel and the input is taken as it is (no prologue). groups 1 = dense, groups == c and oc == c =
- * depthwise (multiplier 1), else grouped. Units: output pixels n*oh*ow. weight: (kh, kw, c/groups,
- * oc), depthwise (kh, kw, c). */
+ * pixel and the input is taken as it is (no prologue), and where it is depthwise. groups 1 = dense,
+ * groups == c and oc == c = depthwise (multiplier 1), else grouped. Units: output pixels n*oh*ow.
+ * weight: (kh, kw, c/groups, oc), depthwise (kh, kw, c). */
 struct conv_call {
     enum dtype type;
     struct view in, out;

@@ -21,7 +21,7 @@
 enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LOOKS_BEFORE_YIELD = 1, LINE = 64 };
 enum {
     STACK = 4 << 20
-}; /* whatever `ulimit -s` says; kernels keep 300 KB there, sanitizers more */
+}; /* whatever `ulimit -s` says; kernels keep 350 KB there, sanitizers more */
 
 /* Wakes one sleeper. Both sides use sequentially consistent order: either the sleeper sees the new
  * value, or the ringer sees the sleeper. */

@@ -89,6 +89,16 @@ INLINE ints bits_of(vec v)
 }
 #endif
 
+/* As integers: floats so small may count as zero (dot_begin). */
+INLINE choice less_ints(ints a, ints b)
+{
+#ifdef __AVX512F__
+    return _mm512_cmplt_epi32_mask(a, b);
+#else
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(b, a));
+#endif
+}
+
 /* bf16_from_f32 */
 INLINE halves narrowed(vec v)
 {
@@ -101,7 +111,7 @@ INLINE halves narrowed(vec v)
     const ints nearest = EPI32(srli)(EPI32(add)(EPI32(add)(bits_of(v), half), odd), 16);
     const ints sign = EPI32(slli)(EPI32(srli)(upper, 15), 15);
     const ints magnitude = EPI32(sub)(upper, sign);
-    const choice nan = is_nan(v), tiny = less(AS_FLOAT(magnitude), AS_FLOAT(EPI32(set1)(0x80)));
+    const choice nan = is_nan(v), tiny = less_ints(magnitude, EPI32(set1)(0x80));
     vec r = choose(tiny, AS_FLOAT(sign), AS_FLOAT(nearest));
     const vec quiet = PS(or)(AS_FLOAT(upper), AS_FLOAT(EPI32(set1)(0x40)));
     return lower_halves(bits_of(choose(nan, quiet, r)));

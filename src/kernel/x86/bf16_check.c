@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Does this processor's vdpbf16ps do what the plain kernels say? Its order and its rounding are
- * written down nowhere, so a few hundred sums of awkward numbers are compared before it is used.
+ * written down nowhere, so about a thousand sums of awkward numbers are compared before it is used.
  */
 #define REF_BF16
 #include "kernel/ref/real.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The largest value, or the mean, under a window or over a whole image, one vector of channels
- * after the other; the largest one of brain floats, added to brain floats, two at a time.
+ * The largest value, or the mean, under a window or over a whole image; under a window, four
+ * vectors of channels pass by together. Of brain floats throughout, the largest one is found by its
+ * bits.
  */
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
