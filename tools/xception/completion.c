@@ -58,7 +58,7 @@ static void bash_values(const struct verb *verb)
             put_choices(o->choices, " ");
             printf("' -- \"$cur\"));");
         } else if (takes_file(o->arg)) {
-            printf(" COMPREPLY=($(compgen -f -- \"$cur\"));");
+            printf(" mapfile -t COMPREPLY < <(compgen -f -- \"$cur\");");
         }
         printf(" return ;;\n");
     }
@@ -91,7 +91,7 @@ static void bash(void)
     printf("    esac\n    case $verb:$cur in\n    :* | *:-*) ;;\n    help:*) flags='");
     for (int v = 0; verbs[v]; v++) printf("%s ", verbs[v]->name);
     for (const struct topic *t = topics; t->name; t++) printf("%s ", t->name);
-    printf("' ;;\n    *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    "
+    printf("' ;;\n    *) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n    "
            "esac\n"
            "    COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\"))\n}\n"
            "complete -o filenames -o bashdefault -F _xception xception\n");

@@ -26,6 +26,7 @@ void rows_free(struct rows *r);
 int rows_compute(const struct args *args, const struct pictures *pictures, struct rows *out);
 /* PATH.npy, and the names of its rows beside it: PATH.txt, one a line. */
 int rows_save(const struct rows *r, const char *path);
+bool rows_path(const char *path); /* Is it such a path? False after printing the sentence. */
 int rows_load(const char *path, struct rows *out);
 /* Every row to length 1, so that products are cosines. */
 void rows_normalize(struct rows *r);
@@ -33,6 +34,7 @@ void rows_normalize(struct rows *r);
 int near_print(const struct args *args, struct rows *index, struct rows *queries);
 int duplicates_print(const struct args *args, struct rows *rows);
 /* .svg or .html by the name. */
-int map_write(const struct rows *rows, const char *path);
+int map_write(const struct rows *rows, const char *path); /* of a map_path */
+bool map_path(const char *path); /* .svg or .html; false after printing the sentence */
 
 #endif

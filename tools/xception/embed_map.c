@@ -188,16 +188,20 @@ static void put_page(struct page *p, const struct map *m)
     page_end(p);
 }
 
+bool map_path(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    if (dot && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".html") == 0)) return true;
+    say_usage("%s: a map is a .svg or .html file", path);
+    return false;
+}
+
 int map_write(const struct rows *rows, const char *path)
 {
     struct page p = {0};
     struct map m = {.rows = rows, .shown = rows->count / MOST_THUMBS + 1};
     m.side = fmax(LEAST_THUMB, fmin(THUMB, THUMB * sqrt((double)ROOMY / (double)rows->count)));
     const char *dot = strrchr(path, '.');
-    if (!dot || (strcmp(dot, ".svg") != 0 && strcmp(dot, ".html") != 0)) {
-        say_usage("%s: a map is a .svg or .html file", path);
-        return EXIT_USAGE;
-    }
     if (rows->count < 3 || rows->width < 2) {
         say_error("a map needs three pictures, there are %zu", rows->count);
         return EXIT_DATA;

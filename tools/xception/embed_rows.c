@@ -186,15 +186,20 @@ static bool names_of(const char *path, char *names, size_t room)
     return true;
 }
 
+bool rows_path(const char *path)
+{
+    char names[4096];
+    if (names_of(path, names, sizeof names)) return true;
+    say_usage("%s: an index is a .npy file", path);
+    return false;
+}
+
 int rows_save(const struct rows *r, const char *path)
 {
     const uint64_t dim[] = {r->count, r->width};
     char names[4096];
     size_t room = 1, at = 0;
-    if (!names_of(path, names, sizeof names)) {
-        say_usage("%s: an index is a .npy file", path);
-        return EXIT_USAGE;
-    }
+    if (!names_of(path, names, sizeof names)) return EXIT_USAGE;
     for (size_t i = 0; i < r->count; i++) {
         room += strlen(r->path[i]) + 1;
         if (!strchr(r->path[i], '\n')) continue;

@@ -34,8 +34,8 @@ struct eval {
     uint32_t classes;
     char **path; /* of --predictions, by row; NULL: the data set knows */
     xc_split split;
-    uint64_t unreadable;
-    double seconds; /* that the first model took */
+    uint64_t unreadable, strange_unreadable; /* the latter: of --ood */
+    double seconds;                          /* that the first model took */
 
     struct eval_model { /* of two models the second is only compared with */
         const char *file;

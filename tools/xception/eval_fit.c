@@ -107,6 +107,13 @@ static xc_status run_batch(struct eval *e, xc_session *session, xc_image **image
     return status == XC_OK ? keep_logits(e, logits, n, row) : status;
 }
 
+/* Counted for the exit code, and said at once. */
+static void skip_strange(struct eval *e)
+{
+    say_error("--ood: %s", xc_error());
+    e->strange_unreadable++;
+}
+
 /* At most OOD_MOST of them, evenly spread. */
 static xc_status run_strange(struct eval *e, const struct strange *s, xc_session *session,
                              float *logits, double *row)
@@ -120,7 +127,10 @@ static xc_status run_strange(struct eval *e, const struct strange *s, xc_session
         xc_image *image[OOD_BATCH];
         uint32_t n = 0;
         for (; n < OOD_BATCH && i < all; i++)
-            if (load_strange(s, i * s->count / all, &image[n]) == XC_OK) n++;
+            if (load_strange(s, i * s->count / all, &image[n]) == XC_OK)
+                n++;
+            else
+                skip_strange(e);
         if (n) status = run_batch(e, session, image, n, logits, row);
         for (uint32_t k = 0; k < n; k++) xc_image_free(image[k]);
         eval_tick(&ticker, i, all);
@@ -167,7 +177,14 @@ int eval_fit_unknown(struct eval *e, const char *path)
         status = xc_scores_new(&table, &e->ood);
         if (status == XC_OK) status = xc_session_new(e->model[0].model, &opts, &session);
         if (status == XC_OK) status = run_strange(e, &s, session, logits, row);
-        code = status == XC_OK ? judge_unknown(e) : say_status(status, EXIT_DATA);
+        if (status != XC_OK) {
+            code = say_status(status, EXIT_DATA);
+        } else if (xc_scores_count(e->ood) == 0) {
+            say_error("--ood %s: no picture could be read", path);
+            code = EXIT_DATA;
+        } else {
+            code = judge_unknown(e);
+        }
     }
     xc_session_free(session);
     xc_dataset_free(s.data);
@@ -181,6 +198,7 @@ int eval_save_model(const struct eval *e, const char *path)
 {
     xc_save_opts save = XC_SAVE_OPTS_INIT;
     save.decision = &e->decision;
+    save.preprocess = &e->preprocess;
     if (!xc_model_get_info(e->model[0].model)->has_labels) {
         save.labels = e->label;
         save.label_count = e->classes;

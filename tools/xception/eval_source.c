@@ -83,6 +83,18 @@ static int open_named(struct eval *e, struct eval_model *m, const char **name, u
     return code;
 }
 
+/* Of a model without labels only the data can tell the classes, so they must have all of them. */
+static int same_number(const struct eval *e, const struct eval_model *m)
+{
+    xc_dataset_info info;
+    xc_dataset_get_info(m->data, &info);
+    if (info.classes == m->names) return EXIT_DONE;
+    say_error("%s: %u classes; %s has %u and no labels that tell which", arg_text(e->args, "data"),
+              info.classes, m->file, m->names);
+    say_hint("--labels FILE names the model's classes in their order");
+    return EXIT_MODEL;
+}
+
 int eval_open_data(struct eval *e, struct eval_model *m)
 {
     struct labels labels;
@@ -98,6 +110,7 @@ int eval_open_data(struct eval *e, struct eval_model *m)
         m->name[i] = own && !labels.text ? own : found ? found : "";
     }
     const bool short_of_it = !name || (code == EXIT_DONE && !m->name);
+    if (code == EXIT_DONE && count == 0) code = same_number(e, m);
     free(name);
     labels_free(&labels);
     if (!short_of_it) return code;

@@ -77,6 +77,11 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *word = argv[1];
+    if (word[0] == '-' && strcmp(word, "--version") && strcmp(word, "-h") &&
+        strcmp(word, "--help")) {
+        say_usage("no verb behind %s; xception help lists them", word);
+        return EXIT_USAGE;
+    }
     if (strcmp(word, "--version") == 0) return print_version();
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
         help_all(stdout);

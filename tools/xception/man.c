@@ -66,6 +66,18 @@ static void exit_status(FILE *out)
 
 #define MAN_DATE "November 28, 2026" /* of the last change to what the pages say */
 
+/* A line of which nothing is a request or an escape. */
+static void literal(const char *line, int length, FILE *out)
+{
+    fputs("\\&", out);
+    for (int i = 0; i < length; i++)
+        if (line[i] == '\\')
+            fputs("\\e", out);
+        else
+            fputc(line[i], out);
+    fputc('\n', out);
+}
+
 static void verb_page(const struct verb *verb, FILE *out)
 {
     fprintf(out, ".Dd " MAN_DATE "\n.Dt XCEPTION-%s 1\n.Os\n.Sh NAME\n", verb->name);
@@ -84,7 +96,9 @@ static void verb_page(const struct verb *verb, FILE *out)
     fprintf(out, ".Sh EXAMPLES\n");
     for (const char *p = verb->examples; *p;) {
         int command = (int)strcspn(p, "\t"), line = (int)strcspn(p, "\n");
-        fprintf(out, "%.*s:\n.Dl %.*s\n", line - command - 1, p + command + 1, command, p);
+        fprintf(out, "%.*s:\n.Bd -literal -offset indent\n", line - command - 1, p + command + 1);
+        literal(p, command, out);
+        fprintf(out, ".Ed\n");
         p += line + (p[line] == '\n');
         if (*p) fprintf(out, ".Pp\n");
     }

@@ -280,12 +280,25 @@ static const char *named_config(int argc, char **argv)
     return path && *path ? path : NULL;
 }
 
+/* Help comes also where a configuration is wrong: it tells how to mend that. */
+static bool asks_for_help(const struct verb *verb, int argc, char **argv)
+{
+    bool asked = strcmp(verb->name, "help") == 0;
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        asked |= !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
+    return asked;
+}
+
 bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv)
 {
     *args = (struct args){.verb = verb, .operand = argv};
-    for (const struct option *o; (o = verb_option(verb, args->options));)
+    for (const struct option *o; args->options < MAX_OPTIONS;) {
+        if (!(o = verb_option(verb, args->options))) break;
         args->option[args->options++] = o;
-    if (!config_read(args, named_config(argc, argv)) || !read_environment(args)) return false;
+    }
+    if (!asks_for_help(verb, argc, argv) &&
+        (!config_read(args, named_config(argc, argv)) || !read_environment(args)))
+        return false;
     bool flags = true;
     for (int i = 0; i < argc; i++) {
         char *word = argv[i];
@@ -365,6 +378,41 @@ bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes)
     }
     say_usage("--%s: '%s' is not a number of bytes, as 500M or 4G", name, text);
     return false;
+}
+
+bool arg_time(const struct args *args, const char *name, double *seconds)
+{
+    static const char units[] = "hms";
+    const char *text = arg_text(args, name), *p = text;
+    double sum = 0;
+    char last = 0;
+    if (!text) return true;
+    while (p && *p) {
+        char *end = NULL;
+        const double number = *p >= '0' && *p <= '9' ? strtod(p, &end) : -1;
+        const char unit = end && *end ? *end : 's';
+        const bool lone = end && !*end && p == text; /* seconds */
+        const bool falls = strchr(units, unit) && (!last || strchr(strchr(units, last) + 1, unit));
+        sum += number * (unit == 'h' ? 3600 : unit == 'm' ? 60 : 1);
+        p = number >= 0 && falls && (lone || *end) ? end + !lone : NULL;
+        last = unit;
+    }
+    if (p && sum > 0 && sum <= 1e9) {
+        *seconds = sum;
+        return true;
+    }
+    say_usage("--%s: '%s' is not a time such as 90s, 30m, 1.5h or 1h30m", name, text);
+    return false;
+}
+
+bool arg_typed(const struct args *args, const char *name)
+{
+    return arg_text(args, name) && args->source[args_find(args, name)] == FROM_FLAG;
+}
+
+const char *arg_unless(const struct args *args, const char *name, const char *other)
+{
+    return arg_typed(args, other) && !arg_typed(args, name) ? NULL : arg_text(args, name);
 }
 
 const char *temporary_folder(void)

@@ -41,7 +41,7 @@ struct verb {
     int (*run)(const struct args *args); /* returns the exit code */
 };
 
-#define MAX_OPTIONS 64
+#define MAX_OPTIONS 96
 #define MAX_REPEATS 64
 
 /* Where a value came from; a later one wins. */
@@ -93,6 +93,13 @@ uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwis
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width);
 /* "500M", "4G" (powers of 1024) or a plain number; not given: as it was. False: said already. */
 bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes);
+
+/* Seconds of "90", "90s", "30m", "1.5h", "1h30m"; not given: as it was. False: said already. */
+bool arg_time(const struct args *args, const char *name, double *seconds);
+/* On the command line, not in a configuration or the environment. */
+bool arg_typed(const struct args *args, const char *name);
+/* Its text, but NULL where `other`, which takes its place, was typed and this was not. */
+const char *arg_unless(const struct args *args, const char *name, const char *other);
 
 /* A whole decimal number in min..max, nothing around it. */
 bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);

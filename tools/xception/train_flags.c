@@ -25,21 +25,6 @@ static bool read_real(const struct args *args, const char *name, double *out)
     return false;
 }
 
-/* Seconds of "90", "90s", "30m", "2h", "1.5h". */
-static bool read_time(const struct args *args, const char *name, double *out)
-{
-    char *end;
-    const char *text = arg_text(args, name);
-    if (!text) return true;
-    *out = strtod(text, &end);
-    const double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : 1;
-    if (*end && strchr("smh", *end)) end++;
-    *out *= unit;
-    if (end != text && !*end && *out > 0 && *out <= 1e9) return true;
-    say_usage("--%s: '%s' is not a time such as 90s, 30m or 2h", name, text);
-    return false;
-}
-
 static bool read_reals(const struct args *args, xc_train_opts *o)
 {
     return read_real(args, "lr", &o->lr) && read_real(args, "least-lr", &o->least_lr) &&
@@ -53,7 +38,7 @@ static bool read_reals(const struct args *args, xc_train_opts *o)
            read_real(args, "step-factor", &o->step_factor) &&
            read_real(args, "step-every", &o->step_every) &&
            read_real(args, "target-top1", &o->target_top1) &&
-           read_time(args, "time-limit", &o->time_limit);
+           arg_time(args, "time-limit", &o->time_limit);
 }
 
 /* Half of what is free, at most. */
@@ -73,7 +58,9 @@ bool train_flags_harmless(const struct args *args, xc_train_opts *o)
 {
     o->until = arg_number(args, "until", 0);
     o->decode_threads = arg_number(args, "decode-threads", 0);
-    o->save_seconds = arg_number(args, "save-every", 600);
+    double save = is_word(args, "save-every", "0") ? 0 : 600;
+    if (save > 0 && !arg_time(args, "save-every", &save)) return false;
+    o->save_seconds = (uint32_t)fmin(ceil(save), 86400);
     o->stop_on_bad = is_word(args, "on-bad-image", "stop");
     if (is_word(args, "cache", "ram")) o->cache_bytes = cache_limit();
     o->features = arg_text(args, "features");
@@ -83,7 +70,7 @@ bool train_flags_harmless(const struct args *args, xc_train_opts *o)
 
 bool train_flags(const struct args *args, xc_train_opts *o)
 {
-    o->arch = arg_text(args, "arch");
+    o->arch = arg_unless(args, "arch", "from");
     o->recipe = arg_text(args, "recipe");
     o->freeze = arg_text(args, "freeze");
     o->head = arg_text(args, "head");
@@ -151,6 +138,10 @@ static bool read_weights(FILE *in, const char *path, const xc_dataset *set, uint
     while (good && getline(&line, &room, in) >= 0)
         good = read_line(line, path, set, classes, weight);
     free(line);
+    if (good && ferror(in)) {
+        say_usage("--class-weights: %s: %s", path, strerror(errno));
+        return false;
+    }
     for (uint32_t c = 0; good && c < classes; c++) {
         good = weight[c] >= 0;
         if (!good) say_usage("%s: no weight for class %s", path, xc_dataset_class(set, c));
@@ -187,6 +178,14 @@ int train_class_weights(const struct args *args, const xc_dataset *set, xc_train
 /* ---- what was typed ----------------------------------------------------------------------------
  */
 
+/* As a shell takes it. */
+static void put_quoted(FILE *out, const char *text)
+{
+    fputc('\'', out);
+    for (const char *p = text; *p; p++) fputs(*p == '\'' ? "'\\''" : (const char[]){*p, '\0'}, out);
+    fputc('\'', out);
+}
+
 char *train_command(const struct args *args)
 {
     char *text = NULL;
@@ -197,7 +196,8 @@ char *train_command(const struct args *args)
     for (int i = 0; i < args->options; i++) {
         const char *value = args->value[i];
         if (!value) continue;
-        fprintf(out, *value ? " --%s '%s'" : " --%s", args->option[i]->name, value);
+        fprintf(out, " --%s", args->option[i]->name);
+        if (*value) fputc(' ', out), put_quoted(out, value);
     }
     return fclose(out) == 0 ? text : NULL;
 }

@@ -84,6 +84,17 @@ static bool precisions(const struct args *args, const char **value, size_t *coun
     return true;
 }
 
+/* All that this process may use. */
+static int all_threads(uint32_t *out)
+{
+    xc_context *context = NULL;
+    const xc_status status = xc_context_new(NULL, &context);
+    if (status != XC_OK) return say_status(status, EXIT_LIMIT);
+    *out = (uint32_t)xc_context_threads(context);
+    xc_context_free(context);
+    return EXIT_DONE;
+}
+
 /* Every precision with every batch with every number of threads. */
 static int configurations(const struct args *args, struct config *config, size_t *count)
 {
@@ -92,8 +103,10 @@ static int configurations(const struct args *args, struct config *config, size_t
     size_t t = 1, b = 2, p = 1;
     if (arg_on(args, "train")) batch[0] = batch[1];
     if (arg_on(args, "train")) b = 1;
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores > 1) threads[t++] = cores < 256 ? (uint32_t)cores : 256;
+    uint32_t all = 1;
+    int code = all_threads(&all);
+    if (code != EXIT_DONE) return code;
+    if (all > 1) threads[t++] = all;
     if (!numbers(args, "threads", 256, threads, &t) || !numbers(args, "batch", 1024, batch, &b) ||
         !precisions(args, precision, &p))
         return EXIT_USAGE;
@@ -221,7 +234,7 @@ static int run_all(const struct args *args, struct config *config, size_t count)
         say_error("out of memory for %zu rows", count);
         code = EXIT_LIMIT;
     }
-    if (code == EXIT_DONE && !arg_text(args, "model") && !arg_on(args, "train"))
+    if (code == EXIT_DONE && !arg_unless(args, "model", "arch") && !arg_on(args, "train"))
         code = random_models(args, config, count);
     if (code == EXIT_DONE) code = measure(args, config, count, sample);
     for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
@@ -246,7 +259,7 @@ static int run(const struct args *args)
         say_usage("takes no file; did you mean -m %s?", args->operand[0]);
         return EXIT_USAGE;
     }
-    if (arg_on(args, "train") && (arg_text(args, "model") || arg_on(args, "layers"))) {
+    if (arg_on(args, "train") && (arg_typed(args, "model") || arg_on(args, "layers"))) {
         say_usage("--train takes an architecture (--arch), and shows no layers");
         return EXIT_USAGE;
     }

@@ -187,10 +187,10 @@ static int report(const xc_dataset *set, const xc_scan *scan, const char *path)
     xc_dataset_info info;
     xc_dataset_get_info(set, &info);
     struct output o = {NULL, "", ""};
-    if (path && !output_open(&o, NULL, path)) return EXIT_LIMIT;
+    const bool lost = path && !output_open(&o, NULL, path);
     if (o.file) fprintf(o.file, "finding,path,other\n");
     print_findings(o.file, set, scan, info.samples);
-    return o.file ? output_close(&o) : EXIT_DONE;
+    return lost ? EXIT_LIMIT : o.file ? output_close(&o) : EXIT_DONE;
 }
 
 static int check(const struct args *args, const xc_dataset *set)
@@ -404,8 +404,8 @@ const struct verb verb_data = {
     .text = "DATA is a folder (train/CLASS/..., val/CLASS/..., or CLASS/...), the same in a .tar,\n"
             "WebDataset shards, a .csv .tsv .jsonl list, or a folder of IDX or CIFAR files.\n"
             "check reads every picture: what cannot be read, is named like another format, is\n"
-            "there twice or nearly so, and in two splits (exit 1 then). stats counts classes, "
-            "sizes and colours.\n"
+            "in two splits or classes or nearly so (exit 1 then), or only there twice. stats\n"
+            "counts classes, sizes and colours.\n"
             "split writes a list with a held-out part, pack writes tar files, sheet a PNG of\n"
             "what the network sees.",
     .examples = "xception data check flowers\tbefore training\n"

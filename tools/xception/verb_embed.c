@@ -55,24 +55,20 @@ static void print_rows(const struct args *args, const struct rows *r)
     }
 }
 
-static int use_rows(const struct args *args, struct rows *rows)
+/* known: of --nearest */
+static int use_rows(const struct args *args, struct rows *known, struct rows *rows)
 {
     const char *index = arg_text(args, "nearest"), *map = arg_text(args, "map");
     const char *format = arg_text(args, "format"), *out = arg_text(args, "output");
-    struct rows known = {0};
     int code = EXIT_DONE;
     if (arg_on(args, "normalize")) rows_normalize(rows);
     if (out) code = rows_save(rows, out);
     if (code == EXIT_DONE && map) code = map_write(rows, map);
-    if (code == EXIT_DONE && index) {
-        code = rows_load(index, &known);
-        if (code == EXIT_DONE) code = near_print(args, &known, rows);
-    }
+    if (code == EXIT_DONE && index) code = near_print(args, known, rows);
     const bool doubles = arg_on(args, "duplicates");
     if (code == EXIT_DONE && doubles) code = duplicates_print(args, rows);
     if (code == EXIT_DONE && !doubles && !index && !map && format && strcmp(format, "npy") != 0)
         print_rows(args, rows);
-    rows_free(&known);
     return code;
 }
 
@@ -90,25 +86,29 @@ static bool is_wrong(const struct args *args, bool pictures)
     else if (!printed && !arg_on(args, "output") && !arg_on(args, "nearest") && !other)
         say_usage("where to? -o INDEX.npy, or --format csv, tsv or jsonl");
     else
-        return false;
+        return (arg_on(args, "output") && !rows_path(arg_text(args, "output"))) ||
+               (arg_on(args, "map") && !map_path(arg_text(args, "map")));
     return true;
 }
 
 static int run(const struct args *args)
 {
     struct pictures pictures = {0};
-    struct rows rows = {0};
+    struct rows rows = {0}, known = {0};
     const char *index = arg_text(args, "index"), *files0 = arg_text(args, "files0-from");
+    const char *nearest = arg_text(args, "nearest");
     int code = EXIT_DONE;
     if (is_wrong(args, args->operands > 0 || files0)) return EXIT_USAGE;
+    if (nearest && (code = rows_load(nearest, &known)) != EXIT_DONE) return code;
     if (index)
         code = rows_load(index, &rows);
     else if (pictures_find(&pictures, args->operand, args->operands, files0, &code))
         code = rows_compute(args, &pictures, &rows);
     if (code == EXIT_DONE || code == EXIT_SOME_FAILED) {
-        const int used = use_rows(args, &rows);
+        const int used = use_rows(args, &known, &rows);
         if (used != EXIT_DONE) code = used;
     }
+    rows_free(&known);
     rows_free(&rows);
     pictures_free(&pictures);
     return code;

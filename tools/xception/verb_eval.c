@@ -15,7 +15,8 @@
 static const struct option options[] = {
     ENGINE_MODEL_OR_BUILTIN_OPTION,
     {"data", 0, "DATA", NULL, 0, 0, "pictures by class: as in 'xception help data'"},
-    {"split", 0, "NAME", "train|val|test", 0, 0, "which samples (test, or else val)"},
+    {"split", 0, "NAME", "train|val|test", 0, 0,
+     "which samples (test, or else val, or else train)"},
     {"predictions", 0, "FILE", NULL, 0, 0, "answers made elsewhere, instead of a model (csv)"},
     {"report", 0, "DIR", NULL, 0, 0, "write report.html, tables and drawings there"},
     {"tta", 0, "VIEWS", "none|flip|5crop|10crop", 0, 0, "average the scores of several views"},
@@ -221,15 +222,32 @@ static int write_all(struct eval *e)
     return code == EXIT_DONE ? saved : code;
 }
 
+/* --min-top1 in per cent: "93", "0.5%"; a part such as 0.93 is none. */
+static bool read_gate(const char *text, double *percent)
+{
+    char *end;
+    *percent = strtod(text, &end);
+    const bool number = end != text && *percent >= 0 && *percent <= 100;
+    if (number && !strcmp(end, "%")) return true;
+    if (number && !*end && (*percent > 1 || *percent == 0)) return true;
+    if (number && !*end)
+        say_usage("--min-top1: %s of 100? write %g, or %s%% if that is meant", text, 100 * *percent,
+                  text);
+    else
+        say_usage("--min-top1: \"%s\" is not a number from 0 to 100", text);
+    return false;
+}
+
 static int gate(const struct eval *e)
 {
     const char *word = arg_text(e->args, "min-top1");
-    const double least = word ? strtod(word, NULL) / 100 : 0;
-    if (word && !(e->sum.top1.value >= least)) { /* NaN: nothing could be read */
+    double least = 0;
+    if (word && !read_gate(word, &least)) return EXIT_USAGE;
+    if (word && !(e->sum.top1.value >= least / 100)) { /* NaN: nothing could be read */
         say_error("top-1 is %.2f %%, --min-top1 asks for %s", 100 * e->sum.top1.value, word);
         return EXIT_GATE;
     }
-    return e->unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
+    return e->unreadable || e->strange_unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
 static void close_all(struct eval *e)
@@ -265,19 +283,27 @@ static int run_models(struct eval *e, const char *file)
     return code == EXIT_DONE ? run_second(e) : code;
 }
 
-/* On the command line, not in a configuration. */
-static bool is_typed(const struct args *args, const char *name)
+/* Would the rule be understood? Asked before the work. */
+static bool is_rule(const char *rule)
 {
-    return arg_text(args, name) && args->source[args_find(args, name)] == FROM_FLAG;
+    xc_scores *none = NULL;
+    xc_scores_opts opts = XC_SCORES_OPTS_INIT;
+    xc_threshold ignored;
+    opts.classes = 2;
+    xc_status status = xc_scores_new(&opts, &none);
+    if (status == XC_OK) status = xc_scores_pick(none, 0, rule, &ignored);
+    xc_scores_free(none);
+    if (status == XC_ERR_ARGUMENT) say_status(status, EXIT_USAGE);
+    return status != XC_ERR_ARGUMENT;
 }
 
 static bool check_flags(const struct args *args)
 {
     const char *given = arg_text(args, "predictions"), *least = arg_text(args, "min-top1");
-    char *end = NULL;
-    const double percent = least ? strtod(least, &end) : 0;
-    if (given ? is_typed(args, "model") || args->operands || is_typed(args, "ood") ||
-                    is_typed(args, "output")
+    const char *rule = arg_text(args, "pick-threshold");
+    double ignored;
+    if (given ? arg_typed(args, "model") || args->operands || arg_typed(args, "ood") ||
+                    arg_typed(args, "output")
               : !arg_text(args, "data") || args->operands > 1) {
         say_usage("needs --data DATA, -m MODEL [MODEL2]; or --predictions FILE and no model");
         return false;
@@ -286,9 +312,11 @@ static bool check_flags(const struct args *args)
         say_usage("--tta beside -o or --ood: classify looks at one view, so that is fitted on one");
         return false;
     }
-    if (!least || (end != least && !*end && percent >= 0 && percent <= 100)) return true;
-    say_usage("--min-top1: \"%s\" is not a number from 0 to 100", least);
-    return false;
+    if (arg_typed(args, "size") && (arg_text(args, "output") || arg_text(args, "ood"))) {
+        say_usage("--size beside -o or --ood: classify looks at the model's own size");
+        return false;
+    }
+    return (!rule || is_rule(rule)) && (!least || read_gate(least, &ignored));
 }
 
 static int run(const struct args *args)

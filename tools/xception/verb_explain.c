@@ -92,7 +92,7 @@ static xc_explain_method choose_method(const struct args *args)
 static bool ends_in(const char *text, const char *end)
 {
     const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
+    return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
 static int choose_output(struct job *job)
@@ -137,8 +137,13 @@ static int cut_layers(struct job *job)
         return EXIT_LIMIT;
     }
     char *rest = job->layer_text;
-    for (char *word; (word = strsep(&rest, ","));)
-        if (*word) job->layer[job->layers++] = word;
+    for (char *word; (word = strsep(&rest, ","));) {
+        if (!*word) {
+            say_usage("--maps: '%s' has a layer without a name", text);
+            return EXIT_USAGE;
+        }
+        job->layer[job->layers++] = word;
+    }
     return EXIT_DONE;
 }
 
@@ -201,7 +206,8 @@ static int open_job(struct job *job)
     if (precision) engine_precision(precision, &job->opts.precision);
     job->heat = (xc_heat_opts)XC_HEAT_OPTS_INIT;
     job->heat.side = arg_number(args, "side", 0);
-    if (arg_on(args, "side-by-side")) job->heat.style = XC_HEAT_SIDE_BY_SIDE;
+    if (arg_on(args, "side-by-side") && !arg_typed(args, "overlay"))
+        job->heat.style = XC_HEAT_SIDE_BY_SIDE;
     job->format = format_of(arg_text(args, "format"));
     if ((code = choose_class(job)) != EXIT_DONE || (code = cut_layers(job)) != EXIT_DONE)
         return code;
@@ -220,13 +226,26 @@ static void print_number(const char *before, double value)
     emit_float((float)value);
 }
 
+static void start_json(const struct job *job, const char *path)
+{
+    if (job->format == FORMAT_JSON) fputs(job->done + job->failed ? ",\n" : "", stdout);
+    fputs("{\"path\":", stdout);
+    emit_string(path);
+}
+
+static void print_bad_json(const struct job *job, const char *path, const char *why)
+{
+    start_json(job, path);
+    fputs(",\"ok\":false,\"error\":", stdout);
+    emit_string(why);
+    fputs(job->format == FORMAT_JSON ? "}" : "}\n", stdout);
+}
+
 static void print_json(const struct job *job, const char *path, const xc_heatmap *heat,
                        const char *name, const struct check_row *row)
 {
     char room[16];
-    if (job->format == FORMAT_JSON) fputs(job->done ? ",\n" : "", stdout);
-    fputs("{\"path\":", stdout);
-    emit_string(path);
+    start_json(job, path);
     fputs(",\"ok\":true,\"label\":", stdout);
     emit_string(job_label(job, heat->class_index, room, sizeof room));
     printf(",\"index\":%u", heat->class_index);
@@ -340,6 +359,8 @@ static int all_pictures(struct job *job)
             continue;
         }
         bar_clear(&job->bar);
+        if (job->explainer && (job->format == FORMAT_JSON || job->format == FORMAT_JSONL))
+            print_bad_json(job, path, xc_error());
         if (strstr(xc_error(), path))
             say_status(status, EXIT_DATA);
         else
@@ -403,6 +424,14 @@ static int run(const struct args *args)
     }
     if (!pictures && !arg_on(args, "filters")) {
         say_usage("no picture given");
+        return EXIT_USAGE;
+    }
+    if (check && !pictures) {
+        say_usage("--check looks at pictures, and none is given");
+        return EXIT_USAGE;
+    }
+    if (arg_typed(args, "overlay") && arg_typed(args, "side-by-side")) {
+        say_usage("--overlay beside --side-by-side: which of the two?");
         return EXIT_USAGE;
     }
     if (pictures && !pictures_find(&job.pictures, args->operand, args->operands, files0, &code))

@@ -68,25 +68,6 @@ int study_say(xc_status status, const struct why *why)
 /* ---- flags -------------------------------------------------------------------------------------
  */
 
-/* "1h30m", "90m", "45s"; seconds. */
-static bool read_time(const char *text, double *out)
-{
-    *out = 0;
-    while (*text) {
-        uint32_t n;
-        char digits[12];
-        const size_t length = strspn(text, "0123456789");
-        if (length == 0 || length >= sizeof digits) return false;
-        memcpy(digits, text, length);
-        digits[length] = 0;
-        const char unit = text[length];
-        if (!parse_number(digits, 0, 100000000, &n) || !unit || !strchr("hms", unit)) return false;
-        *out += n * (unit == 'h' ? 3600.0 : unit == 'm' ? 60.0 : 1.0);
-        text += length + 1;
-    }
-    return *out > 0;
-}
-
 static bool read_limit(const struct args *args, struct plan *p)
 {
     const char *text = arg_text(args, "limit");
@@ -115,11 +96,8 @@ static bool read_rate(const struct args *args, struct plan *p)
 static bool read_flags(const struct args *args, struct plan *p)
 {
     double ignored;
-    const char *budget = arg_text(args, "budget"), *augment = arg_text(args, "aug");
-    if (budget && !read_time(budget, &ignored)) {
-        say_usage("--budget: '%s' is not a time like 2h, 90m or 1h30m", budget);
-        return false;
-    }
+    const char *augment = arg_text(args, "aug");
+    if (!arg_time(args, "budget", &ignored)) return false;
     p->epochs = arg_number(args, "epochs", 30);
     p->repeat = arg_number(args, "repeat", 3);
     p->batch = arg_number(args, "batch", 64);
@@ -241,7 +219,7 @@ static xc_status fit_budget(const struct args *args, struct plan *p, const struc
     char least[BAR_TIME];
     double budget;
     const char *text = arg_text(args, "budget");
-    if (!text || !read_time(text, &budget)) return XC_OK;
+    if (!text || !arg_time(args, "budget", &budget)) return XC_OK;
     while (p->epochs > 1 && all_seconds(p, e, p->epochs) > budget) p->epochs--;
     if (all_seconds(p, e, p->epochs) <= budget) return XC_OK;
     bar_time(all_seconds(p, e, 1), least);
@@ -438,7 +416,7 @@ static bool is_other_study(const struct args *args, const char *folder)
     for (int i = 0; i < args->options; i++) {
         int k = 0;
         while (kept[k] && strcmp(kept[k], args->option[i]->name) != 0) k++;
-        if (!args->value[i] || args->source[i] != FROM_FLAG || kept[k]) continue;
+        if (kept[k] || !arg_typed(args, args->option[i]->name)) continue;
         say_usage("--%s without --data: %s holds a study, which has its own", args->option[i]->name,
                   folder);
         return true;
@@ -496,7 +474,7 @@ static int run(const struct args *args)
         return EXIT_USAGE;
     }
     /* Data that a configuration names begin a study, but none that is in the folder already. */
-    const bool typed = arg_on(args, "data") && args->source[args_find(args, "data")] == FROM_FLAG;
+    const bool typed = arg_typed(args, "data");
     const bool goes_on = arg_on(args, "cell") || (!typed && folder && has_plan(folder));
     if (!arg_on(args, "data") && !goes_on) {
         say_usage("%s holds no study yet: --data is needed", folder);

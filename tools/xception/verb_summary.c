@@ -225,7 +225,7 @@ static int open_models(const struct args *args, xc_context *context, xc_model **
                        xc_model **shaped)
 {
     xc_create_opts opts = XC_CREATE_OPTS_INIT;
-    const char *file = arg_text(args, "model"), *arch = arg_text(args, "arch");
+    const char *file = arg_unless(args, "model", "arch"), *arch = arg_text(args, "arch");
     xc_status status = XC_OK;
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     if (!file) {
@@ -409,7 +409,7 @@ static int run(const struct args *args)
 {
     xc_context *context = NULL;
     xc_model *model = NULL, *shaped = NULL;
-    const char *file = arg_text(args, "model");
+    const char *file = arg_unless(args, "model", "arch");
     char sha256[65] = "";
     if (arg_on(args, "list")) return list_architectures();
     if (args->operands) {

@@ -46,7 +46,7 @@ static int open_model(const struct args *args, struct tour *t)
 {
     const char *arch = arg_text(args, "arch");
     xc_create_opts opts = XC_CREATE_OPTS_INIT;
-    t->file = arg_text(args, "model");
+    t->file = arg_unless(args, "model", "arch");
     if (t->file) {
         const int code = engine_model(t->context, t->file, arch, &t->model);
         if (code != EXIT_DONE) return code;

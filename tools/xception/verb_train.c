@@ -77,7 +77,7 @@ static const struct option options[] = {
      RARE "ram: pictures stay in memory, up to half of what is free"},
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0,
      RARE "skip: leave it out, list it, exit with 1 (skip)"},
-    {"save-every", 0, "SECONDS", NULL, 0, 86400, RARE "between two checkpoints (600)"},
+    {"save-every", 0, "TIME", NULL, 0, 0, RARE "between two checkpoints (10m); 0: after each step"},
     {"out", 0, "RUN", NULL, 0, 0, "run folder (runs/NAME-N, the first that is free)"},
     {"args", 0, "FILE", NULL, 0, 0, RARE "do the run of this args.json once more"},
     {"resume", 0, "RUN", NULL, 0, 0, "go on with a run that was stopped or killed"},
@@ -260,7 +260,7 @@ static int start(const struct args *args, xc_context *context, const xc_dataset 
 {
     xc_model *from = NULL, *teacher[XC_MAX_TEACHERS];
     float *weights = NULL;
-    const char *model = arg_text(args, "from");
+    const char *model = arg_unless(args, "from", "arch");
     int code = set ? train_class_weights(args, set, opts, &weights) : EXIT_DONE;
     if (code == EXIT_DONE && model) code = engine_model(context, model, NULL, &from);
     opts->from = from;
@@ -278,13 +278,15 @@ static int start_in_folder(const struct args *args, xc_context *context, const c
                            xc_train_opts *opts)
 {
     xc_dataset *set = NULL;
-    char *own = arg_text(args, "out") ? NULL : free_folder(name);
-    char *command = train_command(args);
+    char *own = NULL, *command = train_command(args);
+    int code = arg_text(args, "data") ? open_data(args, &set) : EXIT_DONE;
+    if (code == EXIT_DONE && !arg_text(args, "out")) own = free_folder(name);
     opts->folder = own ? own : arg_text(args, "out");
     opts->command = command;
-    if (!opts->folder) say_error("runs: %s", strerror(errno));
-    int code = opts->folder ? EXIT_DONE : EXIT_DATA;
-    if (code == EXIT_DONE && arg_text(args, "data")) code = open_data(args, &set);
+    if (code == EXIT_DONE && !opts->folder) {
+        say_error("runs: %s", strerror(errno));
+        code = EXIT_DATA;
+    }
     if (code == EXIT_DONE) code = start(args, context, set, opts);
     xc_dataset_free(set);
     free(command);
@@ -296,7 +298,7 @@ static int begin(const struct args *args, xc_context *context)
 {
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
     const char *data = arg_text(args, "data");
-    if (!data || !arg_text(args, "from") == !arg_text(args, "arch")) {
+    if (!data || !arg_unless(args, "from", "arch") == !arg_unless(args, "arch", "from")) {
         say_usage(data ? "one of --from MODEL and --arch SPEC is needed" : "--data is needed");
         return EXIT_USAGE;
     }
@@ -304,21 +306,27 @@ static int begin(const struct args *args, xc_context *context)
     return start_in_folder(args, context, data, &opts);
 }
 
+static bool is_one_of(const char *const *words, const char *word)
+{
+    while (*words && strcmp(*words, word) != 0) words++;
+    return *words != NULL;
+}
+
 /* Would a flag make it another run than that which `beside` names? Says so. */
 static bool is_other_run(const struct args *args, const char *beside)
 {
     static const char *const kept[] = {
-        "args",           "resume",     "data",    "val-split",   "seed",         "until",
-        "decode-threads", "save-every", "cache",   "cache-limit", "memory-limit", "features",
-        "on-bad-image",   "quiet",      "threads", "cpu",         "config",       NULL};
+        "data",         "until",    "decode-threads", "save-every", "cache",   "cache-limit",
+        "memory-limit", "features", "on-bad-image",   "quiet",      "threads", "cpu",
+        "config",       NULL};
+    static const char *const split[] = {"val-split", "seed", NULL};
+    static const char *const started[] = {"from", "teacher", "out", NULL};
     for (int i = 0; i < args->options; i++) {
         const char *name = args->option[i]->name;
-        int k = 0;
-        while (kept[k] && strcmp(kept[k], name) != 0) k++;
-        const bool start =
-            !strcmp(beside, "args") &&
-            (!strcmp(name, "from") || !strcmp(name, "teacher") || !strcmp(name, "out"));
-        if (!args->value[i] || args->source[i] != FROM_FLAG || kept[k] || start) continue;
+        const bool other = !is_one_of(kept, name) && strcmp(name, beside) != 0 &&
+                           !(arg_text(args, "data") && is_one_of(split, name)) &&
+                           !(!strcmp(beside, "args") && is_one_of(started, name));
+        if (!other || !arg_typed(args, name)) continue;
         say_usage("--%s beside --%s: the run has its own", name, beside);
         return true;
     }
