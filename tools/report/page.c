@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 /* ---- text --------------------------------------------------------------------------------------
  */
 
@@ -53,21 +55,6 @@ void put(struct page *p, const char *format, ...)
     }
 }
 
-/* Bytes of the UTF-8 character at p, 0 when it is none. */
-static size_t character(const unsigned char *p)
-{
-    const size_t n = *p < 0x80                 ? 1
-                     : *p >= 0xc2 && *p < 0xe0 ? 2
-                     : *p >= 0xe0 && *p < 0xf0 ? 3
-                     : *p >= 0xf0 && *p < 0xf5 ? 4
-                                               : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (n == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))) return 0;
-    if (n == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))) return 0;
-    return n;
-}
-
 static const char *entity(unsigned char c)
 {
     switch (c) {
@@ -89,7 +76,7 @@ static const char *entity(unsigned char c)
 void put_text(struct page *p, const char *text)
 {
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        const size_t n = character(c);
+        const size_t n = utf8_bytes((const char *)c);
         const char *safe = entity(*c);
         if (n == 0 || (*c < 32 && *c != '\n' && *c != '\t') || *c == 127)
             put_bytes(p, "\xef\xbf\xbd", 3);
@@ -105,7 +92,7 @@ void put_json(struct page *p, const char *text)
 {
     put_bytes(p, "\"", 1);
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        const size_t n = character(c);
+        const size_t n = utf8_bytes((const char *)c);
         if (n == 0)
             put(p, "\\ufffd");
         else if (*c < 32 || strchr("\"\\<>&\x7f", *c))

@@ -2,11 +2,12 @@
 /* Strings and numbers of the machine formats. */
 #include "emit.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "utf8.h"
 
 enum format format_of(const char *word)
 {
@@ -16,22 +17,11 @@ enum format format_of(const char *word)
     return FORMAT_TEXT;
 }
 
-/* Bytes of the UTF-8 character at p, 0 when it is none. */
-static size_t utf8_length(const unsigned char *p)
-{
-    size_t n = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : 4;
-    char text[5] = {0};
-    for (size_t i = 0; i < n && p[i]; i++) text[i] = (char)p[i];
-    json_t *s = json_string(text); /* NULL when it is not UTF-8 */
-    json_decref(s);
-    return s && strlen(text) == n ? n : 0;
-}
-
 void emit_string(const char *text)
 {
     putchar('"');
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t n = utf8_length(p);
+        const size_t n = utf8_bytes((const char *)p);
         if (n == 0)
             fputs("\\ufffd", stdout);
         else if (*p == '"' || *p == '\\')
@@ -58,11 +48,14 @@ void emit_float(float value)
 
 static void emit_text(const char *text, bool newlines)
 {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
-        bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F in UTF-8 */
-        if (c1) text++;
-        putchar(c1 || ((c < 32 || c == 127) && !(newlines && c == '\n')) ? '?' : *text);
+    while (*text) {
+        const size_t n = newlines && *text == '\n' ? 1 : utf8_printable(text);
+        const size_t bytes = utf8_bytes(text);
+        if (n)
+            fwrite(text, 1, n, stdout);
+        else
+            putchar('?');
+        text += bytes ? bytes : 1;
     }
 }
 

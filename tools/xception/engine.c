@@ -136,7 +136,7 @@ static int file_labels(const char *path, struct labels *out)
 {
     uint32_t lines = 0;
     out->storage = read_text(path);
-    if (!out->storage) return EXIT_USAGE;
+    if (!out->storage) return EXIT_DATA;
     char *end = out->storage + strlen(out->storage);
     while (end > out->storage && (end[-1] == '\n' || end[-1] == '\r')) *--end = 0;
     for (char *line = out->storage; line && *out->storage; lines++) {

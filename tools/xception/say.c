@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "utf8.h"
+
 static const char *current_verb;
 static bool quiet;
 
@@ -26,9 +28,10 @@ __attribute__((format(printf, 3, 0))) static void speak(const char *prefix, cons
 {
     char line[2048];
     vsnprintf(line, sizeof line, format, list);
-    for (unsigned char *p = (unsigned char *)line; *p; p++) {
-        if (*p < 32 || *p == 127) *p = '?';
-        if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) p[0] = p[1] = '?'; /* C1 */
+    for (char *p = line; *p;) {
+        size_t n = utf8_printable(p);
+        if (n == 0) *p = '?', n = 1; /* of C1 the second byte is the next turn's */
+        p += n;
     }
     fprintf(stderr, "%s%s%s\n", prefix, line, suffix);
 }

@@ -13,7 +13,7 @@
     X(EXIT_DONE, 0, "all done")                                                                    \
     X(EXIT_SOME_FAILED, 1, "done, but some inputs failed or findings exist")                       \
     X(EXIT_USAGE, 2, "wrong usage or configuration")                                               \
-    X(EXIT_DATA, 3, "data unreadable, or none found")                                              \
+    X(EXIT_DATA, 3, "data unreadable or none found, or an output that cannot be made")             \
     X(EXIT_MODEL, 4, "model unreadable, or it does not fit")                                       \
     X(EXIT_LIMIT, 6, "out of memory, disk full, or a limit hit")                                   \
     X(EXIT_NUMBERS, 7, "numbers went bad: NaN or infinite")                                        \

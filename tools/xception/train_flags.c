@@ -161,8 +161,8 @@ int train_class_weights(const struct args *args, const xc_dataset *set, xc_train
     xc_dataset_get_info(set, &info);
     FILE *in = fopen(given, "r");
     if (!in) {
-        say_usage("--class-weights: %s: %s", given, strerror(errno));
-        return EXIT_USAGE;
+        say_error("--class-weights: %s: %s", given, strerror(errno));
+        return EXIT_DATA;
     }
     *kept = malloc(info.classes * sizeof **kept);
     if (!*kept) say_error("out of memory for %u class weights", info.classes);

@@ -22,7 +22,7 @@ enum { MOST_VALUES = 16, MOST_ROWS = 256, DEFAULT_ROUNDS = 3, MOST_ROUNDS = 99 }
 static const struct option options[] = {
     ENGINE_MODEL_OPTION,
     {"arch", 'a', "SPEC", NULL, 0, 0, "with random weights, packed (default: xception)"},
-    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
+    {"size", 's', "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
     {"threads", 0, "LIST", NULL, 0, 0, "cores to use, one row each (default: 1 and all)"},
     {"batch", 0, "LIST", NULL, 0, 0, "pictures at a time, one row each (default: 1,16)"},
     {"precision", 0, "LIST", NULL, 0, 0, PRECISION_WORDS "; one row each (default: f32)"},

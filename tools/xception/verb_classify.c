@@ -20,7 +20,7 @@ static const struct option options[] = {
     ENGINE_MODEL_OR_BUILTIN_OPTION,
     {"top", 'k', "N", NULL, 1, 100000, "answers a picture (default 5)"},
     {"labels", 0, "FILE", NULL, 0, 0, "one label a line instead of the model's, or 'imagenet'"},
-    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the model's"},
+    {"size", 's', "N|HxW", NULL, 0, 0, "input size instead of the model's"},
     ENGINE_PREPROCESS_OPTIONS,
     ENGINE_PRECISION_OPTION,
     ENGINE_ALGO_OPTION,
@@ -29,7 +29,7 @@ static const struct option options[] = {
     {"sheet", 0, "FILE", NULL, 0, 0, "draw pictures and answers, too, as .svg"},
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, "what to do when a picture cannot be read"},
     {"files0-from", 0, "FILE", NULL, 0, 0, RARE "read NUL-separated paths from FILE, '-' is stdin"},
-    {"arch", 0, "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
+    {"arch", 'a', "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
     OPTIONS_END};
 
 struct job {

@@ -38,7 +38,7 @@ static int write_model(const struct args *args, const xc_model *model, const cha
     }
     if (status == XC_OK) status = xc_model_save(model, out, opts);
     if (status == XC_OK) return EXIT_DONE;
-    return say_status(status, status == XC_ERR_UNSUPPORTED ? EXIT_MODEL : EXIT_USAGE);
+    return say_status(status, status == XC_ERR_UNSUPPORTED ? EXIT_MODEL : EXIT_DATA);
 }
 
 /* A packed model is refused as it is saved, in a dry run too. */

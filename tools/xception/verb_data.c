@@ -24,7 +24,7 @@ static const struct option options[] = {
     {"shards", 0, "MIB", NULL, 1, 1 << 20, "pack: WebDataset shards of this size in a folder"},
     {"split", 0, "NAME", "train|val|test", 0, 0, "sheet: which samples (train)"},
     {"aug", 0, "SPEC", NULL, 0, 0, "sheet: light, standard, strong, small, or rrc,flip,..."},
-    {"size", 's', "SIZE", NULL, 0, 0, "sheet: the network's input, 299 or HxW (160)"},
+    {"size", 's', "N|HxW", NULL, 0, 0, "sheet: the network's input, 299 or HxW (160)"},
     {"grid", 0, "RxC", NULL, 0, 0, "sheet: rows and columns (6x8)"},
     {"epoch", 0, "N", NULL, 0, UINT32_MAX, "sheet: what is seen in this epoch (0)"},
     {"preprocess", 0, "NAME", NULL, 0, 0, "sheet: keras, keras-dataset, timm-legacy, ..."},
@@ -190,7 +190,7 @@ static int report(const xc_dataset *set, const xc_scan *scan, const char *path)
     const bool lost = path && !output_open(&o, NULL, path);
     if (o.file) fprintf(o.file, "finding,path,other\n");
     print_findings(o.file, set, scan, info.samples);
-    return lost ? EXIT_LIMIT : o.file ? output_close(&o) : EXIT_DONE;
+    return lost ? EXIT_DATA : o.file ? output_close(&o) : EXIT_DONE;
 }
 
 static int check(const struct args *args, const xc_dataset *set)
@@ -295,7 +295,7 @@ static int split(const struct args *args, const xc_dataset *set, const char *pat
     if (!folder) say_error("%s: %s", path, strerror(errno));
     if (!folder || (target && !output_open(&o, NULL, target))) {
         free(folder);
-        return EXIT_LIMIT;
+        return EXIT_DATA;
     }
     fprintf(o.file, "path,label,split\n");
     for (uint64_t i = 0; i < info.samples; i++)

@@ -24,12 +24,12 @@ static const struct option options[] = {
     {"threshold", 0, "PERCENT", NULL, 1, 100, "least cosine of such a pair (95)"},
     {"map", 0, "FILE", NULL, 0, 0, "all in one plane, as .svg or .html"},
     {"index", 0, "INDEX", NULL, 0, 0, "with --duplicates and --map: of this, not of pictures"},
-    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the model's"},
+    {"size", 's', "N|HxW", NULL, 0, 0, "input size instead of the model's"},
     ENGINE_PREPROCESS_OPTIONS,
     ENGINE_PRECISION_OPTION,
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, "what to do when a picture cannot be read"},
     {"files0-from", 0, "FILE", NULL, 0, 0, "read NUL-separated paths from FILE, '-' is stdin"},
-    {"arch", 0, "SPEC", NULL, 0, 0, "architecture of a model file that holds weights only"},
+    {"arch", 'a', "SPEC", NULL, 0, 0, "architecture of a model file that holds weights only"},
     OPTIONS_END};
 
 static void print_rows(const struct args *args, const struct rows *r)

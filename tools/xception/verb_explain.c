@@ -38,13 +38,13 @@ static const struct option options[] = {
     {"stride", 0, "N", NULL, 1, 16384, RARE "of occlusion, pixels (half the window)"},
     {"channels", 0, "N", NULL, 1, 1000000, RARE "scorecam: only the most active ones (all)"},
     {"labels", 0, "FILE", NULL, 0, 0, "one label a line instead of the model's, or 'imagenet'"},
-    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the model's"},
+    {"size", 's', "N|HxW", NULL, 0, 0, "input size instead of the model's"},
     ENGINE_PREPROCESS_OPTIONS,
     ENGINE_PRECISION_OPTION,
     {"format", 0, "FORMAT", FORMAT_CHOICES, 0, 0, "of what is printed"},
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, RARE "what to do when a picture cannot be read"},
     {"files0-from", 0, "FILE", NULL, 0, 0, RARE "read NUL-separated paths from FILE, '-' is stdin"},
-    {"arch", 0, "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
+    {"arch", 'a', "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
     OPTIONS_END};
 
 const char *job_label(const struct job *job, uint32_t index, char *room, size_t size)

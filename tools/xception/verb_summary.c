@@ -19,7 +19,7 @@
 static const struct option options[] = {
     ENGINE_MODEL_OPTION,
     {"arch", 'a', "SPEC", NULL, 0, 0, "architecture, e.g. xception,middle=4 or xception65"},
-    {"size", 0, "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
+    {"size", 's', "N|HxW", NULL, 0, 0, "input size instead of the network's own"},
     {"format", 0, "FORMAT", "text|json", 0, 0, "of the result"},
     {"cost", 0, NULL, NULL, 0, 0, "separable against regular convolution, timed here"},
     {"svg", 0, "FILE", NULL, 0, 0, "draw it, as figure 5 of the paper draws Xception"},
