@@ -316,7 +316,7 @@ static void measure(struct finder *f)
     for (int i = 0; i < s->g->nodes; i++) {
         if (i > 0 && f->place[i] < 0) continue;
         const struct shape shape = s->shape[i];
-        f->row[i] = (double)shape.n * (double)place_pixel(shape.c, s->type[i]) * shape.w;
+        f->row[i] = (double)shape.n * (double)memory_pixel(shape.c, s->type[i]) * shape.w;
         f->bytes[i] = f->row[i] * shape.h;
         f->born[i > 0 ? f->place[i] : 0] += f->bytes[i];
         f->died[last_place(f, i)] += f->bytes[i]; /* at that place, so far */

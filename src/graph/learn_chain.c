@@ -16,17 +16,12 @@
 enum { LEAST_PIXELS = 512, LEAST_SLICES = 8 };
 
 /* The smallest power of two, so that slices of different maps fit together. */
-static int images_for(const struct tape *t, size_t pixels)
+int tape_images(const struct tape *t, size_t pixels)
 {
     const int n = t->opts->input.n;
     int images = 1;
     while (images < n && (size_t)images * pixels < LEAST_PIXELS) images *= 2;
     return images * LEAST_SLICES <= n ? images : 0;
-}
-
-int tape_images(const struct tape *t, size_t pixels)
-{
-    return images_for(t, pixels);
 }
 
 static size_t parts_of(const struct tape *t, int images)
@@ -86,7 +81,7 @@ static void set_slice(const struct tape *t, struct learn_step *s)
     if (s->kind == LEARN_norm_dsums) s->images = call->norm_dsums.images;
     if (s->kind == LEARN_zero && call->zero.bytes == s->units * 64 && s->units % n == 0)
         s->images = 1;
-    if (is_by_image(s->kind) && s->units % n == 0) s->images = images_for(t, s->units / n);
+    if (is_by_image(s->kind) && s->units % n == 0) s->images = tape_images(t, s->units / n);
     if (!s->images) return;
     groups = (n + (size_t)s->images - 1) / (size_t)s->images;
     if (is_by_image(s->kind))

@@ -24,12 +24,11 @@ static struct geometry geometry_of(const struct tape *t, int node)
                          .oc = t->shape[node].c,
                          .layer = n->kind == OP_DENSE};
     if (n->kind == OP_CONV) {
-        const struct conv_attr *a = &n->conv;
-        const struct sliding s = {a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, a->pad};
+        const struct sliding s = op_of(n)->sliding(n);
         g.window = sliding_window(&s, in);
-        g.groups = a->groups == GROUPS_DEPTHWISE ? in.c : a->groups;
+        g.groups = op_conv_groups(n, in.c);
+        g.depthwise = op_conv_is_depthwise(n, in.c);
     }
-    g.depthwise = g.groups > 1 && g.groups == g.c && g.groups == g.oc;
     const struct shape out = t->shape[node];
     const bool inside = g.window.pad_top == 0 && g.window.pad_left == 0 &&
                         (out.h - 1) * g.window.sy < in.h && (out.w - 1) * g.window.sx < in.w;

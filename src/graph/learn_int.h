@@ -15,6 +15,7 @@
 #define XC_GRAPH_LEARN_INT_H
 
 #include "graph/learn.h"
+#include "graph/memory.h"
 #include "graph/op.h"
 
 /* ---- steps -------------------------------------------------------------------------------------

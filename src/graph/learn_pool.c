@@ -6,9 +6,9 @@
 
 static struct window window_of(const struct tape *t, int node)
 {
-    const struct pool_attr *a = &t->g->node[node].pool;
-    const struct sliding s = {a->kh, a->kw, a->sy, a->sx, 1, 1, a->pad};
-    return sliding_window(&s, t->shape[t->g->node[node].input[0]]);
+    const struct node *n = &t->g->node[node];
+    const struct sliding s = op_of(n)->sliding(n);
+    return sliding_window(&s, t->shape[n->input[0]]);
 }
 
 static void max_forward(struct tape *t, int node)

@@ -79,14 +79,11 @@ struct ref tape_numbers(struct tape *t, enum dtype type, size_t count)
     return in_piece(tape_piece(t, bytes));
 }
 
-/* Channels are padded to a line, but for those that would leave more than half of it empty. */
 static bool set_strides(struct view *v, size_t *bytes)
 {
-    const size_t element = dtype_size(v->type);
-    size_t channels, pixel, row, image;
-    if (!size_mul((size_t)v->c, element, &channels) ||
-        !size_align(channels, 2 * channels < LINE ? element : LINE, &pixel) ||
-        !size_mul(pixel, (size_t)v->w, &row) || !size_mul(row, (size_t)v->h, &image) ||
+    const size_t pixel = memory_pixel(v->c, v->type);
+    size_t row, image;
+    if (!size_mul(pixel, (size_t)v->w, &row) || !size_mul(row, (size_t)v->h, &image) ||
         !size_mul(image, (size_t)v->n, bytes) || *bytes > PTRDIFF_MAX)
         return false;
     v->pixel = (ptrdiff_t)pixel;

@@ -75,6 +75,10 @@ struct window sliding_window(const struct sliding *s, struct shape in);
 void call_from_row(struct window *window, struct view *in, int y);
 /* Is the window no larger than the map it slides over? */
 bool sliding_fits(const struct sliding *s, struct shape in);
+/* Of a convolution whose input has c channels; depthwise: a group a channel, and one filter each.
+ */
+int op_conv_groups(const struct node *node, int c);
+bool op_conv_is_depthwise(const struct node *node, int c);
 /* types.c: the type of the numbers of each of the first `nodes` in a plan, or a training step, of
  * this precision. */
 void types_find(const struct graph *g, int nodes, enum dtype type, enum dtype *of);

@@ -81,6 +81,11 @@ enum packing op_conv_packing(const struct node *node, int c, const struct kernel
     return is_pointwise(&node->conv) ? k->pointwise_packing : k->conv_packing;
 }
 
+int op_conv_groups(const struct node *node, int c)
+{
+    return groups_of(&node->conv, c);
+}
+
 bool op_conv_is_depthwise(const struct node *node, int c)
 {
     return is_depthwise(&node->conv, c);

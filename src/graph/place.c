@@ -13,9 +13,8 @@
  *   5. what a group of chains reads and writes lives as long as the group runs; what exists by
  *      bands only lies in the scratch of the thread that makes the bands.
  *
- * The channels of a pixel are padded to a cache line, so that every pixel begins on one, but for
- * those that would leave more than half of it empty (a picture's three); inside a concatenation the
- * pixels are those of the whole.
+ * The channels of a pixel are padded (memory.h); inside a concatenation the pixels are those of the
+ * whole.
  */
 #include "base/checked.h"
 #include "graph/plan_int.h"
@@ -24,12 +23,6 @@
 
 /* ---- values ------------------------------------------------------------------------------------
  */
-
-size_t place_pixel(int c, enum dtype type)
-{
-    const size_t bytes = (size_t)c * dtype_size(type);
-    return 2 * bytes < LINE ? bytes : (bytes + LINE - 1) / LINE * LINE;
-}
 
 /* rows: how many of each image are in memory */
 static bool set_strides(struct value *v, size_t pixel, int rows)
@@ -53,7 +46,7 @@ static xc_status new_value(struct places *p, const struct schedule *s, int node,
     struct value v = {
         .shape = s->shape[node], .type = s->type[node], .parent = -1, .first = node, .last = node};
     int rows = node > 0 ? band_rows_held(s, node) : v.shape.h;
-    if (!set_strides(&v, place_pixel(v.shape.c, v.type), rows))
+    if (!set_strides(&v, memory_pixel(v.shape.c, v.type), rows))
         return fail(err, XC_ERR_LIMIT, "%s: a map of %dx%dx%dx%d is too large",
                     s->g->node[node].name, v.shape.n, v.shape.h, v.shape.w, v.shape.c);
     v.fixed = node == 0 || is_flattened(s, node);
@@ -146,57 +139,29 @@ static void find_lives(struct places *p, const struct schedule *s)
     }
 }
 
+static struct life life_of(const struct value *v)
+{
+    return (struct life){.bytes = v->bytes, .first = v->first, .last = v->last};
+}
+
 static bool live_together(const struct value *a, const struct value *b)
 {
-    return a->first <= b->last && b->first <= a->last;
+    const struct life x = life_of(a), y = life_of(b);
+    return memory_live_together(&x, &y);
 }
 
 /* ---- offsets -----------------------------------------------------------------------------------
  */
 
-/* Values without parent that lie in the arena, largest first; of equal ones the earlier. */
-static int by_size(const struct places *p, int *order)
+/* Values without parent that lie in the arena. */
+static bool give_offsets(struct places *p, struct life *life, int *room)
 {
-    int count = 0;
-    for (int i = 0; i < p->values; i++) {
-        if (p->value[i].parent >= 0 || p->value[i].group >= 0) continue;
-        int at = count++;
-        for (; at > 0 && p->value[order[at - 1]].bytes < p->value[i].bytes; at--)
-            order[at] = order[at - 1];
-        order[at] = i;
-    }
-    return count;
-}
-
-/* The smallest gap that holds v among the placed values (by offset) that live when v does. */
-static size_t best_gap(const struct places *p, const struct value *v, const int *placed, int count)
-{
-    size_t best = NOWHERE, best_room = SIZE_MAX, end = 0;
-    for (int i = 0; i < count; i++) {
-        const struct value *u = &p->value[placed[i]];
-        if (!live_together(u, v)) continue;
-        size_t room = u->at > end ? u->at - end : 0;
-        if (room >= v->bytes && room < best_room) {
-            best = end;
-            best_room = room;
-        }
-        if (u->at + u->bytes > end) end = u->at + u->bytes;
-    }
-    return best == NOWHERE ? end : best;
-}
-
-static bool give_offsets(struct places *p, const int *order, int *placed, int count)
-{
-    for (int i = 0; i < count; i++) {
-        struct value *v = &p->value[order[i]];
-        size_t end;
-        v->at = best_gap(p, v, placed, i);
-        if (!size_add(v->at, v->bytes, &end)) return false;
-        if (end > p->bytes) p->bytes = end;
-        int at = i;
-        for (; at > 0 && p->value[placed[at - 1]].at > v->at; at--) placed[at] = placed[at - 1];
-        placed[at] = order[i];
-    }
+    int count = 0, at = 0;
+    for (const struct value *v = p->value; v < p->value + p->values; v++)
+        if (v->parent < 0 && v->group < 0) life[count++] = life_of(v);
+    if (!memory_place(life, count, room, &p->bytes)) return false;
+    for (struct value *v = p->value; v < p->value + p->values; v++)
+        if (v->parent < 0 && v->group < 0) v->at = life[at++].at;
     return true;
 }
 
@@ -241,12 +206,12 @@ xc_status places_find(struct places *p, struct schedule *s, struct arena *a, str
     size_t n = (size_t)s->g->nodes;
     *p = (struct places){.value = arena_push(a, n, sizeof *p->value),
                          .value_of = arena_push(a, n, sizeof *p->value_of)};
-    int *order = arena_push(a, n, sizeof *order), *placed = arena_push(a, n, sizeof *placed);
-    if (!p->value || !p->value_of || !order || !placed)
-        return fail_memory(err, n * sizeof *p->value);
+    struct life *life = arena_push(a, n, sizeof *life);
+    int *room = arena_push(a, 2 * n, sizeof *room);
+    if (!p->value || !p->value_of || !life || !room) return fail_memory(err, n * sizeof *p->value);
     TRY(give_values(p, s, err));
     find_lives(p, s);
-    if (!give_offsets(p, order, placed, by_size(p, order)) || !give_band_offsets(p, s))
+    if (!give_offsets(p, life, room) || !give_band_offsets(p, s))
         return fail(err, XC_ERR_LIMIT, "the activations do not fit into memory");
     return XC_OK;
 }

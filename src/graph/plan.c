@@ -80,12 +80,10 @@ static void fill_step(struct building *b, const struct chain *c, struct step *st
 
 enum { LINE = 64, SCRATCH_BYTES = 320 << 10 };
 
-/* A map of shape s as it would lie in a scratch. Pixels are an odd number of cache lines apart, so
- * that the rows of a tile use different sets of the cache. */
+/* A map of shape s as it would lie in a scratch. */
 static struct view scratch_view(struct shape s, enum dtype type)
 {
-    size_t lines = ((size_t)s.c * dtype_size(type) + LINE - 1) / LINE;
-    ptrdiff_t pixel = (ptrdiff_t)((lines | 1) * LINE);
+    const ptrdiff_t pixel = memory_scratch_pixel(s.c, dtype_size(type));
     return (struct view){
         .n = 1, .h = s.h, .w = s.w, .c = s.c, .row = pixel * s.w, .pixel = pixel, .type = type};
 }

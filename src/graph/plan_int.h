@@ -14,6 +14,7 @@
 #ifndef XC_GRAPH_PLAN_INT_H
 #define XC_GRAPH_PLAN_INT_H
 
+#include "graph/memory.h"
 #include "graph/op.h"
 #include "graph/plan.h"
 #include "graph/winograd.h"
@@ -60,7 +61,6 @@ void weights_fill(const struct filling *f, struct pool *pool);
  * that will run wants it. */
 struct matrix op_conv_matrix(const struct node *node, int c);
 enum packing op_conv_packing(const struct node *node, int c, const struct kernels *k);
-bool op_conv_is_depthwise(const struct node *node, int c);
 /* Does an output pixel read the input pixel at its own place, and nothing else? */
 bool op_conv_is_pixelwise(const struct node *node);
 /* Does the fast algorithm, where it is wanted, take this node (its input has c channels)? */
@@ -156,7 +156,6 @@ struct places {
 /* Joins lives in s where an input of a concatenation becomes part of it. */
 XC_NODISCARD xc_status places_find(struct places *p, struct schedule *s, struct arena *a,
                                    struct error *err);
-size_t place_pixel(int c, enum dtype type); /* bytes from pixel to pixel */
 /* The view of a node (data NULL) and where it begins in the arena. */
 struct view place_view(const struct places *p, const struct schedule *s, int node, size_t *at);
 /* Do two values that live at the same time and in the same place share a byte? The number of the

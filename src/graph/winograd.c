@@ -17,6 +17,7 @@
  */
 #include <string.h>
 
+#include "graph/memory.h"
 #include "graph/winograd_int.h"
 
 enum { LINE = 64, TEMPORARIES = 3 };
@@ -62,16 +63,10 @@ static struct view c_quarter(const struct block *b, struct view v, int row, int 
     return every_other(b, v, row, column * n, n);
 }
 
-static ptrdiff_t scratch_pixel(int numbers, size_t size)
-{
-    const size_t lines = ((size_t)numbers * size + LINE - 1) / LINE;
-    return (ptrdiff_t)((lines | 1) * LINE); /* odd: the rows of a tile use different sets */
-}
-
 static struct view take_rows(const struct block *b, int numbers, char **scratch)
 {
     struct view v = {.data = *scratch, .n = 1, .h = 1, .w = b->pairs, .c = numbers};
-    v.pixel = scratch_pixel(numbers, (size_t)b->size);
+    v.pixel = memory_scratch_pixel(numbers, (size_t)b->size);
     *scratch += b->pairs * v.pixel;
     return v;
 }
@@ -80,8 +75,8 @@ size_t winograd_scratch(const struct matrix *m, enum dtype type, size_t pixels)
 {
     const struct winograd_cut cut = winograd_cut(m);
     const size_t size = dtype_size(type), pairs = (pixels + 1) / 2;
-    return pairs * (size_t)(4 * scratch_pixel((int)cut.quarter.rows, size) +
-                            TEMPORARIES * scratch_pixel((int)cut.quarter.columns, size));
+    return pairs * (size_t)(4 * memory_scratch_pixel((int)cut.quarter.rows, size) +
+                            TEMPORARIES * memory_scratch_pixel((int)cut.quarter.columns, size));
 }
 
 /* ---- calls -------------------------------------------------------------------------------------
