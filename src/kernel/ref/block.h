@@ -39,6 +39,13 @@ static inline bool find_tap(const struct view *in, const struct window *win, str
     return y >= 0 && y < in->h && x >= 0 && x < in->w;
 }
 
+/* Of windows along one axis: the tap of window i that falls on n, or -1. */
+static inline int tap_on(int n, int i, int pad, int k, int dilation, int stride)
+{
+    const int at = n + pad - i * stride;
+    return at >= 0 && at % dilation == 0 && at / dilation < k ? at / dilation : -1;
+}
+
 static inline const real *tap_at(const struct view *in, const struct window *win, struct place at,
                                  int ky, int kx) /* NULL: padding */
 {

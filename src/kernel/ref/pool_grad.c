@@ -53,13 +53,6 @@ static struct span windows_over(int n, int pad, int k, int dilation, int stride,
     return s;
 }
 
-/* The tap of window `i` that falls on n, or -1. */
-static int tap_on(int n, int i, int pad, int k, int dilation, int stride)
-{
-    const int at = n + pad - i * stride;
-    return at >= 0 && at % dilation == 0 && at / dilation < k ? at / dilation : -1;
-}
-
 static int taps_inside(const struct view *in, const struct window *win, int oy, int ox)
 {
     int taps = 0;

@@ -187,13 +187,6 @@ INLINE vec chosen(const struct giver *g, int c, int count, part some)
 #endif
 }
 
-/* Of windows along one axis: the tap of window i that falls on n, or -1. */
-static int tap_on(int n, int i, int pad, int k, int dilation, int stride)
-{
-    const int at = n + pad - i * stride;
-    return at >= 0 && at % dilation == 0 && at / dilation < k ? at / dilation : -1;
-}
-
 static int first_window(int n, int pad, int k, int dilation, int stride)
 {
     const int low = n + pad - (k - 1) * dilation;
