@@ -332,7 +332,7 @@ static xc_status finish(struct run *r, const char *reason, struct error *err)
                  r->saving, spent);
     xc_train_progress p = progress_of(r, XC_TRAIN_DONE);
     p.note = words;
-    p.unreadable = files_bad(r->s.trainer);
+    TRY(files_bad(&r->s, &p.unreadable, err));
     note(r, words);
     tell(r, &p);
     return XC_OK;
@@ -363,6 +363,7 @@ static void close_run(struct run *r)
     history_free(&r->s.history);
     if (r->log >= 0) close(r->log);
     free(r->args);
+    free(r->s.bad);
 }
 
 static xc_status open_log(struct run *r, struct error *err)
@@ -509,6 +510,7 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
     teacher_models_unref(&t.teachers);
     TRY(status);
     TRY(state_restore(f, &r->s, err));
+    TRY(files_read_bad(&r->s, r->o->folder, err));
     r->before = r->s.seconds;
     return open_log(r, err);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -60,26 +61,93 @@ static xc_status write_sheet(const struct trainer *t, uint8_t split, const char 
     return status;
 }
 
-uint64_t files_bad(const struct trainer *t)
+/* ---- pictures that cannot be read --------------------------------------------------------------
+ */
+
+struct lines {
+    const char **at;
+    size_t count, room;
+};
+
+static bool add_line(struct lines *l, const char *line)
 {
-    const struct feed *feed[] = {t->train, t->val};
-    uint64_t count = 0;
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; feed[k] && feed_bad(feed[k], i); i++) count++;
-    return count;
+    if (l->count == l->room) {
+        const size_t room = 2 * l->room + 16;
+        const char **more = realloc(l->at, room * sizeof *more);
+        if (!more) return false;
+        l->at = more;
+        l->room = room;
+    }
+    l->at[l->count++] = line;
+    return true;
 }
 
-static xc_status write_bad(const struct trainer *t, const char *path, struct error *err)
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Those that an earlier process met, and this one's: sorted, each once. free(out->at) */
+static xc_status bad_lines(const struct run_state *s, struct lines *out, struct error *err)
+{
+    const struct feed *feed[] = {s->trainer->train, s->trainer->val};
+    bool good = true;
+    size_t kept = 0;
+    *out = (struct lines){0};
+    for (size_t at = 0; good && at < s->bad_size; at += strlen(s->bad + at) + 1)
+        good = add_line(out, s->bad + at);
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; good && feed[k] && feed_bad(feed[k], i); i++)
+            good = add_line(out, feed_bad(feed[k], i));
+    if (!good) {
+        free(out->at);
+        return fail_memory(err, out->room * sizeof *out->at);
+    }
+    if (out->count) qsort(out->at, out->count, sizeof *out->at, by_text);
+    for (size_t i = 0; i < out->count; i++)
+        if (kept == 0 || strcmp(out->at[i], out->at[kept - 1]) != 0) out->at[kept++] = out->at[i];
+    out->count = kept;
+    return XC_OK;
+}
+
+xc_status files_bad(const struct run_state *s, uint64_t *count, struct error *err)
+{
+    struct lines lines;
+    TRY(bad_lines(s, &lines, err));
+    *count = lines.count;
+    free(lines.at);
+    return XC_OK;
+}
+
+static xc_status write_bad(const struct run_state *s, const char *path, struct error *err)
 {
     struct text text = {0};
-    const struct feed *feed[] = {t->train, t->val};
-    xc_status status = XC_OK;
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; feed[k] && feed_bad(feed[k], i); i++)
-            text_add(&text, "%s\n", feed_bad(feed[k], i));
-    if (text.failed) status = fail_memory(err, text.size);
+    struct lines lines;
+    TRY(bad_lines(s, &lines, err));
+    for (size_t i = 0; i < lines.count; i++) text_add(&text, "%s\n", lines.at[i]);
+    free(lines.at);
+    xc_status status = text.failed ? fail_memory(err, text.size) : XC_OK;
     if (status == XC_OK && text.size > 0) status = files_write(path, text.at, text.size, err);
     free(text.at);
+    return status;
+}
+
+xc_status files_read_bad(struct run_state *s, const char *folder, struct error *err)
+{
+    enum { MOST = 1 << 28 };
+    char *path = files_path(folder, "bad.txt");
+    struct file_view view;
+    xc_status status = path ? XC_OK : fail_memory(err, 1);
+    if (status == XC_OK && access(path, F_OK) == 0 &&
+        (status = file_read(path, MOST, &view, err)) == XC_OK) {
+        s->bad = file_text(&view);
+        if (!s->bad) status = fail_memory(err, view.size);
+        s->bad_size = s->bad ? view.size : 0;
+        for (size_t i = 0; i < s->bad_size; i++)
+            if (s->bad[i] == '\n') s->bad[i] = '\0';
+        file_release(&view);
+    }
+    free(path);
     return status;
 }
 
@@ -132,7 +200,7 @@ static xc_status write_one(const struct run_state *s, const char *folder, enum f
     case FILE_EVENTS:
         return history_events(&s->history, (double)time(NULL) - s->seconds, path, err);
     case FILE_BAD:
-        return write_bad(s->trainer, path, err);
+        return write_bad(s, path, err);
     default:
         return state_write(s, path, err);
     }

@@ -16,7 +16,9 @@ char *files_path(const char *folder, const char *name);
 XC_NODISCARD xc_status files_write(const char *path, const void *data, size_t size,
                                    struct error *err);
 /* How many pictures could not be read so far? */
-uint64_t files_bad(const struct trainer *t);
+XC_NODISCARD xc_status files_bad(const struct run_state *s, uint64_t *count, struct error *err);
+/* Of a run that goes on: those that bad.txt lists, into s->bad. */
+XC_NODISCARD xc_status files_read_bad(struct run_state *s, const char *folder, struct error *err);
 /* args.json and the sheets of what the network sees, before the first step. */
 XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
                                    struct error *err);

@@ -25,6 +25,8 @@ struct run_state {
     struct history history;
     double seconds;   /* trained so far */
     const char *args; /* JSON */
+    char *bad;        /* of a resumed run, bad.txt as it was, NUL behind each line; or NULL */
+    size_t bad_size;
 };
 
 /* XC_ERR_NUMBER instead of writing weights that are not finite. */

@@ -259,6 +259,13 @@ static void repeated(void **state)
     runs_end(folder);
 }
 
+static bool keep_unreadable(void *user, const xc_train_progress *p)
+{
+    uint64_t *unreadable = user;
+    if (p->event == XC_TRAIN_DONE) *unreadable = p->unreadable;
+    return true;
+}
+
 /* Every tenth picture is cut in half. The same for any number of threads; all are named. */
 static void broken_pictures(void **state)
 {
@@ -283,6 +290,13 @@ static void broken_pictures(void **state)
         free(bad);
     }
     assert_true(runs_same(folder, "one", "three"));
+    uint64_t unreadable = 0; /* also of a process that only ends the run */
+    xc_train_opts ended = runs_opts(folder, "one");
+    ended.progress = keep_unreadable;
+    ended.user = &unreadable;
+    runs_resume(&ended, RUNS_BROKEN, XC_OK);
+    assert_int_equal(unreadable, 7);
+    runs_opts_free(&ended);
     xc_train_opts opts = runs_opts(folder, "stop");
     opts.stop_on_bad = true;
     runs_train(&opts, RUNS_BROKEN, 1, XC_ERR_FORMAT);
