@@ -359,6 +359,8 @@ static void test_trainable(void **state)
     trainable_is(root, "one.csv", "one class (x)");
     trainable_is(root, "single.csv", "class y has one sample");
     trainable_is(root, "lacks.csv", "class y has 1 validation samples and none to train on");
+    put_text(root, "numbers.csv", "a.png,3\nb.png,3\n");
+    trainable_is(root, "numbers.csv", "of 4 classes only 3 has training samples");
     trainable_is(root, "none.csv", "no training samples (2 val, 0 test)");
     scratch_end(root);
 }
@@ -407,6 +409,28 @@ static void test_program(void **state)
     assert_non_null(strstr(err.text, "program: sample 1: "));
 }
 
+/* The second picture makes the buffer larger than any picture may be. */
+static xc_status give_large(void *user, uint64_t i, void *to, size_t room, size_t *size)
+{
+    (void)user;
+    *size = (size_t)(i == 0 ? 40 : 33) << 20;
+    if (*size <= room) memset(to, (int)i, *size);
+    return XC_OK;
+}
+
+static void test_program_large(void **state)
+{
+    (void)state;
+    const xc_source source = {sizeof source, NULL, 2, describe, give_large};
+    struct dataset *d = NULL;
+    struct sample_bytes bytes = {0};
+    struct error err = {XC_OK, ""};
+    assert_int_equal(dataset_call(&source, NULL, &d, &err), XC_OK);
+    for (size_t i = 0; i < 4; i++) assert_int_equal(dataset_read(d, i % 2, &bytes, &err), XC_OK);
+    sample_bytes_free(&bytes);
+    dataset_free(d);
+}
+
 static void test_shared(void **state)
 {
     (void)state;
@@ -431,4 +455,5 @@ RUN(cmocka_unit_test(test_folder), cmocka_unit_test(test_folder_without_splits),
     cmocka_unit_test(test_shards), cmocka_unit_test(test_lists),
     cmocka_unit_test(test_lists_refused), cmocka_unit_test(test_idx), cmocka_unit_test(test_cifar),
     cmocka_unit_test(test_bad_files_name_themselves), cmocka_unit_test(test_trainable),
-    cmocka_unit_test(test_program), cmocka_unit_test(test_shared))
+    cmocka_unit_test(test_program), cmocka_unit_test(test_program_large),
+    cmocka_unit_test(test_shared))

@@ -259,6 +259,32 @@ static void repeated(void **state)
     runs_end(folder);
 }
 
+static bool until_saved(void *user, const xc_train_progress *p)
+{
+    (void)user;
+    return p->event != XC_TRAIN_SAVED || p->step == 0;
+}
+
+/* A program may stop at any event, and goes on from there. */
+static void stopped_when_saved(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_train_opts opts = runs_opts(folder, "whole");
+    runs_train(&opts, RUNS_USUAL, 1, XC_OK);
+    runs_opts_free(&opts);
+    opts = runs_opts(folder, "part");
+    opts.save_seconds = 0;
+    opts.progress = until_saved;
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_CANCELLED);
+    assert_non_null(strstr(xc_error(), "stopped after saving at step 1"));
+    opts.progress = NULL;
+    runs_resume(&opts, RUNS_USUAL, XC_OK);
+    runs_opts_free(&opts);
+    assert_true(runs_same(folder, "whole", "part"));
+    runs_end(folder);
+}
+
 static bool keep_unreadable(void *user, const xc_train_progress *p)
 {
     uint64_t *unreadable = user;
@@ -359,5 +385,5 @@ static void first_bad_layer(void **state)
 
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
     cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(plateau),
-    cmocka_unit_test(repeated), cmocka_unit_test(broken_pictures),
-    cmocka_unit_test(first_bad_layer))
+    cmocka_unit_test(repeated), cmocka_unit_test(stopped_when_saved),
+    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
