@@ -186,7 +186,7 @@ static const uint8_t *find_rows(struct bytes *b, const struct header *h, size_t 
     if (!size_mul(h->width, h->bits, &row_bits) || !size_align(row_bits, 32, &row_bits))
         return NULL;
     *stride = row_bits / 8;
-    if (!size_mul(*stride, h->height, &total) || h->pixels_at < b->at) return NULL;
+    if (!size_mul(*stride, h->height, &total)) return NULL;
     bytes_seek(b, h->pixels_at);
     return bytes_take(b, total);
 }
@@ -206,6 +206,9 @@ xc_status bmp_decode(const uint8_t *bytes, size_t count, const xc_image_limits *
         return fail(err, XC_ERR_FORMAT, "BMP: a bit mask is empty or has a hole");
     xc_pixel_format format = palette.grey ? XC_GREY8 : n == 4 ? XC_RGBA8 : XC_RGB8;
     xc_image *image = NULL;
+    if (h.pixels_at < b.at)
+        return fail(err, XC_ERR_FORMAT, "BMP: pixels begin at byte %zu, the header ends at %zu",
+                    (size_t)h.pixels_at, (size_t)b.at);
     TRY(image_new(h.width, h.height, format, "bmp", limits, &image, err));
     size_t stride;
     const uint8_t *rows = find_rows(&b, &h, &stride);

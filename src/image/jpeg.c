@@ -16,6 +16,7 @@
 #include <turbojpeg.h>
 
 #include "base/bytes.h"
+#include "image/jpeg_rows.h"
 
 enum marker {
     SOF0 = 0xc0,
@@ -100,6 +101,8 @@ static void cmyk_to_rgb(xc_image *image)
     image->stride = (ptrdiff_t)image->info.width * 3;
 }
 
+enum { JPEG_SIDE = 65500 }; /* libjpeg's limit */
+
 /* What each number of components is decoded to. */
 struct layout {
     uint32_t components;
@@ -116,12 +119,29 @@ static const struct layout *layout_of(uint32_t components)
     return NULL;
 }
 
-/* Did the last call stop for nothing but idle bytes? They are the first warning, and behind the
- * last scan there is nothing left to warn of. */
+/* Did the last call stop for idle bytes? */
 static bool only_idle_bytes(tjhandle tj)
 {
     return tjGetErrorCode(tj) == TJERR_WARNING &&
            strstr(tjGetErrorStr2(tj), "extraneous bytes before marker 0xd9");
+}
+
+/* Behind idle bytes other warnings may come, where restart markers are missing; the library tells
+ * the first one only. So all rows are read once with a handler that knows nothing but those bytes;
+ * not those of CMYK, which jpeg_rows does not read. */
+static bool is_whole(const uint8_t *bytes, size_t count, const xc_image *image)
+{
+    struct jpeg_rows *j = jpeg_rows_new();
+    struct error ignored;
+    const uint8_t *row;
+    int left;
+    xc_status status =
+        j ? jpeg_rows_start(j, bytes, count, 1, 0, (int)image->info.width, 0, &left, &ignored)
+          : XC_ERR_MEMORY;
+    for (uint32_t y = 0; y < image->info.height && status == XC_OK; y++)
+        status = jpeg_rows_next(j, &row, &ignored);
+    jpeg_rows_free(j);
+    return status == XC_OK;
 }
 
 /* Stops at the first warning, so that a few bytes cannot make the library fill a large picture;
@@ -136,7 +156,7 @@ static xc_status scan_decode(tjhandle tj, const uint8_t *bytes, size_t count, in
                                flags | TJFLAG_STOPONWARNING);
     if (!failed) return XC_OK;
     const char *text = tjGetErrorStr2(tj);
-    if (only_idle_bytes(tj)) {
+    if (only_idle_bytes(tj) && (pixel_format == TJPF_CMYK || is_whole(bytes, count, image))) {
         (void)tjDecompress2(tj, bytes, count, out, w, pitch, h, pixel_format, flags);
         if (only_idle_bytes(tj)) return XC_OK;
     }
@@ -207,6 +227,9 @@ xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t
     unsigned long room = tjBufSize(w, h, chroma);
     *jpeg = NULL;
     *size = 0;
+    if (w > JPEG_SIDE || h > JPEG_SIDE)
+        return fail(err, XC_ERR_LIMIT, "JPEG: %dx%d pixels, a side has at most %d", w, h,
+                    JPEG_SIDE);
     if (room == (unsigned long)-1)
         return fail(err, XC_ERR_LIMIT, "JPEG: %dx%d pixels are too many", w, h);
     if (image->stride < 0 || image->stride > INT32_MAX)

@@ -186,6 +186,10 @@ static void write_rows(struct job *job)
 
 xc_status png_encode(const xc_image *image, uint8_t **png, size_t *size, struct error *err)
 {
+    enum { SIDE = 1000000 }; /* libpng's limit */
+    if (image->info.width > SIDE || image->info.height > SIDE)
+        return fail(err, XC_ERR_LIMIT, "PNG: %ux%u pixels, a side has at most %d",
+                    image->info.width, image->info.height, SIDE);
     xc_image copy = *image; /* of the place, not of the pixels */
     struct writing w = {.job = {.image = &copy, .err = err}};
     w.job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w.job, on_error, on_warning);

@@ -167,6 +167,10 @@ xc_status preprocess_check(const xc_preprocess *p, struct error *err)
     if (!usable_divisor(p->divisor))
         return fail(err, XC_ERR_ARGUMENT, "preprocessing: divisor %g is 0 or not finite",
                     (double)p->divisor);
+    for (int c = 0; c < 4; c++) /* also those that no channel uses are written */
+        if (!isfinite(p->mean[c]) || !isfinite(p->std[c]))
+            return fail(err, XC_ERR_ARGUMENT, "preprocessing: mean[%d] or std[%d] is not finite", c,
+                        c);
     for (int c = 0; c < (p->colour == XC_COLOUR_GREY ? 1 : 3); c++) {
         if (!isfinite(p->mean[c]))
             return fail(err, XC_ERR_ARGUMENT, "preprocessing: mean[%d] is not finite", c);

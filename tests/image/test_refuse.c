@@ -180,6 +180,24 @@ static void half_a_jpeg(void **state)
     }
 }
 
+/* A restart marker that became data: all up to the end is passed over as if it were idle bytes. */
+static void lost_restart(void **state)
+{
+    (void)state;
+    if (!corpus_readable("jpeg/")) {
+        print_message("skipped: no JPEG in this build\n");
+        skip();
+    }
+    struct blob file = corpus_file("jpeg/restart.jpg");
+    uint8_t *at = file.bytes;
+    const uint8_t *end = at + file.count - 1;
+    while (at < end && !(at[0] == 0xff && at[1] == 0xd0)) at++;
+    assert_true(at < end);
+    at[1] = 0;
+    must_refuse("a lost restart marker", file.bytes, file.count, NULL, XC_ERR_FORMAT, "JPEG");
+    free(file.bytes);
+}
+
 /* Frame headers of JPEG that this build does not read, or that lie. */
 static void jpeg_headers(void **state)
 {
@@ -243,7 +261,7 @@ static void bmp_headers(void **state)
         {30, 9, XC_ERR_UNSUPPORTED, "unknown"},
         {30, 3, XC_ERR_FORMAT, "bit masks with 24"},
         {13, 1, XC_ERR_FORMAT, "ends early"},
-        {10, 20, XC_ERR_FORMAT, "ends early"},
+        {10, 20, XC_ERR_FORMAT, "begin at byte 20"},
         {18, 0, XC_ERR_FORMAT, "no pixels"},
         {21, 0x80, XC_ERR_LIMIT, "side"},
         {25, 0x80, XC_ERR_LIMIT, "side"},
@@ -295,6 +313,7 @@ int main(void)
         cmocka_unit_test(bombs),
         cmocka_unit_test(limits_of_the_caller),
         cmocka_unit_test(half_a_jpeg),
+        cmocka_unit_test(lost_restart),
         cmocka_unit_test(jpeg_headers),
         cmocka_unit_test(png_chunks),
         cmocka_unit_test(bmp_headers),
