@@ -386,7 +386,8 @@ typedef struct xc_import_opts {
     }
 
 /* Foreign files (Keras .h5 .hdf5 .keras .weights.h5, PyTorch .pth, timm .safetensors, face-api
- * manifest), parsed by a child process under resource limits. *out holds one reference. */
+ * manifest). Safetensors are read strictly in this process, everything else by a child process
+ * under the resource limits. *out holds one reference. */
 XC_API XC_NODISCARD xc_status xc_model_import(xc_context *context, const char *path,
                                               const xc_import_opts *opts, xc_model **out);
 

@@ -35,7 +35,8 @@ XC_API const char *xc_explain_method_source(xc_explain_method method);
 
 /* With A the layer's map (pixel p, channel k), G the gradient of the class's logit by it:
  *   gradcam    relu(sum_k w_k A_pk), w_k = mean_p G_pk
- *   gradcam++  the same with w_k = sum_p a_pk relu(G_pk), a = G^2 / (2 G^2 + G^3 sum_p A_pk)
+ *   gradcam++  the same with w_k = sum_p a_pk relu(G_pk), a = G^2 / (2 G^2 + G^3 sum_p A_pk
+ *              + 1e-6) (the last term as pytorch-grad-cam has it)
  *   hirescam   relu(sum_k G_pk A_pk)
  *   layercam   relu(sum_k relu(G_pk) A_pk)
  *   scorecam   relu(sum_k w_k A_pk), w = softmax over k of the logits of the input times A_k, which
@@ -154,9 +155,9 @@ XC_API XC_NODISCARD xc_status xc_filter_sheet(const xc_model *model, xc_image **
 XC_API const char *xc_model_feature_layer(const xc_model *model);
 
 /* Principal components of rows (count, width): the first `components` scores of each row, largest
- * variance first; the largest weight of each component is positive. scores: (count, components);
- * axes: (components, width), variances: (components), or NULL. Lanczos with full
- * re-orthogonalisation, in double. */
+ * variance first, at most 16 and no more than rows or numbers; the largest weight of each component
+ * is positive. scores: (count, components); axes: (components, width), variances: (components), or
+ * NULL. Lanczos with full re-orthogonalisation, in double. */
 XC_API XC_NODISCARD xc_status xc_pca(const float *rows, uint32_t count, uint32_t width,
                                      uint32_t components, double *scores, double *axes,
                                      double *variances);

@@ -51,6 +51,8 @@ xc_status xc_explain_input(xc_explainer *explainer, const float *input, int64_t 
     return explain_input(explainer, input, class_index, out, api_error());
 }
 
+#define EMPTY "the heat map is that of a call that failed"
+
 xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const xc_heat_opts *opts,
                           xc_image **out)
 {
@@ -59,6 +61,7 @@ xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const x
     *out = NULL;
     if (!heat) return refuse_null("heat");
     if (!image) return refuse_null("image");
+    if (!heat->value || !heat->layer) return fail(api_error(), XC_ERR_ARGUMENT, EMPTY);
     TRY(options_read(&o, sizeof o, opts, "xc_heat_opts"));
     return heat_draw(heat, image, &o, out, api_error());
 }
@@ -76,6 +79,11 @@ xc_status xc_explain_check(xc_explainer *explainer, const xc_heatmap *heat, uint
     if (!out) return refuse_null("out");
     if (steps < 2 || steps > 1000)
         return fail(api_error(), XC_ERR_ARGUMENT, "steps: %u, expected 2..1000", steps);
+    if (!heat->value) return fail(api_error(), XC_ERR_ARGUMENT, EMPTY);
+    if (heat->height != (uint32_t)explainer->input.h || heat->width != (uint32_t)explainer->input.w)
+        return fail(api_error(), XC_ERR_ARGUMENT,
+                    "a heat map of %ux%u, the explainer's input is %dx%d", heat->height,
+                    heat->width, explainer->input.h, explainer->input.w);
     return explain_check(explainer, heat->value, steps, deleted, inserted, out, api_error());
 }
 

@@ -216,9 +216,12 @@ xc_status xc_model_save(const xc_model *model, const char *path, const xc_save_o
 {
     xc_save_opts o = XC_SAVE_OPTS_INIT;
     xc_preprocess preprocess;
+    xc_decision decision = XC_DECISION_INIT;
     if (!model) return refuse_null("model");
     if (!path) return refuse_null("path");
     TRY(options_read(&o, sizeof o, opts, "xc_save_opts"));
+    TRY(options_read(&decision, sizeof decision, o.decision, "xc_decision"));
+    if (o.decision) o.decision = &decision;
     preprocess = model->info.preprocess;
     TRY(options_read(&preprocess, sizeof preprocess, o.preprocess, "xc_preprocess"));
     if (o.preprocess) o.preprocess = &preprocess;

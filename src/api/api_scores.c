@@ -124,17 +124,40 @@ static xc_status rank_classes(const struct scores *s, xc_class_scores *out)
     return status;
 }
 
-xc_status xc_scores_classes(const xc_scores *scores, xc_class_scores *out)
+/* Every label of a picture counts; the matrix has room for one. */
+static void count_labels(const struct scores *s, struct class_score *out)
+{
+    for (size_t i = 0; i < s->entries; i++) {
+        const struct scores_entry *e = &s->entry[i];
+        for (uint32_t c = 0; c < s->o.classes; c++) out[c].support += scores_is(s, e, c);
+        out[e->answer].predicted++;
+        out[e->answer].hits += scores_hit(s, e);
+    }
+    for (uint32_t c = 0; c < s->o.classes; c++) confusion_rates(&out[c]);
+}
+
+static xc_status score_classes(const struct scores *s, struct class_score *out)
 {
     struct confusion confusion;
+    if (s->o.multi_label) {
+        count_labels(s, out);
+        return XC_OK;
+    }
+    TRY(count_confusion(s, &confusion));
+    confusion_classes(&confusion, out);
+    confusion_free(&confusion);
+    return XC_OK;
+}
+
+xc_status xc_scores_classes(const xc_scores *scores, xc_class_scores *out)
+{
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
     const struct scores *s = scores->s;
     struct class_score *score = calloc(s->o.classes, sizeof *score);
     if (!score) return fail_memory(api_error(), s->o.classes * sizeof *score);
-    xc_status status = count_confusion(s, &confusion);
+    xc_status status = score_classes(s, score);
     if (status == XC_OK) {
-        confusion_classes(&confusion, score);
         for (uint32_t c = 0; c < s->o.classes; c++)
             out[c] = (xc_class_scores){.support = score[c].support,
                                        .predicted = score[c].predicted,
@@ -144,7 +167,6 @@ xc_status xc_scores_classes(const xc_scores *scores, xc_class_scores *out)
                                        .f1 = score[c].f1,
                                        .auc = NAN,
                                        .average_precision = NAN};
-        confusion_free(&confusion);
         if (s->o.kind != XC_SCORES_ANSWERS) status = rank_classes(s, out);
     }
     free(score);
@@ -241,6 +263,8 @@ xc_status xc_scores_confusion(const xc_scores *scores, const char *const *labels
     struct confusion confusion = {0};
     if (!scores) return refuse_null("scores");
     const uint32_t classes = scores->s->o.classes;
+    for (uint32_t c = 0; labels && c < classes; c++)
+        if (!labels[c]) return fail(api_error(), XC_ERR_ARGUMENT, "label %u is NULL", c);
     const char **number = labels ? NULL : arena_push(&arena, classes, sizeof *number);
     for (uint32_t c = 0; number && c < classes; c++) number[c] = arena_printf(&arena, "%u", c);
     xc_status status = labels || (number && number[classes - 1])

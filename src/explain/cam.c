@@ -65,7 +65,7 @@ xc_status cam_gradcam(xc_explainer *e, struct error *err)
 }
 
 /* Pixels count by how much they alone explain of the slope: eq. 19 of the paper for a score that is
- * an exponential of the logit. */
+ * an exponential of the logit, with the term that pytorch-grad-cam adds below. */
 static void plus_plus(const xc_explainer *e, double *weight)
 {
     const size_t c = channels_of(e), pixels = pixels_of(e);

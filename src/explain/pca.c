@@ -81,15 +81,23 @@ static void settle(double *axis, size_t w, bool scale)
     for (size_t j = 0; j < w; j++) axis[j] *= times;
 }
 
-static void finish(const struct centred *c, const double *vector, double *axis, double *row,
-                   double *score)
+/* Of fewer rows than numbers an axis without variance is made of rounding errors. */
+static bool is_nothing(const double *value, int i)
+{
+    return !(value[i] > 1e-12 * value[0]);
+}
+
+static void finish(const struct centred *c, const double *value, const double *vector, double *axis,
+                   double *row, double *score)
 {
     const struct pca *p = c->p;
     const bool tall = p->count >= p->width;
     const int k = p->components;
     for (int i = 0; i < k; i++) {
         double *a = axis + (size_t)i * p->width;
-        if (tall)
+        if (!tall && is_nothing(value, i))
+            memset(a, 0, p->width * sizeof *a);
+        else if (tall)
             memcpy(a, vector + (size_t)i * p->width, p->width * sizeof *a);
         else
             to_columns(c, vector + (size_t)i * p->count, a);
@@ -106,8 +114,9 @@ xc_status pca(const struct pca *p, double *score, double *axis, double *variance
     const size_t n = tall ? p->width : p->count, most = tall ? p->count : p->width;
     const size_t k = (size_t)p->components;
     if (p->components < 1 || k > MOST || k > n)
-        return fail(err, XC_ERR_ARGUMENT, "%d components of %zu rows of %zu numbers", p->components,
-                    p->count, p->width);
+        return fail(err, XC_ERR_ARGUMENT,
+                    "%d components of %zu rows of %zu numbers, expected 1 to %zu", p->components,
+                    p->count, p->width, n < MOST ? n : MOST);
     double value[MOST];
     size_t numbers = 0;
     if (!size_mul(k + 2, most, &numbers)) return fail_memory(err, SIZE_MAX);
@@ -123,7 +132,7 @@ xc_status pca(const struct pca *p, double *score, double *axis, double *variance
                                err);
     }
     if (status == XC_OK) {
-        finish(&c, vector, axes, c.between, score);
+        finish(&c, value, vector, axes, c.between, score);
         if (axis) memcpy(axis, axes, k * p->width * sizeof *axis);
         for (size_t i = 0; i < k && variance; i++)
             variance[i] = value[i] / (double)(p->count > 1 ? p->count - 1 : 1);

@@ -32,7 +32,15 @@ static int first_forgotten(const struct graph *g, double part)
 
 static xc_status copy_meta(xc_model *to, const xc_model *from, struct error *err)
 {
+    xc_decision *decision = &to->meta.decision;
     to->meta.preprocess = from->meta.preprocess;
+    *decision = from->meta.decision;
+    if (decision->least) {
+        double *least = arena_push(&to->arena, from->info.classes, sizeof *least);
+        if (!least) return fail_memory(err, from->info.classes * sizeof *least);
+        memcpy(least, decision->least, from->info.classes * sizeof *least);
+        decision->least = least;
+    }
     if (!from->meta.labels) return XC_OK;
     const char **label = arena_push(&to->arena, from->info.classes, sizeof *label);
     if (!label) return fail_memory(err, from->info.classes * sizeof *label);
@@ -50,12 +58,14 @@ static xc_status fill(xc_model *to, const xc_model *known, const xc_model *fresh
     const int first = first_forgotten(g, part);
     TRY(copy_meta(to, known, err));
     TRY(model_make_block(to, err));
-    for (int i = 0; i < g->nodes; i++)
+    for (int i = 0; i < g->param.count; i++) /* those of auxiliary losses, too */
+        memcpy(to->block + g->param.at[i].offset, known->data[i],
+               g->param.at[i].count * sizeof *to->block);
+    for (int i = first; i < g->nodes; i++)
         for (int k = 0; k < g->node[i].params; k++) {
             const int param = g->node[i].param[k];
             const struct param *p = &g->param.at[param];
-            const xc_model *from = i >= first ? fresh : known;
-            memcpy(to->block + p->offset, from->data[param], p->count * sizeof *to->block);
+            memcpy(to->block + p->offset, fresh->data[param], p->count * sizeof *to->block);
         }
     return model_ready(to, err);
 }

@@ -77,6 +77,13 @@ static double ratio(uint64_t part, uint64_t of)
     return of ? (double)part / (double)of : 0;
 }
 
+void confusion_rates(struct class_score *s)
+{
+    s->precision = ratio(s->hits, s->predicted);
+    s->recall = ratio(s->hits, s->support);
+    s->f1 = ratio(2 * s->hits, s->support + s->predicted);
+}
+
 void confusion_classes(const struct confusion *c, struct class_score *out)
 {
     for (uint32_t i = 0; i < c->classes; i++) out[i] = (struct class_score){0};
@@ -86,12 +93,7 @@ void confusion_classes(const struct confusion *c, struct class_score *out)
         out[cell->prediction].predicted += cell->count;
         if (cell->label == cell->prediction) out[cell->label].hits = cell->count;
     }
-    for (uint32_t i = 0; i < c->classes; i++) {
-        struct class_score *s = &out[i];
-        s->precision = ratio(s->hits, s->predicted);
-        s->recall = ratio(s->hits, s->support);
-        s->f1 = ratio(2 * s->hits, s->support + s->predicted);
-    }
+    for (uint32_t i = 0; i < c->classes; i++) confusion_rates(&out[i]);
 }
 
 static bool worse(const struct confusion_cell *a, const struct confusion_cell *b)

@@ -34,6 +34,7 @@ struct class_score {
     uint64_t support, predicted, hits; /* pictures of the class, answers of it, and both */
     double precision, recall, f1;
 };
+void confusion_rates(struct class_score *s); /* of its counts */
 /* out: (classes) */
 void confusion_classes(const struct confusion *c, struct class_score *out);
 /* Cells off the diagonal, the largest first (then by label and prediction), at most `room` of them;

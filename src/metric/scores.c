@@ -238,8 +238,8 @@ xc_status scores_set_temperature(struct scores *s, double temperature, struct er
 {
     if (s->o.kind != XC_SCORES_LOGITS)
         return fail(err, XC_ERR_ARGUMENT, "a temperature needs scores before the softmax");
-    if (!(temperature > 0 && temperature <= 1000))
-        return fail(err, XC_ERR_ARGUMENT, "a temperature of %g, expected 0 < T <= 1000",
+    if (!(temperature >= 1e-3 && temperature <= 1000))
+        return fail(err, XC_ERR_ARGUMENT, "a temperature of %g, expected 0.001 to 1000",
                     temperature);
     double *x = malloc((size_t)s->o.classes * SCORES_BLOCK * sizeof *x);
     if (!x) return fail_memory(err, (size_t)s->o.classes * SCORES_BLOCK * sizeof *x);

@@ -22,8 +22,8 @@ const char *xc_reject_name(xc_reject reject)
 
 xc_status decision_check(const xc_decision *d, uint32_t classes, struct error *err)
 {
-    if (!(d->temperature > 0 && d->temperature <= 1000))
-        return fail(err, XC_ERR_ARGUMENT, "temperature %g, expected 0 < T <= 1000", d->temperature);
+    if (!(d->temperature >= 1e-3 && d->temperature <= 1000))
+        return fail(err, XC_ERR_ARGUMENT, "temperature %g, expected 0.001 to 1000", d->temperature);
     if ((size_t)d->reject >= WORDS || !isfinite(d->reject_below))
         return fail(err, XC_ERR_ARGUMENT, "reject %d below %g", (int)d->reject, d->reject_below);
     for (uint32_t i = 0; d->least && i < classes; i++)

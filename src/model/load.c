@@ -7,6 +7,7 @@
  */
 #include "model/packed.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,7 +76,7 @@ static bool usable_in_place(const struct weight_tensor *t)
     return t->type == DTYPE_F32 && (uintptr_t)t->data % sizeof(float) == 0;
 }
 
-static void convert(const struct weight_tensor *t, float *out)
+static xc_status convert(const struct weight_tensor *t, float *out, struct error *err)
 {
     const uint8_t *from = t->data;
     for (size_t i = 0; i < t->count; i++) {
@@ -84,11 +85,14 @@ static void convert(const struct weight_tensor *t, float *out)
         if (t->type == DTYPE_F64) {
             memcpy(&wide, from + i * sizeof wide, sizeof wide);
             out[i] = (float)wide;
+            if (isfinite(wide) && !isfinite(out[i]))
+                return fail(err, XC_ERR_NUMBER, "%s: %g does not fit float32", t->name, wide);
         } else {
             memcpy(&half, from + i * sizeof half, sizeof half);
             out[i] = t->type == DTYPE_F16 ? f32_from_f16(half) : f32_from_bf16(half);
         }
     }
+    return XC_OK;
 }
 
 static xc_status copy_numbers(xc_model *model, const struct weight_file *file, struct error *err)
@@ -101,7 +105,7 @@ static xc_status copy_numbers(xc_model *model, const struct weight_file *file, s
         if (t->type == DTYPE_F32)
             memcpy(to, t->data, t->bytes);
         else
-            convert(t, to);
+            TRY(convert(t, to, err));
     }
     return XC_OK;
 }

@@ -183,6 +183,14 @@ static void components_of_nothing(void **state)
     assert_true(fabs(variance[0]) < 1e-12);
     p.components = 4;
     assert_int_equal(pca(&p, score, NULL, NULL, &err), XC_ERR_ARGUMENT);
+    const float line[2 * 7] = {1, 2, 3, 4, 5, 6, 7,
+                               3, 1, 4, 1, 5, 9, 2}; /* fewer rows than numbers */
+    double axis[2 * 7];
+    p = (struct pca){.rows = line, .count = 2, .width = 7, .components = 2};
+    assert_int_equal(pca(&p, score, axis, variance, &err), XC_OK);
+    assert_true(score[0] * score[2] < -1);
+    assert_true(!(fabs(score[1]) > 0) && !(fabs(score[3]) > 0));
+    for (int i = 7; i < 14; i++) assert_true(!(fabs(axis[i]) > 0));
 }
 
 int main(void)

@@ -35,7 +35,7 @@ struct judged {
     double a, b; /* means over the seeds that both have */
     enum verdict verdict;
 };
-/* False: neither arm is in the plan, there is nothing to say. */
+/* False: an arm is not in the plan, there is nothing to say. */
 bool finding_judge(xc_context *context, const struct results *r, const struct finding *f,
                    struct judged *out);
 
