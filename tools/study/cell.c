@@ -150,8 +150,10 @@ static xc_status predict_all(struct predict *p)
     for (uint64_t i = 0; i < info.samples && status == XC_OK; i++) {
         status = xc_dataset_sample(p->data, i, &sample[n]);
         if (status != XC_OK || sample[n].split != XC_SPLIT_VAL) continue;
-        if (xc_dataset_image(p->data, i, NULL, &image[n]) != XC_OK) image[n] = NULL;
-        if (++n < BATCH) continue;
+        const xc_status got = xc_dataset_image(p->data, i, NULL, &image[n]);
+        if (got != XC_OK) image[n] = NULL;
+        if (got == XC_ERR_MEMORY) status = got; /* no fault of the picture */
+        if (++n < BATCH || status != XC_OK) continue;
         status = predict_batch(p, image, sample, n);
         while (n > 0) xc_image_free(image[--n]);
     }
