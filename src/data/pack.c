@@ -168,10 +168,9 @@ static xc_status holds_no_shard(const char *path, struct error *err)
     for (const struct dirent *e; status == XC_OK && (e = readdir(folder));) {
         const char *dot = strrchr(e->d_name, '.');
         if (dot && !strcmp(dot, ".tar"))
-            status = fail(err, XC_ERR_ARGUMENT,
-                          "%s: holds %s already: shards go into a folder "
-                          "without any",
-                          path, e->d_name);
+            status =
+                fail(err, XC_ERR_ARGUMENT,
+                     "%s: holds %s already: shards go into a folder without any", path, e->d_name);
     }
     closedir(folder);
     return status;

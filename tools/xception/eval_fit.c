@@ -108,8 +108,9 @@ static xc_status run_batch(struct eval *e, xc_session *session, xc_image **image
 }
 
 /* Counted for the exit code, and said at once. */
-static void skip_strange(struct eval *e)
+static void skip_strange(struct eval *e, struct bar *bar)
 {
+    bar_clear(bar);
     say_error("--ood: %s", xc_error());
     e->strange_unreadable++;
 }
@@ -130,7 +131,7 @@ static xc_status run_strange(struct eval *e, const struct strange *s, xc_session
             if (load_strange(s, i * s->count / all, &image[n]) == XC_OK)
                 n++;
             else
-                skip_strange(e);
+                skip_strange(e, &bar);
         if (n) status = run_batch(e, session, image, n, logits, row);
         for (uint32_t k = 0; k < n; k++) xc_image_free(image[k]);
         eval_tick(&ticker, i, all);

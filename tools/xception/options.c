@@ -389,12 +389,13 @@ bool arg_time(const struct args *args, const char *name, double *seconds)
     if (!text) return true;
     while (p && *p) {
         char *end = NULL;
+        const size_t digits = strspn(p, "0123456789."); /* no 0x10, no 1e3 */
         const double number = *p >= '0' && *p <= '9' ? strtod(p, &end) : -1;
         const char unit = end && *end ? *end : 's';
         const bool lone = end && !*end && p == text; /* seconds */
         const bool falls = strchr(units, unit) && (!last || strchr(strchr(units, last) + 1, unit));
         sum += number * (unit == 'h' ? 3600 : unit == 'm' ? 60 : 1);
-        p = number >= 0 && falls && (lone || *end) ? end + !lone : NULL;
+        p = number >= 0 && end == p + digits && falls && (lone || *end) ? end + !lone : NULL;
         last = unit;
     }
     if (p && sum > 0 && sum <= 1e9) {
