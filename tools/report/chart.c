@@ -447,7 +447,7 @@ void chart_alone_begin(struct page *p, double width, double height, const char *
     put(p, "\">\n<title>");
     put_text(p, title);
     put(p, "</title>\n<style>");
-    page_colours(p);
+    page_drawing_colours(p);
     put(p, "</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"var(--paper)\"/>\n");
 }
 

@@ -13,25 +13,23 @@
 
 enum { PANEL_PAD = 18, PANEL_GAP = 22, PANEL_TOP = 40, LABEL_ROOM = 92, MARGIN = 10 };
 
+/* Colours in each rule, not as variables: librsvg knows none. */
 const char diagram_style[] =
-    ".dg{font-family:system-ui,sans-serif;--ink:#1b2430;--soft:#5a6675;--wire:#46566b;"
-    "--paper:#fff;--panel:#f5f7fa;--edge:#cfd6df;--conv:#cfe3f7;--sep:#fbdcb8;--pool:#d6efd2;"
-    "--dense:#f6d3d9;--other:#e6dcf3}"
-    "@media(prefers-color-scheme:dark){.dg{--ink:#e8edf3;--soft:#9fb0c2;--wire:#8fa3b8;"
-    "--paper:#14181d;--panel:#1c2229;--edge:#37424f;--conv:#274a6d;--sep:#6d4a1f;--pool:#2a5a33;"
-    "--dense:#6b2f3b;--other:#453a5e}}"
-    ".dg .page{fill:var(--paper)}.dg .panel{fill:var(--panel);stroke:var(--edge)}"
-    ".dg rect.b{stroke:var(--wire);fill:var(--other)}.dg .input{fill:var(--paper)!important}"
-    ".dg .conv{fill:var(--conv)!important}.dg .sep{fill:var(--sep)!important}"
-    ".dg .pool{fill:var(--pool)!important}.dg .dense{fill:var(--dense)!important}"
-    ".dg .add{fill:var(--paper)!important;stroke:var(--wire)}"
-    ".dg .concat{fill:var(--other)!important}"
-    ".dg path.w{stroke:var(--wire);fill:none}.dg .tip{fill:var(--wire);stroke:none}"
-    ".dg text{fill:var(--ink);font-size:11px;text-anchor:middle}"
-    ".dg .s{fill:var(--soft);font-size:10px}.dg .e{fill:var(--soft);font-size:10px;"
-    "text-anchor:start}.dg .t{font-size:15px;font-weight:600}.dg .n{font-size:15px;"
-    "font-weight:600;text-anchor:end}.dg .frame{fill:none;stroke:var(--soft);"
-    "stroke-dasharray:4 3}";
+    ".dg{font-family:system-ui,sans-serif}.dg .page{fill:#fff}"
+    ".dg .panel{fill:#f5f7fa;stroke:#cfd6df}.dg rect.b{fill:#e6dcf3;stroke:#46566b}"
+    ".dg rect.input{fill:#fff}.dg rect.conv{fill:#cfe3f7}.dg rect.sep{fill:#fbdcb8}"
+    ".dg rect.pool{fill:#d6efd2}.dg rect.dense{fill:#f6d3d9}.dg .add{fill:#fff;stroke:#46566b}"
+    ".dg path.w{stroke:#46566b;fill:none}.dg .tip{fill:#46566b;stroke:none}"
+    ".dg text{fill:#1b2430;font-size:11px;text-anchor:middle}"
+    ".dg .s{fill:#5a6675;font-size:10px}.dg .e{fill:#5a6675;font-size:10px;text-anchor:start}"
+    ".dg .t{font-size:15px;font-weight:600}.dg .n{font-size:15px;font-weight:600;text-anchor:end}"
+    ".dg .frame{fill:none;stroke:#5a6675;stroke-dasharray:4 3}"
+    "@media(prefers-color-scheme:dark){.dg .page{fill:#14181d}"
+    ".dg .panel{fill:#1c2229;stroke:#37424f}.dg rect.b{fill:#453a5e;stroke:#8fa3b8}"
+    ".dg rect.input{fill:#14181d}.dg rect.conv{fill:#274a6d}.dg rect.sep{fill:#6d4a1f}"
+    ".dg rect.pool{fill:#2a5a33}.dg rect.dense{fill:#6b2f3b}.dg .add{fill:#14181d;stroke:#8fa3b8}"
+    ".dg path.w{stroke:#8fa3b8}.dg .tip{fill:#8fa3b8}.dg text{fill:#e8edf3}"
+    ".dg .s,.dg .e{fill:#9fb0c2}.dg .frame{stroke:#9fb0c2}}";
 
 struct pen {
     const struct diagram *d;

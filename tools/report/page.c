@@ -182,14 +182,17 @@ bool put_picture(struct page *p, const xc_image *image, uint32_t side)
 /* ---- the frame ---------------------------------------------------------------------------------
  */
 
-/* --s1..--s8: colours of series, told apart also by the colour-blind (after Okabe and Ito). */
-static const char colours[] =
-    ":root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--soft:#5b6570;--line:#d5dae0;"
-    "--box:#f5f7f9;--accent:#0b62a8;--good:#1a7f4b;--bad:#b3261e;--s1:#0072b2;--s2:#d55e00;"
-    "--s3:#009e73;--s4:#cc79a7;--s5:#b58900;--s6:#56b4e9;--s7:#7a5195;--s8:#6b7280}"
-    "@media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e6e9ec;--soft:#9aa4ae;"
-    "--line:#343b42;--box:#1d2226;--accent:#6bb5f2;--good:#5cc98f;--bad:#ff8a80;--s1:#4aa3df;"
-    "--s2:#f28c4b;--s3:#33c39a;--s4:#e3a3c6;--s5:#e0b83c;--s6:#8fd0f5;--s7:#b79ad6;--s8:#9aa4ae}}";
+/* In light and dark. s1..s8: series, told apart also by the colour-blind (after Okabe and Ito). */
+static const struct {
+    const char *name, *light, *dark;
+} colours[] = {
+    {"paper", "#fff", "#14171a"},   {"ink", "#1b1f24", "#e6e9ec"}, {"soft", "#5b6570", "#9aa4ae"},
+    {"line", "#d5dae0", "#343b42"}, {"box", "#f5f7f9", "#1d2226"}, {"accent", "#0b62a8", "#6bb5f2"},
+    {"good", "#1a7f4b", "#5cc98f"}, {"bad", "#b3261e", "#ff8a80"}, {"s1", "#0072b2", "#4aa3df"},
+    {"s2", "#d55e00", "#f28c4b"},   {"s3", "#009e73", "#33c39a"},  {"s4", "#cc79a7", "#e3a3c6"},
+    {"s5", "#b58900", "#e0b83c"},   {"s6", "#56b4e9", "#8fd0f5"},  {"s7", "#7a5195", "#b79ad6"},
+    {"s8", "#6b7280", "#9aa4ae"},
+};
 
 static const char style[] =
     "*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);"
@@ -238,9 +241,31 @@ static const char sorting[] =
     "'click',go);c.addEventListener('keydown',e=>{if(e.key==='Enter'||e.key===' '){"
     "e.preventDefault();go()}})})});</script>\n";
 
-void page_colours(struct page *p)
+enum { COLOURS = sizeof colours / sizeof *colours };
+
+static void put_variables(struct page *p, bool dark)
 {
-    put_bytes(p, colours, sizeof colours - 1);
+    for (int i = 0; i < COLOURS; i++)
+        put(p, "%s--%s:%s", i ? ";" : "", colours[i].name,
+            dark ? colours[i].dark : colours[i].light);
+}
+
+/* Many viewers of drawings know selectors, but no variables (librsvg 2.58). */
+static void put_rules(struct page *p, bool dark)
+{
+    static const char *const property[] = {"fill", "stroke"};
+    for (int i = 0; i < COLOURS; i++)
+        for (int k = 0; k < 2; k++)
+            put(p, "[%s='var(--%s)']{%s:%s}", property[k], colours[i].name, property[k],
+                dark ? colours[i].dark : colours[i].light);
+}
+
+void page_drawing_colours(struct page *p)
+{
+    put_rules(p, false);
+    put(p, "@media(prefers-color-scheme:dark){");
+    put_rules(p, true);
+    put(p, "}");
 }
 
 void page_begin(struct page *p, const char *title, const char *subtitle)
@@ -250,7 +275,11 @@ void page_begin(struct page *p, const char *title, const char *subtitle)
            "<link rel=\"icon\" href=\"data:,\">\n<title>");
     put_text(p, title);
     put(p, "</title>\n<style>\n");
-    page_colours(p);
+    put(p, ":root{color-scheme:light dark;");
+    put_variables(p, false);
+    put(p, "}@media(prefers-color-scheme:dark){:root{");
+    put_variables(p, true);
+    put(p, "}}");
     put_bytes(p, style, sizeof style - 1);
     put(p, "\n</style>\n</head>\n<body>\n<header>\n<h1>");
     put_text(p, title);

@@ -43,8 +43,9 @@ bool put_picture(struct page *p, const xc_image *image, uint32_t side);
  * .wide (scrolls sideways), .note, .good, .bad, .gallery > figure, table.sortable (page_end brings
  * the script that sorts by a click on a heading). */
 void page_begin(struct page *p, const char *title, const char *subtitle);
-/* The style rules that name the colours, for a drawing outside a page. */
-void page_colours(struct page *p);
+/* Style rules for a drawing outside a page: what fill='var(--NAME)' and stroke='var(--NAME)' mean.
+ */
+void page_drawing_colours(struct page *p);
 /* A headline number: "0.931" over "top-1". */
 void page_card(struct page *p, const char *label, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

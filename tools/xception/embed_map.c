@@ -140,7 +140,7 @@ static void put_svg(struct page *p, const struct map *m, bool alone)
         WIDTH, full_height(m));
     if (alone) {
         put(p, "<style>");
-        page_colours(p);
+        page_drawing_colours(p);
         put(p, "</style>\n<rect width='100%%' height='100%%' fill='var(--paper)'/>\n");
     }
     put(p,
