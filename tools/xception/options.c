@@ -380,25 +380,31 @@ bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes)
     return false;
 }
 
+/* A number and its unit at *at, which goes behind them: digits and a point, no 0x10, no 1e3. */
+static bool take_time(const char **at, char unit, double scale, double *seconds)
+{
+    const char *text = *at;
+    const size_t digits = strspn(text, "0123456789.");
+    char *end;
+    if (digits == 0 || text[digits] != unit) return false;
+    const double number = strtod(text, &end);
+    if (end != text + digits) return false;
+    *seconds += number * scale;
+    *at = end + (unit != 0);
+    return true;
+}
+
 bool arg_time(const struct args *args, const char *name, double *seconds)
 {
-    static const char units[] = "hms";
-    const char *text = arg_text(args, name), *p = text;
+    const char *text = arg_text(args, name), *at = text;
     double sum = 0;
-    char last = 0;
     if (!text) return true;
-    while (p && *p) {
-        char *end = NULL;
-        const size_t digits = strspn(p, "0123456789."); /* no 0x10, no 1e3 */
-        const double number = *p >= '0' && *p <= '9' ? strtod(p, &end) : -1;
-        const char unit = end && *end ? *end : 's';
-        const bool lone = end && !*end && p == text; /* seconds */
-        const bool falls = strchr(units, unit) && (!last || strchr(strchr(units, last) + 1, unit));
-        sum += number * (unit == 'h' ? 3600 : unit == 'm' ? 60 : 1);
-        p = number >= 0 && end == p + digits && falls && (lone || *end) ? end + !lone : NULL;
-        last = unit;
+    if (!take_time(&at, 0, 1, &sum)) {
+        take_time(&at, 'h', 3600, &sum);
+        take_time(&at, 'm', 60, &sum);
+        take_time(&at, 's', 1, &sum);
     }
-    if (p && sum > 0 && sum <= 1e9) {
+    if (*at == 0 && sum > 0 && sum <= 1e9) {
         *seconds = sum;
         return true;
     }
