@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool make_room(struct text *t, size_t more)
 {
@@ -30,6 +31,17 @@ void text_add(struct text *t, const char *format, ...)
     vsnprintf(t->at + t->size, t->room - t->size, format, list);
     va_end(list);
     t->size += (size_t)length;
+}
+
+void text_add_csv(struct text *t, const char *field)
+{
+    if (*field != ' ' && !strpbrk(field, ",\"\r\n")) {
+        text_add(t, "%s", field);
+        return;
+    }
+    text_add(t, "\"");
+    for (; *field; field++) text_add(t, *field == '"' ? "\"\"" : "%c", *field);
+    text_add(t, "\"");
 }
 
 size_t text_character(const char *text)

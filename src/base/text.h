@@ -14,6 +14,7 @@ struct text {
 };
 
 void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_csv(struct text *t, const char *field); /* quoted when needed */
 
 /* Bytes of the UTF-8 character that text begins with; 0: it is none. */
 size_t text_character(const char *text);

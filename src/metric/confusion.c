@@ -116,27 +116,17 @@ size_t confusion_worst(const struct confusion *c, struct confusion_cell *out, si
     return found;
 }
 
-static void put_field(struct text *out, const char *name)
-{
-    bool quote = name[0] == ' ';
-    for (const char *c = name; *c; c++)
-        quote = quote || *c == ',' || *c == '"' || (unsigned char)*c < ' ';
-    if (quote) text_add(out, "\"");
-    for (const char *c = name; *c; c++) text_add(out, *c == '"' ? "%c\"" : "%c", *c);
-    if (quote) text_add(out, "\"");
-}
-
 static void put_dense(const struct confusion *c, const char *const *name, struct text *out)
 {
     size_t at = 0;
     text_add(out, "label");
     for (uint32_t p = 0; p < c->classes; p++) {
         text_add(out, ",");
-        put_field(out, name[p]);
+        text_add_csv(out, name[p]);
     }
     text_add(out, "\n");
     for (uint32_t l = 0; l < c->classes; l++) {
-        put_field(out, name[l]);
+        text_add_csv(out, name[l]);
         for (uint32_t p = 0; p < c->classes; p++) {
             const bool here =
                 at < c->cells && c->cell[at].label == l && c->cell[at].prediction == p;
@@ -154,9 +144,9 @@ void confusion_csv(const struct confusion *c, const char *const *name, struct te
     }
     text_add(out, "label,prediction,count\n");
     for (size_t i = 0; i < c->cells; i++) {
-        put_field(out, name[c->cell[i].label]);
+        text_add_csv(out, name[c->cell[i].label]);
         text_add(out, ",");
-        put_field(out, name[c->cell[i].prediction]);
+        text_add_csv(out, name[c->cell[i].prediction]);
         text_add(out, ",%ju\n", (uintmax_t)c->cell[i].count);
     }
 }

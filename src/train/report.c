@@ -139,18 +139,6 @@ static xc_status open_best(struct report *r, struct error *err)
 /* ---- tables ------------------------------------------------------------------------------------
  */
 
-/* A name between quotes where a comma or a quote is in it. */
-static void put_csv(struct text *out, const char *name)
-{
-    if (!name[strcspn(name, ",\"\r\n")]) {
-        text_add(out, "%s", name);
-        return;
-    }
-    text_add(out, "\"");
-    for (; *name; name++) text_add(out, *name == '"' ? "\"\"" : "%c", *name);
-    text_add(out, "\"");
-}
-
 static void put_part(struct text *out, double v) /* six digits, without the locale's comma */
 {
     const long millionths = lround(v * 1e6);
@@ -162,7 +150,7 @@ static void put_classes(struct text *out, const struct report *r)
     text_add(out, "label,pictures,answers,right,precision,recall,f1\n");
     for (int c = 0; c < data_of(r)->classes; c++) {
         const struct class_score *s = &r->of_class[c];
-        put_csv(out, data_of(r)->class_name[c]);
+        text_add_csv(out, data_of(r)->class_name[c]);
         text_add(out, ",%ju,%ju,%ju,", (uintmax_t)s->support, (uintmax_t)s->predicted,
                  (uintmax_t)s->hits);
         put_part(out, s->precision);

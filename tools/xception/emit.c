@@ -69,22 +69,26 @@ void emit_lines(const char *text)
     emit_text(text, true);
 }
 
+void emit_csv(FILE *out, const char *text)
+{
+    if (*text != ' ' && !strpbrk(text, ",\"\r\n")) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
 void emit_field(enum format format, const char *text)
 {
-    if (format != FORMAT_CSV) {
+    if (format == FORMAT_CSV)
+        emit_csv(stdout, text);
+    else
         emit_plain(text);
-        return;
-    }
-    if (!text[strcspn(text, ",\"\r\n")]) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"') putchar('"');
-        putchar(*text);
-    }
-    putchar('"');
 }
 
 void emit_channels(FILE *out, const float *value, uint32_t channels)

@@ -19,7 +19,9 @@ void emit_string(const char *text);
 /* The shortest decimal that reads back as the same float (0.1, not 0.100000001); NaN and
  * infinities, which JSON has not, as null. */
 void emit_float(float value);
-/* One field of a CSV (quoted when needed) or TSV (control characters as '?') line. */
+/* One field of a CSV line, quoted when needed. */
+void emit_csv(FILE *out, const char *text);
+/* The same, or of a TSV (control characters as '?') line. */
 void emit_field(enum format format, const char *text);
 /* Text for a person: control characters (C0, DEL, C1) as '?'. emit_lines keeps the newlines. */
 void emit_plain(const char *text);

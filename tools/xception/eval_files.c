@@ -19,21 +19,6 @@
 #include "output.h"
 #include "say.h"
 
-static void put_field(FILE *file, const char *text)
-{
-    const bool quote = strpbrk(text, ",\"\r\n") || *text == ' ';
-    if (!quote) {
-        fputs(text, file);
-        return;
-    }
-    fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', file);
-        fputc(*text, file);
-    }
-    fputc('"', file);
-}
-
 static void put_value(FILE *file, double v)
 {
     if (isnan(v))
@@ -56,7 +41,7 @@ static void put_labels(FILE *file, const struct eval *e, const xc_scored *s)
         free(all);
         all = more;
     }
-    put_field(file, all ? all : "");
+    emit_csv(file, all ? all : "");
     free(all);
 }
 
@@ -68,11 +53,11 @@ static int write_predictions(const struct eval *e, const char *folder)
     for (uint64_t i = 0; i < e->worst.count; i++) {
         xc_scored s;
         if (xc_scores_get(e->model[0].scores, e->worst.row[i], &s) != XC_OK) continue;
-        put_field(o.file, eval_path(e, s.id));
+        emit_csv(o.file, eval_path(e, s.id));
         fputc(',', o.file);
         put_labels(o.file, e, &s);
         fputc(',', o.file);
-        put_field(o.file, e->label[s.answer]);
+        emit_csv(o.file, e->label[s.answer]);
         put_value(o.file, s.probability);
         put_value(o.file, s.loss);
         fputc('\n', o.file);
@@ -87,7 +72,7 @@ static int write_classes(const struct eval *e, const char *folder)
     fputs("label,pictures,precision,recall,f1,auc,average_precision,threshold\n", o.file);
     for (uint32_t c = 0; c < e->classes; c++) {
         const xc_class_scores *s = &e->of_class[c];
-        put_field(o.file, e->label[c]);
+        emit_csv(o.file, e->label[c]);
         fprintf(o.file, ",%" PRIu64, s->support);
         put_value(o.file, s->precision);
         put_value(o.file, s->recall);
@@ -110,13 +95,13 @@ static int write_changed(const struct eval *e, const char *folder)
     if (!change || !output_open(&o, folder, "changed.csv")) return EXIT_LIMIT;
     fputs("path,label,first,second\n", o.file);
     for (size_t i = 0; i < count; i++) {
-        put_field(o.file, eval_path(e, change[i].id));
+        emit_csv(o.file, eval_path(e, change[i].id));
         fputc(',', o.file);
-        put_field(o.file, e->label[change[i].label]);
+        emit_csv(o.file, e->label[change[i].label]);
         fputc(',', o.file);
-        put_field(o.file, e->label[change[i].first]);
+        emit_csv(o.file, e->label[change[i].first]);
         fputc(',', o.file);
-        put_field(o.file, e->model[1].name[change[i].second]);
+        emit_csv(o.file, e->model[1].name[change[i].second]);
         fputc('\n', o.file);
     }
     free((void *)(uintptr_t)change);

@@ -85,17 +85,6 @@ static const char *name_of(const xc_dataset *set, uint64_t index, xc_sample *s)
     return xc_dataset_sample(set, index, s) == XC_OK ? s->name : "?";
 }
 
-static void put_quoted(FILE *out, const char *text)
-{
-    bool plain = !strpbrk(text, ",\"\r\n");
-    if (!plain) fputc('"', out);
-    for (const char *p = text; *p; p++) {
-        if (*p == '"') fputc('"', out);
-        fputc(*p, out);
-    }
-    if (!plain) fputc('"', out);
-}
-
 /* ---- check -------------------------------------------------------------------------------------
  */
 
@@ -112,9 +101,9 @@ static void tell(FILE *csv, const char *kind, const char *name, const char *betw
     putchar('\n');
     if (!csv) return;
     fprintf(csv, "%s,", kind);
-    put_quoted(csv, name);
+    emit_csv(csv, name);
     fputc(',', csv);
-    put_quoted(csv, other);
+    emit_csv(csv, other);
     fputc('\n', csv);
 }
 
@@ -272,9 +261,9 @@ static void put_row(FILE *out, const xc_dataset *set, const char *folder, const 
 {
     char *path = NULL;
     if (asprintf(&path, "%s/%s", folder, s->name) < 0) return;
-    put_quoted(out, path);
+    emit_csv(out, path);
     fputc(',', out);
-    put_quoted(out, xc_dataset_class(set, s->label));
+    emit_csv(out, xc_dataset_class(set, s->label));
     fprintf(out, ",%s\n", xc_split_name(s->split));
     free(path);
 }

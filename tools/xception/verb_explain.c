@@ -332,19 +332,32 @@ static xc_status explain(struct job *job, const char *path, const xc_image *imag
     return status;
 }
 
-static xc_status one_picture(struct job *job, const char *path)
+/* `read`: whether the picture could be; what fails then in a file is an output. */
+static xc_status one_picture(struct job *job, const char *path, bool *read)
 {
     xc_image *image = NULL;
     xc_status status = picture_load(path, &image);
+    *read = status == XC_OK;
     if (status == XC_OK && job->session && job->layers) status = write_maps(job, path, image);
     if (status == XC_OK && job->explainer) status = explain(job, path, image);
     xc_image_free(image);
     return status;
 }
 
-static bool is_about_the_picture(xc_status status)
+static bool is_about_the_picture(xc_status status, bool read)
 {
+    if (status == XC_ERR_IO) return !read;
     return status != XC_ERR_MEMORY && status != XC_ERR_SPACE && status != XC_ERR_ARGUMENT;
+}
+
+static void say_bad(const struct job *job, const char *path, xc_status status)
+{
+    if (job->explainer && (job->format == FORMAT_JSON || job->format == FORMAT_JSONL))
+        print_bad_json(job, path, xc_error());
+    if (strstr(xc_error(), path))
+        say_status(status, EXIT_DATA);
+    else
+        say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
 }
 
 static int all_pictures(struct job *job)
@@ -353,21 +366,16 @@ static int all_pictures(struct job *job)
     const bool stop = policy && strcmp(policy, "stop") == 0;
     for (job->at = 0; job->at < job->pictures.count; job->at++) {
         const char *path = job->pictures.path[job->at];
-        const xc_status status = one_picture(job, path);
+        bool read;
+        const xc_status status = one_picture(job, path, &read);
         if (status == XC_OK) {
             job->done++;
             continue;
         }
         bar_clear(&job->bar);
-        if (job->explainer && (job->format == FORMAT_JSON || job->format == FORMAT_JSONL))
-            print_bad_json(job, path, xc_error());
-        if (strstr(xc_error(), path))
-            say_status(status, EXIT_DATA);
-        else
-            say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
+        if (!is_about_the_picture(status, read)) return say_status(status, EXIT_DATA);
+        say_bad(job, path, status);
         job->failed++;
-        if (!is_about_the_picture(status))
-            return status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_LIMIT;
         if (stop) break;
     }
     if (job->failed == 0) return job->pictures.unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
