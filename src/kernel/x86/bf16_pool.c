@@ -7,6 +7,7 @@
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
 #include "kernel/x86/bf16.h"
+#include "kernel/x86/span.h"
 #include "kernel/x86/x86.h"
 
 enum { VECTORS = 4 };
@@ -14,20 +15,6 @@ enum { VECTORS = 4 };
 
 /* ---- windows -----------------------------------------------------------------------------------
  */
-
-/* The rows or columns of a window that are not padding: places at, at + step, ... */
-struct span {
-    int at, count;
-};
-
-static struct span clip_span(int at, int count, int step, int end)
-{
-    if (at >= 0 && at + (count - 1) * step < end) return (struct span){at, count}; /* mostly */
-    const int before = at < 0 ? (step - 1 - at) / step : 0;
-    const int reach = at < end ? (end - 1 - at) / step + 1 : 0;
-    const int inside = (reach < count ? reach : count) - before;
-    return (struct span){at + before * step, inside > 0 ? inside : 0};
-}
 
 struct taps { /* of an output pixel */
     struct span y, x;

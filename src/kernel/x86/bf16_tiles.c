@@ -58,13 +58,6 @@ INLINE void give_some(void *p, __mmask16 mask, __m512 v)
 #define LOAD_ADDEND LOAD_SOME
 #define STORE_SOME(j, p, v) store((float *)(void *)(p) + (j)*VL, v)
 #define B_AT(j) (b + (j)*VL)
-
-/* Lane i is in the mask when bit i is set. */
-INLINE __m256i lanes_of(uint32_t mask)
-{
-    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)mask), bits), bits);
-}
 #endif
 
 /* A pair, which may lie at any even address. */

@@ -3,42 +3,27 @@
  * Tiles of up to 6 rows times 16 columns: 12 accumulators, two vectors of B and one number of A in
  * 15 of the 16 registers, and 12 multiply-adds go with 8 loads.
  */
-#include <immintrin.h>
-
 #include "kernel/x86/gemm.h"
+#include "kernel/x86/vec.h"
 #include "kernel/x86/x86.h"
 
-enum { LANES = 8 };
-
-/* Lane i is in the mask when bit i is set. */
-static inline __m256i lanes_of(uint32_t mask)
-{
-    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)mask), bits), bits);
-}
-
-static inline __m256 load_some(const void *p, __m256i lanes)
-{
-    return _mm256_maskload_ps(p, lanes);
-}
-
 /* A masked store is slow on many processors; whole vectors are the rule. */
-static inline void store_some(void *p, __m256i lanes, bool all, __m256 v)
+INLINE void store_some(float *p, lanes k, bool all, vec v)
 {
     if (all)
         _mm256_storeu_ps(p, v);
     else
-        _mm256_maskstore_ps(p, lanes, v);
+        store_lanes(p, k, v);
 }
 
 #define VECTOR __m256
 #define MASKS(mask)                                                                                \
-    const __m256i lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> LANES);                   \
+    const lanes lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> VL);                        \
     const bool all = ((mask)&0xffff) == 0xffff;
 #define LOAD(p) _mm256_loadu_ps(p)
-#define LOAD_SOME(j, p) load_some((const float *)(const void *)(p) + (j)*LANES, lanes_##j)
+#define LOAD_SOME(j, p) load_lanes((const float *)(const void *)(p) + (j)*VL, lanes_##j)
 #define LOAD_ADDEND LOAD_SOME
-#define STORE_SOME(j, p, v) store_some((float *)(void *)(p) + (j)*LANES, lanes_##j, all, v)
+#define STORE_SOME(j, p, v) store_some((float *)(void *)(p) + (j)*VL, lanes_##j, all, v)
 #define SPREAD(p) _mm256_broadcast_ss((const float *)(const void *)(p))
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define ADD(a, b) _mm256_add_ps(a, b)
@@ -46,7 +31,7 @@ static inline void store_some(void *p, __m256i lanes, bool all, __m256 v)
 #define HIGH(a, b) _mm256_min_ps(a, b)
 #define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
 #define FETCH_NEXT(p) _mm_prefetch(p, _MM_HINT_T1);
-#define B_AT(j) (b + (j)*LANES)
+#define B_AT(j) (b + (j)*VL)
 
 #include "kernel/x86/strip.h"
 

@@ -6,6 +6,7 @@
  */
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/span.h"
 #include "kernel/x86/vec.h"
 #include "kernel/x86/x86.h"
 
@@ -16,24 +17,17 @@ struct taps {
     ptrdiff_t row, column; /* bytes from tap to tap */
 };
 
-/* Of `count` taps `step` apart, the first at `at`, those in [0, end). */
-static int clip_taps(int *at, int count, int step, int end)
-{
-    const int before = *at < 0 ? (step - 1 - *at) / step : 0;
-    const int reach = *at < end ? (end - 1 - *at) / step + 1 : 0;
-    *at += before * step;
-    return (reach < count ? reach : count) - before;
-}
-
 static struct taps taps_of(const struct pool_call *call, struct place at)
 {
     const struct window *win = &call->window;
-    int y = at.y * win->sy - win->pad_top, x = at.x * win->sx - win->pad_left;
-    struct taps t = {.row = win->dy * call->in.row, .column = win->dx * call->in.pixel};
-    t.rows = clip_taps(&y, win->kh, win->dy, call->in.h);
-    t.columns = clip_taps(&x, win->kw, win->dx, call->in.w);
-    if (t.rows <= 0 || t.columns <= 0) return (struct taps){0};
-    t.first = (const char *)pixel_at(&call->in, (struct place){at.n, y, x});
+    const struct span y = clip_span(at.y * win->sy - win->pad_top, win->kh, win->dy, call->in.h);
+    const struct span x = clip_span(at.x * win->sx - win->pad_left, win->kw, win->dx, call->in.w);
+    struct taps t = {.rows = y.count,
+                     .columns = x.count,
+                     .row = win->dy * call->in.row,
+                     .column = win->dx * call->in.pixel};
+    if (t.rows == 0 || t.columns == 0) return (struct taps){0};
+    t.first = (const char *)pixel_at(&call->in, (struct place){at.n, y.at, x.at});
     return t;
 }
 

@@ -69,6 +69,13 @@ INLINE lanes first_lanes(int n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+/* Lane i when bit i is set. */
+INLINE lanes lanes_of(uint32_t mask)
+{
+    const lanes bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)mask), bits), bits);
+}
+
 INLINE vec load_lanes(const float *p, lanes k)
 {
     return _mm256_maskload_ps(p, k);
