@@ -645,7 +645,8 @@ typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
 /* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it. */
 typedef struct xc_train_opts {
     uint32_t size;
-    const char *folder;   /* the run folder; must not exist, its parent must */
+    const char *folder;   /* the run folder: its parent must exist, and in it nothing but what a
+                           * run that was killed before its first state left */
     const char *arch;     /* a fresh network, or */
     const xc_model *from; /* a start model; its head is replaced when the classes are others, or */
     const char *args;     /* the args.json of another run, which is done once more: of the other
@@ -677,7 +678,8 @@ typedef struct xc_train_opts {
     double dropout;     /* before the last layer of a fresh head; -1 = the recipe's, or else the
                          * architecture's */
     uint32_t patience;  /* end after so many epochs without a better one; 0 = do not */
-    double time_limit;  /* seconds of training after which it ends; 0 = none */
+    double time_limit;  /* seconds of training after which it ends, those of earlier processes
+                         * included; 0 = none. xc_train_resume: for so many seconds more */
     double target_top1; /* end when val reaches this fraction; 0 = do not */
     uint64_t seed;
     /* what never changes a number: */

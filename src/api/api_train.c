@@ -139,6 +139,7 @@ static xc_status read_opts(const xc_context *context, const xc_train_opts *from,
                              .cache_bytes = (size_t)o->cache_bytes,
                              .stop_on_bad = o->stop_on_bad,
                              .until = o->until,
+                             .time_limit = o->time_limit > 0 ? o->time_limit : 0,
                              .memory = o->memory_bytes,
                              .progress = o->progress,
                              .user = o->user};

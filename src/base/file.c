@@ -7,8 +7,10 @@
  */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +243,27 @@ xc_status file_out_commit(struct file_out *out, struct error *err)
     xc_status status = sync_folder(out->path, err);
     file_out_abort(out); /* only the names are left */
     return status;
+}
+
+/* The process that a temporary file is named after, if that is what `name` is. */
+static long owner_of(const char *name)
+{
+    long owner = 0;
+    int end = 0;
+    sscanf(name, ".xception-%ld-%*[0-9a-f].tmp%n", &owner, &end);
+    return end > 0 && !name[end] ? owner : 0;
+}
+
+void file_sweep(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        const long owner = owner_of(e->d_name);
+        if (owner <= 0) continue;
+        const bool lives = kill((pid_t)owner, 0) == 0 || errno != ESRCH;
+        if (!lives || owner == getpid()) unlinkat(dirfd(dir), e->d_name, 0);
+    }
+    if (dir) closedir(dir);
 }
 
 void file_out_abort(struct file_out *out)

@@ -106,6 +106,9 @@ struct sample_bytes {
 /* Any thread; the buffer is the thread's. The sentence names the sample. */
 XC_NODISCARD xc_status dataset_read(const struct dataset *d, size_t index,
                                     struct sample_bytes *bytes, struct error *err);
+/* SHA-256 of the pictures' bytes: all up to 64 MiB and 16384 files, else every second, third, ...
+ * picture. False: the program's own functions read them, and answer for them. */
+bool dataset_content(const struct dataset *d, char hex[65]);
 void sample_bytes_free(struct sample_bytes *bytes);
 /* The same, decoded (raw pixels: copied). */
 XC_NODISCARD xc_status dataset_image(const struct dataset *d, size_t index,

@@ -6,6 +6,7 @@
  */
 #include "train/run.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "train/run_args.h"
 #include "train/run_files.h"
 
@@ -386,13 +388,16 @@ static struct keep_opts keeping(const struct run *r)
 /* ---- a new run ---------------------------------------------------------------------------------
  */
 
+/* Killed before its first state, a run begins anew in its folder. */
 static xc_status make_folder(struct run *r, struct error *err)
 {
-    struct stat info;
-    if (stat(r->o->folder, &info) == 0)
-        return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", r->o->folder);
-    if (mkdir(r->o->folder, 0777) == 0) return XC_OK;
-    return fail_errno(err, r->o->folder, "cannot create");
+    const char *folder = r->o->folder;
+    if (mkdir(folder, 0777) == 0) return XC_OK;
+    if (errno != EEXIST) return fail_errno(err, folder, "cannot create");
+    if (!files_unborn(folder))
+        return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", folder);
+    file_sweep(folder);
+    return XC_OK;
 }
 
 static xc_status prepare(struct run *r, const struct run_start *s, struct error *err)
@@ -511,7 +516,9 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
     TRY(status);
     TRY(state_restore(f, &r->s, err));
     TRY(files_read_bad(&r->s, r->o->folder, err));
+    file_sweep(r->o->folder);
     r->before = r->s.seconds;
+    if (r->o->time_limit > 0) r->s.trainer->s.time_limit = r->before + r->o->time_limit;
     return open_log(r, err);
 }
 
@@ -536,7 +543,12 @@ xc_status run_resume(const struct run_opts *opts, const struct dataset *data, st
     struct state_file *f = NULL;
     char *path = files_path(opts->folder, "state.safetensors");
     if (!path) return fail_memory(err, 1);
-    xc_status status = state_open(path, &f, err);
+    xc_status status = XC_OK;
+    if (access(path, F_OK) != 0 && files_unborn(opts->folder))
+        status = fail(err, XC_ERR_IO,
+                      "%s: this run has no state yet: the command that began it begins it anew",
+                      opts->folder);
+    if (status == XC_OK) status = state_open(path, &f, err);
     if (status == XC_OK) status = resume(&r, f, data, err);
     state_close(f);
     free(path);

@@ -32,13 +32,15 @@ struct run_opts {
     size_t cache_bytes;  /* for pictures that stay in memory */
     bool stop_on_bad;    /* a picture that cannot be read ends it; else bad.txt lists it */
     uint32_t until;      /* end behind this epoch as if it were the last, to go on later; 0: no */
+    double time_limit;   /* run_resume: go on for so many seconds; 0: the run's own limit */
     struct keep_opts keep;
     uint64_t memory; /* bytes that a run may take; 0: what this process may */
     xc_train_fn *progress;
     void *user;
 };
 
-/* A new run: the folder must not exist. */
+/* A new run. The folder must not exist, or hold nothing but what a run that was killed before its
+ * first state has left. */
 struct run_start {
     const struct dataset *data;
     struct start start; /* classes, seed and dropout come from the data and the settings */

@@ -25,13 +25,14 @@ void args_fingerprint(const struct dataset *d, char hex[65])
 
 static json_t *data_json(const struct dataset *d)
 {
-    char hex[65], *path = realpath(d->path, NULL);
+    char hex[65], content[65], *path = realpath(d->path, NULL);
+    const bool has_content = dataset_content(d, content);
     args_fingerprint(d, hex);
-    json_t *json = json_pack("{s:s,s:s,s:I,s:I,s:I,s:f,s:I,s:s}", "path", path ? path : d->path,
-                             "kind", d->kind, "train", (json_int_t)d->count[XC_SPLIT_TRAIN], "val",
-                             (json_int_t)d->count[XC_SPLIT_VAL], "test",
-                             (json_int_t)d->count[XC_SPLIT_TEST], "val_split", d->val_split,
-                             "split_seed", (json_int_t)d->split_seed, "fingerprint", hex);
+    json_t *json = json_pack(
+        "{s:s,s:s,s:I,s:I,s:I,s:f,s:I,s:s,s:s?}", "path", path ? path : d->path, "kind", d->kind,
+        "train", (json_int_t)d->count[XC_SPLIT_TRAIN], "val", (json_int_t)d->count[XC_SPLIT_VAL],
+        "test", (json_int_t)d->count[XC_SPLIT_TEST], "val_split", d->val_split, "split_seed",
+        (json_int_t)d->split_seed, "fingerprint", hex, "content", has_content ? content : NULL);
     free(path);
     return json;
 }
@@ -242,6 +243,7 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
     TRY(parse(text, &json, err));
     const json_t *from = json_object_get(json, "data");
     const char *said = json_string_value(json_object_get(from, "fingerprint"));
+    const char *content = json_string_value(json_object_get(from, "content"));
     xc_status status = XC_OK;
     args_fingerprint(data, hex);
     if (!said || strcmp(said, hex) != 0)
@@ -250,6 +252,11 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
                       "train, %zu val), it was %.12s..",
                       data->path, hex, data->count[XC_SPLIT_TRAIN], data->count[XC_SPLIT_VAL],
                       said ? said : "");
+    else if (content && dataset_content(data, hex) && strcmp(content, hex) != 0)
+        status = fail(err, XC_ERR_FORMAT,
+                      "%s: pictures have changed since the run began: content %.12s.., it was "
+                      "%.12s..",
+                      data->path, hex, content);
     json_decref(json);
     return status;
 }

@@ -4,7 +4,7 @@
  *
  *   xception      version that wrote it
  *   architecture  of the network that is trained, canonical
- *   data          path, kind, samples of each split, how val was held out, fingerprint
+ *   data          path, kind, samples of each split, how val was held out, fingerprint, content
  *   start         what the network was made of: "arch" as it was given, or "from", the SHA-256 of
  *                 the start model's parameters; "head", "preprocess" (as they were given, or
  *                 null), "height", "width" (0: its own)

@@ -2,6 +2,7 @@
 /* How is each file of a run folder written? */
 #include "train/run_files.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,24 @@ static xc_status write_from(const struct run_state *s, const char *folder, int f
         TRY(status);
     }
     return XC_OK;
+}
+
+bool files_unborn(const char *folder)
+{
+    static const char *const early[] = {"batch-", "best.",    "events.",
+                                        "last.",  "teacher-", ".xception-"};
+    static const char *const whole[] = {".",       "..",      "args.json",
+                                        "bad.txt", "log.txt", "metrics.csv"};
+    DIR *dir = opendir(folder);
+    bool ours = dir != NULL;
+    for (struct dirent *e; ours && (e = readdir(dir));) {
+        ours = false;
+        for (int i = 0; i < 6 && !ours; i++)
+            ours = strcmp(e->d_name, whole[i]) == 0 ||
+                   strncmp(e->d_name, early[i], strlen(early[i])) == 0;
+    }
+    if (dir) closedir(dir);
+    return ours;
 }
 
 xc_status files_begin(const struct run_state *s, const char *folder, struct error *err)

@@ -19,6 +19,8 @@ XC_NODISCARD xc_status files_write(const char *path, const void *data, size_t si
 XC_NODISCARD xc_status files_bad(const struct run_state *s, uint64_t *count, struct error *err);
 /* Of a run that goes on: those that bad.txt lists, into s->bad. */
 XC_NODISCARD xc_status files_read_bad(struct run_state *s, const char *folder, struct error *err);
+/* Is there nothing but what a run writes before its first state, or nothing at all? */
+bool files_unborn(const char *folder);
 /* args.json and the sheets of what the network sees, before the first step. */
 XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
                                    struct error *err);

@@ -64,23 +64,12 @@ static int run_for(const xc_train_opts *opts, double seconds)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* The first save is what makes a run: killed before it, the folder is taken away and begun anew. */
-static void clear_unborn(const xc_train_opts *opts)
-{
-    char *command = NULL;
-    if (there(opts->folder, "state.safetensors")) return;
-    assert_true(asprintf(&command, "rm -rf '%s'", opts->folder) > 0);
-    assert_int_equal(system(command), 0);
-    free(command);
-}
-
 /* One run, killed until it comes to its end or has been killed often enough; how often it was. */
 static int kill_one(const xc_train_opts *opts, uint64_t seed, int most, double length)
 {
     int kills = 0, code = -1;
     for (uint32_t i = 0; code != 0; i++) {
         const double part = (double)rng_uniform(seed, RNG_TEST, 0, 0, i);
-        clear_unborn(opts);
         code = run_for(opts, kills < most ? 0.02 + part * 0.25 * length : 120);
         kills += code == -1;
         assert_true(code == 0 || code == -1);

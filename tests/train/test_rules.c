@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "train/runs.h"
@@ -193,6 +194,38 @@ static void early_ends(void **state)
     opts.time_limit = 1e-9;
     runs_train(&opts, RUNS_USUAL, 2, XC_OK);
     assert_int_equal(runs_rows(folder, "time"), 0);
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
+static bool nap(void *user, const xc_train_progress *p)
+{
+    (void)user;
+    const struct timespec quarter = {.tv_nsec = 250000000};
+    if (p->event == XC_TRAIN_STEP) nanosleep(&quarter, NULL);
+    return true;
+}
+
+/* A limit inside an epoch of four steps ends it; a new one lets it go on. */
+static void time_limit(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_train_opts opts = runs_opts(folder, "cut");
+    opts.time_limit = 0.3;
+    opts.progress = nap;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    assert_int_equal(runs_rows(folder, "cut"), 1);
+    const double step = runs_last(folder, "cut", "step");
+    assert_true(step >= 1 && step < 4);
+    opts.time_limit = -1;
+    runs_resume(&opts, RUNS_USUAL, XC_OK); /* the run's own is over */
+    assert_int_equal(runs_rows(folder, "cut"), 1);
+    opts.time_limit = 100;
+    opts.progress = NULL;
+    runs_resume(&opts, RUNS_USUAL, XC_OK);
+    assert_int_equal(runs_rows(folder, "cut"), 3);
+    assert_true(runs_last(folder, "cut", "step") == step + 8);
     runs_opts_free(&opts);
     runs_end(folder);
 }
@@ -384,6 +417,6 @@ static void first_bad_layer(void **state)
 }
 
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
-    cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(plateau),
-    cmocka_unit_test(repeated), cmocka_unit_test(stopped_when_saved),
+    cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(time_limit),
+    cmocka_unit_test(plateau), cmocka_unit_test(repeated), cmocka_unit_test(stopped_when_saved),
     cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))

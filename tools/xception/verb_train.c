@@ -324,6 +324,7 @@ static bool is_other_run(const struct args *args, const char *beside)
     for (int i = 0; i < args->options; i++) {
         const char *name = args->option[i]->name;
         const bool other = !is_one_of(kept, name) && strcmp(name, beside) != 0 &&
+                           !(!strcmp(beside, "resume") && !strcmp(name, "time-limit")) &&
                            !(arg_text(args, "data") && is_one_of(split, name)) &&
                            !(!strcmp(beside, "args") && is_one_of(started, name));
         if (!other || !arg_typed(args, name)) continue;
@@ -346,7 +347,9 @@ static int go_on(const struct args *args, xc_context *context)
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
     xc_dataset *set = NULL;
     opts.folder = arg_text(args, "resume");
-    if (is_other_run(args, "resume") || !train_flags_harmless(args, &opts)) return EXIT_USAGE;
+    if (is_other_run(args, "resume") || !train_flags_harmless(args, &opts) ||
+        !arg_time(args, "time-limit", &opts.time_limit))
+        return EXIT_USAGE;
     int code = arg_text(args, "data") ? open_data(args, &set) : EXIT_DONE;
     if (code == EXIT_DONE) code = train(args, context, set, &opts, true);
     xc_dataset_free(set);
