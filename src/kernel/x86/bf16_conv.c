@@ -100,6 +100,7 @@ static void multiply(struct product *p, struct pass pass)
     for (int column = pass.first, width; column < pass.end; column += width) {
         const int left = p->columns - column;
         const bool pair = g->wide && left > PANEL;
+        strip_fn *const *strips = gemm_strips(g, left, p->finished);
         float *sums = p->room + (column - pass.first);
         width = pair ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
@@ -112,7 +113,7 @@ static void multiply(struct product *p, struct pass pass)
             s.a = run->a;
             s.c = p->finished ? run->c + column * HALF : (char *)sums;
             s.add = p->finished && run->add ? run->add + column * HALF : NULL;
-            gemm_cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+            gemm_cut_run(&s, strips, g->rows, run->rows);
             common.fetch = s.fetch;
             sums += run->rows * pass.width;
         }

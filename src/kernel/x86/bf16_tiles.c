@@ -39,6 +39,21 @@ INLINE void give_some(void *p, __mmask16 mask, __m512 v)
     _mm256_mask_storeu_epi16(p, mask, narrowed(v));
 }
 
+#ifdef __AVX512BF16__
+INLINE __m512 rounded_halves_at(const void *p, const void *q, __mmask8 mask)
+{
+    const __m128i lower = _mm_maskz_loadu_epi16(mask, (const uint16_t *)p + PANEL);
+    const __m128i upper = _mm_maskz_loadu_epi16(mask, (const uint16_t *)q + PANEL);
+    return widened(_mm256_inserti128_si256(_mm256_castsi128_si256(lower), upper, 1));
+}
+
+INLINE void give_half(void *p, __mmask8 mask, __m256i v, const int upper)
+{
+    const __m128i half = upper ? _mm256_extracti128_si256(v, 1) : _mm256_castsi256_si128(v);
+    _mm_mask_storeu_epi16((uint16_t *)p + PANEL, mask, half);
+}
+#endif
+
 #define STRIP_PAIR(r) give_pair(c + r * s->c_row, acc##r##_0, acc##r##_1);
 #define STRIP_SOME(r)                                                                              \
     give_some(c + r * s->c_row, mask_0, acc##r##_0);                                               \
@@ -126,6 +141,32 @@ STRIP(pairs_narrow_13, 13)
 STRIP(pairs_narrow_14, 14)
 #endif
 
+#ifdef __AVX512BF16__
+#define MIXED_ADDEND(p, q) rounded_halves_at(p, q, (__mmask8)mask_1)
+#define MIXED_STORE(r) give_some(c + r * s->c_row, mask_0, acc##r##_0);
+#define MIXED_STORE_LAST(r) give_half(c + r * s->c_row, (__mmask8)mask_1, narrowed(acc##r##_1), 0);
+#define MIXED_STORE_PAIR(r, q)                                                                     \
+    MIXED_STORE_LAST(r)                                                                            \
+    give_half(c + q * s->c_row, (__mmask8)mask_1, narrowed(acc##r##_1), 1);
+
+#include "kernel/x86/strip_mixed.h"
+
+STRIP_MIXED(pairs_mixed_1, 1)
+STRIP_MIXED(pairs_mixed_2, 2)
+STRIP_MIXED(pairs_mixed_3, 3)
+STRIP_MIXED(pairs_mixed_4, 4)
+STRIP_MIXED(pairs_mixed_5, 5)
+STRIP_MIXED(pairs_mixed_6, 6)
+STRIP_MIXED(pairs_mixed_7, 7)
+STRIP_MIXED(pairs_mixed_8, 8)
+STRIP_MIXED(pairs_mixed_9, 9)
+STRIP_MIXED(pairs_mixed_10, 10)
+STRIP_MIXED(pairs_mixed_11, 11)
+STRIP_MIXED(pairs_mixed_12, 12)
+STRIP_MIXED(pairs_mixed_13, 13)
+STRIP_MIXED(pairs_mixed_14, 14)
+#endif
+
 static strip_fn *const wide[] = {
     pairs_wide_1,  pairs_wide_2,  pairs_wide_3,  pairs_wide_4,
 #ifdef __AVX512F__
@@ -147,9 +188,18 @@ static strip_fn *const narrow[] = {
 };
 #endif
 
+#ifdef __AVX512BF16__
+static strip_fn *const mixed[] = {pairs_mixed_1,  pairs_mixed_2,  pairs_mixed_3,  pairs_mixed_4,
+                                  pairs_mixed_5,  pairs_mixed_6,  pairs_mixed_7,  pairs_mixed_8,
+                                  pairs_mixed_9,  pairs_mixed_10, pairs_mixed_11, pairs_mixed_12,
+                                  pairs_mixed_13, pairs_mixed_14};
+#else
+#define mixed NULL
+#endif
+
 enum { TILE_ROWS = sizeof wide / sizeof *wide };
 #ifdef __AVX512F__
-const struct gemm BF16(tiles) = {TILE_ROWS, narrow, wide};
+const struct gemm BF16(tiles) = {TILE_ROWS, narrow, wide, mixed};
 #else /* two vectors are one panel */
-const struct gemm BF16(tiles) = {TILE_ROWS, wide, NULL};
+const struct gemm BF16(tiles) = {TILE_ROWS, wide, NULL, NULL};
 #endif

@@ -119,6 +119,7 @@ static void multiply(const struct product *p)
     common.pace = common.k * common.segments < LEAST_FETCHED ? 0 : gemm_pace(tiles);
     for (int column = p->from / PANEL * PANEL, width; column < p->to; column += width) {
         const bool pair = g->wide && p->to - column > PANEL;
+        strip_fn *const *strips = gemm_strips(g, p->to - column, true);
         width = pair ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
@@ -132,7 +133,7 @@ static void multiply(const struct product *p)
             s.a = run->a;
             s.c = run->c + first;
             s.add = p->last && run->add ? run->add + first : NULL;
-            gemm_cut_run(&s, pair ? g->wide : g->narrow, g->rows, run->rows);
+            gemm_cut_run(&s, strips, g->rows, run->rows);
             common.fetch = s.fetch;
         }
     }

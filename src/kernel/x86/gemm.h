@@ -43,6 +43,7 @@ struct gemm {
     int rows;
     strip_fn *const *narrow; /* one panel */
     strip_fn *const *wide;   /* two panels, or NULL */
+    strip_fn *const *mixed;  /* a panel and a half, or NULL; of brain floats: only rounded */
 };
 
 struct place;
@@ -62,6 +63,13 @@ void gemm_gather(const struct gather *g, size_t unit, int rows);
 /* `width` pixels of a row of the input, which the first of them may lie outside of, as the kernel
  * sees the group's channels; zeros for padding. They lie without gaps from `to` on. */
 void gemm_gather_row(const struct gather *g, struct place first, int width);
+
+/* Those that suit so many columns that are left. */
+static inline strip_fn *const *gemm_strips(const struct gemm *g, int left, bool may_be_mixed)
+{
+    if (!g->wide || left <= PANEL) return g->narrow;
+    return g->mixed && may_be_mixed && left <= PANEL + PANEL / 2 ? g->mixed : g->wide;
+}
 
 /* A run of rows in as few tiles as possible, as equal as possible; none higher than `most`. Leaves
  * s->fetch behind what was fetched. */

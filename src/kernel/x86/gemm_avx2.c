@@ -44,7 +44,7 @@ STRIP(narrow_5, 5)
 STRIP(narrow_6, 6)
 
 static strip_fn *const narrow[] = {narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6};
-static const struct gemm gemm = {6, narrow, NULL};
+static const struct gemm gemm = {6, narrow, NULL, NULL};
 
 void conv_avx2(const struct conv_call *call, size_t from, size_t to)
 {

@@ -15,6 +15,18 @@ static inline void fetch(const char *p, int lines)
     if (lines > 1) _mm_prefetch(p + 64, _MM_HINT_T0);
 }
 
+/* Not vextractf32x8, which gcc would join with the masked store behind it: to memory that one
+ * writes no more than the mask says, but touches all. */
+static inline __m256 upper_half(__m512 v)
+{
+    return _mm512_castps512_ps256(_mm512_shuffle_f32x4(v, v, 0x4e));
+}
+
+static inline void give_half(void *p, __mmask8 mask, __m256 v)
+{
+    _mm256_mask_storeu_ps((float *)p + PANEL, mask, v);
+}
+
 #define VECTOR __m512
 #define MASKS(mask) const __mmask16 mask_0 = (__mmask16)(mask), mask_1 = (__mmask16)((mask) >> 16);
 #define LOAD(p) _mm512_loadu_ps(p)
@@ -68,12 +80,40 @@ STRIP(narrow_12, 12)
 STRIP(narrow_13, 13)
 STRIP(narrow_14, 14)
 
+#define MIXED_ADDEND MIXED_RESUME
+#define MIXED_STORE(r) STORE_SOME(0, c + r * s->c_row, acc##r##_0);
+#define MIXED_STORE_LAST(r)                                                                        \
+    give_half(c + r * s->c_row, (__mmask8)mask_1, _mm512_castps512_ps256(acc##r##_1));
+#define MIXED_STORE_PAIR(r, q)                                                                     \
+    MIXED_STORE_LAST(r)                                                                            \
+    give_half(c + q * s->c_row, (__mmask8)mask_1, upper_half(acc##r##_1));
+
+#include "kernel/x86/strip_mixed.h"
+
+STRIP_MIXED(mixed_1, 1)
+STRIP_MIXED(mixed_2, 2)
+STRIP_MIXED(mixed_3, 3)
+STRIP_MIXED(mixed_4, 4)
+STRIP_MIXED(mixed_5, 5)
+STRIP_MIXED(mixed_6, 6)
+STRIP_MIXED(mixed_7, 7)
+STRIP_MIXED(mixed_8, 8)
+STRIP_MIXED(mixed_9, 9)
+STRIP_MIXED(mixed_10, 10)
+STRIP_MIXED(mixed_11, 11)
+STRIP_MIXED(mixed_12, 12)
+STRIP_MIXED(mixed_13, 13)
+STRIP_MIXED(mixed_14, 14)
+
 static strip_fn *const wide[] = {wide_1, wide_2, wide_3,  wide_4,  wide_5,  wide_6,  wide_7,
                                  wide_8, wide_9, wide_10, wide_11, wide_12, wide_13, wide_14};
 static strip_fn *const narrow[] = {narrow_1,  narrow_2,  narrow_3,  narrow_4, narrow_5,
                                    narrow_6,  narrow_7,  narrow_8,  narrow_9, narrow_10,
                                    narrow_11, narrow_12, narrow_13, narrow_14};
-static const struct gemm gemm = {14, narrow, wide};
+static strip_fn *const mixed[] = {mixed_1,  mixed_2,  mixed_3,  mixed_4, mixed_5,
+                                  mixed_6,  mixed_7,  mixed_8,  mixed_9, mixed_10,
+                                  mixed_11, mixed_12, mixed_13, mixed_14};
+static const struct gemm gemm = {14, narrow, wide, mixed};
 
 void conv_avx512(const struct conv_call *call, size_t from, size_t to)
 {
