@@ -19,7 +19,7 @@ enum {
     SEGMENTS = 64,
     RUNS = 64,
     LEAST_ROWS = 4,
-    BLOCK_ROWS = 13 * MOST_ROWS,
+    BLOCK_ROWS = 14 * MOST_ROWS,
     BLOCK_BYTES = 512 << 10,
     GATHERED_ROWS = 2 * MOST_ROWS,
     DEPTH = 512,
