@@ -259,8 +259,9 @@ struct slice { /* rows of a step */
 /* What runs between two moments in which all threads wait for each other. A step on its own is one
  * slice, shared by all threads. A group's bands are shared instead: each thread makes some of them
  * one after the other, in its own scratch; or, together, each slice of them, in the scratch of the
- * first. at[2 * i]: the slices of band i behind band i - 1;
- * at[2 * i + 1]: where nothing is there yet; they end where the next ones begin. */
+ * first. at[BAND_PLACES * i + place]: the slices of band i where a thread makes it in that place;
+ * they end where the next ones begin. */
+enum band_place { BAND_FIRST, BAND_SECOND, BAND_LATER, BAND_PLACES };
 struct stage {
     int slice;
     int bands; /* 0: a step on its own */

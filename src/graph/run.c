@@ -296,11 +296,13 @@ static bool is_cancelled(const atomic_bool *cancel)
     return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
 }
 
-static void run_band(const struct bands *b, const struct memory *m, size_t band, bool first,
+/* The bands of a thread begin with `first`. */
+static void run_band(const struct bands *b, const struct memory *m, size_t band, size_t first,
                      struct pool *pool, double *seconds)
 {
     const struct plan *p = b->plan;
-    const int *at = &b->stage->at[2 * band + first];
+    const size_t place = band - first < BAND_LATER ? band - first : BAND_LATER;
+    const int *at = &b->stage->at[BAND_PLACES * band + place];
     for (int i = at[0]; i < at[1]; i++) {
         const double start = seconds ? clock_seconds() : 0;
         const struct slice *slice = &p->slice[i];
@@ -317,21 +319,21 @@ static void run_bands(void *ctx, size_t from, size_t to)
         const struct memory m = {b->memory.arena, b->memory.scratch + part * b->plan->scratch};
         const struct range r = range_part((size_t)b->stage->bands, 1, b->parts, part);
         for (size_t band = r.from; band < r.to && !is_cancelled(b->cancel); band++)
-            run_band(b, &m, band, band == r.from, NULL, part == 0 ? b->seconds : NULL);
+            run_band(b, &m, band, r.from, NULL, part == 0 ? b->seconds : NULL);
     }
 }
 
 static void bands_together(struct bands *b, struct pool *pool)
 {
     for (int band = 0; band < b->stage->bands && !is_cancelled(b->cancel); band++)
-        run_band(b, &b->memory, (size_t)band, band == 0, pool, b->seconds);
+        run_band(b, &b->memory, (size_t)band, 0, pool, b->seconds);
 }
 
 /* The last step's time has that of waiting for the others in it. */
 static void bands_apart(struct bands *b, struct pool *pool)
 {
     double *seconds = b->seconds;
-    const struct slice *last = &b->plan->slice[b->stage->at[2 * b->stage->bands] - 1];
+    const struct slice *last = &b->plan->slice[b->stage->at[BAND_PLACES * b->stage->bands] - 1];
     const double start = seconds ? clock_seconds() : 0;
     double before = 0, after = 0;
     b->parts = (size_t)pool_threads(pool);

@@ -9,6 +9,7 @@
  *
  * Of a value inside a group each thread has a buffer that begins with the first row that its band
  * reads. When that row moves on, what the buffer already holds of the rest moves to its beginning.
+ * A thread's first band reads more than those behind it, which find most rows made.
  */
 #include "graph/plan_int.h"
 
@@ -20,8 +21,10 @@ struct rows {
 };
 
 struct band { /* rows of the group's result */
+    const struct plan *p;
     const struct schedule *s;
     const struct group *group;
+    struct range steps;   /* of the group */
     int before, from, to; /* the rows before it begin with `before` */
     bool first;           /* that a thread makes */
 };
@@ -47,11 +50,43 @@ static bool is_inside(const struct band *b, int node)
            node < b->group->last;
 }
 
+/* The first row that the band makes of a value: those in front are there. */
+static int made_from(const struct band *b, int chain)
+{
+    const int from = rows_in(b, chain, b->from, b->to).from;
+    const int there = b->first ? 0 : rows_in(b, chain, b->before, b->from).to;
+    return from > there ? from : there;
+}
+
+static int row_read(struct step *step, int row)
+{
+    const struct window *window = call_window(step->kind, &step->call);
+    return window ? row * window->sy - window->pad_top : row;
+}
+
+/* The rows of a value inside the group that the band reads or makes; its buffer begins with them.
+ */
+static struct rows rows_held(const struct band *b, int chain)
+{
+    struct rows held = rows_in(b, chain, b->from, b->to);
+    if (b->first) return held;
+    int from = made_from(b, chain);
+    for (size_t i = b->steps.from; i < b->steps.to; i++) {
+        struct step *step = &b->p->step[i];
+        const struct chain *c = &step->chain;
+        const int made = made_from(b, step->node), read = row_read(step, made);
+        if (b->s->source[c->in] == chain && read < from) from = read;
+        if (c->other >= 0 && b->s->source[c->other] == chain && made < from) from = made;
+    }
+    if (from > held.from) held.from = from;
+    return held;
+}
+
 /* The rows of what a step reads that are in memory; the first of them is where its value begins. */
 static struct rows rows_of_source(const struct band *b, int node)
 {
     const int x = b->s->source[node];
-    if (is_inside(b, x)) return rows_in(b, x, b->from, b->to);
+    if (is_inside(b, x)) return rows_held(b, x);
     return (struct rows){0, b->s->shape[x].h};
 }
 
@@ -84,10 +119,9 @@ static void cut(const struct band *b, struct step *step, struct rows rows, int b
     slice->rows = rows.to - rows.from;
     slice->per_image = step->per_image / (size_t)step->call.io.out.h * (size_t)slice->rows;
     if (slice->rows == 0) return;
-    const struct window *window = call_window(step->kind, &step->call);
+    const bool window = call_window(step->kind, &step->call);
     const struct rows in = rows_of_source(b, c->in);
-    const int first = window ? rows.from * window->sy - window->pad_top : rows.from;
-    const int from = clip(first, in.to);
+    const int first = row_read(step, rows.from), from = clip(first, in.to);
     slice->out.at += bytes_of_rows(step->call.io.out, rows.from - base);
     slice->in.at += bytes_of_rows(step->call.io.in, from - in.from);
     slice->in_rows = window ? in.to - from : slice->rows;
@@ -97,37 +131,33 @@ static void cut(const struct band *b, struct step *step, struct rows rows, int b
                                        rows.from - rows_of_source(b, c->other).from);
 }
 
-/* What the step has to do in this band; false: nothing. */
-static bool take_turn(const struct band *b, struct step *step, int index, struct slice *slice)
+/* What the step has to do in this band, and which of the rows before are kept; false: nothing. */
+static bool take_turn(const struct band *b, const struct band *before, struct step *step, int index,
+                      struct slice *slice)
 {
     const bool inside = is_inside(b, step->node);
-    const struct rows now = rows_in(b, step->node, b->from, b->to);
-    const int behind = b->first ? 0 : b->from; /* the rows of the result that are there */
-    const struct rows before = rows_in(b, step->node, b->before, behind);
-    const int from = now.from > before.to ? now.from : before.to;
+    const struct rows now = rows_held(b, step->node), old = rows_held(before, step->node);
+    const int from = made_from(b, step->node);
     *slice = whole(step, index);
     slice->in.mine = is_inside(b, b->s->source[step->chain.in]);
     slice->out.mine = inside;
     slice->add.mine = step->chain.other >= 0 && is_inside(b, b->s->source[step->chain.other]);
-    if (inside && now.from > before.from && now.from < before.to) {
+    if (inside && !b->first && now.from > old.from && now.from < old.to) {
         slice->kept_to = slice->out.at;
-        slice->kept_from =
-            slice->kept_to + bytes_of_rows(step->call.io.out, now.from - before.from);
-        slice->kept_bytes = bytes_of_rows(step->call.io.out, before.to - now.from);
+        slice->kept_from = slice->kept_to + bytes_of_rows(step->call.io.out, now.from - old.from);
+        slice->kept_bytes = bytes_of_rows(step->call.io.out, old.to - now.from);
     }
     cut(b, step, (struct rows){from, now.to > from ? now.to : from}, inside ? now.from : 0, slice);
     return slice->rows > 0 || slice->kept_bytes > 0;
 }
 
-/* The slices of a band of the group whose steps these are; returns how many. slice NULL: only
- * counts. */
-static int slices_of_band(const struct plan *p, const struct band *b, struct range steps,
-                          struct slice *slice)
+/* The slices of a band; returns how many. slice NULL: only counts. */
+static int slices_of_band(const struct band *b, const struct band *before, struct slice *slice)
 {
     int count = 0;
-    for (size_t i = steps.from; i < steps.to; i++) {
+    for (size_t i = b->steps.from; i < b->steps.to; i++) {
         struct slice one;
-        if (!take_turn(b, &p->step[i], (int)i, &one)) continue;
+        if (!take_turn(b, before, &b->p->step[i], (int)i, &one)) continue;
         if (slice) slice[count] = one;
         count++;
     }
@@ -140,22 +170,33 @@ static int band_from(const struct schedule *s, const struct group *group, int i)
     return (int)((int64_t)s->shape[group->last].h * i / group->bands);
 }
 
-/* All bands of a group, each behind another and as a thread's first; p->slice NULL: only counts. */
-static void add_group(struct plan *p, const struct schedule *s, struct range steps, int *at)
+static struct band band_at(const struct plan *p, const struct schedule *s, struct range steps,
+                           int i, bool first)
 {
     const struct group *group = &s->group[p->step[steps.from].group];
-    for (int i = 0; i < 2 * group->bands; i++) {
-        const int band = i / 2;
-        const struct band b = {.s = s,
-                               .group = group,
-                               .before = band ? band_from(s, group, band - 1) : 0,
-                               .from = band_from(s, group, band),
-                               .to = band_from(s, group, band + 1),
-                               .first = i % 2 != 0};
+    return (struct band){.p = p,
+                         .s = s,
+                         .group = group,
+                         .steps = steps,
+                         .before = i > 0 ? band_from(s, group, i - 1) : 0,
+                         .from = i < 0 ? 0 : band_from(s, group, i),
+                         .to = band_from(s, group, i + 1),
+                         .first = first};
+}
+
+/* All bands of a group, in all the places that they may have in a thread's order; p->slice NULL:
+ * only counts. */
+static void add_group(struct plan *p, const struct schedule *s, struct range steps, int *at)
+{
+    const int bands = s->group[p->step[steps.from].group].bands;
+    for (int i = 0; i < BAND_PLACES * bands; i++) {
+        const int band = i / BAND_PLACES, place = i % BAND_PLACES;
+        const struct band b = band_at(p, s, steps, band, place == BAND_FIRST);
+        const struct band before = band_at(p, s, steps, band - 1, place == BAND_SECOND);
         if (at) at[i] = p->slices;
-        p->slices += slices_of_band(p, &b, steps, p->slice ? p->slice + p->slices : NULL);
+        p->slices += slices_of_band(&b, &before, p->slice ? p->slice + p->slices : NULL);
     }
-    if (at) at[2 * group->bands] = p->slices;
+    if (at) at[BAND_PLACES * bands] = p->slices;
 }
 
 static xc_status add_stage(struct plan *p, const struct schedule *s, struct range steps,
@@ -173,7 +214,8 @@ static xc_status add_stage(struct plan *p, const struct schedule *s, struct rang
     if (stage) {
         stage->bands = s->group[group].bands;
         stage->together = s->group[group].heavy;
-        stage->at = arena_push(&p->arena, 2 * (size_t)stage->bands + 1, sizeof *stage->at);
+        stage->at =
+            arena_push(&p->arena, BAND_PLACES * (size_t)stage->bands + 1, sizeof *stage->at);
         if (!stage->at) return fail_memory(err, (size_t)stage->bands * sizeof *stage->at);
     }
     add_group(p, s, steps, stage ? stage->at : NULL);
