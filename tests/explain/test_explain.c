@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "model/model.h"
 #include "model/setup.h"
 
 #define SIDE 75
@@ -112,8 +113,17 @@ static void in_double(void **state)
     xc_model_unref(model);
 }
 
-/* Behind a mean and a dense layer: HiResCAM's numbers, where all are positive, add up to the logit
- * (biases are 0 here), and Grad-CAM is the same map. */
+static const float *parameter(const xc_model *model, const char *name)
+{
+    const struct param_table *table = &model->graph->param;
+    for (int i = 0; i < table->count; i++)
+        if (strcmp(table->at[i].name, name) == 0) return model->data[i];
+    _fail(name, 0);
+    return NULL;
+}
+
+/* Behind a mean and a dense layer: of a pixel the sum over channels of weight times value, by the
+ * number of pixels, where that is positive. HiResCAM's numbers are those, and so are Grad-CAM's. */
 static void head_is_linear(void **state)
 {
     xc_model *model = make_model(*state, SMALL_ARCH, SIDE, XC_WEIGHTS_RANDOM);
@@ -127,9 +137,21 @@ static void head_is_linear(void **state)
     assert_int_equal(n, 9);
     float *kept = calloc(n, sizeof *kept);
     memcpy(kept, heat.map, n * sizeof *kept);
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum += (double)kept[i];
-    assert_true(sum >= (double)heat.logit - 1e-4); /* what is negative was cut off */
+    const char *const taps[] = {heat.layer, NULL};
+    xc_session *session = make_session(model, 1, XC_PRECISION_F32, taps);
+    const float *weight = parameter(model, "predictions/kernel");
+    const uint32_t classes = xc_model_get_info(model)->classes;
+    size_t count;
+    CHECK(xc_run(session, input, 1));
+    float *value = read_result(session, heat.layer, &count);
+    for (uint32_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < count / n; k++)
+            sum += (double)weight[k * classes + index] * (double)value[i * (count / n) + k];
+        assert_true(fabs(fmax(sum, 0) / n - (double)kept[i]) <= 1e-4 * (double)heat.top);
+    }
+    free(value);
+    xc_session_free(session);
     CHECK(xc_explain_input(grad, input, index, &heat));
     for (uint32_t i = 0; i < n; i++) assert_true(fabsf(heat.map[i] - kept[i]) < 1e-4f * heat.top);
     free(kept);

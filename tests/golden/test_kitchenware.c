@@ -236,7 +236,7 @@ static void bf16_is_near(void **state)
         char path[512];
         snprintf(path, sizeof path, FOLDER "pictures/%s", name);
         run_pair(&p, path);
-        error = fmax(error, p.error);
+        error = worse(error, p.error);
         largest = fmax(largest, p.largest);
         print_message("%s %g of %g\n", name, p.error, p.largest);
         assert_true(p.agree);
@@ -268,7 +268,7 @@ static void bf16_is_sure(void **state)
     open_pair(&p, f->model);
     for (int i = 0; i < PICTURES; i++) {
         run_pair(&p, found.gl_pathv[(size_t)i * STEP]);
-        error = fmax(error, p.error);
+        error = worse(error, p.error);
         margin[i] = p.margin;
         agree[i] = p.agree;
     }

@@ -138,7 +138,7 @@ static double error_of(const struct trial *t, const struct subject *s, int node,
     for (size_t i = 0; i < count; i++) {
         double expected = right[(size_t)image * count + i];
         double difference = fabs(value_in(got, read_type(s), i) - expected);
-        if (!(difference <= worst)) worst = difference; /* NaN is the worst */
+        worst = worse(worst, difference);
         largest = fmax(largest, fabs(expected));
     }
     free(got);
@@ -151,8 +151,7 @@ static double worst_error(const struct trial *t, const struct subject *s, int ba
     double worst = 0;
     for (int i = 0; i < nodes; i++)
         for (int image = 0; image < batch; image++) {
-            double e = error_of(t, s, node[i], image, right[node[i]]);
-            if (!(e <= worst)) worst = e;
+            worst = worse(worst, error_of(t, s, node[i], image, right[node[i]]));
         }
     return worst;
 }

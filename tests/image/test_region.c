@@ -66,8 +66,9 @@ static void check(const struct blob *blob, struct box box, int w, int h, xc_filt
     assert_int_equal(iw, uw);
     assert_int_equal(ih, uh);
     if (box.w == 0) box = (struct box){0, 0, iw, ih};
-    if (region_read(r, box, filter, w, h, ours, &err) != XC_OK)
-        print_error("%s: %s\n", name, err.text);
+    const xc_status read = region_read(r, box, filter, w, h, ours, &err);
+    if (read != XC_OK) print_error("%s: %s\n", name, err.text);
+    assert_int_equal(read, XC_OK);
     const uint8_t *at = rgb + ((size_t)box.y * (size_t)uw + (size_t)box.x) * 3;
     assert_int_equal(resize_u8(at, box.w, box.h, (ptrdiff_t)uw * 3, 3, filter, w, h, theirs, &err),
                      XC_OK);
@@ -131,13 +132,13 @@ static struct box random_box(uint32_t i, int w, int h)
 
 static char *first_photo(const char *folder)
 {
-    char *path = NULL;
+    char *path = NULL, first[256] = "";
     DIR *dir = opendir(folder);
-    for (struct dirent *e; dir && !path && (e = readdir(dir));)
-        if (strstr(e->d_name, ".jpg") && asprintf(&path, "%s/%s", folder, e->d_name) < 0)
-            path = NULL;
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (strstr(e->d_name, ".jpg") && (!*first || strcmp(e->d_name, first) < 0))
+            snprintf(first, sizeof first, "%s", e->d_name);
     if (dir) closedir(dir);
-    return path;
+    return *first && asprintf(&path, "%s/%s", folder, first) > 0 ? path : NULL;
 }
 
 /* A photograph: part by part, turned in all ways, and shrunk while it is decoded. */

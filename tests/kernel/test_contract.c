@@ -54,6 +54,7 @@ static void a_sum_is_fused_and_k_ascends(void **state)
                                    .weight = weight,
                                    .epilogue = {.bias = bias}};
     for (const struct kernels *k = tables; k < tables + TABLES; k++) {
+        memset(out, 0xc5, sizeof out);
         k->conv(&call, 0, SIDE * SIDE);
         for (int i = 0; i < SIDE * SIDE * OC; i++) {
             const int o = i % OC, y = i / OC / SIDE, x = i / OC % SIDE;
@@ -100,6 +101,7 @@ static void a_global_mean_adds_its_chunks(void **state)
     const struct global_pool_call call = {.in = view_of(in, 1, H, W, C),
                                           .out = view_of(out, 1, 1, 1, C)};
     for (const struct kernels *k = tables; k < tables + TABLES; k++) {
+        memset(out, 0xc5, sizeof out);
         k->global_average(&call, 0, C);
         for (int c = 0; c < C; c++) {
             float total = 0, chunk = 0;
@@ -127,9 +129,11 @@ static void padding_counts_only_when_asked(void **state)
     const float counted[] = {0.25f, 0.5f, 0.5f, 1}, absent[] = {1, 1, 1, 1};
     for (const struct kernels *k = tables; k < tables + TABLES; k++) {
         call.count_pad = true;
+        memset(out, 0xc5, sizeof out);
         k->pool_average(&call, 0, 4);
         assert_memory_equal(out, counted, sizeof out);
         call.count_pad = false;
+        memset(out, 0xc5, sizeof out);
         k->pool_average(&call, 0, 4);
         assert_memory_equal(out, absent, sizeof out);
     }
@@ -151,6 +155,7 @@ static void an_activation_keeps_nan(void **state)
     for (const struct kernels *k = tables; k < tables + TABLES; k++) {
         for (int kind = ACT_NONE; kind <= ACT_TANH; kind++) {
             call.epilogue.act = (struct activation){(enum act)kind, kind == ACT_CLIP ? -1 : 1, 1};
+            memset(out, 0xc5, sizeof out);
             k->map(&call, 0, 1);
             assert_true(isnan(out[0]));
             const int exact = kind == ACT_SIGMOID || kind == ACT_TANH ? 4 : 6;
@@ -172,6 +177,7 @@ static void a_maximum_keeps_nan(void **state)
         for (int place = 0; place < 9; place++) {
             for (int i = 0; i < 9; i++) in[i] = (float)i;
             in[place] = NAN;
+            memset(out, 0xc5, sizeof out);
             k->pool_max(&window, 0, 1);
             assert_true(isnan(out[0]));
             out[0] = 0;
@@ -179,6 +185,7 @@ static void a_maximum_keeps_nan(void **state)
             assert_true(isnan(out[0]));
         }
         for (int i = 0; i < 9; i++) in[i] = -INFINITY;
+        memset(out, 0xc5, sizeof out);
         k->pool_max(&window, 0, 1);
         assert_true(out[0] == -INFINITY);
     }
@@ -216,6 +223,7 @@ static void a_maximum_of_bf16_is_the_plain_one(void **state)
             struct kernels k;
             assert_true(cpu_level_flags(cpu_level(level), &allowed));
             kernels_init(&k, DTYPE_BF16, cpu_flags() & allowed);
+            memset(out, 0xc5, sizeof out);
             k.pool_max(&call, 0, OUT * OUT);
             if (level == 0) memcpy(want, out, sizeof out);
             assert_memory_equal(out, want, sizeof out);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "base/rng.h"
 #include "metric/confusion.h"
 
 static const char *const name[] = {"cat", "dog", "a,\"b\"", "<&\xc3\xa9>"};
@@ -48,8 +49,10 @@ static void random_answers(void **state)
     struct confusion c;
     struct confusion_cell worst[600];
     for (uint32_t i = 0; i < N; i++) {
-        l[i] = (uint32_t)rand() % CLASSES;
-        p[i] = rand() % 3 ? l[i] : (uint32_t)rand() % CLASSES;
+        uint32_t random[4];
+        rng_words(1, RNG_TEST, 0, 0, i, random);
+        l[i] = random[0] % CLASSES;
+        p[i] = random[1] % 3 ? l[i] : random[2] % CLASSES;
         plain[l[i]][p[i]]++;
     }
     assert_int_equal(confusion_count(l, p, N, CLASSES, &c, NULL), XC_OK);

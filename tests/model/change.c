@@ -77,8 +77,13 @@ float *numbers(struct weight_file *file, const char *name)
 
 void set_meta(struct weight_file *file, const char *key, const char *value)
 {
-    for (int i = 0; i < file->metas; i++)
-        if (strcmp(file->meta[i].key, key) == 0) file->meta[i].value = value;
+    int set = 0;
+    for (int i = 0; i < file->metas; i++) {
+        if (strcmp(file->meta[i].key, key) != 0) continue;
+        file->meta[i].value = value;
+        set++;
+    }
+    assert_int_equal(set, 1);
 }
 
 void drop_meta(struct weight_file *file, const char *key)

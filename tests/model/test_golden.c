@@ -255,8 +255,7 @@ static double off_by(const float *a, const float *b)
 {
     double worst = 0, largest = 0;
     for (int i = 0; i < MOST_LOGITS; i++) {
-        const double difference = fabs((double)a[i] - (double)b[i]);
-        if (!(difference <= worst)) worst = difference; /* NaN is the worst */
+        worst = worse(worst, fabs((double)a[i] - (double)b[i]));
         largest = fmax(largest, fabs((double)a[i]));
     }
     return worst / largest;

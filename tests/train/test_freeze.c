@@ -113,7 +113,25 @@ static void kept_or_not(void **state)
     xc_context_free(context);
 }
 
-/* bf16 changes bits, and a limit that is too small means no cache. */
+/* What is kept as bf16 is other numbers. */
+static void kept_rounded(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_context *context = runs_context(1);
+    xc_model *from = start_model(context);
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        struct plan plan = {
+            .freeze = "all-but-head", .views = 1, .bf16 = bf16, .cache = "ram", .epochs = 1};
+        good(folder, bf16 ? "rounded" : "whole", from, &plan);
+    }
+    assert_false(runs_same_results(folder, "whole", "rounded"));
+    xc_model_unref(from);
+    xc_context_free(context);
+    runs_end(folder);
+}
+
+/* A limit that is too small means no cache. */
 static void limits(void **state)
 {
     (void)state;
@@ -578,8 +596,8 @@ static void refused(void **state)
     runs_end(folder);
 }
 
-RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(limits), cmocka_unit_test(frozen_bytes),
-    cmocka_unit_test(thawed), cmocka_unit_test(taken_over), cmocka_unit_test(heads),
-    cmocka_unit_test(rates), cmocka_unit_test(memory), cmocka_unit_test(least_memory),
-    cmocka_unit_test(numbers_and_mixing), cmocka_unit_test(cuts), cmocka_unit_test(auxiliary),
-    cmocka_unit_test(refused))
+RUN(cmocka_unit_test(kept_or_not), cmocka_unit_test(kept_rounded), cmocka_unit_test(limits),
+    cmocka_unit_test(frozen_bytes), cmocka_unit_test(thawed), cmocka_unit_test(taken_over),
+    cmocka_unit_test(heads), cmocka_unit_test(rates), cmocka_unit_test(memory),
+    cmocka_unit_test(least_memory), cmocka_unit_test(numbers_and_mixing), cmocka_unit_test(cuts),
+    cmocka_unit_test(auxiliary), cmocka_unit_test(refused))
