@@ -5,6 +5,7 @@
  */
 #include "train/runner.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,18 +62,26 @@ xc_status runner_of(const struct machine *m, const struct graph *g, const struct
     return status;
 }
 
-xc_status runner_new(const struct machine *m, const struct graph *g, const float *block,
-                     struct shape input, int node, struct runner **out, struct error *err)
+static xc_status weights_of(const struct machine *m, const struct graph *g, const float *block,
+                            struct weights **out, struct error *err)
 {
-    struct weights *w = NULL;
     const float **data = calloc((size_t)g->param.count + 1, sizeof *data);
     *out = NULL;
     if (!data) return fail_memory(err, (size_t)g->param.count * sizeof *data);
     for (int i = 0; i < g->param.count; i++) data[i] = block + g->param.at[i].offset;
     const struct weights_source from = {.data = data};
-    xc_status status = weights_new(g, &from, &m->f32, m->pool, &w, err);
-    if (status == XC_OK) status = runner_of(m, g, w, input, node, out, err);
+    const xc_status status = weights_new(g, &from, &m->f32, m->pool, out, err);
     free(data);
+    return status;
+}
+
+xc_status runner_new(const struct machine *m, const struct graph *g, const float *block,
+                     struct shape input, int node, struct runner **out, struct error *err)
+{
+    struct weights *w;
+    *out = NULL;
+    xc_status status = weights_of(m, g, block, &w, err);
+    if (status == XC_OK) status = runner_of(m, g, w, input, node, out, err);
     if (status == XC_OK)
         (*out)->own = w;
     else
@@ -172,4 +181,35 @@ void runner_run(const struct runner *r, const float *x, int n, float *out)
     }
     for (size_t i = 0; i < w.n; i++)
         run_row(r, 0, r->m->pool, x + i * w.width_in, out + i * w.width_out);
+}
+
+/* Are the values of a node finite? Of one that cannot be asked: yes. */
+static bool is_finite_at(const struct machine *m, const struct graph *g, const struct weights *w,
+                         struct shape input, const float *x, int node)
+{
+    struct runner *r = NULL;
+    struct error ignored;
+    bool finite = true;
+    if (runner_of(m, g, w, input, node, &r, &ignored) != XC_OK) return true;
+    const size_t count = runner_width(r);
+    float *out = calloc(count, sizeof *out);
+    if (out) runner_run(r, x, 1, out);
+    for (size_t i = 0; out && i < count; i++) finite = finite && isfinite(out[i]);
+    free(out);
+    runner_free(r);
+    return finite;
+}
+
+const char *runner_first_wrong(const struct machine *m, const struct graph *g, const float *block,
+                               struct shape input, const float *x)
+{
+    struct weights *w = NULL;
+    struct error ignored;
+    const char *wrong = NULL;
+    input.n = 1;
+    if (weights_of(m, g, block, &w, &ignored) != XC_OK) return NULL;
+    for (int i = 1; i < g->nodes && !wrong; i++)
+        if (!is_finite_at(m, g, w, input, x, i)) wrong = g->node[i].layer;
+    weights_free(w);
+    return wrong;
 }

@@ -31,5 +31,9 @@ void runner_free(struct runner *r);
 size_t runner_width(const struct runner *r); /* numbers that a row of the result has */
 /* x: (n, h, w, c), n at most that of the input; out: (n, width). */
 void runner_run(const struct runner *r, const float *x, int n, float *out);
+/* The first layer with a value that is not finite for this row; NULL: none, or no memory. One run a
+ * node: for a run that has failed. */
+const char *runner_first_wrong(const struct machine *m, const struct graph *g, const float *block,
+                               struct shape input, const float *x);
 
 #endif

@@ -34,20 +34,19 @@ static bool same_classes(const xc_model *m, const struct start *s)
     return true;
 }
 
-/* Is this knob ("name=value") about the end of the network? */
+/* Is this knob ("name=value") about the last layer? */
 static bool of_the_head(const char *knob)
 {
-    static const char *const name[] = {
-        "head=", "classes=", "fc=", "dropout=", "softmax=", "sigmoid="};
+    static const char *const name[] = {"head=", "classes=", "dropout=", "softmax=", "sigmoid="};
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
         if (strncmp(knob, name[i], strlen(name[i])) == 0) return true;
     return false;
 }
 
-/* Only beside the network's own end there is a second classifier. */
+/* Or about other dense layers and a second classifier, which only the network's own end has? */
 static bool of_its_own_end(const char *knob)
 {
-    return of_the_head(knob) || strncmp(knob, "aux=", 4) == 0;
+    return of_the_head(knob) || strncmp(knob, "fc=", 3) == 0 || strncmp(knob, "aux=", 4) == 0;
 }
 
 /* The string without the knobs that `dropped` says. */

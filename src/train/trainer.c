@@ -228,6 +228,27 @@ static const char *first_wrong(const struct trainer *t, const float *block)
     return NULL;
 }
 
+/* Gradients come from the end: where they went bad, all in front of it are. */
+static const char *last_wrong_gradient(const struct trainer *t)
+{
+    const struct param_table *table = &t->g->param;
+    for (int i = table->count - 1; i >= 0; i--)
+        if (!all_finite(t->grad + table->at[i].offset, table->at[i].count))
+            return table->at[i].name;
+    return NULL;
+}
+
+/* The layer in which a picture of the batch became something else than numbers. */
+static const char *first_wrong_layer(const struct trainer *t, const struct batch *b)
+{
+    const struct shape in = stage_input(t);
+    const size_t row = (size_t)in.h * (size_t)in.w * (size_t)in.c;
+    for (int i = 0; i < b->n; i++)
+        if (!isfinite(t->loss[i]))
+            return runner_first_wrong(t->m, t->g, t->weights, in, b->x + (size_t)i * row);
+    return NULL;
+}
+
 /* Batch norm divides an infinite map by its infinite spread: the loss does not see it. */
 static bool statistics_finite(const struct trainer *t)
 {
@@ -240,17 +261,17 @@ static bool statistics_finite(const struct trainer *t)
 }
 
 /* Moving statistics come from what flows through the network, so the first layer whose statistics
- * went bad is the first one that saw it. */
-static xc_status name_wrong(const struct trainer *t, double loss, struct error *err)
+ * went bad is the first one that saw it. Without any, values are looked at (b NULL: they are good),
+ * and then gradients. */
+static xc_status name_wrong(const struct trainer *t, double loss, const struct batch *b,
+                            struct error *err)
 {
-    const char *weight = first_wrong(t, t->weights), *slope = first_wrong(t, t->grad);
-    return fail(err, XC_ERR_NUMBER,
-                "step %ju (epoch %u): %s is not finite (loss %g, learning rate %g)",
-                (uintmax_t)t->at.step + 1, t->at.epoch + 1,
-                weight  ? weight
-                : slope ? slope
-                        : "the loss",
-                loss, trainer_lr(t));
+    const char *name = first_wrong(t, t->weights);
+    if (!name && b) name = first_wrong_layer(t, b);
+    if (!name) name = last_wrong_gradient(t);
+    return fail(
+        err, XC_ERR_NUMBER, "step %ju (epoch %u): %s is not finite (loss %g, learning rate %g)",
+        (uintmax_t)t->at.step + 1, t->at.epoch + 1, name ? name : "the loss", loss, trainer_lr(t));
 }
 
 /* Batch k of the step: its gradients are added. */
@@ -274,7 +295,7 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
     if (t->teachers) TRY(teachers_mix(t->teachers, b->x, b->n, t->s.teacher_part, t->target, err));
     TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
     for (int i = 0; i < b->n; i++) loss += t->loss[i];
-    if (!isfinite(loss) || !statistics_finite(t)) return name_wrong(t, loss, err);
+    if (!isfinite(loss) || !statistics_finite(t)) return name_wrong(t, loss, b, err);
     add_sums(t, b);
     t->at.position += (uint32_t)b->n;
     return XC_OK;
@@ -284,7 +305,7 @@ static xc_status move_weights(struct trainer *t, struct error *err)
 {
     const double norm = optimizer_step(t->optimizer, t->at.step + 1, trainer_lr(t), t->weights,
                                        t->grad, t->moments, t->m->pool);
-    if (!isfinite(norm)) return name_wrong(t, score_loss(&t->at.sum), err);
+    if (!isfinite(norm)) return name_wrong(t, score_loss(&t->at.sum), NULL, err);
     if (t->average)
         ema_update(&t->g->param, t->at.step + 1, t->s.ema, t->weights, t->average, t->m->pool);
     t->at.step++;

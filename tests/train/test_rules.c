@@ -382,38 +382,49 @@ static void overwrite(const char *path, const char *tensor, float value)
     file_release(&view);
 }
 
-/* A kernel of 1e30: what follows it squares that, and the first to see it is named. The files are
- * of the last save, and good. */
+/* A kernel of 1e30 or more: the first layer to see what that makes is named. The files are of the
+ * last save, and good. */
 static void first_bad_layer(void **state)
 {
     (void)state;
-    char *folder = runs_folder(), *path = NULL;
-    xc_context *context = runs_context(2);
-    xc_create_opts create = XC_CREATE_OPTS_INIT;
-    xc_model *model = NULL;
-    create.weights = XC_WEIGHTS_RANDOM;
-    create.classes = 3;
-    assert_true(asprintf(&path, "%s/start.safetensors", folder) > 0);
-    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &model), XC_OK);
-    assert_int_equal(xc_model_save(model, path, NULL), XC_OK);
-    xc_model_unref(model);
-    overwrite(path, "block3_sepconv1/pointwise_kernel", 1e30F);
-    assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
-    xc_train_opts opts = runs_opts(folder, "a");
-    opts.arch = NULL;
-    opts.from = model;
-    runs_train(&opts, RUNS_USUAL, 2, XC_ERR_NUMBER);
-    print_message("%s\n", xc_error());
-    assert_non_null(strstr(xc_error(), "step 1 (epoch 1): block3_sepconv1_bn/"));
-    runs_opts_free(&opts);
-    xc_model_unref(model);
-    free(path);
-    assert_true(asprintf(&path, "%s/a/last.safetensors", folder) > 0);
-    assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
-    xc_model_unref(model);
-    xc_context_free(context);
-    free(path);
-    runs_end(folder);
+    static const struct {
+        const char *arch, *tensor, *named;
+        float value;
+    } row[] = {
+        {RUNS_ARCH, "block3_sepconv1/pointwise_kernel", "block3_sepconv1_bn/", 1e30F},
+        {"vgg16,input=32x32x3,channels=4/8/8/8/8,bn=off,fc=16", "block3_conv2/kernel",
+         "block3_conv2 is", 3e38F},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        char *folder = runs_folder(), *path = NULL;
+        xc_context *context = runs_context(2);
+        xc_create_opts create = XC_CREATE_OPTS_INIT;
+        xc_model *model = NULL;
+        create.weights = XC_WEIGHTS_RANDOM;
+        create.classes = 3;
+        assert_true(asprintf(&path, "%s/start.safetensors", folder) > 0);
+        assert_int_equal(xc_model_create(context, row[i].arch, &create, &model), XC_OK);
+        assert_int_equal(xc_model_save(model, path, NULL), XC_OK);
+        xc_model_unref(model);
+        overwrite(path, row[i].tensor, row[i].value);
+        assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
+        xc_train_opts opts = runs_opts(folder, "a");
+        opts.arch = NULL;
+        opts.from = model;
+        runs_train(&opts, RUNS_USUAL, 2, XC_ERR_NUMBER);
+        print_message("%s\n", xc_error());
+        assert_non_null(strstr(xc_error(), "step 1 (epoch 1): "));
+        assert_non_null(strstr(xc_error(), row[i].named));
+        runs_opts_free(&opts);
+        xc_model_unref(model);
+        free(path);
+        assert_true(asprintf(&path, "%s/a/last.safetensors", folder) > 0);
+        assert_int_equal(xc_model_load(context, path, NULL, &model), XC_OK);
+        xc_model_unref(model);
+        xc_context_free(context);
+        free(path);
+        runs_end(folder);
+    }
 }
 
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
