@@ -248,7 +248,7 @@ xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evalu
     e.user = o.user;
     TRY(evaluate_model(model, &e, &score, api_error()));
     *out = (xc_evaluation){.images = score.rows,
-                           .unreadable = dataset->d->count[o.split] - score.rows,
+                           .unreadable = dataset_weighed(dataset->d, o.split) - score.rows,
                            .top1 = score_top1(&score),
                            .top5 = score_top5(&score),
                            .loss = score_loss(&score)};

@@ -92,6 +92,8 @@ void dataset_free(struct dataset *d);
 /* Can a network learn from this? At least two classes, none with a single picture, and none that
  * only validation has. */
 XC_NODISCARD xc_status dataset_trainable(const struct dataset *d, struct error *err);
+/* Samples of a split that count: those of weight 0 do not. */
+size_t dataset_weighed(const struct dataset *d, xc_split split);
 /* Moves part of train to val: stratified by class, whole groups, a function of (seed, names). */
 XC_NODISCARD xc_status dataset_split(struct dataset *d, double part, uint64_t seed,
                                      struct error *err);

@@ -7,6 +7,7 @@
 #include "data/sheet.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,23 +66,73 @@ static uint32_t *split_index(const struct dataset *d, uint8_t split)
     return index;
 }
 
-static void put_samples(const struct dataset *d, const struct sheet_opts *o, struct viewer *viewer,
-                        const struct viewing *v, const uint32_t *index, float *x, xc_image *out)
+struct cells {
+    const struct dataset *d;
+    const struct sheet_opts *o;
+    struct viewer *viewer;
+    const struct viewing *v;
+    const uint32_t *index; /* of the split's samples */
+    int shown;
+    float *x; /* of two cells that are mixed */
+    xc_image *out;
+};
+
+/* The sample in cell i; false: it cannot be read. */
+static bool make_cell(const struct cells *s, int i, float *x, uint32_t *sample)
 {
-    uint32_t samples = (uint32_t)d->count[o->split];
-    int zoom = zoom_of(o), w = o->w * zoom, h = o->h * zoom;
-    for (int i = 0; i < o->rows * o->columns && (uint32_t)i < samples; i++) {
-        int left = GAP + i % o->columns * (w + GAP);
-        int top = GAP + i / o->columns * (h + CAPTION + GAP);
-        struct view_key key = {o->seed, o->epoch,
-                               index[order_at(o->seed, o->epoch, samples, (uint32_t)i)]};
-        struct error quiet;
-        if (viewer_make(viewer, &key, x, &quiet) == XC_OK)
-            put_cell(v, x, zoom, out, left, top);
-        else
-            fill(out, left, top, w, h, red);
-        put_caption(d->class_name[d->sample[key.sample].label], out, left, top + h, w);
+    const struct sheet_opts *o = s->o;
+    const uint32_t samples = (uint32_t)s->d->count[o->split];
+    struct error quiet;
+    *sample = s->index[order_at(o->seed, o->epoch, samples, (uint32_t)i)];
+    const struct view_key key = {o->seed, o->epoch, *sample};
+    return viewer_make(s->viewer, &key, x, &quiet) == XC_OK;
+}
+
+static void place_cell(const struct cells *s, int i, const float *x, const char *caption)
+{
+    const struct sheet_opts *o = s->o;
+    const int zoom = zoom_of(o), w = o->w * zoom, h = o->h * zoom;
+    const int left = GAP + i % o->columns * (w + GAP);
+    const int top = GAP + i / o->columns * (h + CAPTION + GAP);
+    if (x)
+        put_cell(s->v, x, zoom, s->out, left, top);
+    else
+        fill(s->out, left, top, w, h, red);
+    put_caption(caption, s->out, left, top + h, w);
+}
+
+/* Cells mirror each other as the pictures of a batch do, each pair as if in a batch of its own. */
+static void put_pair(const struct cells *s, int i)
+{
+    const struct sheet_opts *o = s->o;
+    const int at[2] = {i, s->shown - 1 - i}, pair = at[0] == at[1] ? 1 : 2;
+    const size_t size = (size_t)o->h * (size_t)o->w * (size_t)s->v->c;
+    float part[4] = {1, 0, 0, 1};
+    const char *name[2];
+    bool good[2], both = pair == 2;
+    for (int k = 0; k < pair; k++) {
+        uint32_t sample;
+        good[k] = make_cell(s, at[k], s->x + (size_t)k * size, &sample);
+        both = both && good[k];
+        name[k] = s->d->class_name[s->d->sample[sample].label];
     }
+    const struct view_key key = {o->seed, o->epoch, (uint32_t)i};
+    if (both) augment_mix(&o->augment, &key, s->x, 2, o->h, o->w, s->v->c, part, 2);
+    for (int k = 0; k < pair; k++) {
+        char caption[64];
+        const double own = (double)part[3 * k];
+        snprintf(caption, sizeof caption, own < 0.995 ? "%.30s %.0f%% %.30s" : "%.30s", name[k],
+                 100 * own, name[!k && pair == 2]);
+        place_cell(s, at[k], good[k] ? s->x + (size_t)k * size : NULL, caption);
+    }
+}
+
+static void put_samples(struct cells *s)
+{
+    const size_t samples = s->d->count[s->o->split];
+    const int cells = s->o->rows * s->o->columns;
+    s->shown = samples < (size_t)cells ? (int)samples : cells;
+    for (int i = 0; i < (s->shown + 1) / 2; i++) put_pair(s, i);
 }
 
 static xc_status blank(const struct sheet_opts *o, xc_image **out, struct error *err)
@@ -112,10 +163,14 @@ xc_status sheet_make(const struct dataset *d, const struct sheet_opts *o, xc_ima
         return fail(err, XC_ERR_ARGUMENT, "%s: no samples of this split", d->path);
     TRY(viewing_init(&v, err));
     uint32_t *index = split_index(d, o->split);
-    float *x = malloc((size_t)o->h * (size_t)o->w * 3 * sizeof *x);
+    float *x = malloc(2 * (size_t)o->h * (size_t)o->w * 3 * sizeof *x);
     xc_status status = index && x ? viewer_new(&v, &viewer, err) : fail_memory(err, 0);
     if (status == XC_OK) status = blank(o, out, err);
-    if (status == XC_OK) put_samples(d, o, viewer, &v, index, x, *out);
+    struct cells cells = {.d = d, .o = o, .viewer = viewer, .v = &v, .index = index, .x = x};
+    if (status == XC_OK) {
+        cells.out = *out;
+        put_samples(&cells);
+    }
     viewer_free(viewer);
     free(x);
     free(index);

@@ -15,7 +15,8 @@ struct sheet_opts {
     uint32_t epoch;
 };
 /* The first samples of the epoch's order, row by row; a sample that cannot be read is red.
- * Mixing is of batches and left out. *out: image_free. */
+ * Where pictures are mixed, the part of its own class and the other one stand below. *out:
+ * image_free. */
 XC_NODISCARD xc_status sheet_make(const struct dataset *d, const struct sheet_opts *opts,
                                   xc_image **out, struct error *err);
 

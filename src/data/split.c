@@ -176,3 +176,11 @@ xc_status dataset_trainable(const struct dataset *d, struct error *err)
     free(n);
     return status;
 }
+
+size_t dataset_weighed(const struct dataset *d, xc_split split)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < d->samples; i++)
+        count += d->sample[i].split == split && d->sample[i].weight > 0;
+    return count;
+}

@@ -168,9 +168,9 @@ static void put_scores(struct text *out, const struct report *r)
     for (int i = 0; i < XC_SPLITS; i++) {
         const struct score *s = &r->score[i];
         if (!s->rows) continue;
-        text_add(out,
-                 ",\n \"%s\":{\"images\":%ju,\"unreadable\":%ju,\"top1\":", split_name((xc_split)i),
-                 (uintmax_t)s->rows, (uintmax_t)(data_of(r)->count[i] - s->rows));
+        text_add(
+            out, ",\n \"%s\":{\"images\":%ju,\"unreadable\":%ju,\"top1\":", split_name((xc_split)i),
+            (uintmax_t)s->rows, (uintmax_t)(dataset_weighed(data_of(r), (xc_split)i) - s->rows));
         put_part(out, score_top1(s));
         text_add(out, ",\"top5\":");
         put_part(out, score_top5(s));

@@ -205,6 +205,15 @@ static void test_sheet(void **state)
     assert_int_equal(shades, 2 * 64 * 64);
     assert_true(inks > 20);
     image_free(image);
+    xc_image *mixed = NULL; /* a pair of train is, when mixing is asked for */
+    o.split = XC_SPLIT_TRAIN;
+    assert_int_equal(sheet_make(d, &o, &image, &err), XC_OK);
+    o.augment.mixup = 1;
+    assert_int_equal(sheet_make(d, &o, &mixed, &err), XC_OK);
+    const size_t bytes = image->info.height * (size_t)image->stride;
+    assert_int_not_equal(memcmp(image->pixels, mixed->pixels, bytes), 0);
+    image_free(image);
+    image_free(mixed);
     o.split = XC_SPLIT_TEST;
     assert_int_equal(sheet_make(d, &o, &image, &err), XC_ERR_ARGUMENT);
     dataset_free(d);

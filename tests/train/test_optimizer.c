@@ -134,6 +134,7 @@ static void formulas(void **state)
             opts.decay = bits & 2 ? 0.1 : 0;
             opts.clip = bits & 4 ? 20 : 0;
             opts.mask = (enum decay_mask)(bits / 8);
+            if (bits & 4) opts.epsilon = 0.5; /* so that it matters where it stands */
             follow(&opts, bits & 1 ? some : NULL);
         }
 }
