@@ -724,11 +724,11 @@ typedef struct xc_train_opts {
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder
  * best.safetensors and last.safetensors (models), state.safetensors, metrics.csv, curves.svg,
- * TensorBoard events, batch-train.png, batch-val.png, args.json, log.txt; when it has ended, of the
- * best weights: evaluation.json, classes.csv, confusion.csv, confusion.svg, model-card.md. The same
- * arguments give the same bits, whatever the number of threads. XC_ERR_CANCELLED: stopped, and
- * saved. XC_ERR_NUMBER: a number went bad; the sentence names the first layer, the files are of the
- * last save. */
+ * TensorBoard events, batch-train.png, batch-val.png, args.json, log.txt, and split.csv where part
+ * of train was held out; when it has ended, of the best weights: evaluation.json, classes.csv,
+ * confusion.csv, confusion.svg, model-card.md. The same arguments give the same bits, whatever the
+ * number of threads. XC_ERR_CANCELLED: stopped, and saved. XC_ERR_NUMBER: a number went bad; the
+ * sentence names the first layer, the files are of the last save. */
 XC_API XC_NODISCARD xc_status xc_train(xc_context *context, const xc_dataset *dataset,
                                        const xc_train_opts *opts);
 /* Goes on with a run that was stopped or killed, with the bits of one that was not. Of the options

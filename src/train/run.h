@@ -3,6 +3,7 @@
  * What does a run leave behind, and how does it go on? A folder:
  *
  *   args.json           everything that decides the result, the data's fingerprint, the command
+ *   split.csv           which samples were held out, with --val-split
  *   state.safetensors   what resuming needs (state.h)
  *   best.safetensors    model files, usable anywhere
  *   last.safetensors

@@ -62,6 +62,24 @@ static xc_status write_sheet(const struct trainer *t, uint8_t split, const char 
     return status;
 }
 
+/* Which samples were held out. */
+static xc_status write_split(const struct dataset *d, const char *path, struct error *err)
+{
+    struct text text = {0};
+    text_add(&text, "path,label,split\n");
+    for (size_t i = 0; i < d->samples; i++) {
+        const struct sample *s = &d->sample[i];
+        text_add_csv(&text, s->name);
+        text_add(&text, ",");
+        text_add_csv(&text, d->class_name[s->label]);
+        text_add(&text, ",%s\n", split_name((xc_split)s->split));
+    }
+    const xc_status status =
+        text.failed ? fail_memory(err, text.size) : files_write(path, text.at, text.size, err);
+    free(text.at);
+    return status;
+}
+
 /* ---- pictures that cannot be read --------------------------------------------------------------
  */
 
@@ -157,6 +175,7 @@ xc_status files_read_bad(struct run_state *s, const char *folder, struct error *
 
 enum file {
     FILE_ARGS,
+    FILE_SPLIT,
     FILE_SHEET_TRAIN,
     FILE_SHEET_VAL,
     FILE_BEST,
@@ -170,6 +189,7 @@ enum file {
 };
 
 static const char *const name[FILES] = {[FILE_ARGS] = "args.json",
+                                        [FILE_SPLIT] = "split.csv",
                                         [FILE_SHEET_TRAIN] = "batch-train.png",
                                         [FILE_SHEET_VAL] = "batch-val.png",
                                         [FILE_BEST] = "best.safetensors",
@@ -186,6 +206,8 @@ static xc_status write_one(const struct run_state *s, const char *folder, enum f
     switch (file) {
     case FILE_ARGS:
         return files_write(path, s->args, strlen(s->args), err);
+    case FILE_SPLIT:
+        return s->trainer->data->val_split > 0 ? write_split(s->trainer->data, path, err) : XC_OK;
     case FILE_SHEET_TRAIN:
         return write_sheet(s->trainer, XC_SPLIT_TRAIN, path, err);
     case FILE_SHEET_VAL:
@@ -220,22 +242,26 @@ static xc_status write_from(const struct run_state *s, const char *folder, int f
     return XC_OK;
 }
 
+static bool is_early(const char *entry)
+{
+    static const char *const begin[] = {"batch-", "best.",    "events.",
+                                        "last.",  "teacher-", ".xception-"};
+    static const char *const whole[] = {".",       "..",        "args.json",  "bad.txt",
+                                        "log.txt", "split.csv", "metrics.csv"};
+    for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+        if (strncmp(entry, begin[i], strlen(begin[i])) == 0) return true;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strcmp(entry, whole[i]) == 0) return true;
+    return false;
+}
+
 bool files_unborn(const char *folder)
 {
-    static const char *const early[] = {"batch-", "best.",    "events.",
-                                        "last.",  "teacher-", ".xception-"};
-    static const char *const whole[] = {".",       "..",      "args.json",
-                                        "bad.txt", "log.txt", "metrics.csv"};
     DIR *dir = opendir(folder);
-    bool ours = dir != NULL;
-    for (struct dirent *e; ours && (e = readdir(dir));) {
-        ours = false;
-        for (int i = 0; i < 6 && !ours; i++)
-            ours = strcmp(e->d_name, whole[i]) == 0 ||
-                   strncmp(e->d_name, early[i], strlen(early[i])) == 0;
-    }
+    bool early = dir != NULL;
+    for (struct dirent *e; early && (e = readdir(dir));) early = is_early(e->d_name);
     if (dir) closedir(dir);
-    return ours;
+    return early;
 }
 
 xc_status files_begin(const struct run_state *s, const char *folder, struct error *err)
