@@ -72,6 +72,16 @@ XC_API const char *xc_error(void);
 /* ---- context -----------------------------------------------------------------------------------
  */
 
+typedef enum xc_precision {
+    XC_PRECISION_F32,
+    XC_PRECISION_F64, /* plain kernels in double: for checking, not for speed */
+    /* Maps and the weights of convolutions are brain floats, sums and what follows the last map
+     * float32: half the memory and, where the processor multiplies such numbers, half the time. */
+    XC_PRECISION_BF16,
+    XC_PRECISION_AUTO /* that of a packed file; else BF16 where the processor multiplies it, or F32
+                       */
+} xc_precision;
+
 typedef struct xc_context xc_context;
 typedef void xc_log_fn(void *user, const char *line); /* line: no newline; valid during the call */
 
@@ -91,7 +101,9 @@ typedef struct xc_context_opts {
 XC_API XC_NODISCARD xc_status xc_context_new(const xc_context_opts *opts, xc_context **out);
 XC_API void xc_context_free(xc_context *context); /* NULL is allowed, as in every free below */
 XC_API int32_t xc_context_threads(const xc_context *context);
-XC_API const char *xc_context_cpu(const xc_context *context);          /* the level in use */
+/* The kernels that numbers of this precision use: "avx512"; in bf16 "avx512bf16", or those of a
+ * level without the instruction, which compute the same. */
+XC_API const char *xc_context_cpu(const xc_context *context, xc_precision precision);
 XC_API const char *xc_context_cpu_features(const xc_context *context); /* "avx2 fma avx512f ..." */
 
 /* ---- pictures ----------------------------------------------------------------------------------
@@ -456,16 +468,6 @@ typedef struct xc_layer {
 } xc_layer;
 /* index: below layers + auxiliary_layers. */
 XC_API XC_NODISCARD xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out);
-
-typedef enum xc_precision {
-    XC_PRECISION_F32,
-    XC_PRECISION_F64, /* plain kernels in double: for checking, not for speed */
-    /* Maps and the weights of convolutions are brain floats, sums and what follows the last map
-     * float32: half the memory and, where the processor multiplies such numbers, half the time. */
-    XC_PRECISION_BF16,
-    XC_PRECISION_AUTO /* that of a packed file; else BF16 where the processor multiplies it, or F32
-                       */
-} xc_precision;
 
 /* What says that a picture shows none of the classes. */
 typedef enum xc_reject {

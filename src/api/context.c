@@ -76,9 +76,11 @@ xc_status xc_context_peak(xc_context *context, xc_precision precision, double se
     return XC_OK;
 }
 
-const char *xc_context_cpu(const xc_context *context)
+const char *xc_context_cpu(const xc_context *context, xc_precision precision)
 {
-    return context ? context->machine.f32.level : "";
+    if (!context || check_precision(precision) != XC_OK) return "";
+    const struct machine *m = &context->machine;
+    return machine_kernels(m, machine_precision(m, precision))->level;
 }
 
 const char *xc_context_cpu_features(const xc_context *context)

@@ -182,7 +182,7 @@ static void test_null_where_nothing_fails(void **state)
     assert_null(xc_model_label(NULL, 0));
     assert_null(xc_image_row(NULL, 0));
     assert_string_equal(xc_model_import_report(NULL), "");
-    assert_string_equal(xc_context_cpu(NULL), "");
+    assert_string_equal(xc_context_cpu(NULL, XC_PRECISION_F32), "");
     assert_int_equal(xc_context_threads(NULL), 0);
     assert_int_equal(xc_session_arena_bytes(NULL), 0);
     assert_int_equal(xc_session_steps(NULL), 0);
@@ -334,7 +334,7 @@ static void test_context(void **state)
     CHECK(xc_context_new(&opts, &context));
     assert_int_equal(lines, 1);
     assert_int_equal(xc_context_threads(context), 3);
-    assert_memory_equal(xc_context_cpu(context), "ref", 3);
+    assert_memory_equal(xc_context_cpu(context, XC_PRECISION_F32), "ref", 3);
     xc_context_free(context);
 }
 

@@ -62,8 +62,8 @@ void golden_check(const struct golden *g, const char *level, xc_precision precis
     CHECK(xc_session_read_f64(r.session, "logits", logit, CLASSES, NULL));
     double off = distance(g, logit);
     print_message("%s at %u, %s, %s: off by %.2g, bound %.2g\n", g->arch, g->side,
-                  xc_context_cpu(r.context), precision == XC_PRECISION_F64 ? "double" : "float",
-                  off, bound);
+                  xc_context_cpu(r.context, precision),
+                  precision == XC_PRECISION_F64 ? "double" : "float", off, bound);
     assert_true(off <= bound);
     logit[2] += 2 * bound; /* the check would see that */
     assert_false(distance(g, logit) <= bound);

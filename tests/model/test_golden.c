@@ -149,7 +149,7 @@ static void check_hashes(struct golden_how how, xc_precision precision)
         assert_string_equal(layer, name[i]);
         if (layer_hash(r.session, layer) != want) {
             print_error("%d threads, %s: the first layer that differs is %s\n", how.threads,
-                        xc_context_cpu(r.context), layer);
+                        xc_context_cpu(r.context, XC_PRECISION_F32), layer);
             _fail(__FILE__, __LINE__);
         }
     }
@@ -222,7 +222,10 @@ static void test_levels_are_used(void **state)
         assert_true(cpu_level_flags(cpu_level(i), &allowed));
         kernels_init(&k, DTYPE_F32, allowed & cpu_flags());
         xc_context *context = make_context_at(1, cpu_level(i));
-        assert_string_equal(xc_context_cpu(context), k.level);
+        assert_string_equal(xc_context_cpu(context, XC_PRECISION_F32), k.level);
+        kernels_init(&k, DTYPE_BF16, allowed & cpu_flags());
+        assert_string_equal(xc_context_cpu(context, XC_PRECISION_BF16), k.level);
+        if (allowed & cpu_flags() & CPU_BF16) assert_string_equal(k.level, "avx512bf16");
         xc_context_free(context);
     }
 }

@@ -68,7 +68,7 @@ static void describe(struct child *c)
     struct sample *s = &c->sample;
     xc_step step;
     snprintf(s->arch, sizeof s->arch, "%s", xc_model_get_info(c->model)->arch);
-    snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context));
+    snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context, c->precision));
     snprintf(s->kind, sizeof s->kind, "%s", c->fast ? "fast" : "direct");
     for (uint32_t i = 0; i < xc_session_steps(c->session); i++)
         if (xc_session_step(c->session, i, &step) == XC_OK) s->macs += step.macs;
@@ -106,7 +106,7 @@ static int get_practice(const struct args *args, struct child *c)
     s->ready = bench_now();
     xc_practice_get_info(c->practice, &info);
     snprintf(s->arch, sizeof s->arch, "%s", info.arch);
-    snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context));
+    snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context, c->precision));
     snprintf(s->kind, sizeof s->kind, "training");
     s->height = info.height, s->width = info.width, s->channels = info.channels;
     s->macs = info.macs;

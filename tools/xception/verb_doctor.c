@@ -83,8 +83,8 @@ static int run(const struct args *args)
     int code = engine_open(args, &context);
     if (code != EXIT_DONE) return code;
     printf("xception     %s\n", xc_version());
-    printf("cpu          %s; in use: %s\n", xc_context_cpu_features(context),
-           xc_context_cpu(context));
+    printf("cpu          %s; in use: %s, for bf16 %s\n", xc_context_cpu_features(context),
+           xc_context_cpu(context, XC_PRECISION_F32), xc_context_cpu(context, XC_PRECISION_BF16));
     printf("threads      %d of %ld cores\n", xc_context_threads(context),
            sysconf(_SC_NPROCESSORS_ONLN));
     print_memory();

@@ -312,7 +312,7 @@ static int print_cost(const struct args *args, const xc_model *model)
                "separable", "regular", "separable", "regular", "separable", "regular");
         for (size_t i = 0; i < count; i++) text_cost(&pair[i]);
         printf("\nprocessor time of one picture on one thread, the least of several runs, %s\n",
-               xc_context_cpu(one));
+               xc_context_cpu(one, XC_PRECISION_F32));
     }
     free(pair);
     xc_context_free(one);

@@ -139,7 +139,7 @@ static void begin(struct tour *t)
     put(p,
         ". Times are of one thread of this machine (%s).</p></div>\n<img alt=\"the picture\" "
         "src=\"",
-        xc_context_cpu(t->context));
+        xc_context_cpu(t->context, XC_PRECISION_F32));
     put_picture(p, t->image, 480);
     put(p, "\"></div>\n");
 }
