@@ -8,7 +8,7 @@ import os, pty, select, shutil, subprocess, sys, tempfile, time
 
 # What is typed, and what must then stand on the line (or in the list of choices).
 CASES = [("xception class", "classify"), ("xception classify --raw-l", "--raw-logits"),
-         ("xception classify --fit s", "stretch"), ("xception help summ", "summary"),
+         ("xception classify --fit s", "stretch"), ("xception help summ", "summary"), ("xception help augm", "augment"),
          ("xception convert picture-", "picture-of-a-cat.jpg")]
 START = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(xception completion bash); PS1='READY> '\n"),

@@ -140,7 +140,9 @@ static void zsh(void)
         put_safe(verbs[v]->summary, ":");
         printf("'\n");
     }
-    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n        return\n"
+    printf("    )\n    local -a topics=(");
+    for (const struct topic *t = topics; t->name; t++) printf(" %s", t->name);
+    printf(" )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n        return\n"
            "    fi\n    local verb=$words[2]\n    shift words\n    (( CURRENT-- ))\n"
            "    case $verb in\n");
     for (int v = 0; verbs[v]; v++) {
@@ -149,7 +151,7 @@ static void zsh(void)
         for (int i = 0; (o = verb_option(verbs[v], i)); i++)
             if (o->help) zsh_option(o);
         if (strcmp(verbs[v]->name, "help") == 0)
-            printf(" \\\n            ':verb:(( ${verbs} ))'");
+            printf(" \\\n            ':verb:(( ${verbs} ${topics} ))'");
         else if (*verbs[v]->operands)
             printf(" \\\n            '*:file:_files'");
         printf(" ;;\n");
@@ -191,6 +193,7 @@ static void fish(void)
     }
     printf("complete -c xception -n '__fish_seen_subcommand_from help' -f -a '");
     for (int v = 0; verbs[v]; v++) printf("%s ", verbs[v]->name);
+    for (const struct topic *t = topics; t->name; t++) printf("%s ", t->name);
     printf("'\n");
 }
 
