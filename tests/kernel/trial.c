@@ -183,10 +183,16 @@ static int draw_places(struct dice *d, int side, int pad, int extent, int stride
     return room < 0 ? 1 : room / stride + 1;
 }
 
+static int dice_extent(struct dice *d)
+{
+    static const int large[] = {5, 7, 9};
+    return dice_int(d, 0, 7) ? dice_int(d, 1, 4) : large[dice_int(d, 0, 2)];
+}
+
 struct window dice_window(struct dice *d, int h, int w, int *oh, int *ow)
 {
-    struct window win = {.kh = dice_int(d, 1, 4),
-                         .kw = dice_int(d, 1, 4),
+    struct window win = {.kh = dice_extent(d),
+                         .kw = dice_extent(d),
                          .sy = dice_int(d, 1, 3),
                          .sx = dice_int(d, 1, 3),
                          .dy = dice_int(d, 1, 2),
