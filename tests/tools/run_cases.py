@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs transcripts of the command and compares every byte.
 
-A case file holds blocks:   $ COMMAND            run by sh in an empty folder; `xception` is the command,
+A case file holds blocks:   $ COMMAND            run by bash in an empty folder; `xception` is the command,
                                                  `example_NAME` a program of examples/
                             % COMMAND            the same on a terminal: 100 columns, stdin too
                             expected output      stdout and stderr in the order written
@@ -16,6 +16,7 @@ all that it started.
 import fcntl, glob, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
 
 DEADLINE = 120
+SHELL = ["bash", "-o", "pipefail", "-c"]  # a command in front of a pipe fails the block, too
 
 
 def blocks(path):
@@ -56,7 +57,7 @@ def on_terminal(command, folder, environment):
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        os.execvpe("sh", ["sh", "-c", command], environment)
+        os.execvpe(SHELL[0], [*SHELL, command], environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     got, end = b"", time.monotonic() + DEADLINE
     while True:
@@ -76,7 +77,7 @@ def on_terminal(command, folder, environment):
 
 
 def in_pipe(command, folder, environment):
-    run = subprocess.Popen(["sh", "-c", command], cwd=folder, env=environment, start_new_session=True,
+    run = subprocess.Popen([*SHELL, command], cwd=folder, env=environment, start_new_session=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         got = run.communicate(timeout=DEADLINE)[0]
