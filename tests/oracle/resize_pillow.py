@@ -269,6 +269,8 @@ def main():
     print(f"resize_pillow: seed {args.seed}", flush=True)
     tool, rng = Tool(args.tool), random.Random(args.seed)
     read = sum(check_file(tool, rng, path) for path in files_of(args.files or DEFAULT_FILES))
+    if not read:
+        sys.exit("resize_pillow: no file was compared")
     end, sizes = time.monotonic() + args.seconds, 0
     while time.monotonic() < end:
         check_resize(tool, rng)
