@@ -89,7 +89,7 @@ def faults(path, tiles):
 
 
 def strips():
-    """Multiply-adds of a step for each use of STRIP(); a name may be in several files."""
+    """Multiply-adds of a step for each use of STRIP() and STRIP_MIXED(); a name may be in several files."""
     tiles = {}
     for path in sorted((ROOT / "src/kernel/x86").glob("*.c")):
         vectors = None
@@ -98,6 +98,9 @@ def strips():
                 vectors = int(defined[1])
             elif strip := re.match(r"STRIP\((\w+), (\d+)\)", line):
                 tiles.setdefault(strip[1], []).append(vectors * int(strip[2]))
+            elif strip := re.match(r"STRIP_MIXED\((\w+), (\d+)\)", line):
+                rows = int(strip[2])
+                tiles.setdefault(strip[1], []).append(rows + (rows + 1) // 2)
     return tiles
 
 
