@@ -647,8 +647,8 @@ typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
 /* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it. */
 typedef struct xc_train_opts {
     uint32_t size;
-    const char *folder;   /* the run folder: its parent must exist, and in it nothing but what a
-                           * run that was killed before its first state left */
+    const char *folder;   /* the run folder. Its parent must exist; it must not, or hold nothing but
+                           * what a run that was killed before its first state left */
     const char *arch;     /* a fresh network, or */
     const xc_model *from; /* a start model; its head is replaced when the classes are others, or */
     const char *args;     /* the args.json of another run, which is done once more: of the other
@@ -734,8 +734,8 @@ typedef struct xc_train_opts {
 XC_API XC_NODISCARD xc_status xc_train(xc_context *context, const xc_dataset *dataset,
                                        const xc_train_opts *opts);
 /* Goes on with a run that was stopped or killed, with the bits of one that was not. Of the options
- * folder, progress, user and what never changes a number are read. dataset NULL: opened where the
- * run had it; refused when it has changed. */
+ * folder, time_limit, progress, user and what never changes a number are read. dataset NULL: opened
+ * where the run had it; refused when it has changed. */
 XC_API XC_NODISCARD xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset,
                                               const xc_train_opts *opts);
 

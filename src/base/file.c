@@ -261,6 +261,7 @@ void file_sweep(const char *folder)
         const long owner = owner_of(e->d_name);
         if (owner <= 0) continue;
         const bool lives = kill((pid_t)owner, 0) == 0 || errno != ESRCH;
+        /* ours: a killed process had our number, as in a container all have */
         if (!lives || owner == getpid()) unlinkat(dirfd(dir), e->d_name, 0);
     }
     if (dir) closedir(dir);

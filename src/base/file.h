@@ -42,7 +42,8 @@ XC_NODISCARD xc_status file_out_write(struct file_out *out, const void *data, si
                                       struct error *err);
 XC_NODISCARD xc_status file_out_commit(struct file_out *out, struct error *err);
 void file_out_abort(struct file_out *out);
-/* Removes the temporary files that killed processes have left in a folder. */
+/* Removes the temporary files that killed processes have left in a folder that only the caller
+ * writes to. */
 void file_sweep(const char *folder);
 
 #endif

@@ -15,8 +15,10 @@ static size_t stride(const struct dataset *d)
         bytes += d->sample[i].bytes;
         files += d->store[d->sample[i].store].kind == STORE_FILES;
     }
-    const uint64_t of_bytes = bytes / MOST_BYTES, of_files = files / MOST_FILES;
-    return 1 + (size_t)(of_bytes > of_files ? of_bytes : of_files);
+    const uint64_t of_bytes = (bytes + MOST_BYTES - 1) / MOST_BYTES;
+    const uint64_t of_files = (files + MOST_FILES - 1) / MOST_FILES;
+    const uint64_t most = of_bytes > of_files ? of_bytes : of_files;
+    return most > 1 ? (size_t)most : 1;
 }
 
 bool dataset_content(const struct dataset *d, char hex[65])

@@ -119,10 +119,13 @@ static void put_pair(const struct cells *s, int i)
     const struct view_key key = {o->seed, o->epoch, (uint32_t)i};
     if (both) augment_mix(&o->augment, &key, s->x, 2, o->h, o->w, s->v->c, part, 2);
     for (int k = 0; k < pair; k++) {
-        char caption[64];
+        char mixed[160];
         const double own = (double)part[3 * k];
-        snprintf(caption, sizeof caption, own < 0.995 ? "%.30s %.0f%% %.30s" : "%.30s", name[k],
-                 100 * own, name[!k && pair == 2]);
+        const char *caption = name[k];
+        if (own < 0.995) {
+            snprintf(mixed, sizeof mixed, "%.0f%% %s, %s", 100 * own, name[k], name[1 - k]);
+            caption = mixed;
+        }
         place_cell(s, at[k], good[k] ? s->x + (size_t)k * size : NULL, caption);
     }
 }

@@ -66,9 +66,10 @@ static const char *turns_text(const struct plan *p, int step, struct arena *a)
     int turns = 0;
     if (p->step[step].group < 0) return "";
     for (const struct stage *s = p->stage; s < p->stage + p->stages; s++)
-        for (int band = 0; band < s->bands; band++)
-            for (int i = s->at[2 * band]; i < s->at[2 * band + 1]; i++)
-                turns += p->slice[i].step == step;
+        for (int band = 0; band < s->bands; band++) {
+            const int *at = stage_band(s, (size_t)band, 0);
+            for (int i = at[0]; i < at[1]; i++) turns += p->slice[i].step == step;
+        }
     return arena_printf(a, ", group %d, %d turns", p->step[step].group, turns);
 }
 

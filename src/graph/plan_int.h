@@ -269,6 +269,14 @@ struct stage {
     int *at;
 };
 
+/* Where the slices of a band begin (at[0]) and end (at[1]) for a thread whose bands begin with
+ * `first`. */
+static inline const int *stage_band(const struct stage *s, size_t band, size_t first)
+{
+    const size_t place = band - first < BAND_LATER ? band - first : BAND_LATER;
+    return &s->at[BAND_PLACES * band + place];
+}
+
 XC_NODISCARD xc_status stages_make(struct plan *p, const struct schedule *s, struct error *err);
 
 struct plan {

@@ -301,8 +301,7 @@ static void run_band(const struct bands *b, const struct memory *m, size_t band,
                      struct pool *pool, double *seconds)
 {
     const struct plan *p = b->plan;
-    const size_t place = band - first < BAND_LATER ? band - first : BAND_LATER;
-    const int *at = &b->stage->at[BAND_PLACES * band + place];
+    const int *at = stage_band(b->stage, band, first);
     for (int i = at[0]; i < at[1]; i++) {
         const double start = seconds ? clock_seconds() : 0;
         const struct slice *slice = &p->slice[i];

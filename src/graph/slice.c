@@ -34,7 +34,7 @@ static int clip(int64_t row, int h)
     return row < 0 ? 0 : row > h ? h : (int)row;
 }
 
-/* The rows of a value that are in memory during band [from, to); none before the first. */
+/* The rows of a value that rows [from, to) of the result need; none before the first. */
 static struct rows rows_in(const struct band *b, int chain, int from, int to)
 {
     const struct reach *r = &b->s->reach[chain];
@@ -66,7 +66,7 @@ static int row_read(struct step *step, int row)
 
 /* The rows of a value inside the group that the band reads or makes; its buffer begins with them.
  */
-static struct rows rows_held(const struct band *b, int chain)
+static struct rows rows_present(const struct band *b, int chain)
 {
     struct rows held = rows_in(b, chain, b->from, b->to);
     if (b->first) return held;
@@ -86,7 +86,7 @@ static struct rows rows_held(const struct band *b, int chain)
 static struct rows rows_of_source(const struct band *b, int node)
 {
     const int x = b->s->source[node];
-    if (is_inside(b, x)) return rows_held(b, x);
+    if (is_inside(b, x)) return rows_present(b, x);
     return (struct rows){0, b->s->shape[x].h};
 }
 
@@ -136,7 +136,7 @@ static bool take_turn(const struct band *b, const struct band *before, struct st
                       struct slice *slice)
 {
     const bool inside = is_inside(b, step->node);
-    const struct rows now = rows_held(b, step->node), old = rows_held(before, step->node);
+    const struct rows now = rows_present(b, step->node), old = rows_present(before, step->node);
     const int from = made_from(b, step->node);
     *slice = whole(step, index);
     slice->in.mine = is_inside(b, b->s->source[step->chain.in]);
@@ -191,9 +191,10 @@ static void add_group(struct plan *p, const struct schedule *s, struct range ste
     const int bands = s->group[p->step[steps.from].group].bands;
     for (int i = 0; i < BAND_PLACES * bands; i++) {
         const int band = i / BAND_PLACES, place = i % BAND_PLACES;
+        if (at) at[i] = p->slices;
+        if (place > band) continue; /* too few bands in front of it */
         const struct band b = band_at(p, s, steps, band, place == BAND_FIRST);
         const struct band before = band_at(p, s, steps, band - 1, place == BAND_SECOND);
-        if (at) at[i] = p->slices;
         p->slices += slices_of_band(&b, &before, p->slice ? p->slice + p->slices : NULL);
     }
     if (at) at[BAND_PLACES * bands] = p->slices;
@@ -216,7 +217,8 @@ static xc_status add_stage(struct plan *p, const struct schedule *s, struct rang
         stage->together = s->group[group].heavy;
         stage->at =
             arena_push(&p->arena, BAND_PLACES * (size_t)stage->bands + 1, sizeof *stage->at);
-        if (!stage->at) return fail_memory(err, (size_t)stage->bands * sizeof *stage->at);
+        if (!stage->at)
+            return fail_memory(err, BAND_PLACES * (size_t)stage->bands * sizeof *stage->at);
     }
     add_group(p, s, steps, stage ? stage->at : NULL);
     return XC_OK;

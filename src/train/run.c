@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct run {
     struct run_state s;
     char *args;
     int log;            /* descriptor of log.txt, or -1 */
+    int lock;           /* of the folder, or -1 */
     double since;       /* when this process began to train */
     double before;      /* seconds of earlier ones */
     double saved;       /* when the state was written */
@@ -364,6 +366,8 @@ static void close_run(struct run *r)
     trainer_free(r->s.trainer);
     history_free(&r->s.history);
     if (r->log >= 0) close(r->log);
+    if (r->lock >= 0) close(r->lock);
+    r->lock = -1;
     free(r->args);
     free(r->s.bad);
 }
@@ -376,6 +380,17 @@ static xc_status open_log(struct run *r, struct error *err)
     const xc_status status = r->log >= 0 ? XC_OK : fail_errno(err, path, "cannot open");
     free(path);
     return status;
+}
+
+/* Two processes must not write to one folder. Where a file system knows no locks, nobody holds one.
+ */
+static xc_status lock_folder(struct run *r, struct error *err)
+{
+    const char *folder = r->o->folder;
+    r->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->lock < 0) return fail_errno(err, folder, "cannot open");
+    if (flock(r->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return XC_OK;
+    return fail(err, XC_ERR_IO, "%s: another process trains in this folder", folder);
 }
 
 static struct keep_opts keeping(const struct run *r)
@@ -392,11 +407,12 @@ static struct keep_opts keeping(const struct run *r)
 static xc_status make_folder(struct run *r, struct error *err)
 {
     const char *folder = r->o->folder;
-    if (mkdir(folder, 0777) == 0) return XC_OK;
-    if (errno != EEXIST) return fail_errno(err, folder, "cannot create");
-    if (!files_unborn(folder))
+    const bool made = mkdir(folder, 0777) == 0;
+    if (!made && errno != EEXIST) return fail_errno(err, folder, "cannot create");
+    if (!made && !files_unborn(folder))
         return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", folder);
-    file_sweep(folder);
+    TRY(lock_folder(r, err));
+    if (!made) files_clear(folder);
     return XC_OK;
 }
 
@@ -436,7 +452,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
 
 xc_status run_new(const struct run_opts *opts, const struct run_start *start, struct error *err)
 {
-    struct run r = {.o = opts, .log = -1, .best_saved = -1};
+    struct run r = {.o = opts, .log = -1, .lock = -1, .best_saved = -1};
     xc_status status = prepare(&r, start, err);
     if (status == XC_OK) status = go(&r, err);
     close_run(&r);
@@ -539,17 +555,18 @@ static xc_status resume(struct run *r, const struct state_file *f, const struct 
 
 xc_status run_resume(const struct run_opts *opts, const struct dataset *data, struct error *err)
 {
-    struct run r = {.o = opts, .log = -1, .best_saved = -1};
+    struct run r = {.o = opts, .log = -1, .lock = -1, .best_saved = -1};
     struct state_file *f = NULL;
     char *path = files_path(opts->folder, "state.safetensors");
     if (!path) return fail_memory(err, 1);
     xc_status status = XC_OK;
     if (access(path, F_OK) != 0 && files_unborn(opts->folder))
         status = fail(err, XC_ERR_IO,
-                      "%s: this run has no state yet: the command that began it begins it anew",
-                      opts->folder);
+                      "%s: this run has no state yet: begin it anew, in this folder", opts->folder);
+    if (status == XC_OK && access(path, F_OK) == 0) status = lock_folder(&r, err);
     if (status == XC_OK) status = state_open(path, &f, err);
     if (status == XC_OK) status = resume(&r, f, data, err);
+    if (r.lock >= 0) close(r.lock);
     state_close(f);
     free(path);
     return status;

@@ -242,26 +242,39 @@ static xc_status write_from(const struct run_state *s, const char *folder, int f
     return XC_OK;
 }
 
+/* What a run writes before its first state, the log aside. */
 static bool is_early(const char *entry)
 {
-    static const char *const begin[] = {"batch-", "best.",    "events.",
-                                        "last.",  "teacher-", ".xception-"};
-    static const char *const whole[] = {".",       "..",        "args.json",  "bad.txt",
-                                        "log.txt", "split.csv", "metrics.csv"};
-    for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
-        if (strncmp(entry, begin[i], strlen(begin[i])) == 0) return true;
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (strcmp(entry, whole[i]) == 0) return true;
-    return false;
+    int number, end = 0;
+    for (int i = 0; i < FILES; i++)
+        if (i != FILE_CURVES && i != FILE_BAD && i != FILE_STATE && strcmp(entry, name[i]) == 0)
+            return true;
+    if (sscanf(entry, "teacher-%d.safetensors%n", &number, &end) == 1 && end > 0) return true;
+    return strncmp(entry, ".xception-", 10) == 0;
 }
 
+/* The log comes first: what looks like a run's files without one is somebody's. */
 bool files_unborn(const char *folder)
 {
     DIR *dir = opendir(folder);
-    bool early = dir != NULL;
-    for (struct dirent *e; early && (e = readdir(dir));) early = is_early(e->d_name);
+    bool early = dir != NULL, files = false, log = false;
+    for (struct dirent *e; early && (e = readdir(dir));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        if (strcmp(e->d_name, "log.txt") == 0)
+            log = true;
+        else
+            early = files = is_early(e->d_name);
+    }
     if (dir) closedir(dir);
-    return early;
+    return early && (log || !files);
+}
+
+void files_clear(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (is_early(e->d_name)) unlinkat(dirfd(dir), e->d_name, 0);
+    if (dir) closedir(dir);
 }
 
 xc_status files_begin(const struct run_state *s, const char *folder, struct error *err)

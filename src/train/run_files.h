@@ -21,6 +21,7 @@ XC_NODISCARD xc_status files_bad(const struct run_state *s, uint64_t *count, str
 XC_NODISCARD xc_status files_read_bad(struct run_state *s, const char *folder, struct error *err);
 /* Is there nothing but what a run writes before its first state, or nothing at all? */
 bool files_unborn(const char *folder);
+void files_clear(const char *folder); /* takes that away, but for the log */
 /* args.json and the sheets of what the network sees, before the first step. */
 XC_NODISCARD xc_status files_begin(const struct run_state *s, const char *folder,
                                    struct error *err);

@@ -65,7 +65,7 @@ static xc_status check_data(const struct trainer *t, struct error *err)
                     t->model->info.classes, t->classes);
     if (!t->model->info.classifies)
         return fail(err, XC_ERR_ARGUMENT, "the network gives features or maps, no classes");
-    if (d->count[XC_SPLIT_VAL] == 0)
+    if (dataset_weighed(d, XC_SPLIT_VAL) == 0)
         return fail(err, XC_ERR_FORMAT, "%s: no validation samples (%zu train, %zu test)", d->path,
                     d->count[XC_SPLIT_TRAIN], d->count[XC_SPLIT_TEST]);
     if (t->s.accumulate > 1 && d->count[XC_SPLIT_TRAIN] < step_rows(t))

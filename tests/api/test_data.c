@@ -13,9 +13,12 @@ static const struct {
     const char *name, *label, *bytes;
     xc_split split;
 } picture[] = {
-    {"train/a", "cat", "P5 2 1 255 aa", XC_SPLIT_TRAIN}, {"train/b", "cat", "P5 2 1 255 bb", 0},
-    {"train/c", "dog", "P5 2 1 255 cc", XC_SPLIT_TRAIN}, {"train/d", "dog", "P5 2 1 255 d", 0},
-    {"val/a", "dog", "P5 2 1 255 aa", XC_SPLIT_VAL},     {"val/b", "cat", "P5 1 1 255 b", 1},
+    {"train/a", "cat", "P5 2 1 255 aa", XC_SPLIT_TRAIN},
+    {"train/b", "cat", "P5 2 1 255 bb", XC_SPLIT_TRAIN},
+    {"train/c", "dog", "P5 2 1 255 cc", XC_SPLIT_TRAIN},
+    {"train/d", "dog", "P5 2 1 255 d", XC_SPLIT_TRAIN},
+    {"val/a", "dog", "P5 2 1 255 aa", XC_SPLIT_VAL},
+    {"val/b", "cat", "P5 1 1 255 b", XC_SPLIT_VAL},
 };
 enum { PICTURES = sizeof picture / sizeof *picture };
 
@@ -177,9 +180,12 @@ static void packed(void **state)
     assert_int_equal(info.split[XC_SPLIT_VAL], 2);
     xc_dataset_free(back);
     sheet.height = sheet.width = 8;
-    const xc_status drawn = xc_dataset_sheet(set, &sheet, png);
-    if (drawn != XC_ERR_UNSUPPORTED) CHECK(drawn); /* a build without PNG */
-    assert_int_equal(access(png, R_OK) == 0, drawn == XC_OK);
+#ifdef XC_PNG
+    CHECK(xc_dataset_sheet(set, &sheet, png));
+    assert_int_equal(access(png, R_OK), 0);
+#else
+    REFUSED(xc_dataset_sheet(set, &sheet, png), XC_ERR_UNSUPPORTED, "");
+#endif
     sheet.rows = 2000;
     REFUSED(xc_dataset_sheet(set, &sheet, png), XC_ERR_ARGUMENT, "a sheet of");
     sheet = (xc_sheet_opts)XC_SHEET_OPTS_INIT;

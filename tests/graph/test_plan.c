@@ -236,6 +236,7 @@ static void xception_memory(void **state)
     const char *text = plan_dump(p, &a);
     assert_non_null(strstr(text, "1x19x19x728 -> 1x19x19x728"));
     assert_non_null(strstr(text, "  block2_pool + block2_residual_bn, group 0, 74 turns\n"));
+    assert_non_null(strstr(text, "block1_conv1_act, group 0, 74 turns\n"));
     assert_non_null(strstr(text, " > block5_sepconv3 > block5_sepconv3_bn + block4_add\n"));
     arena_free(&a);
     assert_int_equal(plan_run(p, NULL, NULL, NULL, NULL), XC_ERR_ARGUMENT); /* it has no weights */

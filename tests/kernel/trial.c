@@ -140,7 +140,7 @@ struct guarded packed_copy(enum dtype type, enum packing packing, const struct m
 
 int dice_channels(struct dice *d)
 {
-    static const int edges[] = {1, 3, 7, 8, 9, 63, 64, 65, 72, 130};
+    static const int edges[] = {1, 3, 7, 8, 9, 24, 63, 64, 65, 72, 88, 130};
     if (dice_int(d, 0, 1)) return dice_int(d, 1, 40);
     return edges[dice_int(d, 0, (int)(sizeof edges / sizeof *edges) - 1)];
 }

@@ -64,6 +64,7 @@ struct ticker { /* a bar with rate and time left */
     const char *what;
     double began;
 };
+xc_precision eval_precision(const struct eval *e);       /* that answers are made in */
 bool eval_tick(void *user, uint64_t done, uint64_t all); /* struct ticker */
 
 /* ---- eval_source.c: exit codes */

@@ -128,7 +128,7 @@ static int write_unreadable(const struct eval *e, const char *folder)
         xc_sample sample;
         xc_image *image = NULL;
         if (seen[i] || xc_dataset_sample(e->model[0].data, i, &sample) != XC_OK ||
-            sample.split != e->split)
+            sample.split != e->split || sample.weight <= 0)
             continue;
         const xc_status status = xc_dataset_image(e->model[0].data, i, NULL, &image);
         fprintf(o.file, "%s\n", status == XC_OK ? sample.name : xc_error());

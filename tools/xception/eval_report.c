@@ -242,7 +242,7 @@ static void put_data_set(struct page *p, const struct eval *e)
     put(p, "<tr><th>fingerprint</th><td><code>%s</code></td></tr>\n", info.fingerprint);
     snprintf(text, sizeof text, "%.1f pictures a second, %s",
              (double)e->sum.rows / fmax(1e-9, e->seconds),
-             xc_context_cpu(e->context, XC_PRECISION_F32));
+             xc_context_cpu(e->context, eval_precision(e)));
     put_fact(p, "speed", text);
 }
 

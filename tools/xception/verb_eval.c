@@ -86,17 +86,24 @@ static xc_status make_scores(struct eval_model *m)
     return status;
 }
 
+xc_precision eval_precision(const struct eval *e)
+{
+    xc_precision precision = XC_PRECISION_F32;
+    const char *word = arg_text(e->args, "precision");
+    if (word) engine_precision(word, &precision);
+    return precision;
+}
+
 static int run_model(struct eval *e, struct eval_model *m)
 {
     xc_evaluate_opts opts = XC_EVALUATE_OPTS_INIT;
     xc_evaluation result;
     struct bar bar;
     struct ticker ticker = {.bar = &bar, .what = "evaluate", .began = bar_now()};
-    const char *precision = arg_text(e->args, "precision");
     int code = engine_preprocess(e->args, m->model, &e->preprocess);
     if (code != EXIT_DONE) return code;
     e->split = choose_split(e->args, m->data);
-    if (precision) engine_precision(precision, &opts.precision);
+    opts.precision = eval_precision(e);
     opts.preprocess = &e->preprocess;
     opts.split = e->split;
     opts.height = e->height;

@@ -56,7 +56,8 @@ static const struct option options[] = {
     {"dropout", 0, "X", NULL, 0, 0, RARE "before the last layer of a new head"},
     {"aug", 0, "SPEC", NULL, 0, 0, "none, light, standard, strong, small, or rrc,flip,..."},
     {"patience", 0, "N", NULL, 1, 100000, "end after so many epochs without a better top-1"},
-    {"time-limit", 0, "TIME", NULL, 0, 0, "end after this long: 90s, 30m, 2h"},
+    {"time-limit", 0, "TIME", NULL, 0, 0,
+     "end after this long, or with --resume after so much more: 90s, 30m, 2h"},
     {"target-top1", 0, "X", NULL, 0, 0, RARE "end when val reaches this part, 0.95"},
     {"until", 0, "EPOCH", NULL, 1, 100000,
      RARE "end after this one of the epochs; --resume goes on"},
@@ -320,11 +321,12 @@ static bool is_other_run(const struct args *args, const char *beside)
         "memory-limit", "features", "on-bad-image",   "quiet",      "threads", "cpu",
         "config",       NULL};
     static const char *const split[] = {"val-split", "seed", NULL};
+    static const char *const more[] = {"time-limit", NULL};
     static const char *const started[] = {"from", "teacher", "out", NULL};
     for (int i = 0; i < args->options; i++) {
         const char *name = args->option[i]->name;
         const bool other = !is_one_of(kept, name) && strcmp(name, beside) != 0 &&
-                           !(!strcmp(beside, "resume") && !strcmp(name, "time-limit")) &&
+                           !(!strcmp(beside, "resume") && is_one_of(more, name)) &&
                            !(arg_text(args, "data") && is_one_of(split, name)) &&
                            !(!strcmp(beside, "args") && is_one_of(started, name));
         if (!other || !arg_typed(args, name)) continue;
@@ -348,7 +350,7 @@ static int go_on(const struct args *args, xc_context *context)
     xc_dataset *set = NULL;
     opts.folder = arg_text(args, "resume");
     if (is_other_run(args, "resume") || !train_flags_harmless(args, &opts) ||
-        !arg_time(args, "time-limit", &opts.time_limit))
+        (arg_typed(args, "time-limit") && !arg_time(args, "time-limit", &opts.time_limit)))
         return EXIT_USAGE;
     int code = arg_text(args, "data") ? open_data(args, &set) : EXIT_DONE;
     if (code == EXIT_DONE) code = train(args, context, set, &opts, true);

@@ -19,7 +19,7 @@ enum {
     SEGMENTS = 64,
     RUNS = 64,
     LEAST_ROWS = 4,
-    BLOCK_ROWS = 14 * MOST_ROWS,
+    BLOCK_ROWS = 14 * MOST_ROWS, /* the rows that a scratch holds: ten of 19 pixels of 728 */
     BLOCK_BYTES = 512 << 10,
     GATHERED_ROWS = 2 * MOST_ROWS,
     DEPTH = 512,
@@ -99,10 +99,9 @@ static void multiply(struct product *p, struct pass pass)
     common.pace = gemm_pace(tiles);
     for (int column = pass.first, width; column < pass.end; column += width) {
         const int left = p->columns - column;
-        const bool pair = g->wide && left > PANEL;
         strip_fn *const *strips = gemm_strips(g, left, p->finished);
         float *sums = p->room + (column - pass.first);
-        width = pair ? 2 * PANEL : PANEL;
+        width = strips == g->narrow ? PANEL : 2 * PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
         if (column + width >= p->columns && p->then) common.fetch = p->then;

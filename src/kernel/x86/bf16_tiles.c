@@ -149,6 +149,8 @@ STRIP(pairs_narrow_14, 14)
     MIXED_STORE_LAST(r)                                                                            \
     give_half(c + q * s->c_row, (__mmask8)mask_1, narrowed(acc##r##_1), 1);
 
+#undef VECTORS
+#define VECTORS 2
 #include "kernel/x86/strip_mixed.h"
 
 STRIP_MIXED(pairs_mixed_1, 1)

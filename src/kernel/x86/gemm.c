@@ -118,9 +118,8 @@ static void multiply(const struct product *p)
     const int tiles = count_tiles(p);
     common.pace = common.k * common.segments < LEAST_FETCHED ? 0 : gemm_pace(tiles);
     for (int column = p->from / PANEL * PANEL, width; column < p->to; column += width) {
-        const bool pair = g->wide && p->to - column > PANEL;
         strip_fn *const *strips = gemm_strips(g, p->to - column, true);
-        width = pair ? 2 * PANEL : PANEL;
+        width = strips == g->narrow ? PANEL : 2 * PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
         if (p->then && column + width >= p->to) common.fetch = (const char *)p->then;

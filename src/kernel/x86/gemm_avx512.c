@@ -88,6 +88,8 @@ STRIP(narrow_14, 14)
     MIXED_STORE_LAST(r)                                                                            \
     give_half(c + q * s->c_row, (__mmask8)mask_1, upper_half(acc##r##_1));
 
+#undef VECTORS
+#define VECTORS 2
 #include "kernel/x86/strip_mixed.h"
 
 STRIP_MIXED(mixed_1, 1)
