@@ -3,7 +3,8 @@
  * Tiles of strip.h that are a panel and a half wide: 24 columns, as 728 = 22 * 32 + 24 leaves them.
  * Eight columns of two rows share an accumulator, so that 21 multiply-adds do what 28 did; each sum
  * is the same chain as ever. For AVX-512. The including file has included strip.h, and defines
- * VECTORS as 2, MIXED_ADDEND(p, q), eight columns of two rows, MIXED_STORE, and MIXED_STORE_PAIR and _LAST.
+ * VECTORS as 2, MIXED_ADDEND(p, q), eight columns of two rows, MIXED_STORE, and MIXED_STORE_PAIR
+ * and _LAST.
  */
 #define HALF_1 _mm512_broadcast_f32x8(_mm256_loadu_ps(B_AT(1)))
 #define BOTH(v, w) _mm512_mask_blend_ps(0xff00, v, w)
