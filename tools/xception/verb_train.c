@@ -57,7 +57,7 @@ static const struct option options[] = {
     {"aug", 0, "SPEC", NULL, 0, 0, "none, light, standard, strong, small, or rrc,flip,..."},
     {"patience", 0, "N", NULL, 1, 100000, "end after so many epochs without a better top-1"},
     {"time-limit", 0, "TIME", NULL, 0, 0,
-     "end after this long, or with --resume after so much more: 90s, 30m, 2h"},
+     "end after 90s, 30m, 2h; with --resume: after so much more"},
     {"target-top1", 0, "X", NULL, 0, 0, RARE "end when val reaches this part, 0.95"},
     {"until", 0, "EPOCH", NULL, 1, 100000,
      RARE "end after this one of the epochs; --resume goes on"},
