@@ -223,9 +223,11 @@ static void test_levels_are_used(void **state)
         kernels_init(&k, DTYPE_F32, allowed & cpu_flags());
         xc_context *context = make_context_at(1, cpu_level(i));
         assert_string_equal(xc_context_cpu(context, XC_PRECISION_F32), k.level);
+        const bool vectors = strcmp(k.level, "avx512") == 0; /* and no build of plain kernels */
         kernels_init(&k, DTYPE_BF16, allowed & cpu_flags());
         assert_string_equal(xc_context_cpu(context, XC_PRECISION_BF16), k.level);
-        if (allowed & cpu_flags() & CPU_BF16) assert_string_equal(k.level, "avx512bf16");
+        if (vectors && (allowed & cpu_flags() & CPU_BF16))
+            assert_string_equal(k.level, "avx512bf16");
         xc_context_free(context);
     }
 }
