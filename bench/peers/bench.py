@@ -387,21 +387,27 @@ def options_of(argv):
     return options
 
 
+def save(rows, options):
+    """After each row: what was measured outlives an end that comes too early."""
+    with open(options.out, "w", encoding="utf-8") as file:
+        json.dump({"rounds": options.rounds, "seconds": options.seconds, "rows": rows}, file, indent=1)
+        file.write("\n")
+
+
 def main():
     options = options_of(sys.argv[1:])
     patterns, rows, networks = options.rows.split(","), [], {}
     for row in ROWS:
         if any(fnmatch.fnmatch(row.name, pattern) for pattern in patterns):
             say(row.name)
-            rows.append(measure(row, options.peers, networks, options))
-    rows = [row for row in rows if row]
+            result = measure(row, options.peers, networks, options)
+            if result:
+                rows.append(result)
+                save(rows, options)
     if not rows:
         say("nothing was measured")
         return 1
     print_tables(rows)
-    with open(options.out, "w", encoding="utf-8") as file:
-        json.dump({"rounds": options.rounds, "seconds": options.seconds, "rows": rows}, file, indent=1)
-        file.write("\n")
     wrong = list(complaints(rows))
     for line in wrong:
         say(line)
