@@ -91,12 +91,14 @@ INLINE float word_at(const void *p)
 #define HIGH(a, b) min_of(a, b)
 #define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
 #ifdef __AVX512F__
-#define FETCH_NEXT(p)                                                                              \
+#define FETCH_NEXT(p, second)                                                                      \
     _mm_prefetch(p, _MM_HINT_T1);                                                                  \
-    if (VECTORS > 1) _mm_prefetch((p) + s->panel * (ptrdiff_t)sizeof(float), _MM_HINT_T1);
+    if (VECTORS > 1) _mm_prefetch((p) + (second), _MM_HINT_T1);
 #else
-#define FETCH_NEXT(p) (void)(p);
+#define FETCH_NEXT(p, second) (void)(p), (void)(second);
 #endif
+
+#define FETCH_ONE_BY_ONE false
 
 #include "kernel/x86/strip.h"
 

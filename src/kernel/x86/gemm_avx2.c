@@ -30,8 +30,10 @@ INLINE void store_some(float *p, lanes k, bool all, vec v)
 #define LOW(a, b) _mm256_max_ps(a, b) /* a > b ? a : b */
 #define HIGH(a, b) _mm256_min_ps(a, b)
 #define FETCH(p) _mm_prefetch(p, _MM_HINT_T0)
-#define FETCH_NEXT(p) _mm_prefetch(p, _MM_HINT_T1);
+#define FETCH_NEXT(p, second) _mm_prefetch(p, _MM_HINT_T1), (void)(second);
 #define B_AT(j) (b + (j)*VL)
+
+#define FETCH_ONE_BY_ONE false
 
 #include "kernel/x86/strip.h"
 

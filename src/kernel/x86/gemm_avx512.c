@@ -40,10 +40,12 @@ static inline void give_half(void *p, __mmask8 mask, __m256 v)
 #define LOW(a, b) _mm512_max_ps(a, b) /* a > b ? a : b */
 #define HIGH(a, b) _mm512_min_ps(a, b)
 #define FETCH(p) fetch(p, VECTORS)
-#define FETCH_NEXT(p)                                                                              \
+#define FETCH_NEXT(p, second)                                                                      \
     _mm_prefetch(p, _MM_HINT_T1);                                                                  \
-    if (VECTORS > 1) _mm_prefetch((p) + s->panel * (ptrdiff_t)sizeof(float), _MM_HINT_T1);
+    if (VECTORS > 1) _mm_prefetch((p) + (second), _MM_HINT_T1);
 #define B_AT(j) (b + (j)*s->panel)
+
+#define FETCH_ONE_BY_ONE true
 
 #include "kernel/x86/strip.h"
 
@@ -80,7 +82,7 @@ STRIP(narrow_12, 12)
 STRIP(narrow_13, 13)
 STRIP(narrow_14, 14)
 
-#define MIXED_ADDEND MIXED_RESUME
+#define MIXED_ADDEND MIXED_HALVES
 #define MIXED_STORE(r) STORE_SOME(0, c + r * s->c_row, acc##r##_0);
 #define MIXED_STORE_LAST(r)                                                                        \
     give_half(c + r * s->c_row, (__mmask8)mask_1, _mm512_castps512_ps256(acc##r##_1));

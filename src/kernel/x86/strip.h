@@ -4,15 +4,19 @@
  * defines
  *
  *   VECTOR, MASKS, LOAD, LOAD_SOME, LOAD_ADDEND, STORE_SOME, SPREAD, FMA, ADD, LOW, HIGH, FETCH,
- *   FETCH_NEXT, and STRIP_GIVE where there is more to storing than STORE_SOME,
+ *   FETCH_NEXT, FETCH_ONE_BY_ONE, and STRIP_GIVE where there is more to storing than STORE_SOME,
  *
  * and, before each use of STRIP(name, rows), VECTORS, the number of vectors in a row of the tile (1
  * or 2), and B_AT(j), where vector j of a row of B begins.
  *
  * Each accumulator has a name: compilers keep names in registers, but give arrays to the stack. The
  * rows of A are reached from three pointers, five rows each, because there are not enough registers
- * for fourteen. What a tile needs at its end, places to store and numbers to add, is fetched before
- * its beginning; the panels that follow are fetched while these are read, a part in each tile.
+ * for fourteen.
+ *
+ * What a tile needs at its end, places to store and numbers to add, is fetched at its beginning,
+ * and then a part of the panels that follow. FETCH_ONE_BY_ONE: a row with each k. All at once they
+ * take the places in which loads wait for memory; but where a tile takes little time, the loops
+ * cost more.
  */
 #include <math.h>
 
@@ -78,50 +82,71 @@
 #define STRIP_GIVE(rows) ROWS_##rows(STRIP_STORE)
 #endif
 
-#define STRIP(name, rows)                                                                          \
+#define STRIP_B_1 (VECTORS > 1 ? LOAD(B_AT(1)) : b_0)
+#define STRIP_BIAS_1 (VECTORS > 1 ? LOAD_SOME(1, s->bias) : bias_0)
+#define STRIP_STEPS(rows) ROWS_##rows(STRIP_STEP)
+#define EACH_ROW(rows, ONE) ROWS_##rows(ONE)
+
+#define STRIP_OF(form, EACH, name, rows)                                                           \
     static void name(const struct strip *s)                                                        \
     {                                                                                              \
-        const ptrdiff_t row = s->a_row, pace = s->pace;                                            \
+        const ptrdiff_t row = s->a_row;                                                            \
         const char *a = s->a, *add = s->add, *ahead = s->fetch;                                    \
         char *c = s->c;                                                                            \
         MASKS(s->mask)                                                                             \
         for (int tile = 0; tile < s->tiles; tile++, a += rows * row, c += rows * s->c_row) {       \
             const float *b = s->b;                                                                 \
-            ROWS_##rows(STRIP_DECLARE) if (s->resume)                                              \
+            const char *soon = FETCH_ONE_BY_ONE ? c : NULL, *then = add;                           \
+            ptrdiff_t soon_row = s->c_row;                                                         \
+            EACH(rows, form##_DECLARE) if (s->resume)                                              \
             {                                                                                      \
-                ROWS_##rows(STRIP_RESUME)                                                          \
+                EACH(rows, form##_RESUME)                                                          \
             }                                                                                      \
             else                                                                                   \
             {                                                                                      \
-                const VECTOR bias_0 = LOAD_SOME(0, s->bias);                                       \
-                const VECTOR bias_1 = VECTORS > 1 ? LOAD_SOME(1, s->bias) : bias_0;                \
-                ROWS_##rows(STRIP_START)                                                           \
+                const VECTOR bias_0 = LOAD_SOME(0, s->bias), bias_1 = form##_BIAS_1;               \
+                EACH(rows, form##_START)                                                           \
             }                                                                                      \
-            ROWS_##rows(STRIP_FETCH) for (int segment = 0; segment < s->segments; segment++)       \
-            {                                                                                      \
+            if (!FETCH_ONE_BY_ONE) {                                                               \
+                ROWS_##rows(STRIP_FETCH)                                                           \
+            }                                                                                      \
+            for (int segment = 0; segment < s->segments; segment++) {                              \
                 const char *a0 = a + s->segment[segment], *a5 = a0 + 5 * row, *a10 = a5 + 5 * row; \
                 (void)a5, (void)a10; /* not used by low tiles */                                   \
-                for (int k = s->k; k > 0; k--) {                                                   \
-                    const VECTOR b_0 = LOAD(B_AT(0)), b_1 = VECTORS > 1 ? LOAD(B_AT(1)) : b_0;     \
-                    ROWS_##rows(STRIP_STEP) a0 += sizeof(float);                                   \
-                    a5 += sizeof(float);                                                           \
-                    a10 += sizeof(float);                                                          \
-                    FETCH_NEXT(ahead)                                                              \
-                    ahead += pace;                                                                 \
-                    b += PANEL;                                                                    \
+                for (int left = s->k, steps; left > 0; left -= steps) {                            \
+                    const char *next = ahead;                                                      \
+                    ptrdiff_t pace = s->pace, second = s->panel * (ptrdiff_t)sizeof(float);        \
+                    steps = left;                                                                  \
+                    if (soon) {                                                                    \
+                        steps = left < rows ? left : rows;                                         \
+                        next = soon, pace = soon_row, second = 64;                                 \
+                        soon = then, soon_row = s->add_row, then = NULL;                           \
+                    }                                                                              \
+                    ahead += steps * s->pace;                                                      \
+                    for (int k = steps; k > 0; k--) {                                              \
+                        const VECTOR b_0 = LOAD(B_AT(0)), b_1 = form##_B_1;                        \
+                        form##_STEPS(rows) a0 += sizeof(float);                                    \
+                        a5 += sizeof(float);                                                       \
+                        a10 += sizeof(float);                                                      \
+                        FETCH_NEXT(next, second)                                                   \
+                        next += pace;                                                              \
+                        b += PANEL;                                                                \
+                    }                                                                              \
                 }                                                                                  \
             }                                                                                      \
             if (add) {                                                                             \
-                ROWS_##rows(STRIP_ADD) add += rows * s->add_row;                                   \
+                EACH(rows, form##_ADD) add += rows * s->add_row;                                   \
             }                                                                                      \
             if (s->low > -INFINITY) {                                                              \
                 const VECTOR low = SPREAD(&s->low);                                                \
-                ROWS_##rows(STRIP_LOW)                                                             \
+                EACH(rows, form##_LOW)                                                             \
             }                                                                                      \
             if (s->high < INFINITY) {                                                              \
                 const VECTOR high = SPREAD(&s->high);                                              \
-                ROWS_##rows(STRIP_HIGH)                                                            \
+                EACH(rows, form##_HIGH)                                                            \
             }                                                                                      \
-            STRIP_GIVE(rows)                                                                       \
+            form##_GIVE(rows)                                                                      \
         }                                                                                          \
     }
+
+#define STRIP(name, rows) STRIP_OF(STRIP, EACH_ROW, name, rows)

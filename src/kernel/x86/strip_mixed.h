@@ -8,7 +8,7 @@
  */
 #define HALF_1 _mm512_broadcast_f32x8(_mm256_loadu_ps(B_AT(1)))
 #define BOTH(v, w) _mm512_mask_blend_ps(0xff00, v, w)
-#define MIXED_RESUME(p, q) halves_at(p, q, (__mmask8)mask_1)
+#define MIXED_HALVES(p, q) halves_at(p, q, (__mmask8)mask_1)
 
 /* Columns 16 to 23 of two rows. */
 static inline __m512 halves_at(const void *p, const void *q, __mmask8 mask)
@@ -52,9 +52,9 @@ static inline __m512 halves_at(const void *p, const void *q, __mmask8 mask)
 #define MIXED_START(r) acc##r##_0 = bias_0;
 #define MIXED_START_PAIR(r, q) acc##r##_1 = bias_1;
 #define MIXED_START_LAST(r) acc##r##_1 = bias_1;
-#define MIXED_LOAD(r) acc##r##_0 = LOAD_SOME(0, c + r * s->c_row);
-#define MIXED_LOAD_PAIR(r, q) acc##r##_1 = MIXED_RESUME(c + r * s->c_row, c + q * s->c_row);
-#define MIXED_LOAD_LAST(r) MIXED_LOAD_PAIR(r, r)
+#define MIXED_RESUME(r) acc##r##_0 = LOAD_SOME(0, c + r * s->c_row);
+#define MIXED_RESUME_PAIR(r, q) acc##r##_1 = MIXED_HALVES(c + r * s->c_row, c + q * s->c_row);
+#define MIXED_RESUME_LAST(r) MIXED_RESUME_PAIR(r, r)
 #define MIXED_ADD(r) acc##r##_0 = ADD(acc##r##_0, LOAD_ADDEND(0, add + r * s->add_row));
 #define MIXED_ADD_PAIR(r, q)                                                                       \
     acc##r##_1 = ADD(acc##r##_1, MIXED_ADDEND(add + r * s->add_row, add + q * s->add_row));
@@ -66,52 +66,10 @@ static inline __m512 halves_at(const void *p, const void *q, __mmask8 mask)
 #define MIXED_HIGH_PAIR(r, q) acc##r##_1 = HIGH(high, acc##r##_1);
 #define MIXED_HIGH_LAST(r) MIXED_HIGH_PAIR(r, r)
 
-#define EACH(rows, ONE) ROWS_##rows(ONE) PAIRS_##rows(ONE##_PAIR, ONE##_LAST)
+#define MIXED_B_1 HALF_1
+#define MIXED_BIAS_1 MIXED_HALVES((const char *)s->bias, (const char *)s->bias)
+#define MIXED_STEPS(rows) PAIRS_##rows(MIXED_STEP, MIXED_STEP_LAST)
+#define MIXED_GIVE(rows) EACH_PAIR(rows, MIXED_STORE)
+#define EACH_PAIR(rows, ONE) ROWS_##rows(ONE) PAIRS_##rows(ONE##_PAIR, ONE##_LAST)
 
-#define STRIP_MIXED(name, rows)                                                                    \
-    static void name(const struct strip *s)                                                        \
-    {                                                                                              \
-        const ptrdiff_t row = s->a_row, pace = s->pace;                                            \
-        const char *a = s->a, *add = s->add, *ahead = s->fetch;                                    \
-        char *c = s->c;                                                                            \
-        MASKS(s->mask)                                                                             \
-        for (int tile = 0; tile < s->tiles; tile++, a += rows * row, c += rows * s->c_row) {       \
-            const float *b = s->b;                                                                 \
-            EACH(rows, MIXED_DECLARE) if (s->resume)                                               \
-            {                                                                                      \
-                EACH(rows, MIXED_LOAD)                                                             \
-            }                                                                                      \
-            else                                                                                   \
-            {                                                                                      \
-                const char *bias = (const char *)s->bias;                                          \
-                const VECTOR bias_0 = LOAD_SOME(0, bias), bias_1 = MIXED_RESUME(bias, bias);       \
-                EACH(rows, MIXED_START)                                                            \
-            }                                                                                      \
-            ROWS_##rows(STRIP_FETCH) for (int segment = 0; segment < s->segments; segment++)       \
-            {                                                                                      \
-                const char *a0 = a + s->segment[segment], *a5 = a0 + 5 * row, *a10 = a5 + 5 * row; \
-                (void)a5, (void)a10; /* not used by low tiles */                                   \
-                for (int k = s->k; k > 0; k--) {                                                   \
-                    const VECTOR b_0 = LOAD(B_AT(0)), b_1 = HALF_1;                                \
-                    PAIRS_##rows(MIXED_STEP, MIXED_STEP_LAST) a0 += sizeof(float);                 \
-                    a5 += sizeof(float);                                                           \
-                    a10 += sizeof(float);                                                          \
-                    FETCH_NEXT(ahead)                                                              \
-                    ahead += pace;                                                                 \
-                    b += PANEL;                                                                    \
-                }                                                                                  \
-            }                                                                                      \
-            if (add) {                                                                             \
-                EACH(rows, MIXED_ADD) add += rows * s->add_row;                                    \
-            }                                                                                      \
-            if (s->low > -INFINITY) {                                                              \
-                const VECTOR low = SPREAD(&s->low);                                                \
-                EACH(rows, MIXED_LOW)                                                              \
-            }                                                                                      \
-            if (s->high < INFINITY) {                                                              \
-                const VECTOR high = SPREAD(&s->high);                                              \
-                EACH(rows, MIXED_HIGH)                                                             \
-            }                                                                                      \
-            EACH(rows, MIXED_STORE)                                                                \
-        }                                                                                          \
-    }
+#define STRIP_MIXED(name, rows) STRIP_OF(MIXED, EACH_PAIR, name, rows)
