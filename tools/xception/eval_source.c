@@ -65,6 +65,8 @@ static int open_named(struct eval *e, struct eval_model *m, const char **name, u
     opts.classes = count ? name : NULL;
     opts.class_count = count;
     opts.drop_unknown = arg_on(e->args, "drop-unknown");
+    opts.val_split = arg_number(e->args, "val-split", 0) / 100.0;
+    opts.seed = arg_number(e->args, "seed", 0);
     const bool imagenet = imagenet_labels(name, count);
     if (imagenet) make_unique(name, count);
     xc_status status = xc_dataset_open(path, &opts, &m->data);

@@ -183,9 +183,24 @@ static char *free_folder(const char *data)
 /* ---- running -----------------------------------------------------------------------------------
  */
 
-static int ended(xc_status status, const struct show *s, const char *folder)
+/* The command that shows every picture of val with its answer. */
+static void hint_report(const struct args *args, const char *folder)
+{
+    const char *data = arg_text(args, "data");
+    const uint32_t part = arg_number(args, "val-split", 0), seed = arg_number(args, "seed", 0);
+    if (!data) return;
+    fprintf(stderr, "  look at it with: xception eval -m %s/best.safetensors --data %s --split val",
+            folder, data);
+    if (part) fprintf(stderr, " --val-split %u", part);
+    if (part && seed) fprintf(stderr, " --seed %u", seed);
+    fprintf(stderr, " --report %s/report\n", folder);
+}
+
+static int ended(const struct args *args, xc_status status, const struct show *s,
+                 const char *folder)
 {
     if (status == XC_OK) {
+        if (!s->bar.quiet) hint_report(args, folder);
         printf("%s\n", folder);
         if (!s->unreadable) return EXIT_DONE;
         say_error("%ju pictures could not be read: %s/bad.txt", (uintmax_t)s->unreadable, folder);
@@ -217,7 +232,7 @@ static int train(const struct args *args, xc_context *context, const xc_dataset 
     const xc_status status =
         resume ? xc_train_resume(context, set, opts) : xc_train(context, set, opts);
     bar_clear(&show.bar);
-    return ended(status, &show, opts->folder);
+    return ended(args, status, &show, opts->folder);
 }
 
 static int open_data(const struct args *args, xc_dataset **out)
