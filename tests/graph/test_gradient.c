@@ -304,6 +304,18 @@ static void known_losses(void **state)
     /* log 2 + log(1 + 1/2) + log 6, halved */
     assert_true(fabs(loss - 0.5 * 2.8903717578961646922) < 1e-15);
     assert_true(fabs(din[2] - 0.5 * 5 / 6) < 1e-15);
+    const double of_class[3] = {1, 3, 0.5}, of_row = 2; /* q = 6 at the target */
+    call.class_weight = of_class;
+    call.row_weight = &of_row;
+    k.loss_softmax(&call, 0, 1);
+    assert_true(fabs(loss - 0.5 * 6 * 1.3862943611198906188) < 1e-14);
+    assert_true(fabs(din[0] - 0.375) < 1e-15 && fabs(din[1] + 2.25) < 1e-15);
+    k.loss_sigmoid(&call, 0, 1);
+    /* 2 (log 2 + 3 log(1 + 1/2) + log(6) / 2), halved */
+    assert_true(fabs(loss - (0.6931471805599453094 + 3 * 0.4054651081081643820 +
+                             0.5 * 1.7917594692280550008)) < 1e-14);
+    call.class_weight = call.row_weight = NULL;
+    k.loss_sigmoid(&call, 0, 1);
     call.weight = 0.4;
     call.add = true;
     k.loss_softmax(&call, 0, 1);

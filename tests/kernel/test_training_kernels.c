@@ -5,6 +5,7 @@
  * is a function of its seed: the same call over the same memory by the plain kernel at once, and by
  * another in two ranges; then all of the memory is compared.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,8 +130,15 @@ static void conv_dw(struct trial *s)
 {
     struct shape in = shape_of(s), out;
     struct conv_dw_call call = {.dw = s->t->map[2], .groups = draw(s, 1, 3)};
+    const bool wide = draw(s, 0, 7) == 0; /* channels are taken a few hundred at a time */
+    if (wide) {
+        call.groups = 1;
+        in = (struct shape){draw(s, 1, 3), draw(s, 1, 4), draw(s, 1, 4), draw(s, 240, 1100)};
+    }
     in.c = (in.c + call.groups - 1) / call.groups * call.groups;
     if (!window_of(s, in, &call.window, &out)) return;
+    if (wide) call.window = (struct window){.kh = 1, .kw = 1, .sy = 1, .sx = 1, .dy = 1, .dx = 1};
+    if (wide) out = in;
     out.c = draw(s, 1, 14) * call.groups * draw(s, 1, 2);
     call.in = view_of(s, 0, in);
     call.dout = view_of(s, 1, out);
@@ -310,6 +318,48 @@ static void others(void **state)
     compare(packs, "packs");
 }
 
+/* What is kept is worth 1 / (1 - rate), is a part of 1 - rate, and is another with each step, layer
+ * and sample. */
+static void dropout(void **state)
+{
+    enum { N = 2, PIXELS = 12, C = 85, COUNT = N * PIXELS * C };
+    static const struct { /* one thing differs from the first one in each row */
+        struct draw draw;
+        uint32_t layer;
+    } row[] = {{{7, 3, 0}, 1}, {{8, 3, 0}, 1}, {{7, 4, 0}, 1}, {{7, 3, 2}, 1}, {{7, 3, 0}, 2}};
+    enum { ROWS = sizeof row / sizeof *row };
+    static float in[COUNT], out[ROWS][COUNT];
+    struct training_kernels k;
+    (void)state;
+    training_kernels_init(&k, DTYPE_F32, cpu_flags());
+    for (int i = 0; i < COUNT; i++) in[i] = 1;
+    for (int r = 0; r < ROWS; r++) {
+        struct dropout_call call = {
+            .type = DTYPE_F32,
+            .in = {in, N, 3, 4, C, PIXELS * C * 4, 4 * C * 4, C * 4, DTYPE_F32},
+            .rate = 0.25,
+            .layer = row[r].layer,
+            .draw = &row[r].draw};
+        call.out = call.in;
+        call.out.data = out[r];
+        k.dropout(&call, 0, N * PIXELS);
+        int kept = 0, as_first = 0;
+        for (int i = 0; i < COUNT; i++) {
+            const bool is = out[r][i] > 0;
+            assert_true(fabsf(out[r][i] - (is ? 4 / 3.0F : 0)) < 1e-6F);
+            kept += is;
+            as_first += is == (out[0][i] > 0);
+        }
+        print_message("kept %d of %d, %d as in the first\n", kept, COUNT, as_first);
+        assert_true(abs(kept - COUNT * 3 / 4) < COUNT / 25);
+        /* two masks agree by chance in 1 - 2 x 3/4 x 1/4 of their numbers */
+        if (r) assert_true(abs(as_first - COUNT * 5 / 8) < COUNT / 20);
+    }
+    int same = 0; /* the samples of a batch */
+    for (int i = 0; i < COUNT / N; i++) same += (out[0][i] > 0) == (out[0][COUNT / N + i] > 0);
+    assert_true(abs(same - COUNT / N * 5 / 8) < COUNT / N / 15);
+}
+
 /* One number off in the last place, one unit left out. */
 static struct training_kernels honest;
 
@@ -334,4 +384,5 @@ static void planted(void **state)
     assert_true(caught > 10);
 }
 
-RUN(cmocka_unit_test(convolutions), cmocka_unit_test(others), cmocka_unit_test(planted))
+RUN(cmocka_unit_test(convolutions), cmocka_unit_test(dropout), cmocka_unit_test(others),
+    cmocka_unit_test(planted))

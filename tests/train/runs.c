@@ -15,15 +15,23 @@ enum { SIDE = 15, CLASSES = 3, TRAIN = 48, VAL = 18 };
 
 static const struct kind {
     int side;
-    bool several, broken;
-} kinds[] = {[RUNS_USUAL] = {SIDE, false, false},
-             [RUNS_OTHER] = {SIDE + 1, false, false},
-             [RUNS_SEVERAL] = {SIDE, true, false},
-             [RUNS_BROKEN] = {SIDE, false, true}};
+    bool several, broken, unequal;
+    float red, others; /* what a sample weighs */
+} kinds[] = {[RUNS_USUAL] = {SIDE, .red = 1, .others = 1},
+             [RUNS_OTHER] = {SIDE + 1, .red = 1, .others = 1},
+             [RUNS_SEVERAL] = {SIDE, .several = true, .red = 1, .others = 1},
+             [RUNS_BROKEN] = {SIDE, .broken = true, .red = 1, .others = 1},
+             [RUNS_UNEQUAL] = {SIDE, .unequal = true, .red = 1, .others = 1},
+             [RUNS_DOUBLE] = {SIDE, .red = 2, .others = 2},
+             [RUNS_NO_RED] = {SIDE, .red = 0, .others = 1}};
+
+enum { RED = 4 };
 
 /* The colours of picture i, as bits: blue 1, green 2, red 4. */
 static int colours(const struct kind *kind, uint64_t i)
 {
+    static const int unequal[] = {4, 4, 4, 2, 2, 1};
+    if (kind->unequal) return unequal[i % 6];
     return kind->several ? 1 + (int)(i * 5 % 7) : 1 << i % CLASSES;
 }
 
@@ -37,6 +45,7 @@ static xc_status describe(void *user, uint64_t i, xc_source_sample *out)
     out->name = name;
     out->label = label[colours(kind, i)];
     out->bytes = (uint64_t)(kind->side * kind->side);
+    out->weight = colours(kind, i) == RED ? kind->red : kind->others;
     out->split = i < TRAIN ? XC_SPLIT_TRAIN : XC_SPLIT_VAL;
     return XC_OK;
 }

@@ -8,15 +8,18 @@
 
 #include "harness.h"
 
-#define RUNS_ARCH                                                                                  \
-    "xception,input=15x15x3,stem=4/8,entry=8/16,middle=1,exit=16/24/32,stem-stride=1,dropout=0.2"
+#define RUNS_PLAIN "xception,input=15x15x3,stem=4/8,entry=8/16,middle=1,exit=16/24/32,stem-stride=1"
+#define RUNS_ARCH RUNS_PLAIN ",dropout=0.2"
 
 /* Three classes (red, green and blue noise), 48 pictures to train on and 18 to validate. */
 enum runs_kind {
     RUNS_USUAL,
     RUNS_OTHER,   /* of another size, so another fingerprint */
     RUNS_SEVERAL, /* of one to three colours each */
-    RUNS_BROKEN   /* one of ten is cut in half */
+    RUNS_BROKEN,  /* one of ten is cut in half */
+    RUNS_UNEQUAL, /* of 6 pictures 3 are red, 2 green and 1 blue (24, 16 and 8 to train on) */
+    RUNS_DOUBLE,  /* every sample weighs 2 */
+    RUNS_NO_RED   /* the red ones weigh 0 */
 };
 xc_dataset *runs_data(enum runs_kind kind);
 /* A new empty folder; runs_end removes it with what is in it. */

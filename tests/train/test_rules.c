@@ -101,6 +101,201 @@ static void weighted(void **state)
     runs_end(folder);
 }
 
+/* ---- weights of classes and samples ------------------------------------------------------------
+ */
+
+/* Nothing is learned, so that losses are those of the weights that it began with. */
+static double loss_of(const char *folder, const char *name, enum runs_kind kind,
+                      const float *class_weight)
+{
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.arch = RUNS_PLAIN;
+    opts.epochs = 1;
+    opts.batch = 48;
+    opts.augment = "none";
+    opts.smoothing = 0;
+    opts.lr = 1e-12;
+    opts.ema = 0;
+    opts.class_weight = class_weight;
+    opts.class_weight_count = class_weight ? 3 : 0;
+    runs_train(&opts, kind, 2, XC_OK);
+    runs_opts_free(&opts);
+    return runs_last(folder, name, "train_loss");
+}
+
+/* Classes are sorted by name: blue (8 of 48), green (16), red (24). */
+static void unequal_classes(void **state)
+{
+    (void)state;
+    static const float only[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, mixed[] = {3, 0.5F, 2};
+    static const double expected[] = {2, 1, 2 / 3.0};
+    static const char *const name[] = {"blue", "green", "red"};
+    char *folder = runs_folder();
+    size_t size;
+    struct weight_file file;
+    struct error err;
+    double loss[3];
+    for (int c = 0; c < 3; c++) loss[c] = loss_of(folder, name[c], RUNS_UNEQUAL, only[c]);
+    for (int c = 0; c < 3; c++) assert_true(loss[c] > 0.01);
+    const double all = loss_of(folder, "all", RUNS_UNEQUAL, NULL);
+    const double sum = loss_of(folder, "mixed", RUNS_UNEQUAL, mixed);
+    assert_true(fabs(all - loss[0] - loss[1] - loss[2]) < 1e-6);
+    assert_true(fabs(sum - 3 * loss[0] - 0.5 * loss[1] - 2 * loss[2]) < 1e-6);
+
+    xc_train_opts opts = runs_opts(folder, "auto");
+    opts.epochs = 1;
+    opts.class_weights = "auto";
+    runs_train(&opts, RUNS_UNEQUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    char *bytes = runs_read(folder, "auto", "state.safetensors", &size);
+    assert_int_equal(safetensors_read(bytes, size, &file, &err), XC_OK);
+    const struct weight_tensor *t = weight_find(&file, "class_weight");
+    assert_non_null(t);
+    assert_int_equal(t->count, 3);
+    for (int c = 0; c < 3; c++) {
+        float weight;
+        memcpy(&weight, t->data + 4 * c, sizeof weight);
+        assert_true(fabs((double)weight - expected[c]) < 1e-6);
+    }
+    weight_file_free(&file);
+    free(bytes);
+    runs_end(folder);
+}
+
+/* A sample's weight multiplies its loss; one of weight 0 teaches nothing. */
+static void weighed_samples(void **state)
+{
+    (void)state;
+    static const float no_red[] = {1, 1, 0};
+    char *folder = runs_folder();
+    const double once = loss_of(folder, "once", RUNS_USUAL, NULL);
+    const double twice = loss_of(folder, "twice", RUNS_DOUBLE, NULL);
+    assert_true(fabs(twice - 2 * once) < 1e-6 * twice);
+    size_t size[2];
+    char *last[2];
+    for (int i = 0; i < 2; i++) {
+        xc_train_opts opts = runs_opts(folder, i ? "class" : "sample");
+        opts.smoothing = 0;
+        opts.class_weight = i ? no_red : NULL;
+        opts.class_weight_count = i ? 3 : 0;
+        runs_train(&opts, i ? RUNS_USUAL : RUNS_NO_RED, 2, XC_OK);
+        last[i] = runs_read(folder, i ? "class" : "sample", "last.safetensors", &size[i]);
+        runs_opts_free(&opts);
+    }
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(last[0], last[1], size[0]);
+    for (int i = 0; i < 2; i++) free(last[i]);
+    runs_end(folder);
+}
+
+/* ---- what differs from epoch to epoch ----------------------------------------------------------
+ */
+
+/* The loss of the last of so many epochs, in which nothing is learned; a batch is an epoch. */
+static double loss_after(const char *folder, uint32_t epochs, const char *augment, double dropout)
+{
+    static int runs;
+    char name[16];
+    snprintf(name, sizeof name, "after-%d", runs++);
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.arch = RUNS_PLAIN;
+    opts.epochs = epochs;
+    opts.batch = 48;
+    opts.augment = augment;
+    opts.dropout = dropout;
+    opts.lr = 1e-12;
+    opts.ema = 0;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    return runs_last(folder, name, "train_loss");
+}
+
+/* Views and masks are others in each epoch, and mixing ends when it should. */
+static void epochs_differ(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    const double still = loss_after(folder, 1, "none", 0);
+    assert_true(fabs(still - loss_after(folder, 2, "none", 0)) < 1e-5);
+    assert_true(fabs(loss_after(folder, 1, "pad=4,flip", 0) -
+                     loss_after(folder, 2, "pad=4,flip", 0)) > 1e-4);
+    assert_true(fabs(loss_after(folder, 1, "none", 0.5) - loss_after(folder, 2, "none", 0.5)) >
+                1e-4);
+    const double mixed = loss_after(folder, 1, "mixup=1", 0);
+    assert_true(fabs(mixed - loss_after(folder, 1, "mixup=1/1", 0)) < 1e-5);
+    assert_true(fabs(mixed - still) > 1e-3);
+    assert_true(fabs(loss_after(folder, 2, "mixup=1", 0) - still) > 1e-3);
+    assert_true(fabs(loss_after(folder, 2, "mixup=1/1", 0) - still) < 1e-5);
+    runs_end(folder);
+}
+
+/* ---- averages ----------------------------------------------------------------------------------
+ */
+
+/* One number of the tensor in last.safetensors. */
+static double number_of(const char *folder, const char *name, const char *tensor)
+{
+    size_t size;
+    struct weight_file file;
+    struct error err;
+    float number;
+    char *bytes = runs_read(folder, name, "last.safetensors", &size);
+    assert_int_equal(safetensors_read(bytes, size, &file, &err), XC_OK);
+    const struct weight_tensor *t = weight_find(&file, tensor);
+    assert_non_null(t);
+    memcpy(&number, t->data, sizeof number);
+    weight_file_free(&file);
+    free(bytes);
+    return (double)number;
+}
+
+/* bn_momentum is the part of the old statistics that stays, in both frameworks' forms. */
+static void moving_statistics(void **state)
+{
+    (void)state;
+    static const char *const arch[] = {RUNS_ARCH, RUNS_ARCH ",flavour=timm"};
+    char *folder = runs_folder(), name[8];
+    for (int i = 0; i < 2; i++) {
+        double mean[2];
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof name, "%d-%d", i, k);
+            xc_train_opts opts = runs_opts(folder, name);
+            opts.arch = arch[i];
+            opts.epochs = 1;
+            opts.batch = 48;
+            opts.lr = 1e-12;
+            opts.ema = 0;
+            opts.bn_momentum = k ? 0.4 : 0.7;
+            runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+            runs_opts_free(&opts);
+            mean[k] = number_of(folder, name, "block1_conv1_bn/moving_mean");
+        }
+        print_message("%s: %g with 0.7, %g with 0.4\n", arch[i], mean[0], mean[1]);
+        assert_true(fabs(mean[0]) > 1e-4);
+        assert_true(fabs(mean[0] / mean[1] - 0.3 / 0.6) < 1e-4); /* of a mean that began at 0 */
+    }
+    runs_end(folder);
+}
+
+/* With rates below the warm-up's (1 + t) / (10 + t). */
+static void averaged(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    static const char *const name[] = {"less", "more", "same"};
+    static const double ema[] = {0.2, 0.3, 0.2};
+    for (int i = 0; i < 3; i++) {
+        xc_train_opts opts = runs_opts(folder, name[i]);
+        opts.ema = ema[i];
+        runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+        runs_opts_free(&opts);
+    }
+    assert_true(runs_same(folder, "less", "same"));
+    const char *const kernel = "predictions/kernel";
+    assert_true(fabs(number_of(folder, "less", kernel) - number_of(folder, "more", kernel)) > 1e-7);
+    runs_end(folder);
+}
+
 /* A model with more classes than pictures with several labels have would read behind their rows. */
 static void other_labels(void **state)
 {
@@ -250,6 +445,37 @@ static void plateau(void **state)
     }
     assert_true(runs_same(folder, "whole", "broken"));
     assert_true(fabs(runs_last(folder, "whole", "lr") - 1e-12 / 16) < 1e-24);
+    runs_end(folder);
+}
+
+/* With several labels a picture the loss decides, which falls while something is learned. */
+static void plateau_of_losses(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), *row;
+    size_t size;
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.epochs = 6;
+    opts.schedule = "plateau";
+    opts.step_every = 0;
+    opts.step_factor = 0.5;
+    runs_train(&opts, RUNS_SEVERAL, 2, XC_OK);
+    char *csv = runs_read(folder, "a", "metrics.csv", &size);
+    double rate = opts.lr, best = INFINITY;
+    int falls = 0;
+    for (row = strchr(csv, '\n') + 1; *row; row = strchr(row, '\n') + 1) {
+        double lr, loss;
+        assert_int_equal(sscanf(row, "%*d,%*d,%*f,%lf,%*f,%*f,%lf", &lr, &loss), 2);
+        print_message("rate %g, loss %g\n", lr, loss);
+        assert_true(fabs(lr - rate) < 1e-9);
+        if (loss < best)
+            best = loss, falls++;
+        else
+            rate /= 2;
+    }
+    assert_true(falls >= 4);
+    free(csv);
+    runs_opts_free(&opts);
     runs_end(folder);
 }
 
@@ -427,7 +653,10 @@ static void first_bad_layer(void **state)
     }
 }
 
-RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(several_labels),
+RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(unequal_classes),
+    cmocka_unit_test(weighed_samples), cmocka_unit_test(epochs_differ),
+    cmocka_unit_test(moving_statistics), cmocka_unit_test(averaged),
+    cmocka_unit_test(plateau_of_losses), cmocka_unit_test(several_labels),
     cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(time_limit),
     cmocka_unit_test(plateau), cmocka_unit_test(repeated), cmocka_unit_test(stopped_when_saved),
     cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
