@@ -191,7 +191,8 @@ typedef enum xc_fit {
 typedef enum xc_colour { XC_COLOUR_RGB, XC_COLOUR_BGR, XC_COLOUR_GREY } xc_colour;
 
 /* How pixels become the network's input: value = ((byte / divisor) - mean[c]) / std[c], in float32,
- * in this order. Stored in every model file. */
+ * in this order. Stored in every model file. Begin with one of xc_preprocess_named, or with a
+ * model's own. */
 typedef struct xc_preprocess {
     uint32_t size;
     xc_fit fit;
@@ -265,6 +266,10 @@ typedef struct xc_source { /* pictures that a program has */
     xc_status (*describe)(void *user, uint64_t i, xc_source_sample *out); /* once each, in order */
     xc_read_fn *read;
 } xc_source;
+#define XC_SOURCE_INIT                                                                             \
+    {                                                                                              \
+        sizeof(xc_source), NULL, 0, NULL, NULL                                                     \
+    }
 /* user and what it points to must outlive the data set. */
 XC_API XC_NODISCARD xc_status xc_dataset_new(const xc_source *source, const xc_dataset_opts *opts,
                                              xc_dataset **out);
@@ -315,13 +320,14 @@ typedef bool xc_progress_fn(void *user, uint64_t done, uint64_t all);
 typedef struct xc_scan xc_scan;
 typedef struct xc_scan_info {
     uint64_t samples, unreadable;
-    uint64_t same;          /* pictures whose pixels another sample has, too */
-    uint64_t leaks;         /* of these, in another split than the first one */
-    uint64_t conflicts;     /* of these, with another label */
-    uint64_t near;          /* pictures that look like an earlier one, with other pixels */
-    uint64_t near_leaks;    /* of these, in another split than it */
-    uint64_t misnamed;      /* pictures whose name ends like another format */
-    double mean[3], std[3]; /* of red, green, blue in 0..255, over all pixels */
+    uint64_t same;           /* pictures whose pixels another sample has, too */
+    uint64_t leaks;          /* of these, in another split than the first one */
+    uint64_t conflicts;      /* of these, with another label */
+    uint64_t near;           /* pictures that look like an earlier one, with other pixels */
+    uint64_t near_leaks;     /* of these, in another split than it */
+    uint64_t near_conflicts; /* of these, with another label */
+    uint64_t misnamed;       /* pictures whose name ends like another format */
+    double mean[3], std[3];  /* of red, green, blue in 0..255, over all pixels */
 } xc_scan_info;
 typedef struct xc_scanned {
     const char *reason; /* why it cannot be read; NULL: it can */

@@ -201,6 +201,7 @@ void xc_scan_get_info(const xc_scan *scan, xc_scan_info *out)
                           .conflicts = s->conflicts,
                           .near = s->near,
                           .near_leaks = s->near_leaks,
+                          .near_conflicts = s->near_conflicts,
                           .misnamed = s->misnamed};
     for (int c = 0; c < 3; c++) {
         out->mean[c] = s->mean[c];

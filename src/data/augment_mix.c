@@ -32,11 +32,12 @@ static double gamma_draw(const struct view_key *k, uint32_t stream, double shape
     return boost * d;
 }
 
-/* Beta(alpha, alpha) */
+/* Beta(alpha, alpha); where both gammas are too small for a double it is next to 0 or 1. */
 static double lambda_draw(const struct view_key *k, double alpha)
 {
     double a = gamma_draw(k, 1, alpha), b = gamma_draw(k, 2, alpha);
-    return a + b > 0 ? a / (a + b) : 0.5;
+    if (a + b > 0) return a / (a + b);
+    return augment_draw(k, DRAW_MIX, 5) < 0.5 ? 0 : 1;
 }
 
 struct rect {

@@ -99,8 +99,8 @@ static xc_status read_numbers(const struct item *item, const char *text, const c
                         item->numbers, (int)(end - text), text);
         const struct number *n = &item->number[i];
         if (!(value >= n->min && value <= n->max) || (n->whole && value != (double)(int)value))
-            return fail(err, XC_ERR_ARGUMENT, "augmentation: %s: %g is not in %g..%g", item->name,
-                        value, n->min, n->max);
+            return fail(err, XC_ERR_ARGUMENT, "augmentation: %s: %g is no %s from %g to %g",
+                        item->name, value, n->whole ? "whole number" : "number", n->min, n->max);
         put(out, n, value);
         text = stop < end ? stop + 1 : NULL;
     }
@@ -116,7 +116,8 @@ static xc_status read_item(const char *text, const char *end, struct augment *ou
         const struct item *item = &items[i];
         if (strlen(item->name) != length || strncmp(item->name, text, length) != 0) continue;
         if (!strcmp(item->name, "rrc")) out->crop = true;
-        if (!strcmp(item->name, "mirror-pad")) out->pad_mirror = true;
+        if (item->number[0].at == offsetof(struct augment, pad))
+            out->pad_mirror = !strcmp(item->name, "mirror-pad");
         return read_numbers(item, equals ? equals + 1 : NULL, end, out, err);
     }
     return fail(

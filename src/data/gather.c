@@ -338,6 +338,10 @@ static void sum_up(struct dataset *d)
 static xc_status note_left_out(struct gather *g, struct error *err)
 {
     if (g->hidden > 0) TRY(gather_note(g, err, "%zu hidden entries were left out", g->hidden));
+    if (g->outside > 0)
+        TRY(gather_note(g, err, "%zu pictures that are in no folder of a class were left out",
+                        g->outside));
+    if (g->links > 0) TRY(gather_note(g, err, "%zu links of the tar were left out", g->links));
     if (g->others > 0)
         TRY(gather_note(g, err, "%zu entries that are no pictures were left out", g->others));
     return XC_OK;
@@ -347,8 +351,11 @@ xc_status gather_finish(struct gather *g, struct error *err)
 {
     struct dataset *d = g->d;
     if (d->samples == 0)
-        return fail(err, XC_ERR_FORMAT, "no picture found (%zu other entries)",
-                    g->hidden + g->others);
+        return g->outside > 0
+                   ? fail(err, XC_ERR_FORMAT, "%zu pictures, none of them in a folder of a class",
+                          g->outside)
+                   : fail(err, XC_ERR_FORMAT, "no picture found (%zu other entries)",
+                          g->hidden + g->others + g->links);
     int32_t *class_of = calloc((size_t)words_count(g->word), sizeof *class_of);
     if (!class_of) return fail_memory(err, 0);
     xc_status status = choose_classes(g, class_of, err);

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "data/order.h"
+#include "data/source.h"
 #include "data/tar.h"
 #include "image/draw.h"
 
@@ -27,7 +29,11 @@ struct packing {
     bool open;
     uint64_t written; /* into the open file */
     uint32_t files;
+    uint32_t shards[XC_SPLITS]; /* that are written */
     struct sample_bytes bytes;
+    struct words *name; /* of members, as they would be with short stems */
+    int32_t *of_sample; /* of them */
+    uint32_t *has_name; /* samples that would have it */
     struct error *err;
 };
 
@@ -55,13 +61,15 @@ static xc_status close_file(struct packing *p)
     return XC_OK;
 }
 
-static xc_status open_file(struct packing *p, xc_split split, uint32_t shard)
+static char *shard_path(const struct packing *p, xc_split split, uint32_t shard)
 {
     char *path = NULL;
-    if (!p->opts->shard_bytes)
-        path = strdup(p->path);
-    else if (asprintf(&path, "%s/%s-%06u.tar", p->path, split_name(split), shard) < 0)
-        path = NULL;
+    return asprintf(&path, "%s/%s-%06u.tar", p->path, split_name(split), shard) < 0 ? NULL : path;
+}
+
+static xc_status open_file(struct packing *p, xc_split split, uint32_t shard)
+{
+    char *path = p->opts->shard_bytes ? shard_path(p, split, shard) : strdup(p->path);
     if (!path) return fail_memory(p->err, 0);
     xc_status status = file_out_open(path, &p->out, p->err);
     p->open = status == XC_OK;
@@ -94,15 +102,16 @@ static xc_status encode(struct packing *p, size_t index, const char **ending)
     return XC_OK;
 }
 
-/* The part of the name behind split and class folders, without its end. */
-static void stem_of(const struct dataset *d, const struct sample *s, char *out, size_t room)
+/* The part of the name behind split and class folders, or the whole, without its end. */
+static void stem_of(const struct dataset *d, const struct sample *s, bool whole, char *out,
+                    size_t room)
 {
     const char *name = s->name, *class_name = d->class_name[s->label];
     const char *slash = strchr(name, '/');
     uint8_t split;
-    if (slash && split_parse(name, (size_t)(slash - name), &split)) name = slash + 1;
+    if (!whole && slash && split_parse(name, (size_t)(slash - name), &split)) name = slash + 1;
     size_t n = strlen(class_name);
-    if (!strncmp(name, class_name, n) && name[n] == '/') name += n + 1;
+    if (!whole && !strncmp(name, class_name, n) && name[n] == '/') name += n + 1;
     while (*name == '/') name++;
     const char *dot = image_name(name) ? strrchr(name, '.') : NULL;
     snprintf(out, room, "%.*s", dot ? (int)(dot - name) : (int)strlen(name), name);
@@ -116,7 +125,7 @@ static xc_status put_tree_sample(struct packing *p, size_t index)
     char stem[TAR_MAX_NAME], name[TAR_MAX_NAME + 512];
     const char *ending;
     TRY(encode(p, index, &ending));
-    stem_of(p->d, s, stem, sizeof stem);
+    stem_of(p->d, s, p->has_name[p->of_sample[index]] > 1, stem, sizeof stem);
     snprintf(name, sizeof name, "%s/%s/%s%s", split_name((xc_split)s->split),
              p->d->class_name[s->label], stem, ending);
     return put_member(p, name, p->bytes.data, p->bytes.size);
@@ -141,22 +150,62 @@ static xc_status put_shard_sample(struct packing *p, size_t index, uint32_t numb
     return status;
 }
 
+/* Samples of a list may be told apart by folders that are not part of a short stem. */
+static xc_status count_names(struct packing *p)
+{
+    const struct dataset *d = p->d;
+    p->name = words_new();
+    p->of_sample = calloc(d->samples, sizeof *p->of_sample);
+    p->has_name = calloc(d->samples, sizeof *p->has_name);
+    if (!p->name || !p->of_sample || !p->has_name)
+        return fail_memory(p->err, d->samples * sizeof *p->of_sample);
+    for (size_t i = 0; i < d->samples; i++) {
+        const struct sample *s = &d->sample[i];
+        char stem[TAR_MAX_NAME], name[TAR_MAX_NAME + 512];
+        const char *ending = image_name(s->name) ? strrchr(s->name, '.') : "";
+        stem_of(d, s, false, stem, sizeof stem);
+        const int n = snprintf(name, sizeof name, "%d/%d/%s%s", s->split, s->label, stem, ending);
+        p->of_sample[i] = words_put(p->name, name, (size_t)n);
+        if (p->of_sample[i] < 0) return fail_memory(p->err, (size_t)n);
+        p->has_name[p->of_sample[i]]++;
+    }
+    return XC_OK;
+}
+
 static xc_status pack_tree(struct packing *p)
 {
+    TRY(count_names(p));
     TRY(open_file(p, XC_SPLIT_TRAIN, 0));
     for (size_t i = 0; i < p->d->samples; i++) TRY(put_tree_sample(p, i));
     return close_file(p);
 }
 
+static xc_status close_shard(struct packing *p, xc_split split)
+{
+    TRY(close_file(p));
+    p->shards[split]++;
+    return XC_OK;
+}
+
 static xc_status pack_split(struct packing *p, xc_split split, const uint32_t *index, uint32_t n)
 {
-    uint32_t shard = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (p->open && p->written >= p->opts->shard_bytes) TRY(close_file(p));
-        if (!p->open) TRY(open_file(p, split, shard++));
+        if (p->open && p->written >= p->opts->shard_bytes) TRY(close_shard(p, split));
+        if (!p->open) TRY(open_file(p, split, p->shards[split]));
         TRY(put_shard_sample(p, index[order_at(p->opts->seed, 0, n, i)], i));
     }
-    return close_file(p);
+    return close_shard(p, split);
+}
+
+/* Some shards look like a whole set. */
+static void remove_shards(const struct packing *p)
+{
+    for (int split = 0; split < XC_SPLITS; split++)
+        for (uint32_t i = 0; i < p->shards[split]; i++) {
+            char *path = shard_path(p, (xc_split)split, i);
+            if (path) unlink(path);
+            free(path);
+        }
 }
 
 /* Shards of an earlier set would be read as some of this one. */
@@ -248,7 +297,11 @@ xc_status dataset_pack(const struct dataset *d, const char *path, const struct p
     TRY(check(d, opts, err));
     xc_status status = opts->shard_bytes ? pack_shards(&p) : pack_tree(&p);
     if (p.open) file_out_abort(&p.out);
+    if (status != XC_OK) remove_shards(&p);
     sample_bytes_free(&p.bytes);
+    words_free(p.name);
+    free(p.of_sample);
+    free(p.has_name);
     *files = p.files;
     return status;
 }

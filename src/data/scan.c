@@ -159,6 +159,7 @@ static xc_status find_near(const struct dataset *d, struct pool *pool, xc_progre
         if (s->near_to == i) continue;
         scan->near++;
         scan->near_leaks += d->sample[i].split != d->sample[s->near_to].split;
+        scan->near_conflicts += d->sample[i].label != d->sample[s->near_to].label;
     }
     return XC_OK;
 }

@@ -22,11 +22,12 @@ struct scan {
     struct scanned *sample; /* (samples) */
     size_t samples;
     size_t unreadable;
-    size_t same;       /* pictures whose pixels another one has already */
-    size_t leaks;      /* of these, in another split than the first */
-    size_t conflicts;  /* of these, with another label */
-    size_t near;       /* pictures that look like an earlier one */
-    size_t near_leaks; /* of these, in another split */
+    size_t same;           /* pictures whose pixels another one has already */
+    size_t leaks;          /* of these, in another split than the first */
+    size_t conflicts;      /* of these, with another label */
+    size_t near;           /* pictures that look like an earlier one */
+    size_t near_leaks;     /* of these, in another split */
+    size_t near_conflicts; /* of these, with another label */
     size_t misnamed;
     double mean[3], std[3];
 };

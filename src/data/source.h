@@ -13,10 +13,12 @@ struct gather {
     struct dataset *d;
     const struct dataset_opts *opts;
     size_t room, store_room, note_room;
-    struct words *word;    /* label words, numbered as they come */
-    struct words *group;   /* group words */
-    bool numbers;          /* labels that are whole numbers are class indices */
-    size_t hidden, others; /* entries left out: hidden ones, and those that are no pictures */
+    struct words *word;  /* label words, numbered as they come */
+    struct words *group; /* group words */
+    bool numbers;        /* labels that are whole numbers are class indices */
+    /* Entries that were left out: hidden ones; no pictures; pictures outside class folders; links
+     * of a tar. */
+    size_t hidden, others, outside, links;
 };
 
 struct found {
@@ -75,6 +77,10 @@ XC_NODISCARD xc_status tree_add(struct tree *t, struct tree_entry entry, struct 
 XC_NODISCARD xc_status tree_gather(const struct tree *t, bool strip, struct gather *g,
                                    struct error *err);
 void tree_free(struct tree *t);
+
+/* The split that a file's name tells by one of its words, divided by '-', '_', '.' or digits, as in
+ * "imagenet1k-train-0000.tar", or by "t10k" as MNIST's; XC_SPLIT_TRAIN otherwise. */
+uint8_t split_of_name(const char *path);
 
 /* Words numbered in the order of their first use. */
 struct words *words_new(void);

@@ -110,21 +110,12 @@ static char *labels_path(const char *path)
     return out;
 }
 
-static uint8_t split_of(const char *path)
-{
-    const char *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    uint8_t split = XC_SPLIT_TRAIN;
-    if (!strncmp(file, "t10k", 4)) return XC_SPLIT_TEST;
-    (void)split_parse(file, strcspn(file, "-_."), &split);
-    return split;
-}
-
 static xc_status read_pair(struct gather *g, const char *path, struct error *err)
 {
     struct idx pictures, labels;
     uint8_t *pixels = NULL, *numbers = NULL;
     uint32_t store;
-    uint8_t split = split_of(path);
+    uint8_t split = split_of_name(path);
     char *second = labels_path(path);
     if (!second)
         return fail(err, XC_ERR_FORMAT,

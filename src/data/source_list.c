@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/decimal.h"
+#include "image/image.h"
 
 enum column { PATH, LABEL, SPLIT, WEIGHT, GROUP, COLUMNS, IGNORED = COLUMNS };
 enum { MAX_FIELD = 8192, MAX_FIELDS = 64 };
@@ -97,11 +98,23 @@ static xc_status read_row(struct list *l)
     return XC_OK;
 }
 
+/* Blanks around a word do not count. */
 static enum column heading_of(const char *word)
 {
+    word += strspn(word, " \t");
+    size_t length = strlen(word);
+    while (length && strchr(" \t", word[length - 1])) length--;
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
-        if (!strcasecmp(headings[i].word, word)) return headings[i].column;
+        if (strlen(headings[i].word) == length && !strncasecmp(headings[i].word, word, length))
+            return headings[i].column;
     return IGNORED;
+}
+
+static bool has_picture(struct list *l)
+{
+    for (int i = 0; i < l->fields; i++)
+        if (image_name(field_at(l, i))) return true;
+    return false;
 }
 
 /* Does the first row name columns? Without one the columns are path, label. */
@@ -117,6 +130,8 @@ static xc_status read_heading(struct list *l, bool *is_heading)
     l->columns = l->fields;
     *is_heading = seen[PATH] && seen[LABEL];
     if (*is_heading) return XC_OK;
+    if (seen[PATH] != seen[LABEL] && !has_picture(l))
+        return refuse(l, seen[PATH] ? "a heading without \"label\"" : "a heading without \"path\"");
     if (l->fields < 2) return refuse(l, "one column, at least path and label are needed");
     for (int i = 0; i < l->fields; i++) l->column[i] = i == 0 ? PATH : i == 1 ? LABEL : IGNORED;
     return XC_OK;

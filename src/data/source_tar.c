@@ -27,7 +27,7 @@ enum { MAX_LABEL = 1 << 16, MAX_SHARDS = 100000 };
 struct key {
     uint64_t picture_at, picture_bytes, label_at, label_bytes;
     char label_kind; /* 'c' .cls, 't' .txt, 'j' .json; 0 = none */
-    bool has_picture;
+    bool has_picture, has_two;
 };
 
 struct shard {
@@ -40,7 +40,6 @@ struct shard {
     struct words *name; /* keys in the order of the tar */
     struct key *key;
     size_t keys, room;
-    bool labelled;      /* a .cls or .json was seen */
     const char *prefix; /* of sample names where there are several shards, or "" */
 };
 
@@ -116,16 +115,11 @@ static xc_status on_member(void *user, const char *name, uint64_t offset, uint64
         s->g->others++;
         return XC_OK;
     }
-    if (bytes > DATASET_MAX_PICTURE)
-        return fail(err, XC_ERR_LIMIT, "tar: %s has %" PRIu64 " bytes, at most %d", name, bytes,
-                    DATASET_MAX_PICTURE);
     if (picture) TRY(tree_add(&s->tree, (struct tree_entry){name, offset, bytes, s->store}, err));
     struct key *key = dot ? key_of(s, name, (size_t)(dot - name)) : NULL;
     if (!key) return dot ? fail_memory(err, 0) : XC_OK;
     if (picture) {
-        if (key->has_picture && s->labelled)
-            return fail(err, XC_ERR_FORMAT, "tar: two pictures of the key %.*s", (int)(dot - name),
-                        name);
+        key->has_two = key->has_picture;
         key->has_picture = true;
         key->picture_at = offset;
         key->picture_bytes = bytes;
@@ -133,7 +127,6 @@ static xc_status on_member(void *user, const char *name, uint64_t offset, uint64
         key->label_kind = kind;
         key->label_at = offset;
         key->label_bytes = bytes;
-        s->labelled |= kind != 't';
     }
     return XC_OK;
 }
@@ -174,6 +167,8 @@ static xc_status add_key(struct shard *s, size_t i, char *text, struct error *er
         s->g->others++;
         return XC_OK;
     }
+    if (key->has_two)
+        return fail(err, XC_ERR_FORMAT, "%s: two pictures of the key %s", s->path, name);
     if (!key->label_kind)
         return fail(err, XC_ERR_FORMAT, "%s: the key %s has no label", s->path, name);
     if (key->label_bytes > MAX_LABEL)
@@ -195,6 +190,14 @@ static xc_status add_key(struct shard *s, size_t i, char *text, struct error *er
                                       .weight = 1.0f,
                                       .split = s->split},
                       err);
+}
+
+/* Is it a shard? A picture of it has a label beside it then, which a caption alone is not. */
+static bool is_labelled(const struct shard *s)
+{
+    for (size_t i = 0; i < s->keys; i++)
+        if (s->key[i].has_picture && rank_of(s->key[i].label_kind) > rank_of('t')) return true;
+    return false;
 }
 
 static xc_status add_keys(struct shard *s, struct error *err)
@@ -229,21 +232,24 @@ static xc_status read_shard(struct gather *g, const char *path, bool many, struc
     char prefix[300] = "";
     size_t links = 0;
     struct tar_input in = {.read = read_fd, .ctx = &s.fd};
-    if (many) snprintf(prefix, sizeof prefix, "%.*s/", (int)strcspn(file, "."), file);
+    const char *tar = strstr(file, ".tar");
+    if (many)
+        snprintf(prefix, sizeof prefix, "%.*s/", tar ? (int)(tar - file) : (int)strlen(file), file);
     s.prefix = prefix;
-    (void)split_parse(file, strcspn(file, "-_.0123456789"), &s.split);
+    s.split = split_of_name(file);
     xc_status status = s.name ? open_shard(&s, &in.size, err) : fail_memory(err, 0);
     if (status == XC_OK) {
         status = tar_index(&in, on_member, &s, &links, err);
-        g->others += links;
+        g->links += links;
         if (status != XC_OK) error_prefix(err, path);
     }
-    if (status == XC_OK && many && !s.labelled)
+    const bool labelled = status == XC_OK && is_labelled(&s);
+    if (status == XC_OK && many && !labelled)
         status = fail(err, XC_ERR_FORMAT,
                       "%s: holds no labels (KEY.cls or KEY.json), as a shard must", path);
     if (status == XC_OK) {
         g->d->kind = "tar";
-        status = s.labelled ? add_keys(&s, err) : tree_gather(&s.tree, true, g, err);
+        status = labelled ? add_keys(&s, err) : tree_gather(&s.tree, true, g, err);
     }
     tree_free(&s.tree);
     words_free(s.name);

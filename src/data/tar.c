@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How is a tar read without trusting it? Every header's checksum must be right, every member must
- * lie inside the file, pictures end at 64 MiB and names at 4 KiB, and a name with ".." is refused
+ * lie inside the file, names end at 4 KiB and pax headers at 1 MiB, and a name with ".." is refused
  * although nothing is ever written to it. Links, devices and folders are counted and passed over.
  *
  * What surprises: a long name stands in a member of its own in front of the one that it names, in
@@ -11,10 +11,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
-#include "data/dataset.h"
+
+enum { PAX_MOST = 1 << 20 };
 
 /* Fields of a header: offset and length. */
 enum {
@@ -41,7 +43,7 @@ struct reading {
     char long_name[TAR_MAX_NAME + 1]; /* of the next member; "": its own */
     uint64_t long_size;               /* of the next member, where pax says it */
     bool has_long_size;
-    uint8_t text[2 * TAR_MAX_NAME]; /* of a pax header */
+    uint8_t text[TAR_MAX_NAME + 1]; /* of a long name */
     struct error *err;
 };
 
@@ -136,7 +138,7 @@ static xc_status read_gnu_name(struct reading *r, uint64_t size)
 static xc_status read_record(struct reading *r, const uint8_t *text, size_t left, size_t *n)
 {
     size_t length = 0, at = 0;
-    while (at < left && at < 5 && text[at] >= '0' && text[at] <= '9')
+    while (at < left && at < 8 && text[at] >= '0' && text[at] <= '9')
         length = length * 10 + (size_t)(text[at++] - '0');
     bool whole = at > 0 && at < left && text[at] == ' ' && length > at + 1 && length <= left &&
                  text[length - 1] == '\n';
@@ -163,13 +165,16 @@ static xc_status read_record(struct reading *r, const uint8_t *text, size_t left
 
 static xc_status read_pax(struct reading *r, uint64_t size)
 {
-    if (size > sizeof r->text)
-        return fail(r->err, XC_ERR_LIMIT, "tar: a pax header of %" PRIu64 " bytes, at most %zu",
-                    size, sizeof r->text);
-    TRY(r->in->read(r->in->ctx, r->at, r->text, (size_t)size, r->err));
-    for (size_t at = 0, n = 0; at < size; at += n)
-        TRY(read_record(r, r->text + at, (size_t)size - at, &n));
-    return XC_OK;
+    if (size > PAX_MOST)
+        return fail(r->err, XC_ERR_LIMIT, "tar: a pax header of %" PRIu64 " bytes, at most %d",
+                    size, PAX_MOST);
+    uint8_t *text = malloc((size_t)size + 1);
+    if (!text) return fail_memory(r->err, (size_t)size + 1);
+    xc_status status = r->in->read(r->in->ctx, r->at, text, (size_t)size, r->err);
+    for (size_t at = 0, n = 0; status == XC_OK && at < size; at += n)
+        status = read_record(r, text + at, (size_t)size - at, &n);
+    free(text);
+    return status;
 }
 
 static bool climbs(const char *name)

@@ -39,6 +39,21 @@ bool split_parse(const char *word, size_t length, uint8_t *out)
     return false;
 }
 
+uint8_t split_of_name(const char *path)
+{
+    static const char *const between = "-_.0123456789";
+    const char *word = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    uint8_t split = XC_SPLIT_TRAIN;
+    while (*word) {
+        const size_t length = strcspn(word, between);
+        if (!strncmp(word, "t10k", 4)) return XC_SPLIT_TEST;
+        if (length && split_parse(word, length, &split)) return split;
+        word += length;
+        word += strspn(word, between);
+    }
+    return split;
+}
+
 xc_status tree_add(struct tree *t, struct tree_entry entry, struct error *err)
 {
     if (t->entries == t->room) {
@@ -134,7 +149,7 @@ static xc_status add_entry(const struct tree_entry *e, size_t skip, bool splits,
     size_t class_part = folders(path + split_part, 1);
     bool known = !splits || (split_part && split_parse(path, split_part - 1, &found.split));
     if (!known || class_part < 2) { /* beside the split or class folders */
-        g->others++;
+        g->outside++;
         return XC_OK;
     }
     if (class_part > sizeof label)

@@ -193,6 +193,19 @@ xc_status opts_parse(struct arch_opts *o, const char *spec, const struct arch_in
     return wanted ? prefer(o, wanted, err) : XC_OK;
 }
 
+/* "a, b, c", each once. */
+static void list_known(const struct arch_opts *o, char *out, size_t room)
+{
+    size_t at = 0;
+    *out = '\0';
+    for (int i = 0; i < o->knowns && at < room; i++) {
+        int first = 0;
+        while (strcmp(o->known[first], o->known[i]) != 0) first++;
+        if (first == i)
+            at += (size_t)snprintf(out + at, room - at, "%s%s", at ? ", " : "", o->known[i]);
+    }
+}
+
 xc_status opts_done(struct arch_opts *o, struct error *err)
 {
     if (o->err.status != XC_OK) return fail(err, o->err.status, "%s", o->err.text);
@@ -202,8 +215,10 @@ xc_status opts_done(struct arch_opts *o, struct error *err)
         if (near)
             return fail(err, XC_ERR_ARCH, "%s: %.60s=%.60s: no such knob (did you mean %s?)",
                         o->arch->name, o->knob[i].name, o->knob[i].value, near);
-        return fail(err, XC_ERR_ARCH, "%s: %.60s=%.60s: this network has no such knob",
-                    o->arch->name, o->knob[i].name, o->knob[i].value);
+        char known[320];
+        list_known(o, known, sizeof known);
+        return fail(err, XC_ERR_ARCH, "%s: %.60s=%.60s: no such knob; there are %s", o->arch->name,
+                    o->knob[i].name, o->knob[i].value, known);
     }
     return XC_OK;
 }

@@ -2,8 +2,10 @@
 /* What is in args.json? */
 #include "train/run_args.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sha256.h"
 
@@ -23,9 +25,18 @@ void args_fingerprint(const struct dataset *d, char hex[65])
     sha256_hex(&sum, hex);
 }
 
+/* From the root. Links are not followed: the name of a link may tell more than what it leads to. */
+static char *absolute(const char *path)
+{
+    char *folder = *path == '/' ? NULL : getcwd(NULL, 0), *whole = NULL;
+    if (folder && asprintf(&whole, "%s/%s", folder, path) < 0) whole = NULL;
+    free(folder);
+    return whole;
+}
+
 static json_t *data_json(const struct dataset *d)
 {
-    char hex[65], content[65], *path = realpath(d->path, NULL);
+    char hex[65], content[65], *path = absolute(d->path);
     const bool has_content = dataset_content(d, content);
     args_fingerprint(d, hex);
     json_t *json = json_pack(
@@ -246,7 +257,14 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
     const char *content = json_string_value(json_object_get(from, "content"));
     xc_status status = XC_OK;
     args_fingerprint(data, hex);
-    if (!said || strcmp(said, hex) != 0)
+    const double part = json_number_value(json_object_get(from, "val_split"));
+    const json_int_t seed = json_integer_value(json_object_get(from, "split_seed"));
+    if (part > 0 && !(data->val_split > 0))
+        status = fail(err, XC_ERR_ARGUMENT,
+                      "%s: the run held out %g %% of train with seed %ju (--val-split, --seed), of "
+                      "these data nothing is",
+                      data->path, 100 * part, (uintmax_t)seed);
+    else if (!said || strcmp(said, hex) != 0)
         status = fail(err, XC_ERR_FORMAT,
                       "%s: the data have changed since the run began: fingerprint %.12s.. (%zu "
                       "train, %zu val), it was %.12s..",

@@ -51,9 +51,10 @@ static void test_folder(void **state)
     assert_int_equal(sample_of(d, "train/cat/deep/2.PPM")->label, 2);
     assert_int_equal(sample_of(d, "Validation/cat/5.ppm")->split, XC_SPLIT_VAL);
     shade_is(d, "train/9 ant/4.ppm", 13);
-    assert_int_equal(d->notes, 2);
+    assert_int_equal(d->notes, 3);
     assert_string_equal(d->note[0], "1 hidden entries were left out");
-    assert_string_equal(d->note[1], "2 entries that are no pictures were left out");
+    assert_string_equal(d->note[1], "1 pictures that are in no folder of a class were left out");
+    assert_string_equal(d->note[2], "1 entries that are no pictures were left out");
     dataset_free(d);
     scratch_end(root);
 }
@@ -75,7 +76,7 @@ static void test_folder_without_splits(void **state)
     assert_int_equal(d->count[XC_SPLIT_TRAIN], 2);
     dataset_free(d);
     refused(root, "twice", NULL, XC_ERR_FORMAT, "two folders for val", "valid");
-    refused(root, "flat", NULL, XC_ERR_FORMAT, "no picture found", "flat");
+    refused(root, "flat", NULL, XC_ERR_FORMAT, "1 pictures, none of them in a folder", "flat");
     refused(root, "empty", NULL, XC_ERR_FORMAT, "no picture found", NULL);
     refused(root, "missing", NULL, XC_ERR_IO, "missing", "No such file");
     scratch_end(root);
@@ -156,8 +157,19 @@ static void test_shards(void **state)
     tar_put(&tar, "0001.cls", "1", 1);
     tar_close(&tar, root, "s/val-01.tar");
     tar_picture(&tar, "1.ppm", 43);
+    tar_picture(&tar, "2.ppm", 44);
     tar_put(&tar, "2.cls", "1", 1);
     tar_close(&tar, root, "bad.tar");
+    tar_picture(&tar, "set/a/1.ppm", 45); /* a file of labels makes a tree no shard */
+    tar_picture(&tar, "set/b/1.ppm", 46);
+    tar_put(&tar, "set/a/notes.json", "{}", 2);
+    tar_put(&tar, "set/names.json", "{}", 2);
+    tar_close(&tar, root, "tree.tar");
+    for (int i = 0; i < 2; i++) { /* the split is a word of the name, which ends in .tar */
+        tar_picture(&tar, "1.ppm", i ? 47 : 48);
+        tar_put(&tar, "1.cls", i ? "1" : "0", 1);
+        tar_close(&tar, root, i ? "w/net1k-validation.v1.0.tar" : "w/net1k-train.v1.1.tar");
+    }
     struct dataset *d = open_or_fail(root, "s", NULL);
     assert_string_equal(d->kind, "webdataset");
     assert_int_equal(d->classes, 4);
@@ -169,6 +181,14 @@ static void test_shards(void **state)
     assert_int_equal(d->samples, 2);
     dataset_free(d);
     refused(root, "bad.tar", NULL, XC_ERR_FORMAT, "1 has no label", NULL);
+    d = open_or_fail(root, "tree.tar", NULL);
+    assert_string_equal(d->kind, "tar");
+    assert_int_equal(d->samples, 2);
+    dataset_free(d);
+    d = open_or_fail(root, "w", NULL);
+    assert_int_equal(sample_of(d, "net1k-train.v1.1/1")->split, XC_SPLIT_TRAIN);
+    assert_int_equal(sample_of(d, "net1k-validation.v1.0/1")->split, XC_SPLIT_VAL);
+    dataset_free(d);
     refused(root, "s/train-{00..01}.tar", NULL, XC_ERR_IO, "train-01.tar", NULL);
     refused(root, "s/train-{3..1}.tar", NULL, XC_ERR_ARGUMENT, "braces", NULL);
     scratch_end(root);

@@ -176,14 +176,15 @@ static bool read_section(struct reading *r, char *line)
     return false;
 }
 
-/* '#' begins a comment at the start of a line, and behind white space. */
+/* '#' begins a comment at the start of a line, and behind white space; "\\#" is a '#' there. */
 static void cut_comment(char *line)
 {
-    for (char *p = line; *p; p++)
-        if (*p == '#' && (p == line || p[-1] == ' ' || p[-1] == '\t')) {
-            *p = 0;
-            return;
-        }
+    for (char *p = line; *p; p++) {
+        if (p > line && p[-1] != ' ' && p[-1] != '\t') continue;
+        if (*p == '#') *p = 0;
+        if (!*p) return;
+        if (!strncmp(p, "\\#", 2)) memmove(p, p + 1, strlen(p));
+    }
 }
 
 static bool read_lines(struct reading *r, char *text)

@@ -118,13 +118,13 @@ static int run_all(struct work *k, const struct args *args)
 
 static int open_session(const struct args *args, xc_model *model, struct work *k)
 {
-    const char *precision = arg_text(args, "precision"), *layer = arg_text(args, "layer");
+    const char *layer = arg_text(args, "layer");
     xc_session_opts o = XC_SESSION_OPTS_INIT;
     xc_preprocess preprocess;
     int code = engine_preprocess(args, model, &preprocess);
     if (code != EXIT_DONE) return code;
     if (!arg_size(args, &o.height, &o.width)) return EXIT_USAGE;
-    if (precision) engine_precision(precision, &o.precision);
+    o.precision = engine_model_precision(args, model);
     k->layer = layer ? layer : xc_model_feature_layer(model);
     o.max_batch = BATCH;
     o.preprocess = &preprocess;

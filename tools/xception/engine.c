@@ -40,6 +40,22 @@ const char *engine_precision(const char *word, xc_precision *out)
     return NULL;
 }
 
+xc_precision engine_model_precision(const struct args *args, const xc_model *model)
+{
+    xc_precision precision =
+        *xc_model_get_info(model)->packing ? XC_PRECISION_AUTO : XC_PRECISION_F32;
+    const char *word = arg_text(args, "precision");
+    if (word) engine_precision(word, &precision);
+    return precision;
+}
+
+void engine_notes(const struct args *args, const xc_dataset *set)
+{
+    const char *note;
+    for (uint32_t i = 0; !arg_on(args, "quiet") && (note = xc_dataset_note(set, i)); i++)
+        fprintf(stderr, "note     %s\n", note);
+}
+
 xc_algo engine_algo(const struct args *args)
 {
     const char *word = arg_text(args, "algo");
@@ -98,13 +114,14 @@ const char *engine_model_name(const struct args *args)
 
 static int imagenet_labels(struct labels *out)
 {
-    for (uint32_t i = 0; i < out->count; i++) {
-        out->text[i] = xc_imagenet_label(i);
-        if (out->text[i]) continue;
-        say_usage("--labels imagenet: there are %u labels, the model has %u classes", i,
+    uint32_t labels = 0;
+    while (xc_imagenet_label(labels)) labels++;
+    if (labels != out->count) {
+        say_usage("--labels imagenet: there are %u labels, the model has %u classes", labels,
                   out->count);
         return EXIT_USAGE;
     }
+    for (uint32_t i = 0; i < labels; i++) out->text[i] = xc_imagenet_label(i);
     return EXIT_DONE;
 }
 

@@ -17,6 +17,10 @@ const char *engine_model_name(const struct args *args);
 /* "f32", "f64", ...: a static copy of the word, or NULL when it is not one of PRECISION_WORDS. */
 #define PRECISION_WORDS "f32, bf16, auto, f64"
 const char *engine_precision(const char *word, xc_precision *out);
+/* After --precision; without it that of a packed file, or float32. */
+xc_precision engine_model_precision(const struct args *args, const xc_model *model);
+/* What was left out of the data, on stderr unless --quiet. */
+void engine_notes(const struct args *args, const xc_dataset *set);
 /* After --algo. */
 xc_algo engine_algo(const struct args *args);
 /* The path of xception-import, or false: the library then looks where it was installed. */

@@ -315,8 +315,13 @@ const char *eval_title(const struct eval *e)
 
 int eval_write_files(struct eval *e, const char *folder)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+    struct stat info;
+    if (mkdir(folder, 0777) != 0 && (errno != EEXIST || stat(folder, &info) != 0)) {
         say_error("%s: %s", folder, strerror(errno));
+        return EXIT_DATA;
+    }
+    if (stat(folder, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        say_error("%s: is no folder", folder);
         return EXIT_DATA;
     }
     /* What an earlier report left, and this one may not write. */

@@ -24,6 +24,10 @@ static int fit_temperature(struct eval *e)
     return EXIT_DONE;
 }
 
+/* Scores are made in double, classify's probabilities in float32: a picture at the threshold must
+ * not fall below it there. */
+#define SLACK 1e-6
+
 /* A class for which the rule finds nothing keeps a threshold of 0. */
 static int pick_thresholds(struct eval *e, const char *rule)
 {
@@ -36,7 +40,7 @@ static int pick_thresholds(struct eval *e, const char *rule)
         if (status != XC_OK)
             return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_DATA);
         none += isnan(t.threshold) ? 1 : 0;
-        e->least[c] = isnan(t.threshold) ? 0 : fmin(fmax(t.threshold, 0), 1);
+        e->least[c] = isnan(t.threshold) ? 0 : fmin(fmax(t.threshold - SLACK, 0), 1);
     }
     e->decision.least = e->least;
     if (none) say_error("--pick-threshold %s: found none for %u classes, they keep 0", rule, none);
@@ -167,8 +171,7 @@ int eval_fit_unknown(struct eval *e, const char *path)
     opts.width = e->width;
     table.classes = e->classes;
     table.folder = temporary_folder();
-    const char *precision = arg_text(e->args, "precision");
-    if (precision) engine_precision(precision, &opts.precision);
+    opts.precision = eval_precision(e);
     float *logits = calloc((size_t)e->classes * OOD_BATCH, sizeof *logits);
     double *row = calloc(e->classes, sizeof *row);
     int code = logits && row ? find_strange(&s, path) : EXIT_LIMIT;

@@ -46,22 +46,39 @@ static void print_augment(FILE *out)
                  "view is a function of (seed, epoch, sample) alone.\n\n");
     for (int32_t i = 0; (name = xc_augment_name(i, &spec)); i++)
         fprintf(out, "  %-10s %s\n", name, spec);
-    fprintf(out, "\nmixup=ALPHA/EPOCHS and cutmix=ALPHA/EPOCHS end after so many epochs.\n"
-                 "'xception data sheet DATA --aug NAME -o sheet.png' shows what is done.\n");
+    fprintf(
+        out,
+        "\nItems, with the numbers that they take when none are given:\n\n"
+        "  rrc=0.08/1/0.75/1.333  a random part of the picture: least and most of its area, least\n"
+        "                         and most width by height\n"
+        "  pad=4                  moved by up to so many pixels, with zeros beside it\n"
+        "  mirror-pad=4           the same, mirrored\n"
+        "  flip=0.5               left and right exchanged, with this probability\n"
+        "  jitter=0.4/0.4/0.4/0   brightness, contrast, saturation, hue changed by up to this "
+        "part\n"
+        "  randaug=2/9            so many of 14 operations, of this strength (0 to 30)\n"
+        "  erase=0.25             a rectangle erased, with this probability\n"
+        "  mixup=0.2/EPOCHS       pictures and labels mixed, by Beta(0.2, 0.2); /EPOCHS: only in\n"
+        "                         the first ones\n"
+        "  cutmix=1/EPOCHS        the same with a rectangle of another picture\n\n"
+        "'xception data sheet DATA --aug NAME -o sheet.png' shows what is done.\n");
 }
 
 static void print_data(FILE *out)
 {
-    fprintf(out,
-            "DATA, wherever pictures with classes are read, is one of\n\n"
-            "  a folder     train/CLASS/*.jpg and val/ or validation/, test/; or CLASS/*.jpg\n"
-            "  a .tar       the same tree inside\n"
-            "  shards       WebDataset: 'shard-{000..009}.tar', or a folder of them\n"
-            "  a list       .csv .tsv .jsonl with path, label[, split, weight, group];\n"
-            "               several labels of a picture divided by '|'\n"
-            "  IDX          a folder with the files of MNIST, also .gz\n"
-            "  CIFAR        a folder with the binary version of CIFAR-10 or -100\n\n"
-            "Classes go by name. Pictures are JPEG, PNG, WebP, BMP or PNM, told by content.\n");
+    fprintf(
+        out,
+        "DATA, wherever pictures with classes are read, is one of\n\n"
+        "  a folder     train/CLASS/*.jpg and val/ or validation/, test/; or CLASS/*.jpg\n"
+        "  a .tar       the same tree inside\n"
+        "  shards       WebDataset: 'shard-{000..009}.tar', or a folder of them\n"
+        "  a list       .csv .tsv .jsonl with path, label[, split, weight, group];\n"
+        "               several labels of a picture divided by '|'; paths begin where the\n"
+        "               list lies\n"
+        "  IDX          a folder with the files of MNIST, also .gz\n"
+        "  CIFAR        a folder with the binary version of CIFAR-10 or -100\n\n"
+        "Shards and IDX files belong to the split that a word of their name tells, or to train.\n"
+        "Classes go by name. Pictures are JPEG, PNG, WebP, BMP or PNM, told by content.\n");
 }
 
 static void print_exit(FILE *out)

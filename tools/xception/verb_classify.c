@@ -338,9 +338,13 @@ static int open_session(struct job *job, const struct args *args)
     if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     opts.preprocess = &preprocess;
     opts.max_batch = job->batch;
-    const char *precision = arg_text(args, "precision"), *policy = arg_text(args, "on-bad-image");
-    if (precision) engine_precision(precision, &opts.precision);
+    const char *policy = arg_text(args, "on-bad-image");
+    opts.precision = engine_model_precision(args, job->model);
     opts.algo = engine_algo(args);
+    if (opts.algo == XC_ALGO_FAST && opts.precision == XC_PRECISION_BF16) {
+        say_usage("--algo fast: not with --precision bf16");
+        return EXIT_USAGE;
+    }
     xc_status status = xc_session_new(job->model, &opts, &job->session);
     if (status != XC_OK) return say_status(status, opts.height ? EXIT_USAGE : EXIT_MODEL);
     job->info = xc_model_get_info(job->model);

@@ -37,6 +37,16 @@ static bool is_repeated(const struct args *args, int i)
     return false;
 }
 
+/* As it can be read back: what would begin a comment has a backslash. */
+static void show_value(const char *name, const char *value)
+{
+    printf("%s = ", name);
+    for (const char *c = value; *c; c++) {
+        if (*c == '#' && (c == value || c[-1] == ' ' || c[-1] == '\t')) putchar('\\');
+        putchar(*c);
+    }
+}
+
 static void show_option(const struct args *args, int i, bool all)
 {
     const struct option *o = args->option[i];
@@ -46,12 +56,12 @@ static void show_option(const struct args *args, int i, bool all)
         return;
     }
     if (!is_repeated(args, i)) {
-        printf("%s = %s", o->name, o->arg ? args->value[i] : "yes");
+        show_value(o->name, o->arg ? args->value[i] : "yes");
         show_from(args, i);
     }
     for (int k = 0; k < args->repeats; k++) {
         if (args->repeat[k].option != i) continue;
-        printf("%s = %s", o->name, args->repeat[k].value);
+        show_value(o->name, args->repeat[k].value);
         show_from(args, i);
     }
 }
@@ -100,7 +110,7 @@ const struct verb verb_config = {
     .text = "Flags may be kept in files: a section for each verb, keys are the long flags.\n"
             "The site's file is read first, then the user's, then that of --config; then come\n"
             "the environment (XCEPTION_FLAG) and the command line. A later one wins.\n"
-            "What is printed can be such a file itself.",
+            "What is printed can be such a file itself; '#' begins a comment, '\\#' does not.",
     .examples = "xception config show\twhat was set, by which line of which file\n"
                 "xception config show train --all\tand every other flag of train, as a comment\n"
                 "xception config show --config fast.conf\twhat this file would change\n",

@@ -97,9 +97,9 @@ const struct verb verb_convert = {
         "(.safetensors) or face-api (manifest) and writes safetensors with architecture, labels,\n"
         "preprocessing and provenance inside. Prints which foreign tensor became which; a missing\n"
         "tensor is an error (exit 4) and nothing is written.\n"
-        "With --pack the file is for running alone: it starts at once and needs half the memory,\n"
-        "but holds no parameters any more. Keep the original. With --precision bf16 it runs in\n"
-        "bf16 and is half as large.",
+        "With --pack the file is for running alone: it starts at once, but holds no parameters\n"
+        "any more. Keep the original. With --precision bf16 it runs in bf16, and both the file\n"
+        "and the memory that it takes are half as large.",
     .examples = "xception convert model.keras model.safetensors\tkeep a Keras model\n"
                 "xception convert --labels names.txt xception.h5 flowers.safetensors\twith labels\n"
                 "xception convert --pack flowers.safetensors flowers.packed.safetensors\tready to "

@@ -113,7 +113,7 @@ static void tell_pair(FILE *csv, const xc_dataset *set, const xc_sample *own, ui
     xc_sample first;
     const char *other = name_of(set, at, &first);
     const char *kind = own->split != first.split   ? same ? "LEAK" : "near LEAK"
-                       : own->label != first.label ? same ? "CONFLICT" : "near"
+                       : own->label != first.label ? same ? "CONFLICT" : "near CONFLICT"
                        : same                      ? "same"
                                                    : "near";
     tell(csv, kind, own->name, same ? " = " : " ~ ", other);
@@ -201,8 +201,8 @@ static int check(const struct args *args, const xc_dataset *set)
         say_error("%s", xc_error());
         code = EXIT_SOME_FAILED;
     }
-    const uint64_t findings =
-        sum.unreadable + sum.leaks + sum.near_leaks + sum.conflicts + sum.misnamed;
+    const uint64_t findings = sum.unreadable + sum.leaks + sum.near_leaks + sum.conflicts +
+                              sum.near_conflicts + sum.misnamed;
     return findings > 0 ? EXIT_SOME_FAILED : code;
 }
 
@@ -268,6 +268,27 @@ static void put_row(FILE *out, const xc_dataset *set, const char *folder, const 
     free(path);
 }
 
+/* Can a list say these classes by name? To a list whole numbers are those of classes, and '|'
+ * divides several. */
+static bool fits_list(const xc_dataset *set, const char *path)
+{
+    const char *name;
+    char number[16];
+    uint32_t i, whole = 0, wrong = UINT32_MAX;
+    for (i = 0; (name = xc_dataset_class(set, i)); i++) {
+        snprintf(number, sizeof number, "%u", i);
+        whole += !name[strspn(name, "0123456789")];
+        if (wrong == UINT32_MAX && strcmp(number, name) != 0) wrong = i;
+        if (!strchr(name, '|')) continue;
+        say_error("%s: class %s: a list would take that for several labels", path, name);
+        return false;
+    }
+    if (whole < i || wrong == UINT32_MAX) return true;
+    say_error("%s: class %u is named %s: a list would take that for its number", path, wrong,
+              xc_dataset_class(set, wrong));
+    return false;
+}
+
 static int split(const struct args *args, const xc_dataset *set, const char *path)
 {
     xc_dataset_info info;
@@ -279,6 +300,7 @@ static int split(const struct args *args, const xc_dataset *set, const char *pat
         say_hint("'xception data pack' writes any data set");
         return EXIT_USAGE;
     }
+    if (!fits_list(set, path)) return EXIT_DATA;
     struct output o = {stdout, "", ""};
     char *folder = realpath(path, NULL);
     if (!folder) say_error("%s: %s", path, strerror(errno));

@@ -13,17 +13,17 @@
 
 static const struct option options[] = {
     ENGINE_MODEL_OR_BUILTIN_OPTION,
-    {"output", 'o', "INDEX", NULL, 0, 0, "write the rows as INDEX.npy, their names as INDEX.txt"},
+    {"output", 'o', "FILE.npy", NULL, 0, 0, "write the rows there, their names to FILE.txt"},
     {"format", 0, "FORMAT", "npy|csv|tsv|jsonl", 0, 0,
      "of the rows: npy is a file (-o), others print"},
     {"normalize", 0, NULL, NULL, 0, 0, "every row to length 1"},
     {"layer", 0, "NAME", NULL, 0, 0, "another layer's means (the pooling before the dense layers)"},
-    {"nearest", 0, "INDEX", NULL, 0, 0, "the pictures of this index that are most alike"},
+    {"nearest", 0, "FILE.npy", NULL, 0, 0, "the pictures of this index that are most alike"},
     {"top", 'k', "N", NULL, 1, 100000, "how many of them (5)"},
     {"duplicates", 0, NULL, NULL, 0, 0, "pairs that are nearly the same; 1: there are some"},
     {"threshold", 0, "PERCENT", NULL, 1, 100, "least cosine of such a pair (95)"},
     {"map", 0, "FILE", NULL, 0, 0, "all in one plane, as .svg or .html"},
-    {"index", 0, "INDEX", NULL, 0, 0, "with --duplicates and --map: of this, not of pictures"},
+    {"index", 0, "FILE.npy", NULL, 0, 0, "with --duplicates and --map: of this, not of pictures"},
     {"size", 's', "N|HxW", NULL, 0, 0, "input size instead of the model's"},
     ENGINE_PREPROCESS_OPTIONS,
     ENGINE_PRECISION_OPTION,
@@ -84,7 +84,7 @@ static bool is_wrong(const struct args *args, bool pictures)
     else if (!index && !pictures)
         say_usage("no picture given");
     else if (!printed && !arg_on(args, "output") && !arg_on(args, "nearest") && !other)
-        say_usage("where to? -o INDEX.npy, or --format csv, tsv or jsonl");
+        say_usage("where to? -o FILE.npy, or --format csv, tsv or jsonl");
     else
         return (arg_on(args, "output") && !rows_path(arg_text(args, "output"))) ||
                (arg_on(args, "map") && !map_path(arg_text(args, "map")));

@@ -91,10 +91,7 @@ static xc_status make_scores(struct eval_model *m)
 
 xc_precision eval_precision(const struct eval *e)
 {
-    xc_precision precision = XC_PRECISION_F32;
-    const char *word = arg_text(e->args, "precision");
-    if (word) engine_precision(word, &precision);
-    return precision;
+    return engine_model_precision(e->args, e->model[0].model);
 }
 
 static int run_model(struct eval *e, struct eval_model *m)
@@ -106,7 +103,7 @@ static int run_model(struct eval *e, struct eval_model *m)
     int code = engine_preprocess(e->args, m->model, &e->preprocess);
     if (code != EXIT_DONE) return code;
     e->split = choose_split(e->args, m->data);
-    opts.precision = eval_precision(e);
+    opts.precision = engine_model_precision(e->args, m->model);
     opts.preprocess = &e->preprocess;
     opts.split = e->split;
     opts.height = e->height;

@@ -31,7 +31,7 @@ static const struct option options[] = {
     {"head", 0, "LAYERS", NULL, 0, 0, RARE "a fresh head: linear, or hidden layers as 512,128"},
     {"freeze", 0, "PART", NULL, 0, 0, "none, stem, entry, middle, all-but-head, or a block"},
     {"unfreeze", 0, "BLOCK@EPOCH,..", NULL, 0, 0, RARE "from then on it learns, and all behind it"},
-    {"epochs", 0, "N", NULL, 1, 100000, "how often each picture is seen"},
+    {"epochs", 0, "N", NULL, 1, 100000, "times through the pictures, in whole batches"},
     {"batch", 0, "N", NULL, 1, 4096, "pictures at a time"},
     {"accumulate", 0, "N", NULL, 1, 4096,
      RARE "batches a step; batch norm sees each by itself (1)"},
@@ -247,6 +247,7 @@ static int open_data(const struct args *args, xc_dataset **out)
     if (!arg_on(args, "quiet"))
         fprintf(stderr, "data     %s, %u classes, train %ju, val %ju\n", info.kind, info.classes,
                 (uintmax_t)info.split[XC_SPLIT_TRAIN], (uintmax_t)info.split[XC_SPLIT_VAL]);
+    engine_notes(args, *out);
     return EXIT_DONE;
 }
 
@@ -403,11 +404,13 @@ const struct verb verb_train = {
         "not fit into memory is refused with the largest batch that does. The folder is printed\n"
         "at the end.",
     .examples =
-        "xception train --from xception.keras --data flowers --freeze all-but-head\ta "
+        "xception train --from xception.keras --data flowers --val-split 10 --freeze "
+        "all-but-head\ta "
         "classifier of your own in minutes\n"
-        "xception train --from runs/flowers-1/best.safetensors --data flowers --freeze middle "
-        "--lr 1e-4\tthen its exit flow, too\n"
-        "xception train --arch xception,input=32x32x3,stem-stride=1 --recipe cifar --data cifar\t"
+        "xception train --from best.safetensors --data flowers --val-split 10 "
+        "--freeze middle --lr 1e-4\tthen its exit flow, too\n"
+        "xception train --arch xception,input=32x32x3,stem-stride=1 --recipe cifar --data cifar "
+        "--val-split 5\t"
         "from random weights\n"
         "xception train --resume runs/flowers-1\tgo on after Ctrl-C or a crash\n",
     .options = options,
