@@ -160,8 +160,9 @@ typedef enum xc_filter { /* Pillow's 8-bit resampling, byte for byte; the last i
 
 /* The same pixels turned upright by the EXIF orientation, which is then 1. *out is the caller's. */
 XC_API XC_NODISCARD xc_status xc_image_upright(const xc_image *image, xc_image **out);
-/* At another size, 1..16384 pixels a side; the orientation stays as it is. Each channel for itself,
- * alpha as well. filter: not XC_FILTER_TF_BILINEAR. *out is the caller's. */
+/* At another size, 1..16384 pixels a side and at most 50,000,000 of them; the orientation stays as
+ * it is. Each channel for itself, alpha as well. filter: not XC_FILTER_TF_BILINEAR. *out is the
+ * caller's. */
 XC_API XC_NODISCARD xc_status xc_image_resize(const xc_image *image, uint32_t width,
                                               uint32_t height, xc_filter filter, xc_image **out);
 /* 5x7 pixel ASCII at (x, y) of a picture that owns its pixels and is RGB8; cut off at its border.
@@ -394,13 +395,14 @@ typedef struct xc_import_opts {
     uint32_t size;
     const char *arch; /* of a file that holds weights only; NULL = recognise; refused when the file
                          says its own */
-    const char *helper;   /* path of xception-import; NULL = where it was installed */
-    uint64_t max_memory;  /* the child's address space, bytes; 0 = 4 GiB */
-    uint32_t max_seconds; /* the child's CPU time; 0 = 120 */
+    const char *helper;    /* path of xception-import; NULL = where it was installed */
+    uint64_t max_memory;   /* the child's address space, and what it may give, bytes; 0 = 4 GiB */
+    uint32_t max_seconds;  /* the child's CPU time; 0 = 120 */
+    bool read_into_memory; /* as in xc_load_opts, of safetensors */
 } xc_import_opts;
 #define XC_IMPORT_OPTS_INIT                                                                        \
     {                                                                                              \
-        sizeof(xc_import_opts), NULL, NULL, 0, 0                                                   \
+        sizeof(xc_import_opts), NULL, NULL, 0, 0, false                                            \
     }
 
 /* Foreign files (Keras .h5 .hdf5 .keras .weights.h5, PyTorch .pth, timm .safetensors, face-api
@@ -448,12 +450,13 @@ typedef struct xc_model_info {
     uint32_t outputs;                 /* 1, or more where a network has several heads */
     uint32_t layers;                  /* that give the answer, and after them those of */
     uint32_t auxiliary_layers;        /* auxiliary losses, which only training computes */
-    bool has_weights, has_softmax, has_labels;
-    bool classifies;            /* the main output is scores of classes, not a map or features */
-    bool scales_pixels;         /* the network scales by itself: preprocessing must not */
-    uint64_t params, trainable; /* of all layers */
-    uint64_t macs;              /* of an answer, at the input above */
-    uint64_t activation_bytes;  /* planned for activations, float32, batch 1, on its threads */
+    bool has_weights, has_labels;
+    bool has_softmax, has_sigmoid; /* how the main output ends; neither: in scores before either */
+    bool classifies;               /* the main output is scores of classes, not a map or features */
+    bool scales_pixels;            /* the network scales by itself: preprocessing must not */
+    uint64_t params, trainable;    /* of all layers */
+    uint64_t macs;                 /* of an answer, at the input above */
+    uint64_t activation_bytes;     /* planned for activations, float32, batch 1, on its threads */
     uint64_t weight_bytes;
     xc_preprocess preprocess;
 } xc_model_info;

@@ -27,7 +27,7 @@ typedef struct xc_scores_opts {
     uint32_t size;
     xc_scores_kind kind;
     uint32_t classes;
-    bool multi_label;   /* a row may have several labels */
+    bool multi_label;   /* classes do not exclude each other; a row may have several labels */
     uint32_t top;       /* k of top-k and of MAP@k; 0 = 5 */
     uint32_t bins;      /* of calibration, at most 1000; 0 = 15 */
     const char *folder; /* NULL = "/tmp" */

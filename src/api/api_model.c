@@ -2,6 +2,7 @@
 /* Models of the public interface: load, import, create, look at, save. */
 #include "api/api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/sha256.h"
@@ -66,7 +67,8 @@ static xc_status import(xc_context *context, const char *path, const xc_import_o
 {
     struct file_view view;
     bool safetensors, ours;
-    TRY(file_map(path, MAX_MODEL_BYTES, &view, api_error()));
+    TRY(o->read_into_memory ? file_read(path, MAX_MODEL_BYTES, &view, api_error())
+                            : file_map(path, MAX_MODEL_BYTES, &view, api_error()));
     look_at(view, &safetensors, &ours);
     if (ours && o->arch) {
         file_release(&view);
@@ -75,9 +77,9 @@ static xc_status import(xc_context *context, const char *path, const xc_import_o
     }
     if (ours) return take_file(context, path, view, out);
     if (!safetensors) {
-        struct foreign_limits limits = {o->max_memory ? o->max_memory : IMPORT_MEMORY,
-                                        o->max_seconds ? o->max_seconds : IMPORT_SECONDS,
-                                        MAX_MODEL_BYTES};
+        const uint64_t memory = o->max_memory ? o->max_memory : IMPORT_MEMORY;
+        struct foreign_limits limits = {memory, o->max_seconds ? o->max_seconds : IMPORT_SECONDS,
+                                        memory < MAX_MODEL_BYTES ? memory : MAX_MODEL_BYTES};
         file_release(&view);
         TRY(foreign_read(o->helper ? o->helper : XC_HELPER, path, &limits, &view, api_error()));
     }
@@ -188,16 +190,19 @@ xc_status xc_file_write(const char *path, const void *bytes, size_t count)
 
 xc_status xc_file_sha256(const char *path, char hex[65])
 {
-    struct file_view view;
+    uint8_t bytes[1 << 16];
+    size_t got;
     struct sha256 sum;
     if (!path) return refuse_null("path");
     if (!hex) return refuse_null("hex");
-    TRY(file_map(path, MAX_MODEL_BYTES, &view, api_error()));
+    FILE *file = fopen(path, "rbe"); /* not mapped: it may shrink meanwhile */
+    if (!file) return fail_errno(api_error(), path, "cannot open");
     sha256_init(&sum);
-    sha256_add(&sum, view.data, view.size);
+    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0) sha256_add(&sum, bytes, got);
+    const xc_status status = ferror(file) ? fail_errno(api_error(), path, "cannot read") : XC_OK;
+    fclose(file);
     sha256_hex(&sum, hex);
-    file_release(&view);
-    return XC_OK;
+    return status;
 }
 
 const char *xc_imagenet_label(uint32_t index)

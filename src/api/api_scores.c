@@ -106,6 +106,7 @@ static xc_status count_confusion(const struct scores *s, struct confusion *out)
     }
     const xc_status status =
         confusion_count(label, answer, s->entries, s->o.classes, out, api_error());
+    for (size_t i = 0; i < s->entries; i++) out->several = out->several || s->entry[i].extra;
     free(label);
     return status;
 }

@@ -228,10 +228,9 @@ xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evalu
     TRY(check_precision(o.precision));
     if ((int)o.tta < 0 || o.tta > XC_TTA_10CROP)
         return fail(api_error(), XC_ERR_ARGUMENT, "tta: %d is no xc_tta", (int)o.tta);
-    if (o.scores && o.scores->s->o.multi_label != dataset->d->multi_label)
-        return fail(api_error(), XC_ERR_ARGUMENT, "%s: samples have %s, the scores expect %s",
-                    dataset->d->path, dataset->d->multi_label ? "several labels" : "one label",
-                    dataset->d->multi_label ? "one" : "several");
+    if (o.scores && !o.scores->s->o.multi_label && dataset->d->multi_label)
+        return fail(api_error(), XC_ERR_ARGUMENT,
+                    "%s: samples have several labels, the scores expect one", dataset->d->path);
     xc_preprocess preprocess = model->info.preprocess;
     TRY(options_read(&preprocess, sizeof preprocess, o.preprocess, "xc_preprocess"));
     if (o.preprocess) o.preprocess = &preprocess;

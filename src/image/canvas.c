@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "image/format.h"
+
 struct turn turn_of(uint32_t o)
 {
     return (struct turn){.mirror_x = o == 2 || o == 3 || o == 7 || o == 8,
@@ -109,7 +111,8 @@ struct canvas canvas_of(struct view view, const xc_preprocess *p, int w, int h, 
 xc_status image_upright(const xc_image *image, xc_image **out, struct error *err)
 {
     const struct view v = view_of(image, true);
-    TRY(image_blank((uint32_t)v.w, (uint32_t)v.h, image->info.format, out, err));
+    const xc_image_limits own = {sizeof own, UINT32_MAX, UINT64_MAX, UINT64_MAX};
+    TRY(image_new((uint32_t)v.w, (uint32_t)v.h, image->info.format, "memory", &own, out, err));
     for (int y = 0; y < v.h; y++) {
         const uint8_t *in = v.base + y * v.down;
         uint8_t *to = (*out)->pixels + y * (*out)->stride;

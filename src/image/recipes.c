@@ -7,10 +7,11 @@
  *   keras-dataset   image_dataset_from_directory, then preprocess_input
  *   keras-caffe     the same files for VGG and ResNet: blue first, means taken away, no scale
  *   torchvision     shorter side to 8/7 of the input, centre; ImageNet's means and deviations
- *   timm-legacy     legacy_xception: shorter side to 333, centre 299
- *   timm-331, -318  xception41, 65, 71 at crop 0.903; xception41p, 65p at crop 0.94
- *   face64, face48  face_classification at its two sizes. It resizes with cv2.resize, which rounds
- *                   to bytes and takes a coarser grey: up to one level off ours
+ *   torchvision-inception   the same pixels, from -1 to 1: GoogLeNet and Inception V3 were ported
+ * from TensorFlow; there the network turns one scale into the other (transform_input) timm-legacy
+ * legacy_xception: shorter side to 333, centre 299 timm-331, -318  xception41, 65, 71 at crop
+ * 0.903; xception41p, 65p at crop 0.94 face64, face48  face_classification at its two sizes. It
+ * resizes with cv2.resize, which rounds to bytes and takes a coarser grey: up to one level off ours
  *   age-gender      face-api. Its tensor path resizes without half-pixel centres and its canvas
  * path as the browser likes; ours is TensorFlow's bilinear. Equal at 112x112
  */
@@ -42,9 +43,8 @@ struct recipe {
 #define KERAS_CAFFE                                                                                \
     RECIPE(XC_FIT_STRETCH, XC_FILTER_NEAREST, XC_COLOUR_BGR, false, 1.0, 1.0f,                     \
            {103.939f, 116.779f, 123.68f}, SAME(1.0f))
-#define TORCHVISION                                                                                \
-    RECIPE(XC_FIT_CROP, XC_FILTER_BILINEAR, XC_COLOUR_RGB, false, 0.875, 255.0f,                   \
-           {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f})
+#define TORCHVISION(...)                                                                           \
+    RECIPE(XC_FIT_CROP, XC_FILTER_BILINEAR, XC_COLOUR_RGB, false, 0.875, 255.0f, __VA_ARGS__)
 #define FACE                                                                                       \
     RECIPE(XC_FIT_STRETCH, XC_FILTER_TF_BILINEAR, XC_COLOUR_GREY, true, 1.0, 255.0f, SAME(0.5f),   \
            SAME(0.5f))
@@ -56,7 +56,8 @@ static const struct recipe recipes[] = {
     {"keras", KERAS(XC_FILTER_NEAREST)},
     {"keras-dataset", KERAS(XC_FILTER_TF_BILINEAR)},
     {"keras-caffe", KERAS_CAFFE},
-    {"torchvision", TORCHVISION},
+    {"torchvision", TORCHVISION({0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f})},
+    {"torchvision-inception", TORCHVISION(SAME(0.5f), SAME(0.5f))},
     {"timm-legacy", TIMM(0.8975)},
     {"timm-331", TIMM(0.903)},
     {"timm-318", TIMM(0.94)},

@@ -19,6 +19,8 @@ struct confusion_cell {
 
 struct confusion {
     uint32_t classes;
+    bool several; /* labels a picture had, of which one is counted here: no scores of classes follow
+                   */
     size_t cells;
     struct confusion_cell *cell; /* by label, then prediction; none is zero */
 };

@@ -125,8 +125,9 @@ static void put_names(const struct drawing *d)
         text_add(d->out, "</text><text transform=\"translate(%d %d) rotate(-50)\">",
                  d->left + at + 4, d->top - 8);
         put_escaped(d->out, d->name[i], NAME_MOST);
-        text_add(d->out, "</text><text class=\"e s\" x=\"%d\" y=\"%d\">", end + 62,
-                 d->top + at + 4);
+        text_add(d->out, "</text>\n");
+        if (d->c->several) continue;
+        text_add(d->out, "<text class=\"e s\" x=\"%d\" y=\"%d\">", end + 62, d->top + at + 4);
         put_percent(d->out, d->score[i].recall);
         text_add(d->out, "</text><text class=\"e s\" x=\"%d\" y=\"%d\">%ju</text>", end + 108,
                  d->top + at + 4, (uintmax_t)d->score[i].support);
@@ -135,6 +136,7 @@ static void put_names(const struct drawing *d)
         put_percent(d->out, d->score[i].precision);
         text_add(d->out, "</text>\n");
     }
+    if (d->c->several) return;
     text_add(d->out,
              "<text class=\"e s\" x=\"%d\" y=\"%d\">recall</text><text class=\"e s\" x=\"%d\" "
              "y=\"%d\">pictures</text><text class=\"e s\" x=\"%d\" y=\"%d\">precision</text>\n",

@@ -90,6 +90,7 @@ static xc_status describe(xc_model *model, struct error *err)
     info->classes = (uint32_t)classes;
     info->outputs = (uint32_t)g->outputs;
     info->has_softmax = result->kind == OP_SOFTMAX;
+    info->has_sigmoid = result->kind == OP_ACT && result->act.kind == ACT_SIGMOID;
     info->classifies = classifies(g);
     info->params = graph_params(g);
     info->trainable = graph_trainable(g);

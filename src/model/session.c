@@ -5,6 +5,7 @@
  */
 #include "model/session_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -322,20 +323,24 @@ bool session_unknown(xc_session *s, uint32_t image)
     return decision_unknown(d, s->sigmoid, s->logit, s->prob, s->classes);
 }
 
-static void answer(xc_session *s, const struct result *probs, uint32_t at, uint32_t k,
-                   xc_answer *out)
+static xc_status answer(xc_session *s, const struct result *probs, uint32_t at, uint32_t k,
+                        xc_answer *out, struct error *err)
 {
     const char *const *label = s->model->meta.labels;
     const enum dtype type = session_result_type(s);
     const uint32_t classes = (uint32_t)s->classes, found = k < classes ? k : classes;
     numbers_convert(probs->data + at * probs->count * dtype_size(type), type, classes, s->score,
                     DTYPE_F32);
+    for (uint32_t c = 0; c < classes; c++)
+        if (!isfinite(s->score[c]))
+            return fail(err, XC_ERR_NUMBER, "the network's answer is not finite (class %u)", c);
     topk(s->score, classes, found, s->rank);
     for (uint32_t i = 0; i < found; i++)
         out[i] = (xc_answer){.index = s->rank[i],
                              .prob = s->score[s->rank[i]],
                              .label = label ? label[s->rank[i]] : NULL};
     for (uint32_t i = found; i < k; i++) out[i] = (xc_answer){.index = UINT32_MAX};
+    return XC_OK;
 }
 
 xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_t n, uint32_t k,
@@ -346,6 +351,6 @@ xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_
     if (!probs)
         return fail(err, XC_ERR_ARGUMENT, "this network gives features, it does not classify");
     TRY(run(&b, err));
-    for (uint32_t i = 0; i < n; i++) answer(s, probs, i, k, answers + (size_t)i * k);
+    for (uint32_t i = 0; i < n; i++) TRY(answer(s, probs, i, k, answers + (size_t)i * k, err));
     return XC_OK;
 }

@@ -226,7 +226,8 @@ static xc_status aligned_build(const struct arch *arch, struct arch_opts *o, str
 const struct arch arch_xception41 =
     ALIGNED("xception41", aligned_41, "aligned Xception, 8 middle modules (timm)", "timm-331");
 const struct arch arch_xception65 =
-    ALIGNED("xception65", aligned_65, "aligned Xception, 16 middle modules (timm)", "timm-331");
+    ALIGNED("xception65", aligned_65,
+            "aligned Xception, 16 middle modules (timm; ra3_in1k wants timm-318)", "timm-331");
 const struct arch arch_xception71 =
     ALIGNED("xception71", aligned_71, "the same with 5 entry modules (timm)", "timm-331");
 const struct arch arch_xception41p =

@@ -13,6 +13,7 @@
 #include "network/arch_opts.h"
 
 #define ARCH_MAX_PARAMS ((size_t)1 << 31)
+enum { ARCH_MAX_TENSORS = 4096 }; /* as a model file has at most (weight/weight.h) */
 
 #define ARCH_LIST(X)                                                                               \
     X(xception)                                                                                    \
@@ -140,6 +141,9 @@ static xc_status finish(const struct arch_opts *o, struct graph *g, const char *
     if (g->param.total > ARCH_MAX_PARAMS)
         return fail(err, XC_ERR_LIMIT, "%s: %zu parameters, at most %zu", o->arch->name,
                     g->param.total, ARCH_MAX_PARAMS);
+    if (g->param.count > ARCH_MAX_TENSORS)
+        return fail(err, XC_ERR_LIMIT, "%s: %d tensors of parameters, at most %d", o->arch->name,
+                    g->param.count, ARCH_MAX_TENSORS);
     g->least_side = o->arch->least_side;
     TRY(check_input(o, g, err));
     int classes = g->node[g->output[0].node].out.c;

@@ -119,5 +119,5 @@ const struct arch arch_googlenet = {.name = "googlenet",
                                     .channels = 3,
                                     .classes = 1000,
                                     .flavour = "timm",
-                                    .timm = "torchvision",
+                                    .timm = "torchvision-inception",
                                     .build = googlenet_build};

@@ -259,7 +259,7 @@ const struct arch arch_inception_v3 = {.name = "inception-v3",
                                        .classes = 1000,
                                        .flavour = "keras",
                                        .keras = "keras",
-                                       .timm = "torchvision",
+                                       .timm = "torchvision-inception",
                                        .build = inception_build};
 
 const struct arch arch_inception_v3_2016 = {.name = "inception-v3-2016",

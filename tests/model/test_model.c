@@ -120,6 +120,15 @@ static void test_recipes(void **state)
     CHECK(xc_preprocess_named("timm-legacy", &named));
     p = recipe_of("xception,flavour=timm");
     assert_memory_equal(&p, &named, sizeof p);
+    CHECK(xc_preprocess_named("torchvision", &named));
+    p = recipe_of("resnet50,flavour=timm");
+    assert_memory_equal(&p, &named, sizeof p);
+    CHECK(xc_preprocess_named("torchvision-inception", &named));
+    assert_true(named.mean[1] == 0.5F && named.std[1] == 0.5F && named.divisor == 255);
+    p = recipe_of("googlenet");
+    assert_memory_equal(&p, &named, sizeof p);
+    p = recipe_of("inception-v3,flavour=timm");
+    assert_memory_equal(&p, &named, sizeof p);
     assert_int_equal(recipe_of("xception,input=71x71x1").colour, XC_COLOUR_GREY);
     assert_int_equal(recipe_of("mini-xception").colour, XC_COLOUR_GREY);
     assert_int_equal(recipe_of("mini-xception,input=64x64x3").colour, XC_COLOUR_RGB);

@@ -237,7 +237,10 @@ static const struct {
     {"xception,middle=\033[2J", XC_ERR_ARCH, {"0x1b at 16", "ASCII"}},
     {"xception,middle =4", XC_ERR_ARCH, {"0x20", "ASCII"}},
     {"xception,entry=65536/65536", XC_ERR_LIMIT, {"xception", "parameters", "2147483648"}},
-    {"xception,middle=256,entry=2/3/4/5/6/7/8,fc=1x8,exit=9000/9000/9000,pools=none", XC_OK, {""}},
+    {"xception,middle=200,entry=2/3/4/5/6/7/8,fc=1x8,exit=9000/9000/9000,pools=none", XC_OK, {""}},
+    {"xception,middle=256,entry=2/3/4/5/6/7/8,fc=1x8,exit=9000/9000/9000,pools=none",
+     XC_ERR_LIMIT,
+     {"4784 tensors", "4096"}},
 };
 
 /* Is the string refused with these words? */

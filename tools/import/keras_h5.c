@@ -48,7 +48,7 @@ static bool is_nested(const struct h5_texts *weights)
     return false;
 }
 
-/* "conv2d_1_1/kernel:0" -> "kernel"; "convolution2d_1_W:0" -> "kernel" */
+/* "conv2d_1_1/kernel:0" -> "kernel"; "convolution2d_1_W:0" and "block1_conv1_W_1:0" -> "kernel" */
 static const char *weight_word(struct arena *arena, const char *path, const char *layer)
 {
     static const char *const KERAS_1[][2] = {{"W", "kernel"},
@@ -63,8 +63,13 @@ static const char *weight_word(struct arena *arena, const char *path, const char
     size_t prefix = strlen(layer);
     if (strncmp(word, layer, prefix) == 0 && word[prefix] == '_' && word[prefix + 1])
         word += prefix + 1;
-    for (size_t i = 0; i < sizeof KERAS_1 / sizeof *KERAS_1; i++)
-        if (strcmp(word, KERAS_1[i][0]) == 0) return KERAS_1[i][1];
+    for (size_t i = 0; i < sizeof KERAS_1 / sizeof *KERAS_1; i++) {
+        const size_t length = strlen(KERAS_1[i][0]);
+        const char *rest = word + length; /* nothing, or "_1" */
+        if (strncmp(word, KERAS_1[i][0], length) != 0) continue;
+        if (!*rest || (*rest == '_' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")]))
+            return KERAS_1[i][1];
+    }
     return word;
 }
 

@@ -214,6 +214,19 @@ static xc_status data_of(const struct plan *p, const struct arm *arm, struct sou
     return XC_OK;
 }
 
+/* Cells are compared, so all of them learn from the pictures that the study began with. */
+static xc_status same_data(const struct plan *p, const struct source *s, struct why *why)
+{
+    xc_dataset_info info;
+    xc_dataset_get_info(s->pictures, &info);
+    if (s->train == p->train && s->test == p->test && !strcmp(info.fingerprint, p->fingerprint))
+        return XC_OK;
+    return refuse(why, XC_ERR_FORMAT,
+                  "%s: has changed since the study began: fingerprint %.12s.. (%u to train, %u to "
+                  "test), it was %.12s.. (%u and %u)",
+                  p->data, info.fingerprint, s->train, s->test, p->fingerprint, p->train, p->test);
+}
+
 xc_status cell_run(xc_context *context, const struct plan *p, const char *study, uint32_t cell,
                    double save_seconds, xc_train_fn *progress, void *user, struct why *why)
 {
@@ -229,6 +242,7 @@ xc_status cell_run(xc_context *context, const struct plan *p, const char *study,
     o.user = user;
     xc_status status =
         source_open(p->data, p->val_split, p->limit, p->test_limit, p->seed, &s, why);
+    if (status == XC_OK) status = same_data(p, s, why);
     if (status == XC_OK) status = data_of(p, arm, s, &data, why);
     if (status == XC_OK) status = run_in(context, data, &o, why);
     source_free(s);

@@ -102,7 +102,8 @@ static void pair_cells(const struct results *r, uint32_t a, uint32_t b, struct p
     for (uint32_t s = 0; s < r->plan->repeat; s++) {
         const struct cell_result *x = &r->cell[s * r->plan->arms + a];
         const struct cell_result *y = &r->cell[s * r->plan->arms + b];
-        if (!x->done || !y->done || x->pictures != y->pictures) continue;
+        if (!x->done || !y->done || x->pictures != y->pictures || x->pictures != r->plan->test)
+            continue;
         out->a[out->count] = x;
         out->b[out->count++] = y;
     }

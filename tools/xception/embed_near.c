@@ -109,13 +109,15 @@ static int most_alike_first(const void *x, const void *y)
     return p->b < q->b ? -1 : p->b > q->b;
 }
 
+#define ROUNDING 1e-6F /* of a row's cosine with itself */
+
 static bool find_pairs(const struct rows *r, float least, struct pair **out, size_t *count)
 {
     size_t room = 0;
     for (size_t i = 0; i < r->count; i++)
         for (size_t j = i + 1; j < r->count; j++) {
             const float alike = cosine(r->at + i * r->width, r->at + j * r->width, r->width);
-            if (!(alike >= least)) continue;
+            if (!(alike >= least - ROUNDING)) continue;
             if (*count == room) {
                 room = room ? 2 * room : 256;
                 struct pair *more = realloc(*out, room * sizeof *more);

@@ -70,7 +70,10 @@ static xc_status run_batch(struct work *k, uint32_t n)
     if (status == XC_OK)
         status = xc_session_read(k->session, k->layer, k->map, BATCH * one, &written);
     for (uint32_t i = 0; i < n && status == XC_OK; i++) {
-        mean_of(k, k->map + i * one, r->at + r->count * r->width);
+        float *row = r->at + r->count * r->width;
+        mean_of(k, k->map + i * one, row);
+        for (size_t j = 0; j < r->width; j++)
+            if (!isfinite(row[j])) return XC_ERR_NUMBER;
         r->path[r->count] = strdup(k->pictures->path[k->which[i]]);
         if (!r->path[r->count++]) status = XC_ERR_MEMORY;
     }
@@ -107,7 +110,13 @@ static int run_all(struct work *k, const struct args *args)
         n += good;
         if (bar_due(&k->bar)) bar_draw(&k->bar, "embed", i, k->pictures->count, "");
         if (n < BATCH && i + 1 < k->pictures->count) continue;
+        const size_t done = k->out->count;
         const xc_status status = run_batch(k, n);
+        if (status == XC_ERR_NUMBER) {
+            say_error("%s: the numbers of %s are not finite",
+                      k->pictures->path[k->which[k->out->count - done]], k->layer);
+            return EXIT_NUMBERS;
+        }
         if (status != XC_OK) return say_status(status, EXIT_MODEL);
         n = 0;
     }
@@ -249,6 +258,11 @@ int rows_load(const char *path, struct rows *out)
     out->at = npy.bytes;
     out->count = (size_t)npy.rows;
     out->width = (size_t)npy.columns;
+    for (size_t i = 0; i < out->count * out->width; i++)
+        if (!isfinite(out->at[i])) {
+            say_error("%s: row %zu has a number that is not finite", path, i / out->width);
+            return EXIT_DATA;
+        }
     if (names_of(path, names, sizeof names) && read_names(names, out)) return EXIT_DONE;
     say_error("%s: there are no %zu names beside it in a .txt file", path, out->count);
     return EXIT_DATA;

@@ -32,7 +32,7 @@ struct eval {
 
     const char **label; /* (classes) */
     uint32_t classes;
-    char **path; /* of --predictions, by row; NULL: the data set knows */
+    char **path, **given; /* of --predictions, by row, given: labels; NULL: the data set knows */
     xc_split split;
     uint64_t unreadable, strange_unreadable; /* the latter: of --ood */
     double seconds;                          /* that the first model took */

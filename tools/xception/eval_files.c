@@ -32,6 +32,10 @@ static void put_value(FILE *file, double v)
 static void put_labels(FILE *file, const struct eval *e, const xc_scored *s)
 {
     xc_sample sample = {0};
+    if (e->given) {
+        emit_csv(file, e->given[s->id]);
+        return;
+    }
     char *all = strdup(e->label[s->label]);
     if (e->models && xc_dataset_sample(e->model[0].data, s->id, &sample) != XC_OK)
         sample.extra_count = 0;

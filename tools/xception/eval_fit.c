@@ -21,6 +21,11 @@ static int fit_temperature(struct eval *e)
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     e->decision.temperature = t;
     e->fitted_temperature = true;
+    if (!e->decision.least || arg_text(e->args, "pick-threshold")) return EXIT_DONE;
+    e->decision.least = NULL;
+    say_error(
+        "the model's thresholds are of another temperature and are left out: --pick-threshold "
+        "picks new ones");
     return EXIT_DONE;
 }
 
@@ -28,9 +33,11 @@ static int fit_temperature(struct eval *e)
  * not fall below it there. */
 #define SLACK 1e-6
 
-/* A class for which the rule finds nothing keeps a threshold of 0. */
+/* A class for which the rule finds nothing never makes an answer unknown: of classes that exclude
+ * each other its threshold is 0; of those that do not, where one yes is enough, 1. */
 static int pick_thresholds(struct eval *e, const char *rule)
 {
+    const double open = e->model[0].model && xc_model_get_info(e->model[0].model)->has_sigmoid;
     uint32_t none = 0;
     e->least = calloc(e->classes, sizeof *e->least);
     if (!e->least) return EXIT_LIMIT;
@@ -40,10 +47,11 @@ static int pick_thresholds(struct eval *e, const char *rule)
         if (status != XC_OK)
             return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_DATA);
         none += isnan(t.threshold) ? 1 : 0;
-        e->least[c] = isnan(t.threshold) ? 0 : fmin(fmax(t.threshold - SLACK, 0), 1);
+        e->least[c] = isnan(t.threshold) ? open : fmin(fmax(t.threshold - SLACK, 0), 1);
     }
     e->decision.least = e->least;
-    if (none) say_error("--pick-threshold %s: found none for %u classes, they keep 0", rule, none);
+    if (none)
+        say_error("--pick-threshold %s: found none for %u classes, they get %g", rule, none, open);
     return EXIT_DONE;
 }
 

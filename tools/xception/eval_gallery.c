@@ -173,6 +173,34 @@ static void put_rows(struct page *p, const struct eval *e)
     }
 }
 
+static int by_key(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Cells that are not zero, of all rows: label, answer, count. */
+static void put_counts(struct page *p, const struct eval *e)
+{
+    const uint64_t n = e->worst.count;
+    uint64_t *key = calloc(n + 1, sizeof *key);
+    if (!key) p->failed = true;
+    for (uint64_t i = 0; key && i < n; i++) {
+        xc_scored s;
+        if (xc_scores_get(e->model[0].scores, i, &s) != XC_OK) p->failed = true;
+        key[i] = (uint64_t)(s.place ? s.label : s.answer) << 32 | s.answer;
+    }
+    if (key) qsort(key, n, sizeof *key, by_key);
+    put(p, "c:[");
+    for (uint64_t i = 0, end; key && i < n; i = end) {
+        for (end = i; end < n && key[end] == key[i];) end++;
+        put(p, "%s[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", i ? "," : "", key[i] >> 32,
+            key[i] & UINT32_MAX, end - i);
+    }
+    put(p, "],\n");
+    free(key);
+}
+
 static void put_answers(struct page *p, const struct eval *e)
 {
     put(p, "<script>const D={n:[");
@@ -181,6 +209,7 @@ static void put_answers(struct page *p, const struct eval *e)
         put_json(p, e->label[c]);
     }
     put(p, "],\n");
+    put_counts(p, e);
     put_rows(p, e);
     put_smalls(p, e);
     put(p, "};</script>\n");
@@ -231,11 +260,12 @@ static void put_matrix(struct page *p, const struct eval *e)
     }
     put(p, "</tr></thead><tbody>\n");
     for (uint32_t l = 0; cell && l < n; l++) {
+        uint64_t of = 0; /* with several labels a picture stands in one row */
+        for (uint32_t a = 0; a < n; a++) of += cell[l * n + a];
         put(p, "<tr><th>");
         put_text(p, e->label[l]);
         put(p, "</th>");
-        for (uint32_t a = 0; a < n; a++)
-            put_cell(p, e, l, a, cell[l * n + a], e->of_class[l].support);
+        for (uint32_t a = 0; a < n; a++) put_cell(p, e, l, a, cell[l * n + a], of);
         put(p, "</tr>\n");
     }
     put(p, "</tbody></table></div>\n");
@@ -275,25 +305,25 @@ static const char style[] =
 
 static const char script[] =
     "<script>(()=>{const n=D.n.length,box=document.getElementById('behind'),by=new Map(),"
-    "of=new Array(n).fill(0);D.l.forEach((l,i)=>{const k=l*n+D.a[i];if(!by.has(k))by.set(k,[]);"
-    "by.get(k).push(i);of[l]++});"
+    "of=new Array(n).fill(0),cnt=new Map();D.c.forEach(([l,a,c])=>{cnt.set(l*n+a,c);of[l]+=c});"
+    "D.l.forEach((l,i)=>{const k=l*n+D.a[i];if(!by.has(k))by.set(k,[]);by.get(k).push(i)});"
     "const el=(t,c,x)=>{const e=document.createElement(t);if(c)e.className=c;"
     "if(x!=null)e.textContent=x;return e};"
     "const say=(l,a)=>D.n[l]+' \\u2192 '+D.n[a];"
-    "function show(l,a){const r=by.get(l*n+a)||[],g=el('div','gallery');"
-    "box.replaceChildren(el('h3','',say(l,a)+': '+r.length+(r.length==1?' picture':' "
-    "pictures')),g);"
+    "function show(l,a){const r=by.get(l*n+a)||[],t=cnt.get(l*n+a)||0,m=Math.min(60,"
+    "r.length),g=el('div','gallery');"
+    "box.replaceChildren(el('h3','',say(l,a)+': '+t+(t==1?' picture':' pictures')),g);"
     "r.slice(0,60).forEach(i=>{const f=el('figure');if(D.t[i]){const m=el('img');m.src=D.t[i];"
     "m.alt=D.p[i];f.append(m)}f.append(el('figcaption','',(D.q[i]<0?'':(D.q[i]/10).toFixed(1)+"
     "' % ')+D.p[i]));g.append(f)});"
-    "if(r.length>60)box.append(el('p','note','and '+(r.length-60)+' more: predictions.csv'));"
+    "if(t>m)box.append(el('p','note','and '+(t-m)+' more: predictions.csv'));"
     "box.scrollIntoView({block:'nearest'})}"
     "document.querySelectorAll('[data-l]').forEach(c=>{const go=()=>show(+c.dataset.l,"
     "+c.dataset.a);c.onclick=go;c.onkeydown=e=>{if(e.key=='Enter'||e.key==' '){"
     "e.preventDefault();go()}}});"
     "const list=document.getElementById('pairs'),find=document.getElementById('find');"
-    "const pairs=[...by].filter(([k])=>Math.floor(k/n)!=k%n).map(([k,r])=>[Math.floor(k/n),k%n,"
-    "r.length]).sort((x,y)=>y[2]-x[2]||x[0]-y[0]||x[1]-y[1]);"
+    "const pairs=[...cnt].filter(([k])=>Math.floor(k/n)!=k%n).map(([k,c])=>[Math.floor(k/n),k%n,"
+    "c]).sort((x,y)=>y[2]-x[2]||x[0]-y[0]||x[1]-y[1]);"
     "function fill(){const w=find?find.value.toLowerCase():'';list.replaceChildren();let k=0;"
     "for(const[l,a,c]of pairs){if(w&&!say(l,a).toLowerCase().includes(w))continue;if(++k>200)break;"
     "const b=el('button');b.append(el('b','',c),el('span','',say(l,a)));b.onclick=()=>show(l,a);"
@@ -302,19 +332,19 @@ static const char script[] =
     "const cv=document.getElementById('matrix');if(cv){const S=cv.width=cv.height=1000,z=S/n,"
     "x=cv.getContext('2d'),css=getComputedStyle(document.documentElement),tip=document."
     "getElementById('tip');"
-    "const paint=()=>{x.clearRect(0,0,S,S);for(const d of[true,false])for(const[k,r]of by){"
+    "const paint=()=>{x.clearRect(0,0,S,S);for(const d of[true,false])for(const[k,c]of cnt){"
     "const l=Math.floor(k/n),a=k%n;if((l==a)==d)continue;"
     "const w=Math.max(z,l==a?2:4);x.fillStyle=css.getPropertyValue(l==a?'--s1':'--s2');"
-    "x.globalAlpha=Math.min(1,.35+.65*Math.sqrt(r.length/of[l]));"
+    "x.globalAlpha=Math.min(1,.35+.65*Math.sqrt(c/of[l]));"
     "x.fillRect((a+.5)*z-w/2,(l+.5)*z-w/2,w,w)}};paint();"
     "matchMedia('(prefers-color-scheme: dark)').addEventListener('change',paint);"
     "const at=e=>{const b=cv.getBoundingClientRect(),a=(e.clientX-b.left)/b.width*n-.5,l="
     "(e.clientY-b.top)/b.height*n-.5,R=Math.max(1,Math.ceil(6/z));let best=null,far=1e9;"
     "for(let i=-R;i<=R;i++)for(let j=-R;j<=R;j++){const y=Math.round(l)+i,u=Math.round(a)+j;"
-    "if(y<0||u<0||y>=n||u>=n||!by.has(y*n+u))continue;const d=(y-l)**2+(u-a)**2;"
+    "if(y<0||u<0||y>=n||u>=n||!cnt.has(y*n+u))continue;const d=(y-l)**2+(u-a)**2;"
     "if(d<far){far=d;best=[y,u]}}return best};"
-    "cv.onmousemove=e=>{const c=at(e);tip.textContent=c?say(c[0],c[1])+': '+by.get(c[0]*n+c[1])."
-    "length+' of '+of[c[0]]:'\\u00a0'};cv.onclick=e=>{const c=at(e);if(c)show(c[0],c[1])}}"
+    "cv.onmousemove=e=>{const c=at(e);tip.textContent=c?say(c[0],c[1])+': '+cnt.get(c[0]*n+c[1])"
+    "+' of '+of[c[0]]:'\\u00a0'};cv.onclick=e=>{const c=at(e);if(c)show(c[0],c[1])}}"
     "})();</script>\n";
 
 void eval_put_confusion(struct page *p, const struct eval *e)

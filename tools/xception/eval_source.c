@@ -243,8 +243,9 @@ static bool add_word(struct words *w, const char *word)
 
 struct columns {
     size_t path, label, prediction, probability, count;
-    size_t *class; /* column of each class; NULL: answers only */
-    bool several;  /* labels */
+    size_t *class;      /* column of each class; NULL: answers only */
+    bool several;       /* labels */
+    bool probabilities; /* all scores are from 0 to 1; else they are those before the softmax */
 };
 
 static size_t column(const struct table *t, const char *name)
@@ -285,9 +286,14 @@ static int read_head(struct table *t, struct columns *c, struct words *classes)
 /* The classes of answers alone are the words there are. */
 static int read_classes(struct table *t, struct columns *c, struct words *classes)
 {
+    c->probabilities = true;
     while (next_record(t)) {
         if (t->fields != c->count) return bad_table(t, "more or fewer fields than the head");
         if (strchr(t->field[c->label], '|')) c->several = true;
+        for (size_t i = 0; c->class && i < classes->count; i++) {
+            const double v = strtod(t->field[c->class[i]], NULL);
+            c->probabilities = c->probabilities && v >= 0 && v <= 1;
+        }
         if (c->class) continue;
         bool added = add_word(classes, t->field[c->prediction]);
         for (char *word = strtok(t->field[c->label], "|"); word && added; word = strtok(NULL, "|"))
@@ -319,9 +325,10 @@ static int read_labels(const struct filling *f, xc_scores_row *row)
 {
     char *next = f->t->field[f->c->label];
     size_t at;
+    const bool whole = find_word(f->classes, next, &at); /* a class may be named a|b */
     for (int k = 0; next; k++) {
         char *word = next;
-        next = f->c->several ? strchr(word, '|') : NULL;
+        next = f->c->several && !whole ? strchr(word, '|') : NULL;
         if (next) *next++ = '\0';
         if (!find_word(f->classes, word, &at)) {
             say_error("%s: line %zu: \"%s\" is not a class of the head", f->t->path, f->t->number,
@@ -354,24 +361,15 @@ static int read_scores(const struct filling *f, xc_scores_row *row)
     return code;
 }
 
-/* Probabilities, or scores before the softmax? The first row says. */
 static xc_scores_kind kind_of(const struct filling *f)
 {
-    double sum = 0;
     if (!f->c->class) return XC_SCORES_ANSWERS;
-    for (size_t i = 0; i < f->classes->count; i++) {
-        if (f->score[i] < 0 || f->score[i] > 1) return XC_SCORES_LOGITS;
-        sum += f->score[i];
-    }
-    return f->c->several || fabs(sum - 1) < 0.01 ? XC_SCORES_PROBABILITIES : XC_SCORES_LOGITS;
+    return f->c->probabilities ? XC_SCORES_PROBABILITIES : XC_SCORES_LOGITS;
 }
 
-static int keep_row(struct eval *e, struct filling *f)
+/* given: the text of its labels, kept when all is done. */
+static int add_row(struct eval *e, struct filling *f, const xc_scores_row *row, char *given)
 {
-    xc_scores_row row = {.id = f->rows};
-    int code = read_labels(f, &row);
-    if (code == EXIT_DONE) code = read_scores(f, &row);
-    if (code != EXIT_DONE) return code;
     xc_scores **scores = &e->model[0].scores;
     if (!*scores) {
         xc_scores_opts opts = XC_SCORES_OPTS_INIT;
@@ -387,13 +385,28 @@ static int keep_row(struct eval *e, struct filling *f)
         char **more = realloc(e->path, room * sizeof *more);
         if (!more) return no_memory(f->t);
         e->path = more;
+        more = realloc(e->given, room * sizeof *more);
+        if (!more) return no_memory(f->t);
+        e->given = more;
         f->room = room;
     }
-    const xc_status status = xc_scores_add(*scores, &row);
+    const xc_status status = xc_scores_add(*scores, row);
     if (status == XC_ERR_ARGUMENT || status == XC_ERR_NUMBER) return bad_table(f->t, xc_error());
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     e->path[f->rows] = strdup(f->t->field[f->c->path]);
+    e->given[f->rows] = given;
     return e->path[f->rows++] ? EXIT_DONE : no_memory(f->t);
+}
+
+static int keep_row(struct eval *e, struct filling *f)
+{
+    xc_scores_row row = {.id = f->rows};
+    char *given = strdup(f->t->field[f->c->label]);
+    int code = given ? read_labels(f, &row) : no_memory(f->t);
+    if (code == EXIT_DONE) code = read_scores(f, &row);
+    if (code == EXIT_DONE) code = add_row(e, f, &row, given);
+    if (code != EXIT_DONE) free(given);
+    return code;
 }
 
 static int read_rows(struct eval *e, struct table *t, const struct columns *c,

@@ -40,7 +40,7 @@ struct job {
     enum format format;
     struct sheet *sheet;         /* NULL: none is drawn */
     bool logits, terminal, stop; /* stop: at the first picture that cannot be read */
-    bool memory;                 /* ran out of it */
+    bool memory, numbers;        /* ran out of it; some were not finite */
     uint32_t batch;              /* pictures that run together at most */
     uint32_t ran;                /* those that did, the last time; of them: */
     uint32_t k;
@@ -274,6 +274,7 @@ static bool print_batch(struct job *job, const struct decoded *d, size_t n)
         }
         print_failure(job, &d[i]);
         job->memory = d[i].status == XC_ERR_MEMORY;
+        job->numbers |= d[i].status == XC_ERR_NUMBER;
         if (job->stop || job->memory) return false;
     }
     return true;
@@ -317,6 +318,7 @@ static int classify_all(struct job *job, const struct pictures *pictures)
     if (job->failed && job->stop && job->failed + job->done < pictures->count)
         say_hint("use --on-bad-image=skip to go on with the others");
     if (job->memory) return EXIT_LIMIT;
+    if (job->numbers) return EXIT_NUMBERS;
     if (job->failed == 0) return pictures->unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
     return job->done && !job->stop ? EXIT_SOME_FAILED : EXIT_DATA;
 }

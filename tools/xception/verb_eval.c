@@ -80,7 +80,7 @@ static xc_status make_scores(struct eval_model *m)
     xc_dataset_info info;
     xc_dataset_get_info(m->data, &info);
     opts.classes = m->names;
-    opts.multi_label = info.multi_label;
+    opts.multi_label = info.multi_label || xc_model_get_info(m->model)->has_sigmoid;
     opts.folder = temporary_folder();
     xc_status status = xc_scores_new(&opts, &m->scores);
     const double temperature = xc_model_decision(m->model)->temperature;
@@ -250,6 +250,10 @@ static int gate(const struct eval *e)
     const char *word = arg_text(e->args, "min-top1");
     double least = 0;
     if (word && !read_gate(word, &least)) return EXIT_USAGE;
+    if (e->models && !xc_scores_count(e->model[0].scores)) {
+        say_error("%s: not one picture could be read", arg_text(e->args, "data"));
+        return EXIT_DATA;
+    }
     if (word && !(e->sum.top1.value >= least / 100)) { /* NaN: nothing could be read */
         say_error("top-1 is %.2f %%, --min-top1 asks for %s", 100 * e->sum.top1.value, word);
         return EXIT_GATE;
@@ -263,7 +267,9 @@ static void close_all(struct eval *e)
     for (uint64_t i = 0; i < rows; i++) free(e->path[i]);
     for (uint32_t c = 0; !e->models && c < e->classes; c++) free((void *)(uintptr_t)e->label[c]);
     if (!e->models) free(e->label);
+    for (uint64_t i = 0; i < rows; i++) free(e->given[i]);
     free(e->path);
+    free(e->given);
     free(e->of_class);
     free(e->least);
     free(e->worst.row);

@@ -364,6 +364,7 @@ static int all_pictures(struct job *job)
 {
     const char *policy = arg_text(job->args, "on-bad-image");
     const bool stop = policy && strcmp(policy, "stop") == 0;
+    bool numbers = false;
     for (job->at = 0; job->at < job->pictures.count; job->at++) {
         const char *path = job->pictures.path[job->at];
         bool read;
@@ -376,9 +377,11 @@ static int all_pictures(struct job *job)
         if (!is_about_the_picture(status, read)) return say_status(status, EXIT_DATA);
         say_bad(job, path, status);
         job->failed++;
+        numbers |= status == XC_ERR_NUMBER;
         if (stop) break;
     }
     if (job->failed == 0) return job->pictures.unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
+    if (numbers) return EXIT_NUMBERS;
     return job->done && !stop ? EXIT_SOME_FAILED : EXIT_DATA;
 }
 
