@@ -106,6 +106,15 @@ xc_status xc_model_import(xc_context *context, const char *path, const xc_import
     return import(context, path, &o, out);
 }
 
+xc_status xc_model_mix(const xc_model *first, const xc_model *second, double part, xc_model **out)
+{
+    if (!out) return refuse_null("out");
+    *out = NULL;
+    if (!first) return refuse_null("first");
+    if (!second) return refuse_null("second");
+    return model_mix(first, second, part, out, api_error());
+}
+
 xc_status xc_model_create(xc_context *context, const char *arch, const xc_create_opts *opts,
                           xc_model **out)
 {

@@ -82,6 +82,10 @@ XC_NODISCARD xc_status model_create(const struct machine *m, const char *arch,
 XC_NODISCARD xc_status model_from_file(const struct machine *m, const char *name,
                                        struct file_view view, xc_model **out, struct error *err);
 
+/* (1 - part) first + part second, of all parameters. */
+XC_NODISCARD xc_status model_mix(const xc_model *first, const xc_model *second, double part,
+                                 xc_model **out, struct error *err);
+
 /* ---- using one ------------------------------------------------------------------------------- */
 
 XC_NODISCARD xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,

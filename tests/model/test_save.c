@@ -41,6 +41,35 @@ static void test_comes_back(void **state)
     }
 }
 
+/* A mean of all numbers; words are the first one's. */
+static void test_mix(void **state)
+{
+    struct saved *f = *state;
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_model *other = NULL, *mean = NULL, *none = NULL;
+    create.weights = XC_WEIGHTS_RANDOM;
+    create.seed = 99;
+    CHECK(xc_model_create(f->context, f->model->arch, &create, &other));
+    CHECK(xc_model_mix(f->model, other, 0.25, &mean));
+    const struct param_table *table = &mean->graph->param;
+    for (int p = 0; p < table->count; p++)
+        for (size_t k = 0; k < table->at[p].count; k++) {
+            const double want =
+                0.75 * (double)f->model->data[p][k] + 0.25 * (double)other->data[p][k];
+            assert_true(fabs((double)mean->data[p][k] - want) <= 1e-6 * (1e-6 + fabs(want)));
+        }
+    for (uint32_t c = 0; c < mean->info.classes; c++)
+        assert_true(!f->model->meta.labels ||
+                    !strcmp(xc_model_label(mean, c), xc_model_label(f->model, c)));
+    assert_int_equal(xc_model_mix(f->model, other, 1.5, &none), XC_ERR_ARGUMENT);
+    xc_model_unref(other);
+    CHECK(xc_model_create(f->context, "xception,input=71x71x3,middle=1", &create, &other));
+    assert_int_equal(xc_model_mix(f->model, other, 0.5, &none), XC_ERR_SHAPE);
+    assert_null(none);
+    xc_model_unref(other);
+    xc_model_unref(mean);
+}
+
 /* In 16 bits a kernel is the nearest number there is, and a second round changes nothing. */
 static void test_half(void **state)
 {
@@ -454,7 +483,7 @@ static void test_decision(void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, saved_free)
 
-RUN(WITH(test_comes_back), WITH(test_half), WITH(test_unaligned_memory),
+RUN(WITH(test_comes_back), WITH(test_mix), WITH(test_half), WITH(test_unaligned_memory),
     WITH(test_same_model_same_bytes), WITH(test_words_are_replaced), WITH(test_wrong_files),
     WITH(test_right_file_through_the_same_hands), WITH(test_truncated), WITH(test_other_types),
     WITH(test_decision))

@@ -19,6 +19,8 @@ static const struct option options[] = {
     {"store", 0, "TYPE", "f32|f16|bf16", 0, 0, "how kernels are kept; 16 bits: half the space"},
     {"pack", 0, "[=LEVEL]", NULL, 0, 0, "a packed file, ready to run on this CPU or on LEVEL"},
     {"precision", 0, "PRECISION", "f32|bf16|auto", 0, 0, "of a packed file (default: f32)"},
+    {"mix", 0, "MODEL", NULL, 0, 0, "the mean of its weights and IN's, of the same architecture"},
+    {"part", 0, "PERCENT", NULL, 1, 99, RARE "of --mix (50)"},
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
     OPTIONS_END};
 
@@ -60,6 +62,25 @@ static int save(const struct args *args, const xc_model *model, const char *in, 
     return code;
 }
 
+/* --mix: *model becomes its mean with another. */
+static int mix(const struct args *args, xc_context *context, xc_model **model)
+{
+    const char *path = arg_text(args, "mix");
+    xc_model *other = NULL, *mean = NULL;
+    if (!path) return EXIT_DONE;
+    int code = engine_model(context, path, NULL, &other);
+    if (code == EXIT_DONE) {
+        const xc_status status =
+            xc_model_mix(*model, other, arg_number(args, "part", 50) / 100.0, &mean);
+        if (status != XC_OK) code = say_status(status, EXIT_MODEL);
+    }
+    xc_model_unref(other);
+    if (code != EXIT_DONE) return code;
+    xc_model_unref(*model);
+    *model = mean;
+    return EXIT_DONE;
+}
+
 static int run(const struct args *args)
 {
     xc_context *context = NULL;
@@ -75,6 +96,7 @@ static int run(const struct args *args)
     }
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
+    if (code == EXIT_DONE) code = mix(args, context, &model);
     if (code == EXIT_DONE) code = save(args, model, in, out);
     if (code == EXIT_DONE) {
         const xc_model_info *info = xc_model_get_info(model);

@@ -412,13 +412,14 @@ const struct verb verb_data = {
     .name = "data",
     .summary = "look at a data set, split it, pack it",
     .operands = "check|stats|split|pack|sheet DATA",
-    .text = "DATA is a folder (train/CLASS/..., val/CLASS/..., or CLASS/...), the same in a .tar,\n"
-            "WebDataset shards, a .csv .tsv .jsonl list, or a folder of IDX or CIFAR files.\n"
-            "check reads every picture: what cannot be read, is named like another format, is\n"
-            "in two splits or classes or nearly so (exit 1 then), or only there twice. stats\n"
-            "counts classes, sizes and colours.\n"
-            "split writes a list with a held-out part, pack writes tar files, sheet a PNG of\n"
-            "what the network sees.",
+    .text =
+        "DATA is a folder (train/CLASS/..., val/CLASS/..., or CLASS/...), the same in a .tar,\n"
+        "WebDataset shards, a .csv .tsv .jsonl list, or a folder of IDX or CIFAR files.\n"
+        "check reads every picture: what cannot be read, is named like another format, is\n"
+        "in two splits or classes or nearly so (exit 1 then, and where training would refuse the\n"
+        "data), or only there twice. stats counts classes, sizes and colours.\n"
+        "split writes a list with a held-out part, pack writes tar files, sheet a PNG of\n"
+        "what the network sees.",
     .examples = "xception data check flowers\tbefore training\n"
                 "xception data split --val-split 10 -o flowers.csv flowers\thold out a tenth\n"
                 "xception data pack -o flowers.tar flowers\tone file instead of many\n"

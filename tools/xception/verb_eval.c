@@ -349,10 +349,12 @@ const struct verb verb_eval = {
     .name = "eval",
     .summary = "where is a classifier right, and where wrong?",
     .operands = "[MODEL2]",
-    .text = "Top-1 and top-5 with 95 % intervals, loss, per-class scores, calibration. --report\n"
-            "writes a folder to look at: the page, the confusion matrix, every prediction, worst\n"
-            "first. Classes go by name, pictures that cannot be read are counted apart (exit 1).\n"
-            "A second model is compared on the same pictures (McNemar's test).",
+    .text =
+        "Top-1 and top-5 with 95 % intervals, loss, per-class scores, calibration. --report\n"
+        "writes a folder to look at: the page, the confusion matrix, every prediction, worst\n"
+        "first. Classes go by name, pictures that cannot be read are counted apart (exit 1).\n"
+        "A second model is compared on the same pictures (McNemar's test). FILE of --predictions\n"
+        "has columns path, label, and prediction[, probability] or one a class.",
     .examples =
         "xception eval -m flowers.safetensors --data flowers --report report\tlook at it\n"
         "xception eval -m a.safetensors b.safetensors --data flowers\twhich is better?\n"
