@@ -390,12 +390,16 @@ static int add_row(struct eval *e, struct filling *f, const xc_scores_row *row, 
         e->given = more;
         f->room = room;
     }
-    const xc_status status = xc_scores_add(*scores, row);
+    char *path = strdup(f->t->field[f->c->path]);
+    if (!path) return no_memory(f->t);
+    const xc_status status =
+        xc_scores_add(*scores, row); /* from here on the row is freed at the end */
+    if (status != XC_OK) free(path);
     if (status == XC_ERR_ARGUMENT || status == XC_ERR_NUMBER) return bad_table(f->t, xc_error());
     if (status != XC_OK) return say_status(status, EXIT_DATA);
-    e->path[f->rows] = strdup(f->t->field[f->c->path]);
-    e->given[f->rows] = given;
-    return e->path[f->rows++] ? EXIT_DONE : no_memory(f->t);
+    e->path[f->rows] = path;
+    e->given[f->rows++] = given;
+    return EXIT_DONE;
 }
 
 static int keep_row(struct eval *e, struct filling *f)

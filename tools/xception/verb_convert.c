@@ -94,6 +94,10 @@ static int run(const struct args *args)
         say_usage("--store is of a file to keep, --pack of one to run: give one of them");
         return EXIT_USAGE;
     }
+    if (arg_text(args, "part") && !arg_text(args, "mix")) {
+        say_usage("--part is of --mix, which is not there");
+        return EXIT_USAGE;
+    }
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
     if (code == EXIT_DONE) code = mix(args, context, &model);
