@@ -101,8 +101,9 @@ typedef struct xc_context_opts {
 XC_API XC_NODISCARD xc_status xc_context_new(const xc_context_opts *opts, xc_context **out);
 XC_API void xc_context_free(xc_context *context); /* NULL is allowed, as in every free below */
 XC_API int32_t xc_context_threads(const xc_context *context);
-/* The kernels that numbers of this precision use: "avx512"; in bf16 "avx512bf16", or those of a
- * level without the instruction, which compute the same. */
+/* The kernels that numbers of this precision use: "avx512"; in bf16 "amx", whose sums have an order
+ * of their own, "avx512bf16", or those of a level without the instruction, which compute the same
+ * as that. */
 XC_API const char *xc_context_cpu(const xc_context *context, xc_precision precision);
 XC_API const char *xc_context_cpu_features(const xc_context *context); /* "avx2 fma avx512f ..." */
 

@@ -6,8 +6,28 @@
  */
 #include <stdio.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "kernel/kernel.h"
+
+/* Tile registers are large, so that Linux gives them to a process that asks (its
+ * Documentation/arch/x86/xstate.rst). */
+static bool may_use_tiles(void)
+{
+#if defined(__x86_64__) && defined(__linux__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    const unsigned wanted = 1u << 22 /* brain floats */ | 1u << 24 /* tiles */;
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & wanted) != wanted) return false;
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
+}
 
 unsigned cpu_flags(void)
 {
@@ -21,6 +41,7 @@ unsigned cpu_flags(void)
         flags |= CPU_AVX512;
     if (__builtin_cpu_supports("avx512vnni")) flags |= CPU_VNNI;
     if (__builtin_cpu_supports("avx512bf16")) flags |= CPU_BF16;
+    if (flags & CPU_BF16 && may_use_tiles()) flags |= CPU_AMX;
 #endif
     return flags;
 }
@@ -30,11 +51,8 @@ void cpu_flags_text(unsigned flags, char *text, size_t size)
     static const struct {
         unsigned flag;
         const char *word;
-    } words[] = {{CPU_FMA, "fma"},
-                 {CPU_AVX2, "avx2"},
-                 {CPU_AVX512, "avx512"},
-                 {CPU_VNNI, "vnni"},
-                 {CPU_BF16, "bf16"}};
+    } words[] = {{CPU_FMA, "fma"},   {CPU_AVX2, "avx2"}, {CPU_AVX512, "avx512"},
+                 {CPU_VNNI, "vnni"}, {CPU_BF16, "bf16"}, {CPU_AMX, "amx"}};
     if (size == 0) return;
     text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -54,6 +72,7 @@ static const struct {
     {"avx2", CPU_FMA | CPU_AVX2},
     {"avx512", CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_VNNI},
     {"avx512bf16", CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_VNNI | CPU_BF16},
+    {"amx", CPU_FMA | CPU_AVX2 | CPU_AVX512 | CPU_VNNI | CPU_BF16 | CPU_AMX},
 };
 
 const char *cpu_level(size_t i)

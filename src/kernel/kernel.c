@@ -89,6 +89,12 @@ static void init_f64(struct kernels *k, unsigned flags)
 INIT_BF16(avx2)
 INIT_BF16(avx512)
 INIT_BF16(avx512bf16)
+
+static void init_bf16_amx(struct kernels *k)
+{
+    k->level = "amx";
+    k->conv = k->pointwise = conv_bf16_amx;
+}
 #endif
 
 static void init_bf16_levels(struct kernels *k, unsigned flags)
@@ -107,6 +113,7 @@ static void init_bf16_levels(struct kernels *k, unsigned flags)
     init_bf16_avx512(k);
     if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
     init_bf16_avx512bf16(k);
+    if (flags & CPU_AMX && bf16_check_amx()) init_bf16_amx(k);
 #endif
     (void)flags;
 }
@@ -125,6 +132,7 @@ static void init_bf16(struct kernels *k, unsigned flags)
     k->peak = f32.peak;
 #ifdef KERNEL_X86
     if (k->conv == conv_bf16_avx512bf16) k->peak = peak_bf16_avx512bf16;
+    if (k->conv == conv_bf16_amx) k->peak = peak_bf16_amx;
 #endif
 }
 

@@ -20,8 +20,13 @@
  * where dot is a fused multiply-add that takes subnormal numbers for zero and gives none: what the
  * instruction vdpbf16ps does. k and its pairs run through all taps; an odd number of them ends with
  * a product of zeros. Depthwise: pairs are of kernel rows, within a kernel column, column after
- * column. All other inputs and outputs are bf16 or float32, as their views say; dense layers and
- * softmax have float32 only.
+ * column. The level "amx" has the order of its instruction in all but depthwise: products go in
+ * blocks of 32 (the last one may be smaller), each
+ *
+ *     acc = acc + (even + odd), even = dot(a[2j], w[2j], even), odd = dot(a[2j+1], w[2j+1], odd)
+ *
+ * with j ascending, even and odd from +0, and sums flushed like products. All other inputs and
+ * outputs are bf16 or float32, as their views say; dense layers and softmax have float32 only.
  *
  * What is to come is a new field value or a new variant, never a new signature.
  */
@@ -202,13 +207,14 @@ enum cpu_flag {
     CPU_AVX2 = 1u << 1,
     CPU_AVX512 = 1u << 2, /* F, BW, DQ, VL and the operating system's consent */
     CPU_VNNI = 1u << 3,
-    CPU_BF16 = 1u << 4
+    CPU_BF16 = 1u << 4,
+    CPU_AMX = 1u << 5 /* of brain floats; asking for it is asking the system for leave to use it */
 };
 unsigned cpu_flags(void);
 /* Words for the flags, space-separated, into text (always terminated). */
 void cpu_flags_text(unsigned flags, char *text, size_t size);
-/* The word of level i, from "ref" upwards: "ref-fma", "avx2", "avx512", "avx512bf16". NULL after
- * the last. */
+/* The word of level i, from "ref" upwards: "ref-fma", "avx2", "avx512", "avx512bf16", "amx".
+ * NULL after the last. */
 const char *cpu_level(size_t i);
 /* The flags that a level allows; false for an unknown word. */
 bool cpu_level_flags(const char *level, unsigned *allowed);

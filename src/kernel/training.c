@@ -101,6 +101,9 @@ static void init_bf16(struct training_kernels *k, unsigned flags)
     if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
     init_bf16_avx512bf16(k);
     k->pack = pack_bf16_avx512bf16;
+    if (!(flags & CPU_AMX) || !bf16_check_amx()) return;
+    k->conv_dw = conv_dw_bf16_amx;
+    k->conv_dw_grain = 32;
 #endif
     (void)flags;
 }

@@ -12,7 +12,9 @@
  * channels are float32. What a convolution multiplies (also dout) is rounded to bf16. Its sums go
  * in pairs of products as there: those of dw in pairs of pixels within a chunk, of a depthwise dw
  * in pairs of pixels within a row; those of dx in pairs of its k (taps, then o), depthwise in pairs
- * of kernel rows within a kernel column, both turned round. Loss and softmax have float32 only.
+ * of kernel rows within a kernel column, both turned round. Level "amx": dw goes in blocks of 32
+ * pixels within a chunk, filled up with zeros, and dw itself is what they are added to, one after
+ * the other: chunks have no sums of their own. Loss and softmax have float32 only.
  *
  * A gradient dx is the derivative of the loss by x. With `add` a call adds into dx, without it dx
  * is overwritten (the first writer saves a pass of zeros). Gradients of parameters are always added

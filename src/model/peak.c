@@ -39,7 +39,9 @@ void machine_init(struct machine *m, unsigned flags)
 xc_precision machine_precision(const struct machine *m, xc_precision wanted)
 {
     if (wanted != XC_PRECISION_AUTO) return wanted;
-    return strcmp(m->bf16.level, "avx512bf16") == 0 ? XC_PRECISION_BF16 : XC_PRECISION_F32;
+    const char *level = m->bf16.level;
+    const bool multiplies = strcmp(level, "avx512bf16") == 0 || strcmp(level, "amx") == 0;
+    return multiplies ? XC_PRECISION_BF16 : XC_PRECISION_F32;
 }
 
 double machine_peak(const struct machine *m, xc_precision precision, double seconds)

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "kernel/bench.h"
+#include "kernel/blocks.h"
 #include "kernel/trial.h"
 
 #include <cmocka.h> /* last: it has a macro called fail */
@@ -41,6 +42,19 @@ static int all_levels(enum dtype type, struct kernels table[LEVELS])
     return count;
 }
 
+/* From here on the trial has the bits of the order of sums that tile registers have. */
+static const char *begin_blocks(struct trial **t, uint64_t one_seed)
+{
+    const struct family *family = (*t)->family;
+    struct kernels k;
+    trial_free(*t);
+    *t = trial_new(family, DTYPE_BF16, one_seed);
+    assert_non_null(*t);
+    kernels_init(&k, DTYPE_BF16, CPU_FMA);
+    blocks_kernels(&k);
+    return trial_check(*t, &k, one_seed);
+}
+
 static void check_family(const struct family *family, enum dtype type)
 {
     struct kernels table[LEVELS];
@@ -49,7 +63,9 @@ static void check_family(const struct family *family, enum dtype type)
         struct trial *t = trial_new(family, type, seed + i);
         assert_non_null(t);
         for (int level = 0; level < levels; level++) {
-            const char *reason = trial_check(t, &table[level], seed + i);
+            const char *reason = NULL;
+            if (strcmp(table[level].level, "amx") == 0) reason = begin_blocks(&t, seed + i);
+            if (!reason) reason = trial_check(t, &table[level], seed + i);
             if (reason)
                 fail_msg("%s, %s, --seed %llu: %s", table[level].level, dtype_name(type),
                          (unsigned long long)(seed + i), reason);
@@ -122,7 +138,7 @@ static void levels_have_names_and_flags(void **state)
     cpu_flags_text(0, text, sizeof text);
     assert_string_equal(text, "");
     cpu_flags_text(before, text, sizeof text);
-    assert_string_equal(text, "fma avx2 avx512 vnni bf16");
+    assert_string_equal(text, "fma avx2 avx512 vnni bf16 amx");
     cpu_flags_text(before, cut, sizeof cut);
     assert_string_equal(cut, "fma avx");
     cpu_flags_text(before, cut, 0);

@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "harness.h"
-#include "kernel/training.h"
+#include "kernel/blocks.h"
 
 enum { TRIALS = 200, ROOM = 1 << 16, MAPS = 4, SPARE = 64 };
 
@@ -286,6 +286,7 @@ static void compare_type(void (*trial)(struct trial *s), const char *name, enum 
         unsigned allowed = 0;
         assert_true(cpu_level_flags(cpu_level(i), &allowed));
         training_kernels_init(&level, type, cpu_flags() & allowed);
+        if (type == DTYPE_BF16 && allowed & cpu_flags() & CPU_AMX) blocks_training(&plain);
         for (uint64_t seed = 0; seed < TRIALS; seed++) {
             const bool equal = same(trial, type, &plain, &level, seed);
             if (!equal)

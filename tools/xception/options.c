@@ -19,7 +19,8 @@
 const struct option global_options[] = {
     {"threads", 0, "N", NULL, 1, 256, "cores to use (default: all that this process may use)"},
     {"cpu", 0, "LEVEL", NULL, 0, 0,
-     RARE "highest instruction set to use: ref, ref-fma, avx2, avx512"},
+     RARE "highest instruction set to use: ref, ref-fma, avx2, avx512, "
+          "avx512bf16, amx"},
     {"config", 0, "FILE", NULL, 0, 0, RARE "settings, read after those of the site and the user"},
     {"quiet", 'q', NULL, NULL, 0, 0, "print results and errors only"},
     {"help", 'h', NULL, NULL, 0, 0, "show this help"},

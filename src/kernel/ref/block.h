@@ -9,6 +9,8 @@
 #ifndef XC_KERNEL_REF_BLOCK_H
 #define XC_KERNEL_REF_BLOCK_H
 
+#include <string.h>
+
 #include "kernel/ref/math.h"
 
 enum { LANES = 8, BLOCK = 64 };
@@ -113,7 +115,31 @@ struct block_sums { /* of a block of outputs */
     int width;
     real x; /* a product that waits for its partner, with the weights w; NULL: none does */
     const operand *w;
+#ifdef REF_BLOCKS
+    int count; /* of the products in `part` */
+    real part[2][BLOCK];
+#endif
 };
+
+#ifdef REF_BLOCKS
+/* The other order of brain floats (kernel.h): blocks of sixteen pairs, even and odd products apart.
+ */
+enum { BLOCK_PRODUCTS = 32 };
+
+static inline void end_sums(struct block_sums *s)
+{
+    for (int j = 0; j < s->width && s->count > 0; j++)
+        s->acc[j] = flush(flush(s->acc[j]) + flush(s->part[0][j] + s->part[1][j]));
+    memset(s->part, 0, sizeof s->part);
+    s->count = 0;
+}
+
+static inline void add_number(struct block_sums *s, real x, const operand *w)
+{
+    add_scaled(s->part[s->count % 2], x, w, s->width);
+    if (++s->count == BLOCK_PRODUCTS) end_sums(s);
+}
+#else
 
 /* acc[j] += x w[j]. Brain floats go in pairs, the second one first. */
 static inline void add_number(struct block_sums *s, real x, const operand *w)
@@ -138,6 +164,7 @@ static inline void end_sums(struct block_sums *s)
     static const operand none[BLOCK];
     if (s->w) add_number(s, 0, none);
 }
+#endif
 
 /* acc[j] += x[j] */
 static inline void add_values(real *restrict acc, const real *restrict x, int width)

@@ -41,7 +41,11 @@ static void dw_block(const struct conv_dw_call *call, struct stretch group, int 
     for (size_t chunk = group.from; chunk < group.to; chunk += SUM_CHUNK) {
         const size_t end = group.to - chunk < SUM_CHUNK ? group.to : chunk + SUM_CHUNK;
         struct block_sums s = {.width = width};
+        const bool replace = call->images && chunk == group.from;
         operand waits[2][BLOCK];
+#ifdef REF_BLOCKS /* one sum through all chunks */
+        if (!replace) put_sums(s.acc, dw + first, width, true);
+#endif
         for (size_t p = chunk; p < end; p++) {
             const struct place at = place_of(&call->dout, p);
             struct place from;
@@ -52,7 +56,11 @@ static void dw_block(const struct conv_dw_call *call, struct stretch group, int 
             add_number(&s, x, weights_at(&call->dout, at, first, width, waits[p % 2]));
         }
         end_sums(&s);
-        put_sums(dw + first, s.acc, width, call->images && chunk == group.from);
+#ifdef REF_BLOCKS
+        put_sums(dw + first, s.acc, width, true);
+#else
+        put_sums(dw + first, s.acc, width, replace);
+#endif
     }
 }
 

@@ -2,8 +2,9 @@
 /*
  * Which numbers do the plain kernels compute with? Each file of this folder is compiled several
  * times, as named in CMakeLists.txt: REF_SUFFIX tells the objects apart, REF_DOUBLE makes `real`
- * double, REF_BF16 makes the weights of convolutions, `operand`, brain floats. What has linkage is
- * called REF(name), so conv.c holds conv_f32, conv_f32_fma, conv_f64...
+ * double, REF_BF16 makes the weights of convolutions, `operand`, brain floats; with REF_BLOCKS,
+ * their sums are those of tile registers (for tests). What has linkage is called REF(name), so
+ * conv.c holds conv_f32, conv_f32_fma, conv_f64...
  *
  * The surprise is real_fma: a processor without the instruction gets the same bits from double.
  */

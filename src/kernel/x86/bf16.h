@@ -11,7 +11,9 @@
 
 #include "kernel/x86/vec.h"
 
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+#define BF16(name) name##_bf16_amx
+#elif defined(__AVX512BF16__)
 #define BF16(name) name##_bf16_avx512bf16
 #elif defined(__AVX512F__)
 #define BF16(name) name##_bf16_avx512

@@ -11,55 +11,19 @@
 #include "kernel/ref/block.h"
 #include "kernel/x86/flat.h"
 #include "kernel/x86/act.h"
-#include "kernel/x86/bf16.h"
-#include "kernel/x86/bf16_tiles.h"
+#include "kernel/x86/amx.h"
+#include "kernel/x86/bf16_conv.h"
 #include "kernel/x86/x86.h"
 
 enum {
     SEGMENTS = 64,
-    RUNS = 64,
-    LEAST_ROWS = 4,
-    BLOCK_ROWS = 14 * MOST_ROWS, /* the rows that a scratch holds: ten of 19 pixels of 728 */
     BLOCK_BYTES = 512 << 10,
-    GATHERED_ROWS = 2 * MOST_ROWS,
     DEPTH = 512,
     LINE = 32, /* in numbers */
-    GATHERED = GATHERED_ROWS * (DEPTH + LINE) + LINE,
-    COLUMNS = 2 * PANEL, /* that have sums in the room at a time */
-    DEEP_COLUMNS = 8 * COLUMNS,
-    ROOM = BLOCK_ROWS * COLUMNS < GATHERED_ROWS * DEEP_COLUMNS ? GATHERED_ROWS * DEEP_COLUMNS
-                                                               : BLOCK_ROWS * COLUMNS,
-    HALF = sizeof(uint16_t)
+    GATHERED = GATHERED_ROWS * (DEPTH + LINE) + LINE
 };
 
-static const float zeros[COLUMNS];
 static const ptrdiff_t one_segment[] = {0};
-
-/* Output pixels that are equally far apart, like their rows of A and of the addend. */
-struct run {
-    const char *a, *add;
-    char *c;
-    int rows;
-};
-
-struct product { /* of one group */
-    const struct conv_call *call;
-    int group, columns;
-    size_t depth; /* numbers in a row of A */
-    struct strip strip;
-    const float *bias;
-    bool finished;    /* tiles leave outputs, not sums */
-    const void *then; /* what is read after the last panel; NULL: what is behind */
-    size_t step;      /* from a gathered row to the next, in numbers */
-    struct run run[RUNS];
-    int runs;
-    float room[ROOM]; /* (rows of the block, width) */
-};
-
-/* Columns of the group that are worked on. */
-struct pass {
-    int first, end, width;
-};
 
 /* ---- sums --------------------------------------------------------------------------------------
  */
@@ -74,50 +38,6 @@ static bool tiles_finish(const struct conv_call *call)
 #endif
     return VL == 16 && limits && call->out.type == DTYPE_BF16 &&
            (!e->add.data || e->add.type == DTYPE_BF16);
-}
-
-static void limit(struct strip *s, const struct activation *act)
-{
-    if (act->kind == ACT_RELU) s->low = 0;
-    if (act->kind == ACT_CLIP) {
-        s->low = (float)act->alpha;
-        s->high = (float)act->beta;
-    }
-}
-
-static void multiply(struct product *p, struct pass pass)
-{
-    const struct gemm *g = &BF16(tiles);
-    const unsigned before = dot_begin();
-    struct strip common = p->strip;
-    common.rounded = p->finished;
-    common.c_row = p->finished ? p->call->out.pixel : pass.width * (ptrdiff_t)sizeof(float);
-    if (p->finished) limit(&common, &p->call->epilogue.act);
-    int tiles = 0;
-    for (const struct run *run = p->run; run < p->run + p->runs; run++)
-        tiles += (run->rows + g->rows - 1) / g->rows;
-    common.pace = gemm_pace(tiles);
-    for (int column = pass.first, width; column < pass.end; column += width) {
-        const int left = p->columns - column;
-        strip_fn *const *strips = gemm_strips(g, left, p->finished);
-        float *sums = p->room + (column - pass.first);
-        width = strips == g->narrow ? PANEL : 2 * PANEL;
-        common.b = p->strip.b + column / PANEL * common.panel;
-        common.fetch = (const char *)(common.b + width / PANEL * common.panel);
-        if (column + width >= p->columns && p->then) common.fetch = p->then;
-        common.bias = p->bias ? p->bias + column : zeros;
-        common.mask = left < 2 * PANEL ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
-        for (const struct run *run = p->run; run < p->run + p->runs; run++) {
-            struct strip s = common;
-            s.a = run->a;
-            s.c = p->finished ? run->c + column * HALF : (char *)sums;
-            s.add = p->finished && run->add ? run->add + column * HALF : NULL;
-            gemm_cut_run(&s, strips, g->rows, run->rows);
-            common.fetch = s.fetch;
-            sums += run->rows * pass.width;
-        }
-    }
-    dot_end(before);
 }
 
 /* out = act(sums + add) */
@@ -164,6 +84,9 @@ static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *
     for (int i = 0; i < win->kh * in_row; i++)
         segment[i] = i / in_row * win->dy * in->row + i % in_row * win->dx * in->pixel;
     *pairs = numbers / 2;
+#ifdef __AMX_BF16__ /* blocks of k go on over the ends of segments */
+    if (win->kh * in_row > 1 && *pairs % AMX_PAIRS) return 0;
+#endif
     return win->kh * in_row;
 }
 
@@ -209,7 +132,7 @@ static void conv_direct(struct product *p, size_t from, size_t to)
         p->then = from < to ? p->strip.b : p->call->then;
         for (int column = 0; column < p->columns; column += COLUMNS) {
             const struct pass pass = next_pass(p, column, COLUMNS);
-            multiply(p, pass);
+            BF16(multiply)(p, pass);
             if (!p->finished) finish(p, pass);
         }
     }
@@ -393,7 +316,7 @@ static size_t gathered_step(size_t depth)
 /* In whole tiles. */
 static size_t gathered_rows(size_t step, bool deep)
 {
-    const size_t most = (GATHERED - LINE) / step, tile = (size_t)BF16(tiles).rows;
+    const size_t most = (GATHERED - LINE) / step, tile = TILE_ROWS;
     const size_t kept = deep ? GATHERED_ROWS : BLOCK_ROWS; /* the room has sums of as many */
     return (most < kept ? most : kept) / tile * tile;
 }
@@ -422,7 +345,7 @@ static void conv_gathered(struct product *p, size_t from, size_t to)
                 p->strip.b = b + k / 2 * PANEL;
                 p->strip.k = (count + 1) / 2;
                 p->strip.resume = k > 0;
-                multiply(p, pass);
+                BF16(multiply)(p, pass);
             }
             if (!p->finished) finish(p, pass);
         }
@@ -435,8 +358,7 @@ static void conv_gathered(struct product *p, size_t from, size_t to)
 /* Tiles of a run of so many rows are too low to keep the multipliers busy. */
 static bool is_short(int rows)
 {
-    const int most = BF16(tiles).rows;
-    return rows / ((rows + most - 1) / most) < LEAST_ROWS;
+    return rows / ((rows + TILE_ROWS - 1) / TILE_ROWS) < LEAST_ROWS;
 }
 
 void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
@@ -446,6 +368,10 @@ void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
     ptrdiff_t segment[SEGMENTS];
     struct product p;
     p.call = call;
+    p.step = 0;
+#ifdef __AMX_BF16__
+    p.shape.rows = 0;
+#endif
     p.columns = columns;
     p.depth = (size_t)(call->window.kh * call->window.kw) * (size_t)(call->in.c / call->groups);
     struct strip strip = {.segment = segment,
@@ -465,4 +391,7 @@ void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
         else
             conv_gathered(&p, from, to);
     }
+#ifdef __AMX_BF16__
+    amx_release();
+#endif
 }

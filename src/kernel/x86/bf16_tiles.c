@@ -201,9 +201,9 @@ static strip_fn *const mixed[] = {pairs_mixed_1,  pairs_mixed_2,  pairs_mixed_3,
 #define mixed NULL
 #endif
 
-enum { TILE_ROWS = sizeof wide / sizeof *wide };
+_Static_assert(sizeof wide / sizeof *wide == BF16_ROWS, "a strip for each height");
 #ifdef __AVX512F__
-const struct gemm BF16(tiles) = {TILE_ROWS, narrow, wide, mixed};
+const struct gemm BF16(tiles) = {BF16_ROWS, narrow, wide, mixed};
 #else /* two vectors are one panel */
-const struct gemm BF16(tiles) = {TILE_ROWS, wide, NULL, NULL};
+const struct gemm BF16(tiles) = {BF16_ROWS, wide, NULL, NULL};
 #endif

@@ -6,6 +6,13 @@
 #include "kernel/x86/bf16.h"
 #include "kernel/x86/gemm.h"
 
-extern const struct gemm BF16(tiles);
+#if defined(__AVX512BF16__)
+enum { BF16_ROWS = 14 };
+#elif defined(__AVX512F__)
+enum { BF16_ROWS = 12 };
+#else
+enum { BF16_ROWS = 4 };
+#endif
+extern const struct gemm BF16(tiles); /* of up to BF16_ROWS rows */
 
 #endif

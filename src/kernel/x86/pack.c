@@ -6,6 +6,7 @@
  */
 #include "kernel/x86/maps.h"
 #include "kernel/x86/train.h"
+#include "kernel/x86/transpose.h"
 
 enum { PANEL = 16, DEPTH = PIXELS /* numbers of a word */ };
 
@@ -36,9 +37,6 @@ static void pack_rows(const struct target *t, const float *from, size_t all)
 /* ---- turned round ------------------------------------------------------------------------------
  */
 
-#define SIXTEEN(X)                                                                                 \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-
 /* Words of `count` numbers, at most sixteen words; the others are zero. */
 INLINE vec words_at(const float *x, int count)
 {
@@ -55,33 +53,13 @@ INLINE vec words_at(const float *x, int count)
 static void pack_turned(const struct target *t, const float *from, size_t step, int count,
                         float *to)
 {
-    vec v[PANEL], w[PANEL];
+    vec v[PANEL];
 #define LOAD(i) v[i] = i < t->columns ? words_at(from + i * step, count) : zero();
     SIXTEEN(LOAD)
 #undef LOAD
-#define BY_2(i)                                                                                    \
-    w[i] = i % 2 ? _mm512_unpackhi_ps(v[i - 1], v[i]) : _mm512_unpacklo_ps(v[i], v[i + 1]);
-    SIXTEEN(BY_2)
-#undef BY_2
-#define PD(v) _mm512_castps_pd(v)
-#define BY_4(i)                                                                                    \
-    v[i] = _mm512_castpd_ps(                                                                       \
-        i % 2                                                                                      \
-            ? _mm512_unpackhi_pd(PD(w[i / 4 * 4 + i % 4 / 2]), PD(w[i / 4 * 4 + i % 4 / 2 + 2]))   \
-            : _mm512_unpacklo_pd(PD(w[i / 4 * 4 + i % 4 / 2]), PD(w[i / 4 * 4 + i % 4 / 2 + 2])));
-    SIXTEEN(BY_4)
-#undef BY_4
-#undef PD
-    /* v[4 q + r]: of columns 4 q .. 4 q + 3, rows r, 4 + r, 8 + r, 12 + r */
-#define BY_8(i)                                                                                    \
-    w[i] = _mm512_shuffle_f32x4(v[i / 8 * 8 + i % 4], v[i / 8 * 8 + i % 4 + 4],                    \
-                                i % 8 / 4 ? 0xdd : 0x88);
-    SIXTEEN(BY_8)
-#undef BY_8
-    /* w[8 h + 4 o + r]: of columns 8 h .., rows 4 o + r and 8 + 4 o + r */
+    transpose(v);
 #define STORE(i)                                                                                   \
-    if (i < (count + DEPTH - 1) / DEPTH)                                                           \
-        store(to + i * PANEL, _mm512_shuffle_f32x4(w[i % 8], w[i % 8 + 8], i / 8 ? 0xdd : 0x88));
+    if (i < (count + DEPTH - 1) / DEPTH) store(to + i * PANEL, v[i]);
     SIXTEEN(STORE)
 #undef STORE
 }
