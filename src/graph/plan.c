@@ -78,8 +78,6 @@ static void fill_step(struct building *b, const struct chain *c, struct step *st
         epilogue->add = place_view(&b->places, &b->schedule, c->other, &step->add);
 }
 
-enum { LINE = 64, SCRATCH_BYTES = 320 << 10 };
-
 /* A map of shape s as it would lie in a scratch. */
 static struct view scratch_view(struct shape s, enum dtype type)
 {
@@ -89,9 +87,9 @@ static struct view scratch_view(struct shape s, enum dtype type)
 }
 
 /* What stays in the second-level cache, in whole rows. */
-static size_t block_rows(struct view between)
+static size_t block_rows(struct view between, const struct kernels *k)
 {
-    size_t rows = SCRATCH_BYTES / (size_t)between.row;
+    size_t rows = k->block_bytes / (size_t)between.row;
     if (rows > (size_t)between.h) rows = (size_t)between.h;
     return rows ? rows : 1;
 }
@@ -157,7 +155,7 @@ static void add_separable(struct building *b, int chain)
     call->depthwise = depthwise.call.conv;
     call->depthwise_kernel = depthwise.kernel.conv;
     call->pointwise.in = call->depthwise.in;
-    call->block_rows = block_rows(call->depthwise.out);
+    call->block_rows = block_rows(call->depthwise.out, b->emit.k);
     call->scratch = call->block_rows * (size_t)call->depthwise.out.row;
     step->kind = CALL_SEPARABLE;
     b->plan->scratch = larger(b->plan->scratch, call->scratch);

@@ -94,6 +94,8 @@ static void init_bf16_amx(struct kernels *k)
 {
     k->level = "amx";
     k->conv = k->pointwise = conv_bf16_amx;
+    k->depthwise = depthwise_bf16_amx;
+    k->block_bytes = 640 << 10; /* their processors have 2 MiB, and weights pass by only once */
 }
 #endif
 

@@ -21,7 +21,7 @@
  * instruction vdpbf16ps does. k and its pairs run through all taps; an odd number of them ends with
  * a product of zeros. Depthwise: pairs are of kernel rows, within a kernel column, column after
  * column. The level "amx" has the order of its instruction in all but depthwise: products go in
- * blocks of 32 (the last one may be smaller), each
+ * blocks of 32 (the last one filled up with zeros), each
  *
  *     acc = acc + (even + odd), even = dot(a[2j], w[2j], even), odd = dot(a[2j+1], w[2j+1], odd)
  *
@@ -191,6 +191,8 @@ struct kernels {
     conv_fn *depthwise;
     conv_fn *pointwise; /* 1x1, any stride, groups 1 */
     size_t conv_grain, depthwise_grain, pointwise_grain;
+    size_t
+        block_bytes; /* of the map between a depthwise and a pointwise convolution: in the cache */
     enum packing conv_packing, pointwise_packing, dense_packing; /* depthwise: always plain */
     pool_kernel_fn *pool_max, *pool_average;
     global_pool_fn *global_max, *global_average;

@@ -126,18 +126,20 @@ struct block_sums { /* of a block of outputs */
  */
 enum { BLOCK_PRODUCTS = 32 };
 
-static inline void end_sums(struct block_sums *s)
+static inline void add_number(struct block_sums *s, real x, const operand *w)
 {
-    for (int j = 0; j < s->width && s->count > 0; j++)
+    add_scaled(s->part[s->count % 2], x, w, s->width);
+    if (++s->count < BLOCK_PRODUCTS) return;
+    for (int j = 0; j < s->width; j++)
         s->acc[j] = flush(flush(s->acc[j]) + flush(s->part[0][j] + s->part[1][j]));
     memset(s->part, 0, sizeof s->part);
     s->count = 0;
 }
 
-static inline void add_number(struct block_sums *s, real x, const operand *w)
+static inline void end_sums(struct block_sums *s) /* with products of zeros */
 {
-    add_scaled(s->part[s->count % 2], x, w, s->width);
-    if (++s->count == BLOCK_PRODUCTS) end_sums(s);
+    static const operand none[BLOCK];
+    while (s->count > 0) add_number(s, 0, none);
 }
 #else
 

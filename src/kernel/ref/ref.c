@@ -17,6 +17,7 @@ void REF(ref_kernels)(struct kernels *k)
         .conv_grain = 1,
         .depthwise_grain = 1,
         .pointwise_grain = 1,
+        .block_bytes = 320 << 10,
         .conv_packing = PACK_PLAIN,
         .pointwise_packing = PACK_PLAIN,
         .dense_packing = PACK_PLAIN,

@@ -21,12 +21,8 @@
 
 enum { AMX_ROWS = 16, AMX_PAIRS = 16, AMX_LINE = 64, AMX_TILE = AMX_ROWS * AMX_LINE };
 
-/* Registers 0 to 3 are sums, 4 is A and 5 is B; 6 is an A and 7 a B of `rest` pairs. */
-struct amx_shape {
-    int rows, rest;
-};
-
-static inline void amx_configure(const struct amx_shape *s)
+/* Registers 0 to 3 are sums, 4 and 6 of A, both of so many rows, 5 and 7 of B. */
+static inline void amx_configure(int rows)
 {
     struct {
         uint8_t palette, start, reserved[14];
@@ -34,9 +30,8 @@ static inline void amx_configure(const struct amx_shape *s)
         uint8_t rows[16];
     } c = {.palette = 1};
     for (int i = 0; i < 8; i++) {
-        const int pairs = i < 6 || s->rest == 0 ? AMX_PAIRS : s->rest;
-        c.bytes[i] = (uint16_t)(i == 6 ? pairs * 4 : AMX_LINE);
-        c.rows[i] = (uint8_t)(i == 5 || i == 7 ? pairs : s->rows);
+        c.bytes[i] = AMX_LINE;
+        c.rows[i] = (uint8_t)(i == 5 || i == 7 ? AMX_PAIRS : rows);
     }
     __asm__ volatile("ldtilecfg %0" ::"m"(c) : "memory");
 }

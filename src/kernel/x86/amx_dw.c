@@ -187,9 +187,8 @@ static void sum_tap(void *own, const struct dw_chunk *c, int tap, float *dw, int
 
 void BF16(conv_dw)(const struct conv_dw_call *call, size_t from, size_t to)
 {
-    const struct amx_shape whole = {AMX_ROWS, 0};
     struct sums s;
-    amx_configure(&whole);
+    amx_configure(AMX_ROWS);
     dw_sum(call, from, to, sum_tap, &s);
     amx_release();
 }

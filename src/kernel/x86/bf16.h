@@ -177,16 +177,26 @@ INLINE vec pair_dot(vec a, vec b, vec acc)
 #endif
 }
 
-/* Where dot products are made of multiply-adds, those take subnormal numbers for zero and give
- * none. Returns what dot_end must put back. */
+/* Between these two, multiply-adds take subnormal numbers for zero and give none. */
+INLINE unsigned flush_begin(void)
+{
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040); /* flush to zero, denormals are zeros */
+    return before;
+}
+
+INLINE void flush_end(unsigned before)
+{
+    _mm_setcsr(before);
+}
+
+/* The same around dot products, where those are made of multiply-adds. */
 INLINE unsigned dot_begin(void)
 {
 #ifdef __AVX512BF16__
     return 0; /* the instruction does so whatever the control register says */
 #else
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040); /* flush to zero, denormals are zeros */
-    return before;
+    return flush_begin();
 #endif
 }
 
@@ -195,7 +205,7 @@ INLINE void dot_end(unsigned before)
 #ifdef __AVX512BF16__
     (void)before;
 #else
-    _mm_setcsr(before);
+    flush_end(before);
 #endif
 }
 

@@ -17,7 +17,6 @@
 
 enum {
     SEGMENTS = 64,
-    BLOCK_BYTES = 512 << 10,
     DEPTH = 512,
     LINE = 32, /* in numbers */
     GATHERED = GATHERED_ROWS * (DEPTH + LINE) + LINE
@@ -370,7 +369,7 @@ void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
     p.call = call;
     p.step = 0;
 #ifdef __AMX_BF16__
-    p.shape.rows = 0;
+    p.tile_rows = 0;
 #endif
     p.columns = columns;
     p.depth = (size_t)(call->window.kh * call->window.kw) * (size_t)(call->in.c / call->groups);

@@ -15,12 +15,16 @@ enum {
 #ifdef __AMX_BF16__
     TILE_ROWS = 32,
     LEAST_ROWS = 12,
+    BLOCK_ROWS = 384, /* the rows that a scratch holds: all 19 of 19 pixels of 728 */
+    BLOCK_BYTES = 1024 << 10,
+    GATHERED_ROWS = TILE_ROWS,
 #else
     TILE_ROWS = BF16_ROWS,
     LEAST_ROWS = 4,
+    BLOCK_ROWS = 14 * MOST_ROWS, /* ten of them */
+    BLOCK_BYTES = 512 << 10,
+    GATHERED_ROWS = 2 * MOST_ROWS,
 #endif
-    BLOCK_ROWS = 14 * MOST_ROWS, /* the rows that a scratch holds: ten of 19 pixels of 728 */
-    GATHERED_ROWS = TILE_ROWS > MOST_ROWS ? TILE_ROWS : 2 * MOST_ROWS,
     COLUMNS = 2 * PANEL, /* that have sums in the room at a time */
     DEEP_COLUMNS = 8 * COLUMNS,
     ROOM = BLOCK_ROWS * COLUMNS < GATHERED_ROWS * DEEP_COLUMNS ? GATHERED_ROWS * DEEP_COLUMNS
@@ -47,7 +51,7 @@ struct product { /* of one group */
     struct run run[RUNS];
     int runs;
 #ifdef __AMX_BF16__
-    struct amx_shape shape; /* that the tile registers have; rows 0: none yet */
+    int tile_rows; /* that the tile registers have; 0: none yet */
 #endif
     float room[ROOM]; /* (rows of the block, width) */
 };

@@ -3,8 +3,8 @@
  * A depthwise convolution of brain floats: products go in pairs of kernel rows, within a kernel
  * column, column after column.
  *
- * The instruction for pairs slides the 3x3 window along a row: 32 channels of two input rows are
- * interleaved, and each pair goes to up to three outputs. What is applied on load beyond ReLU is
+ * A 3x3 window slides along a row, 32 channels of three input rows at a time: each such column
+ * (bf16_column.h) goes to up to three outputs. What is applied on load beyond ReLU is
  * applied to three rows at a time, which wait in a room. Every other window, and processors without
  * the instruction, take one output at a time.
  *
@@ -13,6 +13,7 @@
 #include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
 #include "kernel/x86/bf16.h"
+#include "kernel/x86/bf16_column.h"
 #include "kernel/x86/x86.h"
 
 /* ---- any window --------------------------------------------------------------------------------
@@ -67,9 +68,9 @@ static void depthwise_any(const struct conv_call *call, struct place at)
     for (int first = 0; first < end; first += ANY_BLOCK) {
         const int last = end - first < ANY_BLOCK ? end : first + ANY_BLOCK;
         float sums[ANY_BLOCK];
-        const unsigned before = dot_begin();
+        const unsigned before = flush_begin();
         sum_any(call, at, first, last, sums);
-        dot_end(before);
+        flush_end(before);
         for (int c = first; c < last; c += VL) {
             vec v = load(sums + (c - first));
             if (e->add.data) v = add(v, load_typed(e->add.type, pixel_at(&e->add, at), c, end));
@@ -84,12 +85,11 @@ static void depthwise_any(const struct conv_call *call, struct place at)
 #ifdef __AVX512BF16__
 enum { LANES_2 = 2 * VL, BLOCKS = 4 };
 
-/* Channels that are computed together, their weights in pairs: for each kernel column, the lower
- * and upper half of the pairs of rows 0 and 1, then of row 2 and nothing. */
+/* Channels that are computed together, and their weights, of each kernel column. */
 struct block {
     __mmask32 k;
-    __m512i w[12];
-    vec bias[2];
+    struct column w[3];
+    struct sums bias;
 };
 
 /* Outputs that lie side by side, and the pixels under their windows. */
@@ -107,29 +107,6 @@ struct line {
 
 static const char padding[BLOCKS * LANES_2 * sizeof(uint16_t)];
 
-/* The two orders of 32 channels: as they lie, and as the interleaving of two rows leaves them. */
-INLINE __m512i lower_pairs(__m512i even, __m512i odd)
-{
-    return _mm512_unpacklo_epi16(even, odd);
-}
-
-INLINE __m512i upper_pairs(__m512i even, __m512i odd)
-{
-    return _mm512_unpackhi_epi16(even, odd);
-}
-
-INLINE __m512i in_order(vec lower, vec upper) /* rounded */
-{
-    const __m512i halves_apart = (__m512i)_mm512_cvtne2ps_pbh(upper, lower);
-    return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), halves_apart);
-}
-
-INLINE vec dot(__m512i a, __m512i b, vec acc)
-{
-    __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
-    return acc;
-}
-
 /* ReLU of brain floats as integers: 0x8001 to 0xff80 are the negative ones. */
 INLINE __m512i relu_halves(__m512i x)
 {
@@ -141,10 +118,6 @@ INLINE __m512i relu_halves(__m512i x)
 struct form { /* always constant */
     int stride;
     bool relu, whole; /* all channels of the block exist */
-};
-
-struct pairs { /* of one column */
-    __m512i v[4];
 };
 
 INLINE __m512i load_32(const char *p, const struct block *b, const struct form f)
@@ -166,74 +139,51 @@ INLINE void advance(struct cursor *at, const struct line *l)
     at->row_2 += l->step[2];
 }
 
-INLINE struct pairs load_column(struct cursor *at, const struct line *l, const struct block *b,
-                                const struct form f)
+INLINE struct column load_column(struct cursor *at, const struct line *l, const struct block *b,
+                                 const struct form f)
 {
     const __m512i r0 = load_32(at->row_0, b, f), r1 = load_32(at->row_1, b, f);
-    const __m512i r2 = load_32(at->row_2, b, f), none = _mm512_setzero_si512();
+    const __m512i r2 = load_32(at->row_2, b, f);
     advance(at, l);
-    return (struct pairs){
-        {lower_pairs(r0, r1), upper_pairs(r0, r1), lower_pairs(r2, none), upper_pairs(r2, none)}};
+    return column_of(r0, r1, r2);
 }
 
-INLINE struct pairs no_column(void)
+INLINE struct column no_column(void)
 {
     const __m512i none = _mm512_setzero_si512();
-    return (struct pairs){{none, none, none, none}};
-}
-
-struct sums { /* of one output */
-    vec lower, upper;
-};
-
-INLINE struct sums start(const struct block *b)
-{
-    return (struct sums){b->bias[0], b->bias[1]};
+    return column_of(none, none, none);
 }
 
 /* The sums go on with a column, which is column kx of the window. */
-INLINE struct sums add_column(const struct block *b, const struct pairs *v, int kx, struct sums s)
+INLINE struct sums add_column(const struct block *b, const struct column *v, int kx, struct sums s)
 {
-    s.lower = dot(v->v[0], b->w[4 * kx], s.lower);
-    s.upper = dot(v->v[1], b->w[4 * kx + 1], s.upper);
-    s.lower = dot(v->v[2], b->w[4 * kx + 2], s.lower);
-    s.upper = dot(v->v[3], b->w[4 * kx + 3], s.upper);
-    return s;
-}
-
-/* An addend, in the order of the sums. */
-INLINE void add_halves(struct sums *s, __m512i x)
-{
-    const __m512i none = _mm512_setzero_si512();
-    s->lower = add(s->lower, AS_FLOAT(lower_pairs(none, x)));
-    s->upper = add(s->upper, AS_FLOAT(upper_pairs(none, x)));
+    return multiply_column(v, &b->w[kx], s);
 }
 
 INLINE void give(struct cursor *at, const struct line *l, const struct block *b,
                  const struct form f, struct sums s)
 {
     if (l->add) {
-        add_halves(&s, _mm512_maskz_loadu_epi16(b->k, at->add));
+        s = add_halves(s, _mm512_maskz_loadu_epi16(b->k, at->add));
         at->add += l->add_step;
     }
     if (l->clamped) {
         const vec low = splat(l->low), high = splat(l->high);
-        s.lower = min_of(high, max_of(low, s.lower));
-        s.upper = min_of(high, max_of(low, s.upper));
+        for (int i = 0; i < 2; i++) s.half[i] = min_of(high, max_of(low, s.half[i]));
     }
     if (f.whole)
-        _mm512_storeu_si512(at->out, in_order(s.lower, s.upper));
+        _mm512_storeu_si512(at->out, rounded_sums(s));
     else
-        _mm512_mask_storeu_epi16(at->out, b->k, in_order(s.lower, s.upper));
+        _mm512_mask_storeu_epi16(at->out, b->k, rounded_sums(s));
     at->out += l->out_step;
 }
 
 /* The last column under the window of `now` is the middle or first one of `next`. */
 INLINE void complete(struct cursor *at, const struct line *l, const struct block *b,
-                     const struct pairs *v, const struct form f, struct sums *now,
+                     const struct column *v, const struct form f, struct sums *now,
                      struct sums *next)
 {
-    struct sums behind = start(b);
+    struct sums behind = b->bias;
     *now = add_column(b, v, 2, *now);
     *next = add_column(b, v, f.stride == 1 ? 1 : 0, *next);
     if (f.stride == 1) behind = add_column(b, v, 0, behind);
@@ -246,8 +196,8 @@ INLINE void complete(struct cursor *at, const struct line *l, const struct block
 INLINE void slide(const struct line *l, const struct block *b, const struct form f)
 {
     struct cursor at = {l->row[0], l->row[1], l->row[2], l->add, l->out};
-    struct sums now = start(b), next = start(b);
-    struct pairs v = no_column();
+    struct sums now = b->bias, next = b->bias;
+    struct column v = no_column();
     if (l->first_exists)
         v = load_column(&at, l, b, f);
     else
@@ -320,18 +270,10 @@ static struct block make_block(const struct conv_call *call, int c)
     __m512i row[9];
     for (int tap = 0; tap < 9; tap++)
         row[tap] = _mm512_maskz_loadu_epi16(b.k, w + (ptrdiff_t)tap * call->in.c + c);
-    for (int kx = 0; kx < 3; kx++) {
-        b.w[4 * kx] = lower_pairs(row[kx], row[3 + kx]);
-        b.w[4 * kx + 1] = upper_pairs(row[kx], row[3 + kx]);
-        b.w[4 * kx + 2] = lower_pairs(row[6 + kx], _mm512_setzero_si512());
-        b.w[4 * kx + 3] = upper_pairs(row[6 + kx], _mm512_setzero_si512());
-    }
-    b.bias[0] = b.bias[1] = zero();
-    if (!bias) return b;
-    const vec near = load_channels(bias, c, call->out.c);
-    const vec far = left > VL ? load_channels(bias, c + VL, call->out.c) : zero();
-    b.bias[0] = _mm512_shuffle_f32x4(near, far, _MM_SHUFFLE(2, 0, 2, 0));
-    b.bias[1] = _mm512_shuffle_f32x4(near, far, _MM_SHUFFLE(3, 1, 3, 1));
+    for (int kx = 0; kx < 3; kx++) b.w[kx] = column_of(row[kx], row[3 + kx], row[6 + kx]);
+    const vec near = bias ? load_channels(bias, c, call->out.c) : zero();
+    const vec far = bias && left > VL ? load_channels(bias, c + VL, call->out.c) : zero();
+    b.bias = sums_of(near, far);
     return b;
 }
 
@@ -438,12 +380,14 @@ static void depthwise_3x3(const struct conv_call *call, size_t from, size_t to)
             l.count = (int)(w - (size_t)at.x < to - unit ? w - (size_t)at.x : to - unit);
             place_line(call, at, c, &l);
             if (!simple) place_in_room(call, at, c, &l, &room);
+            const unsigned before = column_begin();
             for (int i = 0; i < blocks; i++) {
                 line[block[i].k == UINT32_MAX](&l, &block[i]);
                 l.row[0] += sizeof(__m512i), l.row[1] += sizeof(__m512i);
                 l.row[2] += sizeof(__m512i), l.out += sizeof(__m512i);
                 if (l.add) l.add += sizeof(__m512i);
             }
+            column_end(before);
         }
     }
 }
@@ -452,7 +396,7 @@ static void depthwise_3x3(const struct conv_call *call, size_t from, size_t to)
 void BF16(depthwise)(const struct conv_call *call, size_t from, size_t to)
 {
 #ifdef __AVX512BF16__
-    if (can_slide(call)) {
+    if (can_slide(call) && (COLUMN_ADDS || !call->epilogue.add.data)) {
         depthwise_3x3(call, from, to);
         return;
     }

@@ -26,7 +26,7 @@ BF16_LEVEL(avx512bf16)
 #undef BF16_LEVEL
 peak_fn peak_bf16_avx512bf16;
 bool bf16_check_avx512bf16(void); /* the instruction is the plain kernels' dot */
-conv_fn conv_bf16_amx;
+conv_fn conv_bf16_amx, depthwise_bf16_amx;
 peak_fn peak_bf16_amx;
 bool bf16_check_amx(void); /* the instruction is that of amx.h */
 
