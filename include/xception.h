@@ -88,7 +88,10 @@ typedef void xc_log_fn(void *user, const char *line); /* line: no newline; valid
 typedef struct xc_context_opts {
     uint32_t size;
     int32_t threads; /* 1..256; 0 = what this process may use (affinity and cgroup quota) */
-    const char *cpu; /* highest instruction-set level to use: "ref", "avx2", ...; NULL = the best */
+    const char *cpu; /* highest instruction-set level to use: "ref", "avx2", ...; NULL = the best,
+                        for which Linux is asked for leave to use tile registers ("amx"): signal
+                        stacks (sigaltstack) must then have room for 8 KiB more. Below "amx", bf16
+                        has the same bits on every processor */
     xc_log_fn *log;  /* NULL = silent */
     void *log_user;
 } xc_context_opts;
@@ -746,11 +749,13 @@ typedef struct xc_train_opts {
  * TensorBoard events, batch-train.png, batch-val.png, args.json, log.txt, and split.csv where part
  * of train was held out; when it has ended, of the best weights: evaluation.json, classes.csv,
  * confusion.csv, confusion.svg, model-card.md. The same arguments give the same bits, whatever the
- * number of threads. XC_ERR_CANCELLED: stopped, and saved. XC_ERR_NUMBER: a number went bad; the
- * sentence names the first layer, the files are of the last save. */
+ * number of threads, and whatever the processor, but for bf16 in tile registers (cpu of the
+ * context). XC_ERR_CANCELLED: stopped, and saved. XC_ERR_NUMBER: a number went bad; the sentence
+ * names the first layer, the files are of the last save. */
 XC_API XC_NODISCARD xc_status xc_train(xc_context *context, const xc_dataset *dataset,
                                        const xc_train_opts *opts);
-/* Goes on with a run that was stopped or killed, with the bits of one that was not. Of the options
+/* Goes on with a run that was stopped or killed, with the bits of one that was not (so a run in
+ * bf16 that began with tile registers needs them; one without goes on without). Of the options
  * folder, time_limit, progress, user and what never changes a number are read. dataset NULL: opened
  * where the run had it; refused when it has changed. */
 XC_API XC_NODISCARD xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset,

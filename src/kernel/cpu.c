@@ -6,24 +6,22 @@
  */
 #include <stdio.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #include "kernel/kernel.h"
 
-/* Tile registers are large, so that Linux gives them to a process that asks (its
- * Documentation/arch/x86/xstate.rst). */
-static bool may_use_tiles(void)
+/* Tile registers with brain floats, and a system that saves them; whether this process may use them
+ * is another question (amx_check.c). */
+static bool has_tiles(void)
 {
-#if defined(__x86_64__) && defined(__linux__)
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    const unsigned wanted = 1u << 22 /* brain floats */ | 1u << 24 /* tiles */;
+#if defined(__x86_64__)
+    const unsigned wanted = 1u << 22 /* brain floats */ | 1u << 24 /* tiles */, saved = 3u << 17;
     unsigned a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & wanted) != wanted) return false;
-    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+    __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & saved) == saved;
 #else
     return false;
 #endif
@@ -41,7 +39,7 @@ unsigned cpu_flags(void)
         flags |= CPU_AVX512;
     if (__builtin_cpu_supports("avx512vnni")) flags |= CPU_VNNI;
     if (__builtin_cpu_supports("avx512bf16")) flags |= CPU_BF16;
-    if (flags & CPU_BF16 && may_use_tiles()) flags |= CPU_AMX;
+    if (flags & CPU_BF16 && has_tiles()) flags |= CPU_AMX;
 #endif
     return flags;
 }

@@ -191,8 +191,8 @@ struct kernels {
     conv_fn *depthwise;
     conv_fn *pointwise; /* 1x1, any stride, groups 1 */
     size_t conv_grain, depthwise_grain, pointwise_grain;
-    size_t
-        block_bytes; /* of the map between a depthwise and a pointwise convolution: in the cache */
+    /* Of the map between a depthwise and a pointwise convolution: what stays in the cache. */
+    size_t block_bytes;
     enum packing conv_packing, pointwise_packing, dense_packing; /* depthwise: always plain */
     pool_kernel_fn *pool_max, *pool_average;
     global_pool_fn *global_max, *global_average;
@@ -210,7 +210,7 @@ enum cpu_flag {
     CPU_AVX512 = 1u << 2, /* F, BW, DQ, VL and the operating system's consent */
     CPU_VNNI = 1u << 3,
     CPU_BF16 = 1u << 4,
-    CPU_AMX = 1u << 5 /* of brain floats; asking for it is asking the system for leave to use it */
+    CPU_AMX = 1u << 5 /* of brain floats; kernels_init asks the system for leave to use it */
 };
 unsigned cpu_flags(void);
 /* Words for the flags, space-separated, into text (always terminated). */

@@ -21,7 +21,9 @@ struct machine {
     struct kernels f32, f64, bf16;
 };
 
-void machine_init(struct machine *m, unsigned flags);
+void machine_init(struct machine *m, unsigned flags); /* all but the pool */
+/* Are products of brain floats added up in blocks (kernel.h)? */
+bool machine_has_tiles(const struct machine *m);
 /* What XC_PRECISION_AUTO is here: bf16 where instructions multiply such numbers, else float32. */
 xc_precision machine_precision(const struct machine *m, xc_precision wanted);
 

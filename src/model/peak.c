@@ -36,12 +36,16 @@ void machine_init(struct machine *m, unsigned flags)
     kernels_init(&m->bf16, DTYPE_BF16, flags);
 }
 
+bool machine_has_tiles(const struct machine *m)
+{
+    return strcmp(m->bf16.level, "amx") == 0;
+}
+
 xc_precision machine_precision(const struct machine *m, xc_precision wanted)
 {
     if (wanted != XC_PRECISION_AUTO) return wanted;
-    const char *level = m->bf16.level;
-    const bool multiplies = strcmp(level, "avx512bf16") == 0 || strcmp(level, "amx") == 0;
-    return multiplies ? XC_PRECISION_BF16 : XC_PRECISION_F32;
+    const bool pairs = strcmp(m->bf16.level, "avx512bf16") == 0;
+    return pairs || machine_has_tiles(m) ? XC_PRECISION_BF16 : XC_PRECISION_F32;
 }
 
 double machine_peak(const struct machine *m, xc_precision precision, double seconds)

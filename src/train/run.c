@@ -478,9 +478,13 @@ xc_status run_repeat(const struct run_opts *opts, const struct run_again *again,
 {
     char *text;
     struct dataset *own = NULL;
+    struct machine machine;
+    struct run_opts same = *opts;
+    same.machine = &machine;
     TRY(args_read(again->args, &text, err));
-    xc_status status = again->data ? XC_OK : args_open_data(text, &own, err);
-    if (status == XC_OK) status = repeat(opts, again, text, own ? own : again->data, err);
+    xc_status status = args_machine(text, opts->machine, &machine, err);
+    if (status == XC_OK && !again->data) status = args_open_data(text, &own, err);
+    if (status == XC_OK) status = repeat(&same, again, text, own ? own : again->data, err);
     dataset_free(own);
     free(text);
     return status;
@@ -555,7 +559,9 @@ static xc_status resume(struct run *r, const struct state_file *f, const struct 
 
 xc_status run_resume(const struct run_opts *opts, const struct dataset *data, struct error *err)
 {
-    struct run r = {.o = opts, .log = -1, .lock = -1, .best_saved = -1};
+    struct machine machine;
+    struct run_opts same = *opts;
+    struct run r = {.o = &same, .log = -1, .lock = -1, .best_saved = -1};
     struct state_file *f = NULL;
     char *path = files_path(opts->folder, "state.safetensors");
     if (!path) return fail_memory(err, 1);
@@ -565,6 +571,8 @@ xc_status run_resume(const struct run_opts *opts, const struct dataset *data, st
                       "%s: this run has no state yet: begin it anew, in this folder", opts->folder);
     if (status == XC_OK && access(path, F_OK) == 0) status = lock_folder(&r, err);
     if (status == XC_OK) status = state_open(path, &f, err);
+    if (status == XC_OK) status = args_machine(state_args(f), opts->machine, &machine, err);
+    same.machine = &machine;
     if (status == XC_OK) status = resume(&r, f, data, err);
     if (r.lock >= 0) close(r.lock);
     state_close(f);

@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 
 #define ARGS_MAX ((size_t)1 << 20)
+#define BLOCKS "blocks"
 
 /* The data set's own fingerprint does not know which samples were held out, and what they weigh. */
 void args_fingerprint(const struct dataset *d, char hex[65])
@@ -96,12 +97,16 @@ xc_status args_write(const struct run_start *start, const struct trainer *made, 
                      struct error *err)
 {
     const struct dataset *d = start->data;
-    json_t *json = json_pack(
-        "{s:s,s:s,s:o,s:o,s:s,s:o*,s:o,s:o*,s:s}", "xception", XC_VERSION, "architecture",
-        made->model->arch, "data", data_json(d), "start", start_json(&start->start), "from",
-        made->model->meta.source, "teachers", teachers_json(&start->teachers), "settings",
-        settings_json(&made->s), "class_weights", weights_json(start->class_weight, d->classes),
-        "command", start->command ? start->command : "");
+    json_t *json =
+        json_pack("{s:s,s:s,s:o,s:o,s:s,s:o*,s:o,s:o*,s:s*,s:s}", "xception", XC_VERSION,
+                  "architecture", made->model->arch, "data", data_json(d), "start",
+                  start_json(&start->start), "from", made->model->meta.source, "teachers",
+                  teachers_json(&start->teachers), "settings", settings_json(&made->s),
+                  "class_weights", weights_json(start->class_weight, d->classes), "sums",
+                  !made->s.bf16                ? NULL
+                  : machine_has_tiles(made->m) ? BLOCKS
+                                               : "pairs",
+                  "command", start->command ? start->command : "");
     *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
     return *text ? XC_OK : fail(err, XC_ERR_ARGUMENT, "the path or the command is not UTF-8 text");
@@ -121,6 +126,24 @@ xc_status args_settings(const char *text, struct settings *out, struct error *er
     const xc_status status = settings_from_json(json_object_get(json, "settings"), out, err);
     json_decref(json);
     return status;
+}
+
+xc_status args_machine(const char *text, const struct machine *m, struct machine *out,
+                       struct error *err)
+{
+    json_t *json;
+    TRY(parse(text, &json, err));
+    const char *sums = json_string_value(json_object_get(json, "sums"));
+    const bool blocks = sums && strcmp(sums, BLOCKS) == 0;
+    json_decref(json);
+    *out = *m;
+    if (blocks == machine_has_tiles(m)) return XC_OK;
+    if (blocks)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "args: the run adds brain floats up in blocks, as tile registers do, which "
+                    "this processor (or cpu) has not: it would go on with other bits");
+    machine_init(out, m->flags & ~(unsigned)CPU_AMX);
+    return XC_OK;
 }
 
 /* ---- once more ---------------------------------------------------------------------------------

@@ -12,7 +12,8 @@
  *   teachers      SHA-256 of the parameters of each model that teaches, if any does
  *   settings      settings.h, all of them
  *   class_weights numbers, when they were given
- *   command       what was typed
+ *   sums          of a run in bf16, how products are added up (kernel.h): "pairs", or "blocks"
+ * where there were tile registers command       what was typed
  */
 #ifndef XC_TRAIN_RUN_ARGS_H
 #define XC_TRAIN_RUN_ARGS_H
@@ -34,6 +35,9 @@ XC_NODISCARD xc_status args_start(const char *text, const struct dataset *data,
                                   const xc_model *from, const struct teacher_models *teachers,
                                   struct run_start *out, struct args_kept *keep, struct error *err);
 void args_free(struct args_kept *keep);
+/* m, but with the sums that the run had; refused where m has no such. */
+XC_NODISCARD xc_status args_machine(const char *text, const struct machine *m, struct machine *out,
+                                    struct error *err);
 XC_NODISCARD xc_status args_settings(const char *text, struct settings *out, struct error *err);
 /* How many models teach, and are these the ones? */
 XC_NODISCARD xc_status args_teachers(const char *text, int *count, struct error *err);

@@ -95,7 +95,8 @@ static void draw_depthwise_3x3(struct trial *t, struct dice *d)
 static void draw_pointwise(struct trial *t, struct dice *d)
 {
     /* deep enough for panels to be fetched, at times */
-    const int c = dice_int(d, 0, 3) ? dice_channels(d) : dice_int(d, 190, 300);
+    const int most = t->type == DTYPE_BF16 ? 800 : 300;
+    const int c = dice_int(d, 0, 3) ? dice_channels(d) : dice_int(d, 190, most);
     draw_conv(t, d, 1, c, dice_channels(d), true);
 }
 

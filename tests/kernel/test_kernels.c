@@ -42,41 +42,38 @@ static int all_levels(enum dtype type, struct kernels table[LEVELS])
     return count;
 }
 
-/* From here on the trial has the bits of the order of sums that tile registers have. */
-static const char *begin_blocks(struct trial **t, uint64_t one_seed)
+/* All tables have the same bits. */
+static void check_trial(const struct family *family, enum dtype type, uint64_t one_seed,
+                        const struct kernels *table, int levels)
 {
-    const struct family *family = (*t)->family;
-    struct kernels k;
-    trial_free(*t);
-    *t = trial_new(family, DTYPE_BF16, one_seed);
-    assert_non_null(*t);
-    kernels_init(&k, DTYPE_BF16, CPU_FMA);
-    blocks_kernels(&k);
-    return trial_check(*t, &k, one_seed);
+    struct trial *t = trial_new(family, type, one_seed);
+    assert_non_null(t);
+    for (int level = 0; level < levels; level++) {
+        const char *reason = trial_check(t, &table[level], one_seed);
+        if (reason)
+            fail_msg("%s, %s, --seed %llu: %s", table[level].level, dtype_name(type),
+                     (unsigned long long)one_seed, reason);
+    }
+    trial_free(t);
 }
 
 static void check_family(const struct family *family, enum dtype type)
 {
-    struct kernels table[LEVELS];
-    const int levels = all_levels(type, table);
+    struct kernels table[LEVELS], blocks[2]; /* those with the order of sums of tile registers */
+    int levels = all_levels(type, table), tiles = 0;
+    kernels_init(&blocks[0], DTYPE_BF16, CPU_FMA);
+    blocks_kernels(&blocks[0]);
+    if (strcmp(table[levels - 1].level, "amx") == 0) blocks[++tiles] = table[--levels];
     for (uint64_t i = 0; i < TRIALS; i++) {
-        struct trial *t = trial_new(family, type, seed + i);
-        assert_non_null(t);
-        for (int level = 0; level < levels; level++) {
-            const char *reason = NULL;
-            if (strcmp(table[level].level, "amx") == 0) reason = begin_blocks(&t, seed + i);
-            if (!reason) reason = trial_check(t, &table[level], seed + i);
-            if (reason)
-                fail_msg("%s, %s, --seed %llu: %s", table[level].level, dtype_name(type),
-                         (unsigned long long)(seed + i), reason);
-        }
-        trial_free(t);
+        check_trial(family, type, seed + i, table, levels);
+        if (type == DTYPE_BF16) check_trial(family, type, seed + i, blocks, 1 + tiles);
     }
 }
 
 static void every_level_follows_the_formulas(void **state)
 {
     (void)state;
+    if (!(cpu_flags() & CPU_AMX)) print_message("skipped: no tile registers, no level amx\n");
     for (int i = 0; i < FAMILIES; i++) {
         check_family(families[i], DTYPE_F32);
         check_family(families[i], DTYPE_F64);
@@ -102,6 +99,81 @@ static void every_build_has_the_same_bits(void **state)
     }
     if (hash != 0x5948fe05a3e07a17u)
         fail_msg("the trials hash to 0x%016llx", (unsigned long long)hash);
+}
+
+/* Rows that lie one below the other without gaps, as in networks: `pixels` of them, in float32 or
+ * brain floats; what is added lies where the output goes if in_place. */
+enum { FLAT_PIXELS = 75, FLAT_IN = 801, FLAT_OUT = 41 };
+struct flat {
+    enum dtype type;
+    int pixels, c;
+    float in[FLAT_PIXELS * FLAT_IN], weight[FLAT_IN * FLAT_OUT], add[FLAT_PIXELS * FLAT_OUT];
+};
+
+static void run_flat(const struct flat *f, const struct kernels *k, bool in_place, float *out)
+{
+    const ptrdiff_t size = (ptrdiff_t)dtype_size(f->type);
+    const struct matrix m = {(size_t)f->c, FLAT_OUT, 1};
+    const struct guarded w = packed_copy(f->type, k->pointwise_packing, &m, f->weight);
+    struct conv_call call = {.type = f->type, .groups = 1, .weight = w.first};
+    call.in = (struct view){
+        (void *)f->in,           1,           1,      f->pixels, f->c, f->pixels * f->c * size,
+        f->pixels * f->c * size, f->c * size, f->type};
+    call.out = (struct view){out,
+                             1,
+                             1,
+                             f->pixels,
+                             FLAT_OUT,
+                             f->pixels * FLAT_OUT * size,
+                             f->pixels * FLAT_OUT * size,
+                             FLAT_OUT * size,
+                             f->type};
+    call.window = (struct window){1, 1, 1, 1, 1, 1, 0, 0};
+    call.packing = k->pointwise_packing;
+    call.epilogue.add = call.out;
+    if (in_place)
+        memcpy(out, f->add, sizeof f->add);
+    else
+        call.epilogue.add.data = (void *)f->add;
+    k->pointwise(&call, 0, (size_t)f->pixels);
+    struct guarded used = w;
+    guarded_free(&used);
+}
+
+/* plain: whose bits k must have. kernel.h lets a pointwise convolution add what lies where its
+ * output goes, so every number must be read once, before it is written. */
+static void check_flat(const struct flat *f, const struct kernels *plain, const struct kernels *k)
+{
+    static float want[FLAT_PIXELS * FLAT_OUT], got[FLAT_PIXELS * FLAT_OUT];
+    run_flat(f, plain, false, want);
+    for (int in_place = 0; in_place < 2; in_place++) {
+        run_flat(f, k, in_place, got);
+        if (memcmp(want, got, (size_t)(f->pixels * FLAT_OUT) * dtype_size(f->type)) != 0)
+            fail_msg("%s, %s: %d pixels of %d, added %s", k->level, dtype_name(f->type), f->pixels,
+                     f->c, in_place ? "in place" : "from elsewhere");
+    }
+}
+
+static void flat_rows(void **state)
+{
+    (void)state;
+    static const int pixels[] = {1, 13, 16, 27, 32, 45, 59, FLAT_PIXELS}, depth[] = {70, FLAT_IN};
+    static struct flat f;
+    struct dice d = {seed};
+    for (size_t i = 0; i < 4 * sizeof pixels / sizeof *pixels; i++) {
+        struct kernels table[LEVELS], blocks;
+        f.pixels = pixels[i / 4];
+        f.type = i % 2 ? DTYPE_BF16 : DTYPE_F32;
+        f.c = depth[i / 2 % 2];
+        dice_fill(f.type, &d, f.in, sizeof f.in / sizeof *f.in);
+        dice_fill(f.type, &d, f.weight, sizeof f.weight / sizeof *f.weight);
+        dice_fill(f.type, &d, f.add, sizeof f.add / sizeof *f.add);
+        kernels_init(&blocks, DTYPE_BF16, CPU_FMA);
+        blocks_kernels(&blocks);
+        const int levels = all_levels(f.type, table);
+        for (int k = 1; k < levels; k++)
+            check_flat(&f, strcmp(table[k].level, "amx") == 0 ? &blocks : &table[0], &table[k]);
+    }
 }
 
 static void no_slot_is_empty(void **state)
@@ -270,6 +342,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_slot_is_empty),
         cmocka_unit_test(levels_have_names_and_flags),
         cmocka_unit_test(every_level_follows_the_formulas),
+        cmocka_unit_test(flat_rows),
         cmocka_unit_test(every_build_has_the_same_bits),
         cmocka_unit_test(wrong_kernels_are_caught),
     };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Do the kernels of training give the plain kernels' bits on every level, however their units are
- * cut, and write nothing else? In float32, and with brain floats in any of their maps. Each trial
- * is a function of its seed: the same call over the same memory by the plain kernel at once, and by
- * another in two ranges; then all of the memory is compared.
+ * Do the kernels of training give the plain kernels' bits on every level (tile registers: those of
+ * blocks.h), however their units are cut, and write nothing else? In float32, and with brain floats
+ * in any of their maps. Each trial is a function of its seed: the same call over the same memory by
+ * the plain kernel at once, and by another in two ranges; then all of the memory is compared.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -43,7 +43,9 @@ static float numbers[ROOM];
 static void make_numbers(void)
 {
     for (size_t i = 0; i < ROOM; i++)
-        numbers[i] = i % 11 == 3 ? 0 : (float)rng_normal(1, RNG_TEST, 0, 1, (uint32_t)i);
+        numbers[i] = i % 11 == 3   ? 0
+                     : i % 89 == 5 ? 0x1p-66f /* products of two are subnormal */
+                                   : (float)rng_normal(1, RNG_TEST, 0, 1, (uint32_t)i);
 }
 
 static void fill(struct trial *s)
@@ -135,11 +137,20 @@ static void conv_dw(struct trial *s)
         call.groups = 1;
         in = (struct shape){draw(s, 1, 3), draw(s, 1, 4), draw(s, 1, 4), draw(s, 240, 1100)};
     }
+    const bool broad = !wide && draw(s, 0, 5) == 0; /* several tiles each way */
+    if (broad) {
+        call.groups = draw(s, 1, 2);
+        in = (struct shape){draw(s, 1, 3), draw(s, 1, 8), draw(s, 1, 8),
+                            call.groups * draw(s, 14, 70)};
+    }
     in.c = (in.c + call.groups - 1) / call.groups * call.groups;
     if (!window_of(s, in, &call.window, &out)) return;
-    if (wide) call.window = (struct window){.kh = 1, .kw = 1, .sy = 1, .sx = 1, .dy = 1, .dx = 1};
-    if (wide) out = in;
+    if (wide || broad) {
+        call.window = (struct window){.kh = 1, .kw = 1, .sy = 1, .sx = 1, .dy = 1, .dx = 1};
+        out = in;
+    }
     out.c = draw(s, 1, 14) * call.groups * draw(s, 1, 2);
+    if (broad) out.c = call.groups * (draw(s, 0, 1) ? draw(s, 14, 70) : 16 * draw(s, 1, 4));
     call.in = view_of(s, 0, in);
     call.dout = view_of(s, 1, out);
     call.prologue = prologue_of(s);
@@ -281,6 +292,8 @@ static void compare_type(void (*trial)(struct trial *s), const char *name, enum 
 {
     struct training_kernels plain, level;
     make_numbers();
+    if (type == DTYPE_BF16 && !(cpu_flags() & CPU_AMX))
+        print_message("skipped: no tile registers, no level amx\n");
     training_kernels_init(&plain, type, CPU_FMA); /* the other plain ones run, too, below */
     for (size_t i = 0; cpu_level(i); i++) {
         unsigned allowed = 0;

@@ -54,6 +54,11 @@ static void set_number(enum dtype type, void *array, size_t i, double value)
         ((uint16_t *)array)[i] = bf16_from_f32((float)value);
 }
 
+void dice_fill(enum dtype type, struct dice *d, void *array, size_t count)
+{
+    for (size_t i = 0; i < count; i++) set_number(type, array, i, dice_number(d));
+}
+
 enum dtype dice_type(const struct trial *t, struct dice *d)
 {
     if (t->type != DTYPE_BF16) return t->type;
@@ -74,10 +79,15 @@ static struct guarded *keep(struct trial *t, size_t bytes, bool at_end)
     return block;
 }
 
+static double trial_number(const struct trial *t, struct dice *d)
+{
+    return t->size * dice_number(d);
+}
+
 const void *trial_numbers(struct trial *t, struct dice *d, enum dtype type, size_t count)
 {
     void *array = keep(t, count * dtype_size(type), is_at_end(dice_word(d)))->first;
-    for (size_t i = 0; i < count; i++) set_number(type, array, i, dice_number(d));
+    for (size_t i = 0; i < count; i++) set_number(type, array, i, trial_number(t, d));
     return array;
 }
 
@@ -105,7 +115,8 @@ void trial_input(struct trial *t, struct dice *d, struct view *v, struct shape s
         unsigned char *pixel =
             memory + p / s.w / s.h * v->image + p / s.w % s.h * v->row + p % s.w * v->pixel;
         for (int i = 0; i < s.c; i++)
-            set_number(type, pixel, (size_t)i, p == poison && i == s.c / 2 ? NAN : dice_number(d));
+            set_number(type, pixel, (size_t)i,
+                       p == poison && i == s.c / 2 ? NAN : trial_number(t, d));
     }
 }
 
@@ -170,8 +181,11 @@ struct epilogue dice_epilogue(struct trial *t, struct dice *d, const struct view
 {
     struct epilogue e = {0};
     const struct shape shape = {out->n, out->h, out->w, out->c};
+    const double size = t->size;
+    t->size *= size; /* as large as products */
     if (bias && dice_int(d, 0, 1)) e.bias = trial_numbers(t, d, t->exact, (size_t)out->c);
     if (dice_int(d, 0, 1)) trial_input(t, d, &e.add, shape, add);
+    t->size = size;
     e.act = dice_activation(d);
     return e;
 }
@@ -207,7 +221,8 @@ struct window dice_window(struct dice *d, int h, int w, int *oh, int *ow)
 
 struct want want_sum(const struct trial *t, double value, double magnitude, int terms)
 {
-    return (struct want){value, t->epsilon * (terms + 2) * magnitude};
+    const double flushed = t->type == DTYPE_BF16 ? 0x1p-125 * (terms + 2) : 0;
+    return (struct want){value, t->epsilon * (terms + 2) * magnitude + flushed};
 }
 
 static double activated(struct activation a, double x)
@@ -250,7 +265,7 @@ struct want want_prologue(const struct trial *t, const struct prologue *p, doubl
 /* Half of a brain float's last digit is the most that rounding changes. */
 static struct want rounded(struct want v)
 {
-    v.bound += 0x1p-8 * (fabs(v.value) + v.bound);
+    v.bound += 0x1p-8 * (fabs(v.value) + v.bound) + 0x1p-126;
     return v;
 }
 
@@ -280,6 +295,8 @@ struct trial *trial_new(const struct family *family, enum dtype type, uint64_t s
     t->exact = type == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     t->epsilon = type == DTYPE_F64 ? 0x1p-52 : 0x1p-23;
     struct dice d = {seed};
+    /* sums of brain floats take subnormal numbers for zero: let products be such, at times */
+    t->size = type == DTYPE_BF16 && dice_int(&d, 0, 2) == 0 ? 0x1p-62 : 1;
     family->draw(t, &d);
     return t;
 }
@@ -377,6 +394,21 @@ static void run_range(void *ctx)
     r->trial->family->run(r->kernels, r->trial, r->from, r->to);
 }
 
+/* What a kernel must leave as it was: rounding and flushing, and no tile registers in use. */
+static unsigned machine_state(void)
+{
+    unsigned state = 0;
+#ifdef __x86_64__
+    state = __builtin_ia32_stmxcsr() & ~0x3fu; /* but for what has happened */
+    if (cpu_flags() & CPU_AMX) {
+        unsigned in_use, high;
+        __asm__("xgetbv" : "=a"(in_use), "=d"(high) : "c"(1));
+        state |= in_use & 3u << 17;
+    }
+#endif
+    return state;
+}
+
 /* address: which was refused. */
 static const char *refuse_access(struct trial *t, const unsigned char *address)
 {
@@ -423,8 +455,14 @@ const char *trial_check(struct trial *t, const struct kernels *k, uint64_t seed)
 {
     struct dice d = {seed};
     struct range all = {t, k, 0, t->units};
+    const unsigned before = machine_state();
     memset(t->output, CANARY, t->output_bytes);
     const void *address = guarded_call(run_range, &all);
+    if (machine_state() != before) {
+        snprintf(t->reason, sizeof t->reason, "%s: left the processor in another state",
+                 t->family->name);
+        return t->reason;
+    }
     const char *reason = address ? refuse_access(t, address) : each_output(t, check_value, NULL);
     if (reason) return reason;
     if (!t->first) t->first = copy_output(t);

@@ -17,6 +17,7 @@ struct dice {
 };
 int dice_int(struct dice *d, int low, int high); /* low and high may both come up */
 double dice_number(struct dice *d);              /* in [-2, 2), exact in float */
+void dice_fill(enum dtype type, struct dice *d, void *array, size_t count);
 
 /* What the formula says, in double, and how far a sum in the call's arithmetic may be from it. */
 struct want {
@@ -40,6 +41,7 @@ struct trial {
     enum dtype type;  /* of the table; views have their own */
     enum dtype exact; /* of sums, biases, scales: type, or float32 for brain floats */
     double epsilon;   /* of exact */
+    double size;      /* of the numbers */
     union {
         struct conv_call conv;
         struct pool_call pool;

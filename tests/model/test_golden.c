@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Does the whole network give the published numbers (docs/numerics.md: synthetic weights, both
- * flavours), and the same bits everywhere? The committed table hashes_71.txt has one hash for each
- * layer: compilers, build types, processor levels and threads must agree on all of them, and the
- * first layer that does not is named. `test_model_golden write` prints the table anew,
- * `write-fast` that of the fast algorithm.
+ * flavours), and the same bits everywhere (bf16: but for tile registers, with bits of their own)?
+ * The committed table hashes_71.txt has one hash for each layer: compilers, build types, processor
+ * levels and threads must agree on all of them, and the first layer that does not is named.
+ * `test_model_golden write` prints the table anew, `write-fast`, `write-bf16` and `write-amx` the
+ * others.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -154,7 +155,7 @@ static void check_hashes(struct golden_how how, xc_precision precision)
         assert_string_equal(layer, name[i]);
         if (layer_hash(r.session, layer) != want) {
             print_error("%d threads, %s: the first layer that differs is %s\n", how.threads,
-                        xc_context_cpu(r.context, XC_PRECISION_F32), layer);
+                        xc_context_cpu(r.context, precision), layer);
             _fail(__FILE__, __LINE__);
         }
     }
@@ -301,11 +302,11 @@ static void test_fast(void **state)
     }
 }
 
-static int write_table(bool fast, xc_precision precision)
+static int write_table(const char *level, bool fast, xc_precision precision)
 {
     const char *name[MAX_LAYERS];
     uint32_t count;
-    struct golden_run r = run_visible((struct golden_how){1, NULL, fast}, precision, name, &count);
+    struct golden_run r = run_visible((struct golden_how){1, level, fast}, precision, name, &count);
     for (uint32_t i = 0; i < count; i++)
         printf("%s %016" PRIx64 "\n", name[i], layer_hash(r.session, name[i]));
     golden_end(&r);
@@ -323,9 +324,13 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_levels_are_used),
                                        cmocka_unit_test(test_fast_hashes),
                                        cmocka_unit_test(test_fast)};
-    if (argc == 2 && strcmp(argv[1], "write") == 0) return write_table(false, XC_PRECISION_F32);
-    if (argc == 2 && strcmp(argv[1], "write-fast") == 0) return write_table(true, XC_PRECISION_F32);
-    if (argc == 2 && strcmp(argv[1], "write-bf16") == 0) /* or -amx, by the processor */
-        return write_table(false, XC_PRECISION_BF16);
+    if (argc == 2 && strcmp(argv[1], "write") == 0)
+        return write_table(NULL, false, XC_PRECISION_F32);
+    if (argc == 2 && strcmp(argv[1], "write-fast") == 0)
+        return write_table(NULL, true, XC_PRECISION_F32);
+    if (argc == 2 && strcmp(argv[1], "write-bf16") == 0)
+        return write_table("avx512bf16", false, XC_PRECISION_BF16);
+    if (argc == 2 && strcmp(argv[1], "write-amx") == 0 && (cpu_flags() & CPU_AMX))
+        return write_table("amx", false, XC_PRECISION_BF16);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whole networks in training: gradients against central differences, the same bits for any number
- * of threads and on every level of kernels, and the memory that a step takes.
+ * of threads and on every level of kernels (bf16: but for tile registers), and the memory that a
+ * step takes.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -29,9 +29,6 @@ static bool note(void *user, const xc_train_progress *p)
     return s->count < STEPS;
 }
 
-/* Both learnt with the sums of vdpbf16ps, which every processor can have. */
-#define LEVEL "avx512bf16"
-
 static const struct made {
     const char *name, *args, *steps, *from; /* from: NULL = random weights */
 } made[] = {{"scratch", FOLDER "scratch/args.json", FOLDER "scratch/first-steps.txt", NULL},
@@ -42,14 +39,10 @@ static void first_steps(const struct made *m, int threads, struct steps *s)
 {
     const xc_dataset_opts split = {.size = sizeof split, .val_split = 0.05};
     char *folder = runs_folder(), *run = NULL;
-    xc_context_opts machine = XC_CONTEXT_OPTS_INIT;
-    xc_context *context = NULL;
+    xc_context *context = runs_context(threads);
     xc_dataset *data = NULL;
     xc_model *from = NULL;
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
-    machine.threads = threads;
-    machine.cpu = LEVEL;
-    assert_int_equal(xc_context_new(&machine, &context), XC_OK);
     assert_true(asprintf(&run, "%s/run", folder) > 0);
     *s = (struct steps){0};
     opts.folder = run;

@@ -164,6 +164,55 @@ static void brain_floats(void **state)
 }
 
 /* Are the values of a layer those of the start model? The same bytes give the same bits. */
+static xc_context *at_level(const char *level)
+{
+    xc_context *context = NULL;
+    xc_context_opts opts = XC_CONTEXT_OPTS_INIT;
+    opts.threads = 2;
+    opts.cpu = level;
+    assert_int_equal(xc_context_new(&opts, &context), XC_OK);
+    return context;
+}
+
+/* A run in brain floats goes on, and is done again, with the order of sums that it began with:
+ * begun at one level and stopped, resumed at another. */
+static void mixed_levels(const char *folder, const char *name, const char *begin, const char *go_on,
+                         xc_status expected)
+{
+    struct watch w = {.stop_after = begin ? 5 : 0};
+    xc_dataset *data = runs_data(RUNS_USUAL);
+    xc_context *first = at_level(begin ? begin : go_on), *second = at_level(go_on);
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.precision = XC_PRECISION_BF16;
+    opts.progress = watch;
+    opts.user = &w;
+    assert_int_equal(xc_train(first, data, &opts), begin ? XC_ERR_CANCELLED : XC_OK);
+    opts.progress = NULL;
+    if (begin) assert_int_equal(xc_train_resume(second, data, &opts), expected);
+    runs_opts_free(&opts);
+    xc_context_free(first);
+    xc_context_free(second);
+    xc_dataset_free(data);
+}
+
+static void order_of_sums(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_context *best = at_level(NULL);
+    const bool tiles = strcmp(xc_context_cpu(best, XC_PRECISION_BF16), "amx") == 0;
+    xc_context_free(best);
+    if (!tiles) print_message("skipped: no tile registers: there is one order of sums\n");
+    mixed_levels(folder, "pairs", NULL, "avx512bf16", XC_OK);
+    mixed_levels(folder, "from-pairs", "avx512bf16", NULL, XC_OK);
+    assert_true(runs_same(folder, "pairs", "from-pairs"));
+    mixed_levels(folder, "from-best", NULL, NULL, XC_OK);
+    mixed_levels(folder, "from-blocks", "amx", "avx512", tiles ? XC_ERR_ARGUMENT : XC_OK);
+    if (tiles) assert_non_null(strstr(xc_error(), "tile registers"));
+    assert_true(runs_same(folder, "pairs", "from-best") == !tiles);
+    runs_end(folder);
+}
+
 static void same_values(xc_context *context, xc_model *from, const char *folder, const char *name,
                         const char *layer, bool expected)
 {
@@ -331,4 +380,5 @@ static void refusals(void **state)
 
 RUN(cmocka_unit_test(learns), cmocka_unit_test(mixed_pictures), cmocka_unit_test(any_threads),
     cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(brain_floats),
-    cmocka_unit_test(only_the_head), cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
+    cmocka_unit_test(order_of_sums), cmocka_unit_test(only_the_head),
+    cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))

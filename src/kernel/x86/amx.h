@@ -14,7 +14,7 @@
  */
 #ifndef XC_KERNEL_X86_AMX_H
 #define XC_KERNEL_X86_AMX_H
-#ifdef __AMX_BF16__
+#ifdef KERNEL_AMX
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,14 +42,12 @@ static inline void amx_release(void)
     __asm__ volatile("tilerelease" ::: "memory");
 }
 
-#define AMX_ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::)
+#define AMX_ASM(text, ...) __asm__ volatile(text ::__VA_ARGS__ : "memory")
+#define AMX_ZERO(t) AMX_ASM("tilezero %%tmm" #t)
 #define AMX_LOAD(t, from, row)                                                                     \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((ptrdiff_t)(row))            \
-                     : "memor"                                                                     \
-                       "y")
+    AMX_ASM("tileloadd (%0,%1,1), %%tmm" #t, "r"(from), "r"((ptrdiff_t)(row)))
 #define AMX_STORE(t, to, row)                                                                      \
-    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((ptrdiff_t)(row))          \
-                     : "memory")
+    AMX_ASM("tilestored %%tmm" #t ", (%0,%1,1)", "r"(to), "r"((ptrdiff_t)(row)))
 #define AMX_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 
 #endif

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Does this processor's tdpbf16ps do what amx.h says? Some hundred sums are compared before it is
- * used. */
+/*
+ * May this process use tile registers, and does the processor's tdpbf16ps do what amx.h says? Linux
+ * gives so much state only to a process that asks (its Documentation/arch/x86/xstate.rst); a
+ * thousand sums are compared before the instruction is used.
+ */
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define REF_BF16
 #include "kernel/ref/real.h"
 #include "kernel/x86/amx.h"
@@ -26,12 +32,24 @@ static float sum_of(const struct operands *o, int i, int j)
     return flush(flush(o->c[i * AMX_ROWS + j]) + flush(even + odd));
 }
 
-/* Mostly of ordinary size: one that is none spoils 16 sums. */
-static uint16_t half_of(uint32_t *random)
+/* Ordinary, and one of 32 awkward, which spoils 16 sums; or mostly zeros and else awkward, so that
+ * small numbers are not lost among large ones. */
+static uint16_t half_of(uint32_t *random, bool ordinary)
 {
     const uint32_t r = awkward_next(random);
+    if (!ordinary) return r % 8 == 0 ? awkward_half(random) : 0;
     if (r % 32 == 0) return awkward_half(random);
     return (uint16_t)((r & 0x8000) | (0x3f80 - 0x400 + (r >> 4 & 0x7ff)));
+}
+
+static bool may_use_tiles(void)
+{
+#ifdef SYS_arch_prctl
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
 }
 
 static bool agrees(const struct operands *o)
@@ -51,12 +69,13 @@ bool bf16_check_amx(void)
 {
     uint32_t random = 1;
     bool ok = true;
+    if (!may_use_tiles()) return false;
     amx_configure(AMX_ROWS);
-    for (int round = 0; round < 2 && ok; round++) {
+    for (int round = 0; round < 4 && ok; round++) {
         struct operands o;
         for (int i = 0; i < 2 * WORDS; i++) {
-            o.a[i] = half_of(&random);
-            o.b[i] = half_of(&random);
+            o.a[i] = half_of(&random, round % 2);
+            o.b[i] = half_of(&random, round % 2);
             o.c[i / 2] = awkward_sum(&random);
         }
         ok = agrees(&o);

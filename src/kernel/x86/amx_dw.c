@@ -13,8 +13,8 @@ enum {
     COLUMNS = 2 * VL,
     TALL = 2 * AMX_ROWS,
     PAIRS = SUM_CHUNK / 2,
-    A_ROW = PAIRS + VL,   /* an odd number of lines */
-    CHANNELS = 24 * TALL, /* of the input that are laid out at once */
+    A_ROW = PAIRS + VL, /* an odd number of lines: a tile's rows use different sets of the cache */
+    CHANNELS = 24 * TALL, /* of the input that are laid out at once: 240 KiB of the stack */
     WORD = 4
 };
 

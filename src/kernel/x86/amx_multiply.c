@@ -17,6 +17,8 @@ enum {
     MOST_BLOCKS = 12 /* of k whose weights fill half of the first-level cache */
 };
 
+_Static_assert(BLOCK_ROWS % TALL == 0, "sums of a block are whole tiles");
+
 struct block { /* one panel of columns or two, and what happens to their sums */
     const struct strip *strip;
     const char *b[2];       /* panels */
@@ -222,7 +224,7 @@ static void multiply_tiles(struct block *b, const struct run *run, int rows, int
     before->pace = (before->rows + k->to - k->from - 1) / (k->to - k->from);
     sum(b, &r, k, before);
     const int from = i * AMX_ROWS;
-    if (last && !b->room && from < run->rows)
+    if (last && !b->room)
         *before = outputs_of(b, run, from, smaller(run->rows, from + TALL),
                              own + (from - row[0]) * COLUMNS);
 }
@@ -234,7 +236,7 @@ static void multiply_run(struct block *b, const struct run *run, int rows)
     const struct strip *s = b->strip;
     struct blocks k = {.each = (s->k + AMX_PAIRS - 1) / AMX_PAIRS};
     const int count = s->segments * k.each, rounds = (count + MOST_BLOCKS - 1) / MOST_BLOCKS;
-    _Alignas(64) float own[(BLOCK_ROWS + TALL - 1) / TALL * TALL * COLUMNS];
+    _Alignas(64) float own[BLOCK_ROWS * COLUMNS];
     struct outputs waiting = {.rows = 0};
     for (int round = 0; round < rounds; round++) {
         k.from = count * round / rounds;
@@ -292,15 +294,6 @@ static int fetched_lines(const struct product *p, ptrdiff_t bytes)
     return steps ? (lines + steps - 1) / steps : 0;
 }
 
-static void limit(struct strip *s, const struct activation *act)
-{
-    if (act->kind == ACT_RELU) s->low = 0;
-    if (act->kind == ACT_CLIP) {
-        s->low = (float)act->alpha;
-        s->high = (float)act->beta;
-    }
-}
-
 /* What comes behind the whole tiles of the panels. */
 static void copy_last(struct block *b)
 {
@@ -317,7 +310,7 @@ void BF16(multiply)(struct product *p, struct pass pass)
     struct block b = {.strip = &strip, .lines = fetched_lines(p, 2 * panel)};
     b.room_row = pass.width;
     strip.c_row = p->call->out.pixel;
-    if (p->finished) limit(&strip, &p->call->epilogue.act);
+    if (p->finished) bf16_limit(&strip, &p->call->epilogue.act);
     for (int column = pass.first; column < pass.end; column += COLUMNS) {
         const int left = p->columns - column;
         const lanes low = first_lanes(left), high = first_lanes(left > PANEL ? left - PANEL : 0);

@@ -2,7 +2,7 @@
 /*
  * How do brain floats enter and leave vectors? Kernels of this precision compute in float32: a
  * brain float is widened as it is loaded and rounded as it is stored, by an instruction where there
- * is one. The files are compiled for three instruction sets; BF16(name) tells the objects apart.
+ * is one. The files are compiled for each instruction set; BF16(name) tells the objects apart.
  */
 #ifndef XC_KERNEL_X86_BF16_H
 #define XC_KERNEL_X86_BF16_H
@@ -11,7 +11,7 @@
 
 #include "kernel/x86/vec.h"
 
-#if defined(__AMX_BF16__)
+#if defined(KERNEL_AMX)
 #define BF16(name) name##_bf16_amx
 #elif defined(__AVX512BF16__)
 #define BF16(name) name##_bf16_avx512bf16

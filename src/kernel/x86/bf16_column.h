@@ -15,9 +15,7 @@ struct sums { /* of one output */
     vec half[2];
 };
 
-#ifdef __AMX_BF16__
-enum { COLUMN_ADDS = false }; /* an addend may be subnormal */
-
+#ifdef KERNEL_AMX
 struct column { /* even channels, odd channels */
     vec row[3][2];
 };
@@ -37,13 +35,6 @@ INLINE struct sums multiply_column(const struct column *x, const struct column *
             fused(x->row[0][i], w->row[0][i], fused(x->row[1][i], w->row[1][i], s.half[i]));
         s.half[i] = fused(x->row[2][i], w->row[2][i], add(two, zero()));
     }
-    return s;
-}
-
-INLINE struct sums add_halves(struct sums s, __m512i x)
-{
-    s.half[0] = add(s.half[0], first_of(AS_FLOAT(x)));
-    s.half[1] = add(s.half[1], second_of(AS_FLOAT(x)));
     return s;
 }
 
@@ -76,8 +67,6 @@ INLINE void column_end(unsigned before)
     flush_end(before);
 }
 #else
-enum { COLUMN_ADDS = true };
-
 struct column { /* pairs of rows 0 and 1, then of row 2 and nothing, interleaved */
     __m512i lower[2], upper[2];
 };

@@ -83,7 +83,7 @@ static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *
     for (int i = 0; i < win->kh * in_row; i++)
         segment[i] = i / in_row * win->dy * in->row + i % in_row * win->dx * in->pixel;
     *pairs = numbers / 2;
-#ifdef __AMX_BF16__ /* blocks of k go on over the ends of segments */
+#ifdef KERNEL_AMX /* blocks of k go on over the ends of segments */
     if (win->kh * in_row > 1 && *pairs % AMX_PAIRS) return 0;
 #endif
     return win->kh * in_row;
@@ -368,7 +368,7 @@ void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
     struct product p;
     p.call = call;
     p.step = 0;
-#ifdef __AMX_BF16__
+#ifdef KERNEL_AMX
     p.tile_rows = 0;
 #endif
     p.columns = columns;
@@ -390,7 +390,7 @@ void BF16(conv)(const struct conv_call *call, size_t from, size_t to)
         else
             conv_gathered(&p, from, to);
     }
-#ifdef __AMX_BF16__
+#ifdef KERNEL_AMX
     amx_release();
 #endif
 }

@@ -12,7 +12,7 @@
 
 enum {
     RUNS = 64,
-#ifdef __AMX_BF16__
+#ifdef KERNEL_AMX
     TILE_ROWS = 32,
     LEAST_ROWS = 12,
     BLOCK_ROWS = 384, /* the rows that a scratch holds: all 19 of 19 pixels of 728 */
@@ -50,7 +50,7 @@ struct product { /* of one group */
     size_t step;      /* from a gathered row to the next, in numbers; 0: A is the input */
     struct run run[RUNS];
     int runs;
-#ifdef __AMX_BF16__
+#ifdef KERNEL_AMX
     int tile_rows; /* that the tile registers have; 0: none yet */
 #endif
     float room[ROOM]; /* (rows of the block, width) */
@@ -60,6 +60,15 @@ struct product { /* of one group */
 struct pass {
     int first, end, width;
 };
+
+INLINE void bf16_limit(struct strip *s, const struct activation *act)
+{
+    if (act->kind == ACT_RELU) s->low = 0;
+    if (act->kind == ACT_CLIP) {
+        s->low = (float)act->alpha;
+        s->high = (float)act->beta;
+    }
+}
 
 /* Outputs of the runs where the product is finished, otherwise their sums, in the room. */
 void BF16(multiply)(struct product *p, struct pass pass);

@@ -32,32 +32,68 @@ INLINE vec load_operand(const struct conv_call *call, struct place at, int ky, i
     return widened(narrowed(activate_vec(&p->act, v)));
 }
 
-/* The sum goes on with the tap, or with zeros where the last kernel row has no partner. */
-INLINE vec add_tap(const struct conv_call *call, struct place at, int ky, int kx, int c, vec acc)
+/* Kernel rows 2i and 2i + 1 of a kernel column, column after column; the last row may be alone. */
+static int steps_of(const struct window *win)
 {
-    const uint16_t *w = call->weight;
-    if (ky >= call->window.kh) return fused(zero(), zero(), acc);
-    w += (ptrdiff_t)(ky * call->window.kw + kx) * call->in.c;
-    return fused(load_operand(call, at, ky, kx, c), load_typed(DTYPE_BF16, w, c, call->in.c), acc);
+    return win->kw * ((win->kh + 1) / 2);
 }
 
-enum { ANY_BLOCK = 64 };
+enum { ANY_BLOCK = 64, STEPS = 16 };
 
-/* The sums of channels [first, end) of an output pixel. A function of its own: what it computes
- * must not move to where the control register has changed. */
-static __attribute__((noinline)) void sum_any(const struct conv_call *call, struct place at,
-                                              int first, int end, float *sums)
+struct operands { /* of some steps, for channels of a block */
+    int from, to;
+    float x[STEPS][2][ANY_BLOCK];
+};
+
+/* Functions of their own: what one computes must not move to where the control register is that of
+ * the other. */
+static __attribute__((noinline)) void load_steps(const struct conv_call *call, struct place at,
+                                                 int first, int end, struct operands *o)
+{
+    const int half = (call->window.kh + 1) / 2;
+    for (int i = o->from; i < o->to; i++)
+        for (int row = 0; row < 2; row++) {
+            const int ky = 2 * (i % half) + row, kx = i / half;
+            float *x = o->x[i - o->from][row];
+            for (int c = first; c < end; c += VL)
+                store(x + (c - first),
+                      ky < call->window.kh ? load_operand(call, at, ky, kx, c) : zero());
+        }
+}
+
+static __attribute__((noinline)) void sum_steps(const struct conv_call *call, int first, int end,
+                                                const struct operands *o, float *sums)
 {
     const struct window *win = &call->window;
-    const float *bias = call->epilogue.bias;
+    const int half = (win->kh + 1) / 2;
     for (int c = first; c < end; c += VL) {
-        vec acc = bias ? load_channels(bias, c, call->out.c) : zero();
-        for (int kx = 0; kx < win->kw; kx++)
-            for (int ky = 0; ky < win->kh; ky += 2) {
-                acc = add_tap(call, at, ky + 1, kx, c, acc);
-                acc = add_tap(call, at, ky, kx, c, acc);
+        vec acc = load(sums + (c - first));
+        for (int i = o->from; i < o->to; i++)
+            for (int row = 1; row >= 0; row--) {
+                const int ky = 2 * (i % half) + row, kx = i / half;
+                const uint16_t *w = call->weight;
+                w += (ptrdiff_t)(ky * win->kw + kx) * call->in.c;
+                acc = fused(load(o->x[i - o->from][row] + (c - first)),
+                            ky < win->kh ? load_typed(DTYPE_BF16, w, c, call->in.c) : zero(), acc);
             }
         store(sums + (c - first), acc);
+    }
+}
+
+/* The sums of channels [first, end) of an output pixel. */
+static void sum_any(const struct conv_call *call, struct place at, int first, int end, float *sums)
+{
+    const float *bias = call->epilogue.bias;
+    const int steps = steps_of(&call->window);
+    struct operands o;
+    for (int c = first; c < end; c += VL)
+        store(sums + (c - first), bias ? load_channels(bias, c, call->out.c) : zero());
+    for (o.from = 0; o.from < steps; o.from = o.to) {
+        o.to = steps - o.from < STEPS ? steps : o.from + STEPS;
+        load_steps(call, at, first, end, &o);
+        const unsigned before = flush_begin();
+        sum_steps(call, first, end, &o, sums);
+        flush_end(before);
     }
 }
 
@@ -68,9 +104,7 @@ static void depthwise_any(const struct conv_call *call, struct place at)
     for (int first = 0; first < end; first += ANY_BLOCK) {
         const int last = end - first < ANY_BLOCK ? end : first + ANY_BLOCK;
         float sums[ANY_BLOCK];
-        const unsigned before = flush_begin();
         sum_any(call, at, first, last, sums);
-        flush_end(before);
         for (int c = first; c < last; c += VL) {
             vec v = load(sums + (c - first));
             if (e->add.data) v = add(v, load_typed(e->add.type, pixel_at(&e->add, at), c, end));
@@ -163,10 +197,12 @@ INLINE struct sums add_column(const struct block *b, const struct column *v, int
 INLINE void give(struct cursor *at, const struct line *l, const struct block *b,
                  const struct form f, struct sums s)
 {
+#ifndef KERNEL_AMX
     if (l->add) {
         s = add_halves(s, _mm512_maskz_loadu_epi16(b->k, at->add));
         at->add += l->add_step;
     }
+#endif
     if (l->clamped) {
         const vec low = splat(l->low), high = splat(l->high);
         for (int i = 0; i < 2; i++) s.half[i] = min_of(high, max_of(low, s.half[i]));
@@ -396,7 +432,13 @@ static void depthwise_3x3(const struct conv_call *call, size_t from, size_t to)
 void BF16(depthwise)(const struct conv_call *call, size_t from, size_t to)
 {
 #ifdef __AVX512BF16__
-    if (can_slide(call) && (COLUMN_ADDS || !call->epilogue.add.data)) {
+#ifdef KERNEL_AMX
+    if (call->epilogue.add.data) { /* which may be subnormal: bf16_column.h */
+        depthwise_bf16_avx512bf16(call, from, to);
+        return;
+    }
+#endif
+    if (can_slide(call)) {
         depthwise_3x3(call, from, to);
         return;
     }

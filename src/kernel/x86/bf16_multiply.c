@@ -5,15 +5,6 @@
 
 static const float zeros[COLUMNS];
 
-static void limit(struct strip *s, const struct activation *act)
-{
-    if (act->kind == ACT_RELU) s->low = 0;
-    if (act->kind == ACT_CLIP) {
-        s->low = (float)act->alpha;
-        s->high = (float)act->beta;
-    }
-}
-
 void BF16(multiply)(struct product *p, struct pass pass)
 {
     const struct gemm *g = &BF16(tiles);
@@ -21,7 +12,7 @@ void BF16(multiply)(struct product *p, struct pass pass)
     struct strip common = p->strip;
     common.rounded = p->finished;
     common.c_row = p->finished ? p->call->out.pixel : pass.width * (ptrdiff_t)sizeof(float);
-    if (p->finished) limit(&common, &p->call->epilogue.act);
+    if (p->finished) bf16_limit(&common, &p->call->epilogue.act);
     int tiles = 0;
     for (const struct run *run = p->run; run < p->run + p->runs; run++)
         tiles += (run->rows + g->rows - 1) / g->rows;

@@ -5,7 +5,6 @@
  * pairs of brain floats take longer. Values stay near 1/2, so none is denormal; the pairs are
  * zeros.
  */
-#include "kernel/x86/amx.h"
 #include "kernel/x86/bf16.h"
 #include "kernel/x86/x86.h"
 
@@ -23,22 +22,6 @@ enum { SUMS = 24, PRODUCTS = 2 };
 enum { SUMS = 12, PRODUCTS = 1 };
 #endif
 
-#ifdef __AMX_BF16__
-size_t BF16(peak)(size_t rounds)
-{
-    amx_configure(AMX_ROWS);
-    AMX_ZERO(4);
-    AMX_ZERO(5);
-    for (size_t r = 0; r < rounds; r++) {
-        AMX_DOT(0, 4, 5);
-        AMX_DOT(1, 4, 5);
-        AMX_DOT(2, 4, 5);
-        AMX_DOT(3, 4, 5);
-    }
-    amx_release();
-    return rounds * 4 * AMX_ROWS * AMX_ROWS * 2 * AMX_PAIRS;
-}
-#else
 size_t PEAK(size_t rounds)
 {
     const vec half = splat(0.5f), quarter = splat(0.25f), pair = zero();
@@ -57,4 +40,3 @@ size_t PEAK(size_t rounds)
     (void)seen;
     return rounds * SUMS * PRODUCTS * VL;
 }
-#endif

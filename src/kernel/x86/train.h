@@ -12,9 +12,9 @@
     void slot##_bf16_avx2(const struct call##_call *, size_t, size_t);                             \
     void slot##_bf16_avx512(const struct call##_call *, size_t, size_t);                           \
     void slot##_bf16_avx512bf16(const struct call##_call *, size_t, size_t);                       \
-    void slot##_bf16_amx(const struct call##_call *, size_t, size_t);                              \
     void slot##_bf16_fma(const struct call##_call *, size_t, size_t);
 TRAINING_KERNELS(TRAINED)
 #undef TRAINED
+void conv_dw_bf16_amx(const struct conv_dw_call *call, size_t from, size_t to);
 
 #endif

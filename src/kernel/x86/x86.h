@@ -28,6 +28,6 @@ peak_fn peak_bf16_avx512bf16;
 bool bf16_check_avx512bf16(void); /* the instruction is the plain kernels' dot */
 conv_fn conv_bf16_amx, depthwise_bf16_amx;
 peak_fn peak_bf16_amx;
-bool bf16_check_amx(void); /* the instruction is that of amx.h */
+bool bf16_check_amx(void); /* there is leave to use tiles, and the instruction is that of amx.h */
 
 #endif
