@@ -11,6 +11,7 @@
 
 #define ARGS_MAX ((size_t)1 << 20)
 #define BLOCKS "blocks"
+#define PAIRS "pairs"
 
 /* The data set's own fingerprint does not know which samples were held out, and what they weigh. */
 void args_fingerprint(const struct dataset *d, char hex[65])
@@ -135,8 +136,13 @@ xc_status args_machine(const char *text, const struct machine *m, struct machine
     TRY(parse(text, &json, err));
     const char *sums = json_string_value(json_object_get(json, "sums"));
     const bool blocks = sums && strcmp(sums, BLOCKS) == 0;
+    const bool known =
+        blocks || !json_object_get(json, "sums") || (sums && strcmp(sums, PAIRS) == 0);
     json_decref(json);
     *out = *m;
+    if (!known)
+        return fail(err, XC_ERR_FORMAT,
+                    "args: \"sums\" is neither \"" PAIRS "\" nor \"" BLOCKS "\"");
     if (blocks == machine_has_tiles(m)) return XC_OK;
     if (blocks)
         return fail(err, XC_ERR_ARGUMENT,

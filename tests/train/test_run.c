@@ -321,6 +321,34 @@ static void change(const char *folder, const char *name, const char *file, size_
     free(path);
 }
 
+/* An order of sums that nobody has, in a file that is otherwise right. */
+static void unknown_sums(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), *path = NULL;
+    size_t size;
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.precision = XC_PRECISION_BF16;
+    runs_train(&opts, RUNS_USUAL, 1, XC_OK);
+    runs_opts_free(&opts);
+    char *text = runs_read(folder, "a", "args.json", &size);
+    const char *sums = strstr(text, "\"sums\": \"");
+    assert_non_null(sums);
+    change(folder, "a", "args.json", (size_t)(sums - text) + strlen("\"sums\": \""), 'x');
+    assert_true(asprintf(&path, "%s/a/args.json", folder) > 0);
+    opts = (xc_train_opts)XC_TRAIN_OPTS_INIT;
+    char *again = NULL;
+    assert_true(asprintf(&again, "%s/b", folder) > 0);
+    opts.folder = again;
+    opts.args = path;
+    runs_train(&opts, RUNS_USUAL, 1, XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), "\"sums\""));
+    free(text);
+    free(path);
+    free(again);
+    runs_end(folder);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -380,5 +408,5 @@ static void refusals(void **state)
 
 RUN(cmocka_unit_test(learns), cmocka_unit_test(mixed_pictures), cmocka_unit_test(any_threads),
     cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(brain_floats),
-    cmocka_unit_test(order_of_sums), cmocka_unit_test(only_the_head),
-    cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
+    cmocka_unit_test(order_of_sums), cmocka_unit_test(unknown_sums),
+    cmocka_unit_test(only_the_head), cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
