@@ -2,16 +2,19 @@
 /*
  * xception.h: everything a program may do with libxception.
  *
- *   context   threads, CPU path, log callback            one for a program; thread-safe
- *   model     networks and their weights, immutable      shared by any number of threads
- *   session   one thread's plan and memory               no allocation after xc_session_new
- *   image     decoded pixels                              owned by the caller
+ *   context   threads and CPU level                   one for a program; thread-safe
+ *   model     networks and their weights, immutable   shared by any number of threads
+ *   session   one thread's plan and memory            no allocation after xc_session_new
+ *   image     decoded pixels                          one thread writes, or any number read
+ *   data set, scan       immutable, like a model      (a program's xc_read_fn must be thread-safe)
+ *   scores, explainer, practice                       one thread at a time
  *
  * Every fallible function returns an xc_status; when it is not XC_OK, xc_error() gives one sentence
  * with the facts, for the calling thread. The library never prints, exits, aborts, reads the
  * environment or installs signal handlers. Strings and paths are UTF-8. Option structs begin with
  * their size: initialise them with the _INIT macro and set what you need. NULL options mean
- * defaults.
+ * defaults (training needs its own). What options point to is read during the call, and copied.
+ * NULL where an object is needed is XC_ERR_ARGUMENT, or nothing happens; every free takes it.
  *
  * xception/evaluate.h and xception/explain.h are parts of it, included at the end.
  */
@@ -36,8 +39,7 @@ extern "C" {
 
 #define XC_VERSION "0.1.0"
 
-/* ---- status ------------------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 /* X(name, value, id, text): the one list of what can go wrong. Values and ids never change. */
 #define XC_STATUS_LIST(X)                                                                          \
@@ -69,8 +71,7 @@ XC_API const char *xc_status_text(xc_status status); /* the general text of the 
  */
 XC_API const char *xc_error(void);
 
-/* ---- context -----------------------------------------------------------------------------------
- */
+/* ---- context --------------------------------------------------------------------------------- */
 
 typedef enum xc_precision {
     XC_PRECISION_F32,
@@ -92,7 +93,7 @@ typedef struct xc_context_opts {
                         for which Linux is asked for leave to use tile registers ("amx"): signal
                         stacks (sigaltstack) must then have room for 8 KiB more. Below "amx", bf16
                         has the same bits on every processor */
-    xc_log_fn *log;  /* NULL = silent */
+    xc_log_fn *log;  /* gets one line as the context is made: version, threads, kernels; or NULL */
     void *log_user;
 } xc_context_opts;
 #define XC_CONTEXT_OPTS_INIT                                                                       \
@@ -102,16 +103,15 @@ typedef struct xc_context_opts {
 
 /* *out is the caller's; free it after everything made from it. */
 XC_API XC_NODISCARD xc_status xc_context_new(const xc_context_opts *opts, xc_context **out);
-XC_API void xc_context_free(xc_context *context); /* NULL is allowed, as in every free below */
+XC_API void xc_context_free(xc_context *context);
 XC_API int32_t xc_context_threads(const xc_context *context);
 /* The kernels that numbers of this precision use: "avx512"; in bf16 "amx", whose sums have an order
  * of their own, "avx512bf16", or those of a level without the instruction, which compute the same
  * as that. */
 XC_API const char *xc_context_cpu(const xc_context *context, xc_precision precision);
-XC_API const char *xc_context_cpu_features(const xc_context *context); /* "avx2 fma avx512f ..." */
+XC_API const char *xc_context_cpu_features(const xc_context *context); /* "fma avx2 avx512 ..." */
 
-/* ---- pictures ----------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 typedef struct xc_image xc_image;
 
@@ -142,7 +142,8 @@ XC_API XC_NODISCARD xc_status xc_image_decode(const void *bytes, size_t count,
                                               const xc_image_limits *limits, xc_image **out);
 XC_API XC_NODISCARD xc_status xc_image_load(const char *path, const xc_image_limits *limits,
                                             xc_image **out);
-/* Uses the caller's pixels in place: they must outlive the image. stride: bytes from row to row. */
+/* Uses the caller's pixels in place: they must outlive the image. stride: bytes from row to row,
+ * negative when the last row comes first in memory (pixels: row 0). Sides of 1..1048576. */
 XC_API XC_NODISCARD xc_status xc_image_wrap(const void *pixels, uint32_t width, uint32_t height,
                                             ptrdiff_t stride, xc_pixel_format format,
                                             xc_image **out);
@@ -173,7 +174,8 @@ XC_API XC_NODISCARD xc_status xc_image_resize(const xc_image *image, uint32_t wi
  */
 XC_API XC_NODISCARD xc_status xc_image_text(xc_image *image, int32_t x, int32_t y, const char *text,
                                             const uint8_t rgb[3]);
-/* A picture of one colour, to be written on. *out is the caller's; xc_image_pixels. */
+/* A black picture (alpha 0), to be written on: xc_image_pixels. 1..16384 a side, at most 50,000,000
+ * pixels. *out is the caller's. */
 XC_API XC_NODISCARD xc_status xc_image_new(uint32_t width, uint32_t height, xc_pixel_format format,
                                            xc_image **out);
 /* Row y of a picture that owns its pixels (not wrapped); NULL otherwise. */
@@ -213,7 +215,7 @@ typedef struct xc_preprocess {
 
 /* Does the path end like one of the pictures that we read (.jpg, .png, ...)? Finding files goes by
  * names, reading them by content. */
-XC_API bool xc_image_name(const char *path);
+XC_API bool xc_path_is_image(const char *path);
 
 /* Named recipes: keras, timm-331, ... (xc_preprocess_name lists them). Fills *out. XC_ERR_ARGUMENT
  * with the list of names when there is no such recipe. */
@@ -226,8 +228,7 @@ XC_API const char *xc_fit_name(xc_fit fit);
 XC_API const char *xc_filter_name(xc_filter filter);
 XC_API const char *xc_colour_name(xc_colour colour);
 
-/* ---- data sets ---------------------------------------------------------------------------------
- */
+/* ---- data sets ------------------------------------------------------------------------------- */
 
 typedef struct xc_dataset xc_dataset;
 typedef enum xc_split { XC_SPLIT_TRAIN, XC_SPLIT_VAL, XC_SPLIT_TEST } xc_split;
@@ -312,7 +313,8 @@ XC_API XC_NODISCARD xc_status xc_dataset_sample(const xc_dataset *dataset, uint6
 XC_API XC_NODISCARD xc_status xc_dataset_image(const xc_dataset *dataset, uint64_t index,
                                                const xc_image_limits *limits, xc_image **out);
 /* Its picture's bytes as they are stored: an encoded file or, in a data set of pixels (raw_height),
- * height x width x channels. As xc_read_fn: *size is what it has; above room nothing is written. */
+ * height x width x channels. As xc_read_fn: *size is what it has; above room nothing is written,
+ * and with room 0 `to` may be NULL. */
 XC_API XC_NODISCARD xc_status xc_dataset_read(const xc_dataset *dataset, uint64_t index, void *to,
                                               size_t room, size_t *size);
 /* Can a network learn from it? At least two classes with two samples each, and no class that only
@@ -349,15 +351,16 @@ XC_API void xc_scan_get_info(const xc_scan *scan, xc_scan_info *out);
 XC_API XC_NODISCARD xc_status xc_scan_sample(const xc_scan *scan, uint64_t index, xc_scanned *out);
 
 /* Writes tar files that xc_dataset_open reads: one tar with split/CLASS/name (shard_bytes 0), or a
- * folder of WebDataset shards of about that size, shuffled by seed. *files: how many. */
+ * folder of WebDataset shards of about that size, shuffled by seed, which must hold no shards yet.
+ * files: how many there are now, or NULL. */
 XC_API XC_NODISCARD xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path,
                                               uint64_t shard_bytes, uint64_t seed, uint32_t *files);
 
 typedef struct xc_sheet_opts {
     uint32_t size;
     xc_split split;
-    uint32_t height, width;          /* of the network's input; 0 = 160 */
-    uint32_t columns, rows;          /* 0 = 8, 6 */
+    uint32_t height, width;          /* of the network's input, at most 4096; 0 = 160 */
+    uint32_t columns, rows;          /* at most 1024; 0 = 8, 6 */
     const xc_preprocess *preprocess; /* NULL = that of recipe "keras" */
     const char *augment; /* "rrc,flip,...", "none" or the name of a ready-made one; NULL = "none" */
     uint64_t seed;
@@ -373,8 +376,7 @@ XC_API XC_NODISCARD xc_status xc_dataset_sheet(const xc_dataset *dataset, const 
 /* Ready-made augmentation i = 0, 1, ... and what it stands for; NULL past the last. */
 XC_API const char *xc_augment_name(int32_t i, const char **spec);
 
-/* ---- models ------------------------------------------------------------------------------------
- */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 typedef struct xc_model xc_model;
 
@@ -388,7 +390,8 @@ typedef struct xc_load_opts {
         sizeof(xc_load_opts), false                                                                \
     }
 
-/* Reads our safetensors files only; starts no process. *out holds one reference. */
+/* Reads our safetensors files only, of at most 16 GiB; starts no process. *out holds one reference.
+ */
 XC_API XC_NODISCARD xc_status xc_model_load(xc_context *context, const char *path,
                                             const xc_load_opts *opts, xc_model **out);
 /* The same from memory, which must outlive the model. */
@@ -435,11 +438,12 @@ typedef struct xc_create_opts {
 /* arch: "xception", "xception,middle=4,width=0.5", "xception41", "mini-xception", ... */
 XC_API XC_NODISCARD xc_status xc_model_create(xc_context *context, const char *arch,
                                               const xc_create_opts *opts, xc_model **out);
-/* (1 - part) first + part second, of all parameters, moving statistics included: of runs that
- * parted from one start often better than each (model soups, Wortsman et al. 2022). Labels,
- * preprocessing and input size are those of `first`; what was fitted (xc_decision) is left out.
- * XC_ERR_SHAPE: they have not the same parameters; XC_ERR_UNSUPPORTED: one is packed. *out holds
- * one reference. */
+/* (1 - part) first + part second, part 0..1, of all parameters, moving statistics included: of runs
+ * that parted from one start often better than each (model soups, Wortsman et al. 2022).
+ * Preprocessing and input size are those of `first`, so are the labels, if it has any; what was
+ * fitted (xc_decision) is left out. XC_ERR_SHAPE: they are not of one architecture, up to the size
+ * of the input, or have other labels; XC_ERR_UNSUPPORTED: one is packed. *out holds one reference.
+ */
 XC_API XC_NODISCARD xc_status xc_model_mix(const xc_model *first, const xc_model *second,
                                            double part, xc_model **out);
 /* The name of architecture i = 0, 1, ... with one line of help; NULL past the last. */
@@ -551,8 +555,7 @@ XC_API XC_NODISCARD xc_status xc_file_sha256(const char *path, char hex[65]);
 XC_API const char *xc_imagenet_label(uint32_t index);
 XC_API const char *xc_imagenet_wnid(uint32_t index);
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 typedef struct xc_session xc_session;
 
@@ -622,14 +625,14 @@ typedef struct xc_answer {
 } xc_answer;
 
 /* prepare + run + top-k for n images (n <= max_batch). answers: n rows of k, best first; equal
- * probabilities in index order. Past the number of classes a row has index UINT32_MAX. */
+ * probabilities in index order. Past the number of classes a row has index UINT32_MAX.
+ * XC_ERR_NUMBER: a score is NaN; XC_ERR_ARGUMENT: the main output is no scores of classes, too. */
 XC_API XC_NODISCARD xc_status xc_classify(xc_session *session, const xc_image *const *images,
                                           uint32_t n, uint32_t k, xc_answer *answers);
 /* After a run: does the model's decision say that image i shows none of the classes? */
 XC_API bool xc_session_unknown(xc_session *session, uint32_t image);
 
-/* ---- training ----------------------------------------------------------------------------------
- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 typedef enum xc_train_event {
     XC_TRAIN_FEATURES, /* pictures go through the frozen layers, once: done of all */
@@ -664,7 +667,9 @@ typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
 
 #define XC_MAX_TEACHERS 8
 
-/* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it. */
+/* Of texts NULL, of counts 0, of other numbers -1: as the recipe has it, where no other default is
+ * named. Everything is read, and copied, during the call. A batch has at most 4096 pictures, a run
+ * 100,000 epochs and 1000 views. */
 typedef struct xc_train_opts {
     uint32_t size;
     const char *folder;   /* the run folder. Its parent must exist; it must not, or hold nothing but
@@ -704,50 +709,50 @@ typedef struct xc_train_opts {
                          * included; 0 = none. xc_train_resume: for so many seconds more */
     double target_top1; /* end when val reaches this fraction; 0 = do not */
     uint64_t seed;
-    /* what never changes a number: */
-    uint32_t until;          /* end after this epoch, to go on with xc_train_resume; 0 = all */
-    uint32_t decode_threads; /* 0 = 2 */
-    uint64_t cache_bytes;    /* of pictures that stay in memory, if the run leaves it; 0 = none */
-    bool stop_on_bad;        /* a picture that cannot be read ends the run; else it is left out, and
-                              * listed in bad.txt */
-    double save_seconds;     /* between two checkpoints; 0 = after every step */
-    const char *command;     /* for args.json: what the user typed */
-    xc_train_fn *progress;   /* NULL = nobody */
-    void *user;
     const char *unfreeze; /* "BLOCK@EPOCH,...": from then on it learns, and all behind it; also all,
                            * entry, middle, exit */
-    const char *head;   /* a fresh head: "linear", or hidden layers "512,128" with ReLU and dropout;
-                         * NULL = one is made when the classes are others */
-    double trunk_rate;  /* times lr in front of the head; -1 = as the recipe has it */
-    bool features_bf16; /* what frozen layers say of a picture is rounded to bf16 */
-    /* What frozen layers say is kept, if it fits. This, too, never changes a number: */
-    const char *features;    /* "ram" (usual), "disk" (in the run folder), "off" */
-    uint64_t features_bytes; /* at most; 0 = half of the memory, or of what is free on the disk */
-    uint64_t memory_bytes;   /* that a run may take, refused with the largest batch that fits; 0 =
-                              * what the control group, or else the machine, has */
-    xc_precision precision;  /* of maps and their gradients: F32, BF16, or AUTO. Weights, sums and
-                              * statistics are float32, and so is evaluation */
+    const char *head;     /* a fresh head: "linear", or hidden layers "512,128" with ReLU and
+                           * dropout; NULL = one is made when the classes are others */
+    double trunk_rate;    /* times lr in front of the head; -1 = as the recipe has it */
+    bool features_bf16;   /* what frozen layers say of a picture is rounded to bf16 */
+    xc_precision precision; /* of maps and their gradients: F32, BF16, or AUTO. Weights, sums and
+                             * statistics are float32, and so is evaluation */
     /* Distillation: models of the same classes (by name, where both have names) and scale of
      * pixels, XC_MAX_TEACHERS at most, whose mean answer is a part of each target. They see each
      * picture as the network does, augmented and mixed; the run folder gets copies. Not with frozen
-     * layers. With args: those that the run had.
-     */
+     * layers. With args: those that the run had. */
     xc_model *const *teacher;
     uint32_t teachers;
     double teacher_part; /* above 0, at most 1; -1 = 0.7 */
+    /* What never changes a number: */
+    uint32_t until;          /* end after this epoch, to go on with xc_train_resume; 0 = all */
+    uint32_t decode_threads; /* 1..64; 0 = 2 */
+    uint64_t cache_bytes;    /* of pictures that stay in memory, if the run leaves it; 0 = none */
+    bool stop_on_bad;        /* a picture that cannot be read ends the run; else it is left out, and
+                              * listed in bad.txt */
+    double save_seconds;     /* between two checkpoints (600); 0 = after every step */
+    const char *command;     /* for args.json: what the user typed */
+    xc_train_fn *progress;   /* NULL = nobody */
+    void *user;
+    const char *features;    /* where what frozen layers say is kept, if it fits: "ram" (usual),
+                              * "disk" (in the run folder), "off" */
+    uint64_t features_bytes; /* at most; 0 = half of the memory, or of what is free on the disk */
+    uint64_t memory_bytes;   /* that a run may take, refused with the largest batch that fits; 0 =
+                              * what the control group, or else the machine, has */
 } xc_train_opts;
 #define XC_TRAIN_OPTS_INIT                                                                         \
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
-            -1, -1, 0, 0, 0, 0, false, 600, NULL, NULL, NULL, NULL, NULL, -1, false, NULL, 0, 0,   \
-            XC_PRECISION_F32, NULL, 0, -1                                                          \
+            -1, -1, 0, NULL, NULL, -1, false, XC_PRECISION_F32, NULL, 0, -1, 0, 0, 0, false, 600,  \
+            NULL, NULL, NULL, NULL, 0, 0                                                           \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder
  * best.safetensors and last.safetensors (models), state.safetensors, metrics.csv, curves.svg,
- * TensorBoard events, batch-train.png, batch-val.png, args.json, log.txt, and split.csv where part
- * of train was held out; when it has ended, of the best weights: evaluation.json, classes.csv,
+ * TensorBoard events, batch-train.png, batch-val.png, args.json, log.txt, split.csv where part of
+ * train was held out, bad.txt where pictures cannot be read, teacher-1.safetensors, ... where there
+ * are teachers; when it has ended, of the best weights: evaluation.json, classes.csv,
  * confusion.csv, confusion.svg, model-card.md. The same arguments give the same bits, whatever the
  * number of threads, and whatever the processor, but for bf16 in tile registers (cpu of the
  * context). XC_ERR_CANCELLED: stopped, and saved. XC_ERR_NUMBER: a number went bad; the sentence
@@ -761,8 +766,7 @@ XC_API XC_NODISCARD xc_status xc_train(xc_context *context, const xc_dataset *da
 XC_API XC_NODISCARD xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset,
                                               const xc_train_opts *opts);
 
-/* ---- measuring ---------------------------------------------------------------------------------
- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 /* Multiply-adds a second that the context's threads reach together when they wait for nothing:
  * independent sums in registers, with the instructions that carry this precision. What a run can at
@@ -790,7 +794,7 @@ XC_API XC_NODISCARD xc_status xc_run_timed(xc_session *session, const float *inp
 typedef struct xc_practice xc_practice;
 typedef struct xc_practice_opts {
     uint32_t size;
-    uint32_t height, width; /* 0 = the architecture's own */
+    uint32_t height, width; /* at most 32768; 0 = the architecture's own */
     uint32_t batch;         /* 1..4096 */
     uint64_t memory;        /* bytes for weights, gradients, momentum and maps; 0 = any */
     xc_precision precision; /* of the maps: F32, BF16, AUTO */
@@ -811,7 +815,7 @@ typedef struct xc_practice_info {
  * what can be computed again is not kept; the sentence says what it takes. Caller frees. */
 XC_API XC_NODISCARD xc_status xc_practice_new(xc_context *context, const char *arch,
                                               const xc_practice_opts *opts, xc_practice **out);
-XC_API void xc_practice_free(xc_practice *practice); /* NULL is allowed */
+XC_API void xc_practice_free(xc_practice *practice);
 XC_API XC_NODISCARD xc_status xc_practice_step(xc_practice *practice);
 XC_API void xc_practice_get_info(const xc_practice *practice, xc_practice_info *out);
 

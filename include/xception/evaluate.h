@@ -26,7 +26,7 @@ typedef enum xc_scores_kind {
 typedef struct xc_scores_opts {
     uint32_t size;
     xc_scores_kind kind;
-    uint32_t classes;
+    uint32_t classes;   /* 1..100000 */
     bool multi_label;   /* classes do not exclude each other; a row may have several labels */
     uint32_t top;       /* k of top-k and of MAP@k; 0 = 5 */
     uint32_t bins;      /* of calibration, at most 1000; 0 = 15 */
@@ -48,8 +48,11 @@ typedef struct xc_scores_row {
     const int32_t *extra; /* further labels */
     uint32_t extra_count;
 } xc_scores_row;
+/* XC_ERR_NUMBER: a score is not finite; XC_ERR_ARGUMENT: a class there is not, or one label twice.
+ */
 XC_API XC_NODISCARD xc_status xc_scores_add(xc_scores *scores, const xc_scores_row *row);
-/* From now on every number is that of softmax(logits / temperature); 1 at first. */
+/* From now on every number is that of softmax(logits / temperature), 0.001..1000; 1 at first.
+ * XC_ERR_ARGUMENT: of what are no logits, too. */
 XC_API XC_NODISCARD xc_status xc_scores_set_temperature(xc_scores *scores, double temperature);
 
 typedef struct xc_scored {
@@ -114,7 +117,7 @@ XC_API XC_NODISCARD xc_status xc_scores_curve(const xc_scores *scores, uint32_t 
  * does. */
 XC_API XC_NODISCARD xc_status xc_scores_pick(const xc_scores *scores, uint32_t class_index,
                                              const char *rule, xc_threshold *out);
-/* The temperature with the smallest loss (Guo et al. 2017), whatever is set. */
+/* The temperature with the smallest loss (Guo et al. 2017), 0.05..20, whatever is set. */
 XC_API XC_NODISCARD xc_status xc_scores_fit_temperature(const xc_scores *scores, double *out);
 
 /* The confusion matrix as files: CSV, and SVG readable on light and dark. labels: (classes), NULL =
@@ -153,9 +156,9 @@ typedef enum xc_tta {
 typedef struct xc_evaluate_opts {
     uint32_t size;
     xc_split split;
-    uint32_t batch;                  /* 0 = 16 */
+    uint32_t batch;                  /* 1..1024; 0 = 16 */
     uint32_t height, width;          /* 0 = the model's own */
-    uint32_t decode_threads;         /* 0 = 2 */
+    uint32_t decode_threads;         /* 1..64; 0 = 2 */
     const xc_preprocess *preprocess; /* NULL = the model's own */
     xc_progress_fn *progress;
     void *user;

@@ -54,11 +54,12 @@ typedef struct xc_explain_opts {
     const char *layer;               /* of the first six: NULL = the last map before the classes */
     uint32_t height, width;          /* of the input; 0 = the model's own */
     const xc_preprocess *preprocess; /* NULL = the model's own */
-    uint32_t steps;                  /* 0 = 50 for integrated-gradients, 25 for smoothgrad */
-    double noise; /* smoothgrad: standard deviation over the range of the input; 0 = 0.15 */
+    uint32_t steps; /* at most 100000; 0 = 50 for integrated-gradients, 25 for smoothgrad */
+    double noise; /* smoothgrad: standard deviation over the input's range, at most 10; 0 = 0.15 */
     uint64_t seed;
     float baseline;           /* in the numbers of the input; 0 is the middle grey of Xception's */
-    uint32_t window, stride;  /* occlusion, pixels; 0 = an eighth of the side, half the window */
+    uint32_t window, stride;  /* occlusion, pixels: stride at most window, window at most the input;
+                                 0 = an eighth of the side, half the window */
     uint32_t channels;        /* scorecam: take only so many, those of the largest mean; 0 = all */
     xc_precision precision;   /* of runs without a gradient; of gradients F64, or else F32 */
     xc_progress_fn *progress; /* of one explanation */
@@ -142,8 +143,8 @@ XC_API XC_NODISCARD xc_status xc_model_randomise(const xc_model *model, double p
                                                  xc_model **out);
 
 /* Channels of a map (height, width, channels) as a contact sheet, the most active first, each from
- * its least to its largest number; captions are the channels. most: cells; 0 = 64. *out: RGB8, the
- * caller's. */
+ * its least to its largest number; captions are the channels. most: cells, at most 4096; 0 = 64.
+ * height, width: at most 1024. *out: RGB8, the caller's. */
 XC_API XC_NODISCARD xc_status xc_map_sheet(const float *map, uint32_t height, uint32_t width,
                                            uint32_t channels, uint32_t most, xc_image **out);
 /* The windows of the first convolution, as colours where it reads three channels. */

@@ -151,6 +151,7 @@ xc_status xc_dataset_read(const xc_dataset *dataset, uint64_t index, void *to, s
                           size_t *size)
 {
     struct sample_bytes bytes = {0};
+    if (!to && room > 0) return refuse_null("to");
     TRY(index_check(dataset, index, size));
     xc_status status = dataset_read(dataset->d, index, &bytes, api_error());
     if (status == XC_OK) *size = bytes.size;
@@ -233,16 +234,10 @@ xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path, uint64_t 
 
 static xc_status write_png(const xc_image *image, const char *path)
 {
-    struct file_out out;
     uint8_t *png;
     size_t size;
     TRY(png_encode(image, &png, &size, api_error()));
-    xc_status status = file_out_open(path, &out, api_error());
-    if (status == XC_OK) {
-        status = file_out_write(&out, png, size, api_error());
-        if (status == XC_OK) status = file_out_commit(&out, api_error());
-        if (status != XC_OK) file_out_abort(&out);
-    }
+    const xc_status status = file_write(path, png, size, api_error());
     free(png);
     return status;
 }

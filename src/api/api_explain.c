@@ -68,7 +68,7 @@ xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const x
 
 void xc_heat_colour(double t, uint8_t rgb[3])
 {
-    heat_colour(t, rgb);
+    if (rgb) heat_colour(t, rgb);
 }
 
 xc_status xc_explain_check(xc_explainer *explainer, const xc_heatmap *heat, uint32_t steps,

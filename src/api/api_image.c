@@ -73,9 +73,9 @@ const uint8_t *xc_image_row(const xc_image *image, uint32_t y)
     return image->base + (ptrdiff_t)y * image->stride;
 }
 
-bool xc_image_name(const char *path)
+bool xc_path_is_image(const char *path)
 {
-    return path && image_name(path);
+    return path && path_is_image(path);
 }
 
 xc_status xc_preprocess_named(const char *name, xc_preprocess *out)

@@ -187,14 +187,9 @@ const char *xc_model_import_report(const xc_model *model)
 
 xc_status xc_file_write(const char *path, const void *bytes, size_t count)
 {
-    struct file_out out;
     if (!path) return refuse_null("path");
     if (!bytes && count) return refuse_null("bytes");
-    TRY(file_out_open(path, &out, api_error()));
-    xc_status status = file_out_write(&out, bytes, count, api_error());
-    if (status == XC_OK) status = file_out_commit(&out, api_error());
-    if (status != XC_OK) file_out_abort(&out);
-    return status;
+    return file_write(path, bytes, count, api_error());
 }
 
 xc_status xc_file_sha256(const char *path, char hex[65])

@@ -245,6 +245,16 @@ xc_status file_out_commit(struct file_out *out, struct error *err)
     return status;
 }
 
+xc_status file_write(const char *path, const void *data, size_t size, struct error *err)
+{
+    struct file_out out;
+    TRY(file_out_open(path, &out, err));
+    xc_status status = file_out_write(&out, data, size, err);
+    if (status == XC_OK) status = file_out_commit(&out, err);
+    if (status != XC_OK) file_out_abort(&out);
+    return status;
+}
+
 /* The process that a temporary file is named after, if that is what `name` is. */
 static long owner_of(const char *name)
 {

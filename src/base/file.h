@@ -42,6 +42,9 @@ XC_NODISCARD xc_status file_out_write(struct file_out *out, const void *data, si
                                       struct error *err);
 XC_NODISCARD xc_status file_out_commit(struct file_out *out, struct error *err);
 void file_out_abort(struct file_out *out);
+/* All of it, in one go. */
+XC_NODISCARD xc_status file_write(const char *path, const void *data, size_t size,
+                                  struct error *err);
 /* Removes the temporary files that killed processes have left in a folder that only the caller
  * writes to. */
 void file_sweep(const char *folder);

@@ -64,8 +64,7 @@ static void compress_plain(uint32_t state[8], const uint8_t block[64])
     for (int i = 0; i < 8; i++) state[i] += s[i];
 }
 
-/* ---- the instructions for it -------------------------------------------------------------------
- */
+/* ---- the instructions for it ----------------------------------------------------------------- */
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
@@ -123,8 +122,7 @@ static void compress_fast(uint32_t state[8], const uint8_t block[64])
 }
 #endif
 
-/* ---- sums --------------------------------------------------------------------------------------
- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static void compress(struct sha256 *s, const uint8_t block[64])
 {

@@ -33,17 +33,13 @@ enum store_kind {
     STORE_CALL    /* a function of the program */
 };
 
-/* Bytes of sample `index` of the source into `to`, which has room for `room`; *size is what it has.
- * More than room: nothing is written, and the call is made again. */
-typedef xc_read_fn dataset_read_fn;
-
 struct store {
     enum store_kind kind;
     const char *path; /* folder in front of names, or the file that is open */
     int fd;
     uint8_t *memory; /* free() */
     size_t at;       /* of the first sample in it */
-    dataset_read_fn *read;
+    xc_read_fn *read;
     void *user;
 };
 

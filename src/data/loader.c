@@ -60,11 +60,10 @@ struct loader {
     uint32_t next;           /* place to be taken */
     uint32_t handed, let_go; /* batches given to the reader, given back by it */
     int busy;                /* workers inside a sample */
-    bool stopped, cancelled;
+    bool stopped;
 };
 
-/* ---- one sample --------------------------------------------------------------------------------
- */
+/* ---- one sample ------------------------------------------------------------------------------ */
 
 static void set_targets(const struct loader *l, const struct sample *s, float *target)
 {
@@ -102,8 +101,7 @@ static void mix_batch(struct loader *l, struct slot *slot)
                 l->d->classes);
 }
 
-/* ---- workers -----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static uint32_t batch_of(const struct loader *l, uint32_t place)
 {
@@ -117,8 +115,7 @@ static struct slot *slot_of(const struct loader *l, uint32_t batch)
 
 static bool has_work(const struct loader *l)
 {
-    return !l->cancelled && l->next < l->end &&
-           batch_of(l, l->next) - l->let_go < (uint32_t)l->o.ahead;
+    return l->next < l->end && batch_of(l, l->next) - l->let_go < (uint32_t)l->o.ahead;
 }
 
 /* A slot for the batch that starts at this place. */
@@ -169,8 +166,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* ---- the reader --------------------------------------------------------------------------------
- */
+/* ---- the reader ------------------------------------------------------------------------------ */
 
 static void drop_reasons(struct slot *slot, int n)
 {
@@ -195,7 +191,6 @@ void loader_begin(struct loader *l, uint32_t epoch, uint32_t view, uint32_t posi
     l->epoch = epoch;
     l->view = view;
     l->handed = l->let_go = 0;
-    l->cancelled = false;
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->mutex);
 }
@@ -252,26 +247,16 @@ xc_status loader_next(struct loader *l, const struct batch **out, struct error *
     if (l->first + (uint64_t)l->handed * (uint32_t)l->o.batch < l->end) {
         slot = slot_of(l, l->handed);
         /* its slot was another batch's before it is opened */
-        while (!l->cancelled && !(slot->ready && slot->batch.position ==
-                                                     l->first + l->handed * (uint32_t)l->o.batch))
+        while (
+            !(slot->ready && slot->batch.position == l->first + l->handed * (uint32_t)l->o.batch))
             pthread_cond_wait(&l->ready, &l->mutex);
         l->handed++;
     }
-    bool cancelled = l->cancelled;
     pthread_mutex_unlock(&l->mutex);
-    if (cancelled) return fail(err, XC_ERR_CANCELLED, "cancelled");
     if (!slot) return XC_OK;
     TRY(list_all_bad(l, slot, err));
     *out = &slot->batch;
     return XC_OK;
-}
-
-void loader_cancel(struct loader *l)
-{
-    pthread_mutex_lock(&l->mutex);
-    l->cancelled = true;
-    pthread_cond_broadcast(&l->ready);
-    pthread_mutex_unlock(&l->mutex);
 }
 
 const char *loader_bad(const struct loader *l, size_t i, uint32_t *sample)
@@ -292,8 +277,7 @@ uint32_t loader_batches(const struct loader *l)
     return l->samples / n + (!l->o.drop_last && l->samples % n != 0);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static xc_status opts_check(const struct dataset *d, struct loader_opts *o, struct error *err)
 {

@@ -48,8 +48,6 @@ uint32_t loader_batches(const struct loader *l); /* of an epoch from its start *
 void loader_begin(struct loader *l, uint32_t epoch, uint32_t view, uint32_t position);
 /* The next batch, valid until the next call of begin, next or free; *out is NULL at the end. */
 XC_NODISCARD xc_status loader_next(struct loader *l, const struct batch **out, struct error *err);
-/* Makes a waiting loader_next, and each until begin, return XC_ERR_CANCELLED; any thread. */
-void loader_cancel(struct loader *l);
 /* What could not be read, each once, in the order met; NULL past the last. The caller's thread. */
 const char *loader_bad(const struct loader *l, size_t i, uint32_t *sample);
 

@@ -86,7 +86,7 @@ static xc_status encode(struct packing *p, size_t index, const char **ending)
         TRY(dataset_read(p->d, index, &p->bytes, p->err));
         bool jpeg = p->bytes.size > 2 && p->bytes.data[0] == 0xff && p->bytes.data[1] == 0xd8;
         bool webp = p->bytes.size > 12 && !memcmp(p->bytes.data + 8, "WEBP", 4);
-        *ending = image_name(name) ? dot : jpeg ? ".jpg" : webp ? ".webp" : ".png";
+        *ending = path_is_image(name) ? dot : jpeg ? ".jpg" : webp ? ".webp" : ".png";
         return XC_OK;
     }
     xc_image *image = NULL;
@@ -113,7 +113,7 @@ static void stem_of(const struct dataset *d, const struct sample *s, bool whole,
     size_t n = strlen(class_name);
     if (!whole && !strncmp(name, class_name, n) && name[n] == '/') name += n + 1;
     while (*name == '/') name++;
-    const char *dot = image_name(name) ? strrchr(name, '.') : NULL;
+    const char *dot = path_is_image(name) ? strrchr(name, '.') : NULL;
     snprintf(out, room, "%.*s", dot ? (int)(dot - name) : (int)strlen(name), name);
     for (char *p = out; p; p = strchr(p, '/')) /* hidden, or out of the archive */
         for (p += *p == '/'; *p == '.'; p++) *p = '_';
@@ -162,7 +162,7 @@ static xc_status count_names(struct packing *p)
     for (size_t i = 0; i < d->samples; i++) {
         const struct sample *s = &d->sample[i];
         char stem[TAR_MAX_NAME], name[TAR_MAX_NAME + 512];
-        const char *ending = image_name(s->name) ? strrchr(s->name, '.') : "";
+        const char *ending = path_is_image(s->name) ? strrchr(s->name, '.') : "";
         stem_of(d, s, false, stem, sizeof stem);
         const int n = snprintf(name, sizeof name, "%d/%d/%s%s", s->split, s->label, stem, ending);
         p->of_sample[i] = words_put(p->name, name, (size_t)n);

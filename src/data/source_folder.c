@@ -41,7 +41,7 @@ static xc_status walk_entry(struct walk *w, const char *path, int depth)
         status = walk_folder(w, path, depth + 1);
         if (status == XC_OK && w->tree.entries == before && depth < LINKS_DEPTH)
             status = gather_note(w->g, w->err, "%s holds no picture", path);
-    } else if (image_name(path) && !(there && !S_ISREG(info.st_mode))) {
+    } else if (path_is_image(path) && !(there && !S_ISREG(info.st_mode))) {
         uint64_t bytes = there ? (uint64_t)info.st_size : 0; /* a broken link fails when read */
         status = tree_add(&w->tree, (struct tree_entry){path, 0, bytes, w->store}, w->err);
     } else {

@@ -113,7 +113,7 @@ static enum column heading_of(const char *word)
 static bool has_picture(struct list *l)
 {
     for (int i = 0; i < l->fields; i++)
-        if (image_name(field_at(l, i))) return true;
+        if (path_is_image(field_at(l, i))) return true;
     return false;
 }
 

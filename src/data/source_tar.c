@@ -106,7 +106,7 @@ static xc_status on_member(void *user, const char *name, uint64_t offset, uint64
     const char *file = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
     const char *dot = strchr(file, '.');
     char kind = dot ? label_kind(dot) : '\0';
-    bool picture = image_name(name);
+    bool picture = path_is_image(name);
     if (is_hidden(name)) {
         s->g->hidden++;
         return XC_OK;

@@ -110,8 +110,7 @@ xc_status cam_layercam(xc_explainer *e, struct error *err)
     return weigh_pixels(e, true, err);
 }
 
-/* ---- without gradients ------------------------------------------------------------------------
- */
+/* ---- without gradients ----------------------------------------------------------------------- */
 
 static xc_status read_map(xc_explainer *e, struct error *err)
 {

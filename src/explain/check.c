@@ -35,8 +35,7 @@ static void rank(const float *value, uint32_t pixels, struct ranked *r)
     qsort(r, pixels, sizeof *r, hottest_first);
 }
 
-/* ---- blurring ----------------------------------------------------------------------------------
- */
+/* ---- blurring -------------------------------------------------------------------------------- */
 
 /* Along one direction: `count` numbers `step` apart, border repeated. */
 static void blur_line(const float *from, float *to, int count, size_t step, const double *weight,
@@ -74,8 +73,7 @@ static xc_status blur(const xc_explainer *e, float *scratch, float *to, struct e
     return XC_OK;
 }
 
-/* ---- curves ------------------------------------------------------------------------------------
- */
+/* ---- curves ---------------------------------------------------------------------------------- */
 
 /* Of the chosen class for the inputs of e->batch, as the session says them: with the model's
  * temperature, each for itself where it has sigmoids. Over their logits. */

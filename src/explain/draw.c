@@ -24,8 +24,7 @@ struct drawing {
     uint8_t colour[COLOURS][3];
 };
 
-/* ---- the picture -------------------------------------------------------------------------------
- */
+/* ---- the picture ----------------------------------------------------------------------------- */
 
 static void copy_rgb(const xc_image *from, xc_image *to)
 {
@@ -70,8 +69,7 @@ static xc_status fit_picture(const xc_heatmap *heat, const xc_image *image, uint
     return status;
 }
 
-/* ---- the heat ----------------------------------------------------------------------------------
- */
+/* ---- the heat -------------------------------------------------------------------------------- */
 
 static double clamp(double x, double high)
 {
@@ -134,8 +132,7 @@ static void put_picture(const xc_image *picture, xc_image *out)
                (size_t)picture->info.width * 3);
 }
 
-/* ---- the legend --------------------------------------------------------------------------------
- */
+/* ---- the legend ------------------------------------------------------------------------------ */
 
 static int zoom_of(uint32_t width)
 {
@@ -194,8 +191,7 @@ static xc_status put_legend(const struct drawing *d, xc_image *out, struct error
     return XC_OK;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static xc_status lay_out(const struct drawing *d, const xc_heat_opts *o, xc_image **out,
                          struct error *err)

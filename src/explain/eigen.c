@@ -75,8 +75,7 @@ static void step(struct lanczos *l)
     draw(l, j + 1);
 }
 
-/* ---- the small matrix --------------------------------------------------------------------------
- */
+/* ---- the small matrix ------------------------------------------------------------------------ */
 
 /* Turns rows and columns p and q so that a[p][q] becomes 0. */
 static void rotate(double *a, double *vectors, int n, int p, int q)

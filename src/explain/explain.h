@@ -21,7 +21,7 @@
 #include "graph/learn.h"
 #include "model/session.h"
 
-enum { EXPLAIN_BATCH = 8, EXPLAIN_BLOCK = 64 };
+enum { EXPLAIN_BATCH = 8 };
 
 struct xc_explainer {
     xc_model *model;

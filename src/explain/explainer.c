@@ -57,8 +57,7 @@ static int asks(const xc_explainer *e)
     return methods[e->o.method].asks;
 }
 
-/* ---- making one --------------------------------------------------------------------------------
- */
+/* ---- making one ------------------------------------------------------------------------------ */
 
 static xc_status choose_node(xc_explainer *e, struct error *err)
 {
@@ -254,8 +253,7 @@ void explainer_free(xc_explainer *e)
     free(e);
 }
 
-/* ---- runs --------------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 xc_status explain_forward(xc_explainer *e, int n, struct error *err)
 {
@@ -302,8 +300,7 @@ xc_status explain_tick(const xc_explainer *e, uint64_t done, uint64_t all, struc
     return fail(err, XC_ERR_CANCELLED, "the explanation was cancelled");
 }
 
-/* ---- one explanation ---------------------------------------------------------------------------
- */
+/* ---- one explanation ------------------------------------------------------------------------- */
 
 static int top_class(const xc_explainer *e)
 {

@@ -11,8 +11,7 @@ static size_t pixels_of(const xc_explainer *e)
     return (size_t)e->input.h * (size_t)e->input.w;
 }
 
-/* ---- gradients ---------------------------------------------------------------------------------
- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 typedef void sample_fn(const xc_explainer *e, uint32_t s, float *x);
 
@@ -86,8 +85,7 @@ xc_status input_smoothgrad(xc_explainer *e, struct error *err)
     return by_gradient(e, with_noise, magnitude, err);
 }
 
-/* ---- occlusion ---------------------------------------------------------------------------------
- */
+/* ---- occlusion ------------------------------------------------------------------------------- */
 
 struct span {
     int from, to;
@@ -154,8 +152,7 @@ xc_status input_occlusion(xc_explainer *e, struct error *err)
     return status;
 }
 
-/* ---- nothing -----------------------------------------------------------------------------------
- */
+/* ---- nothing --------------------------------------------------------------------------------- */
 
 xc_status input_centre(xc_explainer *e, struct error *err)
 {

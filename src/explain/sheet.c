@@ -56,8 +56,7 @@ static void put_caption(const struct sheet *s, int cell, int channel)
     draw_text(s->out, left, top + 2, text, ink);
 }
 
-/* ---- maps --------------------------------------------------------------------------------------
- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 struct channel {
     double activity; /* mean of squares */
@@ -116,8 +115,7 @@ xc_status map_sheet(const float *map, int h, int w, int channels, int most, xc_i
     return status;
 }
 
-/* ---- filters -----------------------------------------------------------------------------------
- */
+/* ---- filters --------------------------------------------------------------------------------- */
 
 static const struct node *first_convolution(const struct graph *g)
 {

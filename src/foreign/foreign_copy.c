@@ -63,8 +63,7 @@ static int squeeze(int rank, const size_t *dim, size_t *out)
     return kept;
 }
 
-/* ---- check --------------------------------------------------------------------------------------
- */
+/* ---- check ----------------------------------------------------------------------------------- */
 
 #define SHAPE_TEXT 160
 
@@ -138,8 +137,7 @@ xc_status foreign_map_check(const struct foreign_map *map, struct error *err)
     return XC_OK;
 }
 
-/* ---- copy ---------------------------------------------------------------------------------------
- */
+/* ---- copy ------------------------------------------------------------------------------------ */
 
 static double element(const struct weight_tensor *t, size_t i)
 {

@@ -34,8 +34,7 @@ static void set(struct foreign_map *map, int param, struct foreign_source source
     *old = source;
 }
 
-/* ---- by the config ------------------------------------------------------------------------------
- */
+/* ---- by the config --------------------------------------------------------------------------- */
 
 static const struct weight_tensor *find(const struct foreign_map *map,
                                         const struct keras_layer *layer, int index,
@@ -81,8 +80,7 @@ void foreign_map_by_config(struct foreign_map *map, const struct keras_config *c
     }
 }
 
-/* ---- by a table of names ------------------------------------------------------------------------
- */
+/* ---- by a table of names --------------------------------------------------------------------- */
 
 void foreign_map_by_names(struct foreign_map *map, enum names_scheme scheme)
 {
@@ -96,8 +94,7 @@ void foreign_map_by_names(struct foreign_map *map, enum names_scheme scheme)
     }
 }
 
-/* ---- by order -----------------------------------------------------------------------------------
- */
+/* ---- by order -------------------------------------------------------------------------------- */
 
 /* Counters (of steps, of batches) are whole numbers and nobody's parameters. */
 static bool is_free(const struct foreign_map *map, const struct weight_tensor *t)
@@ -145,8 +142,7 @@ xc_status foreign_map_by_order(struct foreign_map *map, const int *order, int co
     return XC_OK;
 }
 
-/* ---- report -------------------------------------------------------------------------------------
- */
+/* ---- report ---------------------------------------------------------------------------------- */
 
 struct text {
     char *at;

@@ -33,8 +33,7 @@ static void import_free(struct import *im)
     arena_free(&im->arena);
 }
 
-/* ---- which network ------------------------------------------------------------------------------
- */
+/* ---- which network --------------------------------------------------------------------------- */
 
 static bool has_bare_norm(const struct keras_config *config)
 {
@@ -72,8 +71,7 @@ static bool is_torch(const struct import *im)
     return names_scheme_is_torch(im->scheme);
 }
 
-/* ---- which tensors ------------------------------------------------------------------------------
- */
+/* ---- which tensors --------------------------------------------------------------------------- */
 
 /* Our parameters in the order in which the file should have them. */
 static int *order_of(struct import *im)
@@ -112,8 +110,7 @@ static xc_status map_tensors(struct import *im, struct error *err)
     return foreign_map_check(&im->map, err);
 }
 
-/* ---- the model ----------------------------------------------------------------------------------
- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static xc_status copy_numbers(const struct import *im, xc_model *model, struct error *err)
 {

@@ -60,8 +60,7 @@ static struct keras_value scaled(struct keras_reader *r, struct keras_value v,
     return out;
 }
 
-/* ---- layers -------------------------------------------------------------------------------------
- */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 struct keras_value keras_rescaling(struct keras_reader *r, struct keras_operand *in)
 {
@@ -107,8 +106,7 @@ struct keras_value keras_normalization(struct keras_reader *r, struct keras_oper
     return scaled(r, *in->value, &f);
 }
 
-/* ---- operators: one map and one constant --------------------------------------------------------
- */
+/* ---- operators: one map and one constant ----------------------------------------------------- */
 
 /* The map; *constant is the other one. *reversed (may be NULL, then it is refused): the constant
  * stands first. */

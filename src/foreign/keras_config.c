@@ -35,8 +35,7 @@ static struct keras_value read_model(struct keras_reader *r, const json_t *confi
                                      const char *prefix, const char *path,
                                      const struct keras_value *in);
 
-/* ---- one layer ----------------------------------------------------------------------------------
- */
+/* ---- one layer ------------------------------------------------------------------------------- */
 
 static void keep_layer(struct keras_reader *r, int node)
 {
@@ -99,8 +98,7 @@ static void read_slot(struct keras_reader *r, const struct model *m, struct slot
     r->depth--;
 }
 
-/* ---- the layers of a model ----------------------------------------------------------------------
- */
+/* ---- the layers of a model ------------------------------------------------------------------- */
 
 static struct slot *find_slot(const struct model *m, const char *name)
 {
@@ -187,8 +185,7 @@ static void read_layers(struct keras_reader *r, struct model *m)
     }
 }
 
-/* ---- models -------------------------------------------------------------------------------------
- */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 /* Gives the input to the layer that stands for it. */
 static void set_input(struct slot *s, const struct keras_value *in)
@@ -251,8 +248,7 @@ static struct keras_value read_model(struct keras_reader *r, const json_t *confi
     return read_sequential(r, &m, in);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void read_top(struct keras_reader *r, const json_t *root)
 {
@@ -317,8 +313,7 @@ void keras_config_free(struct keras_config *config)
     *config = (struct keras_config){0};
 }
 
-/* ---- weights ------------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 const struct weight_tensor *keras_find(const struct weight_file *file,
                                        const struct keras_layer *layer, int index, const char *role)

@@ -18,8 +18,7 @@ static struct keras_value value_of(int node)
     return (struct keras_value){.node = node};
 }
 
-/* ---- activations --------------------------------------------------------------------------------
- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *word;
@@ -97,8 +96,7 @@ static struct keras_value softmax(struct keras_reader *r, struct keras_operand *
     return value_of(graph_softmax(r->graph, r->node_name, x));
 }
 
-/* ---- windows ------------------------------------------------------------------------------------
- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static void channels_last(struct keras_reader *r)
 {
@@ -245,8 +243,7 @@ static struct keras_value zero_padding(struct keras_reader *r, struct keras_oper
     return v;
 }
 
-/* ---- the rest -----------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static struct keras_value dense(struct keras_reader *r, struct keras_operand *in)
 {
@@ -338,8 +335,7 @@ static struct keras_value same_size(struct keras_reader *r, struct keras_operand
     return *in->value;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static keras_layer_fn lambda_op;
 

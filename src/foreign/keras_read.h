@@ -49,8 +49,7 @@ struct keras_reader {
     int inputs;
 };
 
-/* ---- keras_json.c: members of a layer's config, checked -----------------------------------------
- */
+/* ---- keras_json.c: members of a layer's config, checked -------------------------------------- */
 
 bool keras_failed(const struct keras_reader *r);
 /* "layer 'NAME' (CLASS): ..." with XC_ERR_UNSUPPORTED, unless there was a mistake before. */
@@ -76,8 +75,7 @@ int keras_numbers(const json_t *json, double out[4]);
 /* A name of a file: text without control characters, <= KERAS_MAX_NAME bytes; else NULL. */
 const char *keras_name(const json_t *json);
 
-/* ---- keras_layers.c, keras_arith.c: one layer ---------------------------------------------------
- */
+/* ---- keras_layers.c, keras_arith.c: one layer ------------------------------------------------ */
 
 /* A layer with these r->inputs inputs: from r->config to what it gives. */
 typedef struct keras_value keras_layer_fn(struct keras_reader *r, struct keras_operand *in);
@@ -91,8 +89,7 @@ int keras_plain(struct keras_reader *r, struct keras_value *v);
 void keras_axis_is_channels(struct keras_reader *r, int x);
 struct shape keras_shape(const struct keras_reader *r, int node); /* zeros for -1 */
 
-/* ---- keras_wiring.c: who reads whom -------------------------------------------------------------
- */
+/* ---- keras_wiring.c: who reads whom ---------------------------------------------------------- */
 
 /* What the layer is called with, Keras 2 and 3; operands hold names and constants. How many; -1:
  * refused. */

@@ -67,8 +67,7 @@ static int channels(const struct outline *o, int node)
     return o->g->node[node].out.c;
 }
 
-/* ---- what every architecture has ----------------------------------------------------------------
- */
+/* ---- what every architecture has ------------------------------------------------------------- */
 
 static void add_factors(struct spec *s, const float *value, int c)
 {
@@ -198,8 +197,7 @@ static void add_input(struct spec *s, const struct outline *o)
     add(s, ",input=%dx%dx%d,classes=%d", in.h, in.w, in.c, classes(o->g));
 }
 
-/* ---- families -----------------------------------------------------------------------------------
- */
+/* ---- families -------------------------------------------------------------------------------- */
 
 /* Modules of two units from the first on. */
 static int count_entry(const struct outline *o)
@@ -341,8 +339,7 @@ enum { OURS = 2 }; /* what is wrong with their knobs is worth a sentence */
 static family_fn *const families[] = {xception,  face,         vgg16,    resnet50,
                                       resnet101, inception_v3, resnet152};
 
-/* ---- the whole ----------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Builds the string and compares. *where: the first node that does not fit. */
 static bool try_family(family_fn *family, const struct outline *o, struct arena *a,

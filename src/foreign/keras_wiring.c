@@ -9,8 +9,7 @@
 
 #include "foreign/keras_read.h"
 
-/* ---- operands -----------------------------------------------------------------------------------
- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 struct operands {
     struct keras_operand *at;
@@ -50,8 +49,7 @@ static const json_t *keras_tensor(const json_t *json)
     return json_object_get(json_object_get(json, "config"), "keras_history");
 }
 
-/* ---- Keras 3: {"args": [...], "kwargs": {...}} --------------------------------------------------
- */
+/* ---- Keras 3: {"args": [...], "kwargs": {...}} ----------------------------------------------- */
 
 static bool holds_tensor(const json_t *list)
 {
@@ -83,8 +81,7 @@ static void read_call(struct keras_reader *r, struct operands *o, const json_t *
     }
 }
 
-/* ---- Keras 2: [[layer, node, tensor, {arguments}], ...], or one such list alone -----------------
- */
+/* ---- Keras 2: [[layer, node, tensor, {arguments}], ...], or one such list alone -------------- */
 
 /* The second operand of an operator: {"y": 127.5} or {"y": ["layer", 0, 0]}. */
 static void push_second(struct keras_reader *r, struct operands *o, const json_t *arguments)
@@ -133,8 +130,7 @@ int keras_inbound(struct keras_reader *r, const json_t *layer,
     return keras_failed(r) ? -1 : o.count;
 }
 
-/* ---- the ends of a model ------------------------------------------------------------------------
- */
+/* ---- the ends of a model --------------------------------------------------------------------- */
 
 const char *keras_end(struct keras_reader *r, const json_t *config, const char *key)
 {
@@ -213,8 +209,7 @@ void keras_input_shape(struct keras_reader *r, const json_t *model, int hwc[3])
     keras_refuse(r, "its input is not one picture (height, width, channels)");
 }
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool upper(char c)
 {

@@ -168,8 +168,7 @@ bool names_scheme_is_torch(enum names_scheme scheme)
     return schemes[scheme].torch;
 }
 
-/* ---- our own names ------------------------------------------------------------------------------
- */
+/* ---- our own names --------------------------------------------------------------------------- */
 
 struct layer {
     const char *name;  /* not terminated: `length` bytes */
@@ -214,8 +213,7 @@ static int last_block(const struct graph *g)
     return last;
 }
 
-/* ---- rules --------------------------------------------------------------------------------------
- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 /* Reads text after a pattern; the numbers go to value. */
 static bool matches(const char *pattern, const char *text, long value[3])
@@ -298,8 +296,7 @@ static bool by_inception(enum names_scheme scheme, const struct graph *g, int p,
     return true;
 }
 
-/* ---- numbers of layers --------------------------------------------------------------------------
- */
+/* ---- numbers of layers ----------------------------------------------------------------------- */
 
 enum layer_class { CLASS_CONV, CLASS_SEPARABLE, CLASS_NORM, CLASS_DENSE };
 

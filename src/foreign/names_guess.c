@@ -122,8 +122,7 @@ enum names_scheme names_scheme_of(const struct weight_file *file)
     return clue ? clue->scheme : NAMES_OURS;
 }
 
-/* ---- counting -----------------------------------------------------------------------------------
- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static const struct weight_tensor *numbered_tensor(const struct weight_file *file,
                                                    const char *pattern, int number)
@@ -181,8 +180,7 @@ static int count_channels(const struct weight_file *file, const struct clue *clu
     return c >= 1 && c <= ARCH_MAX_CHANNELS ? (int)c : 3;
 }
 
-/* ---- the strings --------------------------------------------------------------------------------
- */
+/* ---- the strings ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *arch;

@@ -39,8 +39,7 @@ struct finder {
     int *bands;          /* and how many bands it has */
 };
 
-/* ---- which rows are needed? --------------------------------------------------------------------
- */
+/* ---- which rows are needed? ------------------------------------------------------------------ */
 
 static struct window window_of(const struct schedule *s, const struct chain *c)
 {
@@ -119,8 +118,7 @@ static bool weighs_alike(const struct schedule *s, int chain, size_t *heaviest)
     return same;
 }
 
-/* ---- what does a group cost? -------------------------------------------------------------------
- */
+/* ---- what does a group cost? ----------------------------------------------------------------- */
 
 /* Rows of a value that a band of so many rows of the result needs at most. */
 static int rows_held(const struct schedule *s, int chain, int rows)
@@ -204,8 +202,7 @@ static void find_costs(struct finder *f, int last)
     }
 }
 
-/* ---- the best way to cut -----------------------------------------------------------------------
- */
+/* ---- the best way to cut --------------------------------------------------------------------- */
 
 static double memory_without_bands(const struct finder *f)
 {
@@ -264,8 +261,7 @@ static void make_group(struct finder *f, int last, int length, int group)
                                      .heavy = heaviest > HEAVY};
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 int band_group(const struct schedule *s, int chain)
 {

@@ -160,8 +160,7 @@ static void schedule_node(struct schedule *s, int i)
         start(s, i);
 }
 
-/* ---- separable convolutions --------------------------------------------------------------------
- */
+/* ---- separable convolutions ------------------------------------------------------------------ */
 
 static bool is_conv(const struct schedule *s, const struct chain *c)
 {
@@ -191,8 +190,7 @@ static void take_in_depthwise(struct schedule *s, int i)
     before->root = -1;
 }
 
-/* ---- lives -------------------------------------------------------------------------------------
- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 static void read_at(struct schedule *s, int node, int chain)
 {

@@ -16,8 +16,7 @@
 
 #define PANELS_AT_ONCE 4 /* rows of the parameter are read in runs of these */
 
-/* ---- batch norm -------------------------------------------------------------------------------
- */
+/* ---- batch norm ------------------------------------------------------------------------------ */
 
 struct normalizer { /* y = beta + (x - mean) * scale */
     double scale, mean, beta;
@@ -53,8 +52,7 @@ static struct normalizer normalizer_at(const struct statistics *s, size_t c)
                                .beta = s->beta ? (double)s->beta[c] : 0};
 }
 
-/* ---- channels ---------------------------------------------------------------------------------
- */
+/* ---- channels -------------------------------------------------------------------------------- */
 
 static void put(const struct weights *w, const void *where, size_t i, double value)
 {
@@ -98,8 +96,7 @@ static void fill_bias(const struct filling *f, int i)
     }
 }
 
-/* ---- panels -----------------------------------------------------------------------------------
- */
+/* ---- panels ---------------------------------------------------------------------------------- */
 
 struct linear { /* a node whose panels are being filled */
     const struct filling *f;

@@ -13,8 +13,7 @@
 
 #include "graph/op.h"
 
-/* ---- the one way in ----------------------------------------------------------------------------
- */
+/* ---- the one way in -------------------------------------------------------------------------- */
 
 /* Takes the status of a fail() into g->err, puts the layer's name in front; always -1. */
 static int mistake(struct graph *g, const char *layer, xc_status status)
@@ -133,8 +132,7 @@ void graph_layer(struct graph *g, const char *layer)
         mistake(g, NULL, fail_memory(&g->err, strlen(layer)));
 }
 
-/* ---- layers with parameters --------------------------------------------------------------------
- */
+/* ---- layers with parameters ------------------------------------------------------------------ */
 
 static int or_one(int value)
 {
@@ -207,8 +205,7 @@ int graph_batch_norm(struct graph *g, const char *name, int x, struct batch_norm
     return newest(g);
 }
 
-/* ---- layers without parameters -----------------------------------------------------------------
- */
+/* ---- layers without parameters --------------------------------------------------------------- */
 
 int graph_affine(struct graph *g, const char *name, int x, const float *scale, const float *shift,
                  int channels)
@@ -286,8 +283,7 @@ int graph_dropout(struct graph *g, const char *name, int x, double rate)
                 (struct node){.kind = OP_DROPOUT, .input = {x}, .inputs = 1, .dropout = rate});
 }
 
-/* ---- a copy -----------------------------------------------------------------------------------
- */
+/* ---- a copy ---------------------------------------------------------------------------------- */
 
 int graph_copy(struct graph *g, const struct graph *from, int node, const int *input)
 {
@@ -307,8 +303,7 @@ int graph_copy(struct graph *g, const struct graph *from, int node, const int *i
     return newest(g);
 }
 
-/* ---- closing -----------------------------------------------------------------------------------
- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 void graph_output(struct graph *g, const char *name, int x)
 {

@@ -112,8 +112,7 @@ struct graph {
     struct error err;
 };
 
-/* ---- building ----------------------------------------------------------------------------------
- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 /* NULL when out of memory. Node 0 is the input, named "input". */
 struct graph *graph_new(int h, int w, int c);
@@ -150,8 +149,7 @@ void graph_layer(struct graph *g, const char *layer);
 /* The sticky error, or XC_OK; also checks that every node is read by another or is an output. */
 XC_NODISCARD xc_status graph_finish(struct graph *g, struct error *err);
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 int graph_find(const struct graph *g, const char *name); /* of all nodes, or -1 */
 /* The node of this name, else the last one of the layer of this name, else of the block

@@ -25,8 +25,7 @@ static const struct rule *rule_of(const struct tape *t, int node)
     return rules[t->g->node[node].kind];
 }
 
-/* ---- which nodes -------------------------------------------------------------------------------
- */
+/* ---- which nodes ----------------------------------------------------------------------------- */
 
 /* The logits: what output 0 makes its softmax or sigmoid of, if the loss does that itself. */
 static int find_logits(struct tape *t)
@@ -110,8 +109,7 @@ static void mark_needs(struct tape *t)
     }
 }
 
-/* ---- what is given -----------------------------------------------------------------------------
- */
+/* ---- what is given --------------------------------------------------------------------------- */
 
 static void give_input(struct tape *t)
 {
@@ -154,8 +152,7 @@ static bool give_constants(struct tape *t)
     return true;
 }
 
-/* ---- the loops ---------------------------------------------------------------------------------
- */
+/* ---- the loops ------------------------------------------------------------------------------- */
 
 static void forward(struct tape *t)
 {
@@ -291,8 +288,7 @@ static xc_status write_tape(struct tape *t, int gone, struct error *err)
     return XC_OK;
 }
 
-/* ---- the object --------------------------------------------------------------------------------
- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 static xc_status build(struct learn *l, struct tape *t, struct arena *scratch, int gone,
                        struct error *err)

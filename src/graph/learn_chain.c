@@ -48,8 +48,7 @@ void tape_sum_parts(struct tape *t, int node, int images, size_t numbers, struct
     LINK(t, s, sum_parts.sum, sum);
 }
 
-/* ---- slices of a step --------------------------------------------------------------------------
- */
+/* ---- slices of a step ------------------------------------------------------------------------ */
 
 /* Units of these are the same number for every image. */
 static bool is_by_image(enum learn_kind kind)
@@ -96,8 +95,7 @@ static void set_slice(const struct tape *t, struct learn_step *s)
     }
 }
 
-/* ---- chains ------------------------------------------------------------------------------------
- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 /* Packed weights depend on no other step, and nothing reads sums of parts. */
 static bool may_go_before(const struct learn_step *s)
@@ -161,8 +159,7 @@ static int take_chain(struct learn *l, const struct learn_step *old, int from, i
     return end;
 }
 
-/* ---- lives of pieces ---------------------------------------------------------------------------
- */
+/* ---- lives of pieces ------------------------------------------------------------------------- */
 
 static void live(struct piece *p, int first, int last)
 {
@@ -204,8 +201,7 @@ static void shrink_pieces(struct tape *t)
     }
 }
 
-/* ---- maps that follow each other in one place --------------------------------------------------
- */
+/* ---- maps that follow each other in one place ------------------------------------------------ */
 
 static void rename_piece(struct learn *l, int from, int to)
 {

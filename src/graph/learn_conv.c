@@ -53,8 +53,7 @@ static struct ref weight_grad_of(const struct tape *t, int node)
     return ref_is(kernel) ? kernel : tape_param_grad(t, node, PARAM_DEPTHWISE);
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* What sums of products are made of. */
 static enum dtype type_of(const struct tape *t, const struct geometry *g)
@@ -87,8 +86,7 @@ static struct ref pack(struct tape *t, int node, const struct geometry *g, enum 
     return to;
 }
 
-/* ---- forward -----------------------------------------------------------------------------------
- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static enum packing packing_of(const struct tape *t, const struct geometry *g)
 {
@@ -142,8 +140,7 @@ static void forward(struct tape *t, int node)
     PROLOGUE(t, s, conv.prologue, &in);
 }
 
-/* ---- backward: parameters ----------------------------------------------------------------------
- */
+/* ---- backward: parameters -------------------------------------------------------------------- */
 
 /* By groups of images, unless their parts would take more memory than half of dout. */
 static int images_of(const struct tape *t, int node, size_t numbers)
@@ -187,8 +184,7 @@ static void bias_grad(struct tape *t, int node)
     LINK(t, s, channel_sum.sum, tape_param_grad(t, node, PARAM_BIAS));
 }
 
-/* ---- backward: input ---------------------------------------------------------------------------
- */
+/* ---- backward: input ------------------------------------------------------------------------- */
 
 /* Every pixel, or with strides every stride-th one, is one pixel of dout times W turned round. */
 static void one_tap_dx(struct tape *t, int node, const struct geometry *g)
@@ -265,8 +261,7 @@ static bool is_unstrided(const struct window *w)
            w->pad_left <= (w->kw - 1) * w->dx;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------
- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static void depthwise_backward(struct tape *t, int node, const struct geometry *g)
 {

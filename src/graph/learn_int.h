@@ -18,8 +18,7 @@
 #include "graph/memory.h"
 #include "graph/op.h"
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* The calls of kernel.h that training uses, and those of training.h. */
 #define LEARN_CALLS(X)                                                                             \
@@ -142,8 +141,7 @@ struct learn {
     struct place logits, value[LEARN_MAX_WATCHES], gradient[LEARN_MAX_WATCHES];
 };
 
-/* ---- the tape ----------------------------------------------------------------------------------
- */
+/* ---- the tape -------------------------------------------------------------------------------- */
 
 struct map { /* numbers of a node, or of its gradient */
     struct ref ref;
@@ -228,8 +226,7 @@ void tape_grad_keep(struct tape *t, int node);
 void tape_copy(struct tape *t, int node, const struct map *in, const struct map *add,
                const struct map *out);
 
-/* ---- operators ---------------------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 /* forward gives the node its value; backward hands the node's gradient on to inputs that need it
  * and to its parameters. NULL: cannot be trained. */

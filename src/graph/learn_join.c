@@ -5,8 +5,7 @@
  */
 #include "graph/learn_int.h"
 
-/* ---- sum ---------------------------------------------------------------------------------------
- */
+/* ---- sum ------------------------------------------------------------------------------------- */
 
 /* The call takes one part as it is and can scale and activate the other. */
 static void add_forward(struct tape *t, int node)
@@ -34,8 +33,7 @@ static void add_backward(struct tape *t, int node)
     }
 }
 
-/* ---- side by side ------------------------------------------------------------------------------
- */
+/* ---- side by side ---------------------------------------------------------------------------- */
 
 /* Channels [first, first + c) of a map. */
 static struct map channels(struct map m, int first, int c)
@@ -68,8 +66,7 @@ static void concat_backward(struct tape *t, int node)
     }
 }
 
-/* ---- one row -----------------------------------------------------------------------------------
- */
+/* ---- one row --------------------------------------------------------------------------------- */
 
 /* A row of numbers, seen as the map without gaps that it was made of. */
 static struct map as_map(struct map row, struct shape s)
@@ -95,8 +92,7 @@ static void flatten_backward(struct tape *t, int node)
     if (t->needs[input]) tape_grad_share(t, input, as_map(t->grad[node], t->shape[input]));
 }
 
-/* ---- dropout -----------------------------------------------------------------------------------
- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 static void drop(struct tape *t, int node, const struct map *in, const struct map *out, bool add)
 {
@@ -130,8 +126,7 @@ static void dropout_backward(struct tape *t, int node)
     drop(t, node, &dout, &dx, add);
 }
 
-/* ---- softmax -----------------------------------------------------------------------------------
- */
+/* ---- softmax --------------------------------------------------------------------------------- */
 
 static void softmax_forward(struct tape *t, int node)
 {

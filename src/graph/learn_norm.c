@@ -15,8 +15,7 @@ static struct ref vector_of(const struct tape *t, struct ref first, int i, int c
     return ref_at(first, (size_t)i * (size_t)c * tape_size(t));
 }
 
-/* ---- batch norm --------------------------------------------------------------------------------
- */
+/* ---- batch norm ------------------------------------------------------------------------------ */
 
 /* By groups of images where that makes chains (learn_chain.c). */
 static int images_of(const struct tape *t, const struct map *x)
@@ -166,8 +165,7 @@ static void norm_backward(struct tape *t, int node)
     if (t->needs[input]) norm_dx(t, node, &v, factors);
 }
 
-/* ---- activations -------------------------------------------------------------------------------
- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 static void act_forward(struct tape *t, int node)
 {
@@ -197,8 +195,7 @@ static void act_backward(struct tape *t, int node)
     slope_into(t, node, input, &v, (struct ref){0});
 }
 
-/* ---- given scales ------------------------------------------------------------------------------
- */
+/* ---- given scales ---------------------------------------------------------------------------- */
 
 /* Its scale and shift stand among the constants: see learn.c. */
 static void affine_forward(struct tape *t, int node)

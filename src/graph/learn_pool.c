@@ -72,8 +72,7 @@ static void backward(struct tape *t, int node)
     LINK(t, s, pool_dx.index, t->extra[node]);
 }
 
-/* ---- the whole image ---------------------------------------------------------------------------
- */
+/* ---- the whole image ------------------------------------------------------------------------- */
 
 static void global_forward(struct tape *t, int node)
 {

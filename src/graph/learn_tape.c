@@ -11,8 +11,7 @@
 
 #define LINE 64
 
-/* ---- failing -----------------------------------------------------------------------------------
- */
+/* ---- failing --------------------------------------------------------------------------------- */
 
 xc_status tape_fail(struct tape *t, xc_status status, int node, const char *why)
 {
@@ -26,8 +25,7 @@ static void no_memory(struct tape *t, size_t bytes)
     if (t->err.status == XC_OK) t->err.status = fail_memory(&t->err, bytes);
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 size_t tape_size(const struct tape *t)
 {
@@ -109,8 +107,7 @@ size_t map_pixels(const struct map *m)
     return (size_t)m->view.n * (size_t)m->view.h * (size_t)m->view.w;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 struct learn_step *tape_step(struct tape *t, int node, enum learn_kind kind, size_t units)
 {
@@ -157,8 +154,7 @@ void tape_prologue(struct tape *t, struct learn_step *s, size_t field, const str
     tape_link(t, s, field + offsetof(struct prologue, shift), v->shift);
 }
 
-/* ---- parameters --------------------------------------------------------------------------------
- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 static struct ref param_in(const struct tape *t, int node, enum param_role role, enum base base)
 {
@@ -194,8 +190,7 @@ int tape_watched(const struct tape *t, int node)
     return -1;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 void tape_set(struct tape *t, int node, struct map map)
 {
@@ -233,8 +228,7 @@ struct map tape_stored(struct tape *t, int node)
     return out;
 }
 
-/* ---- gradients ---------------------------------------------------------------------------------
- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 void tape_copy(struct tape *t, int node, const struct map *in, const struct map *add,
                const struct map *out)

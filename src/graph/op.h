@@ -53,8 +53,7 @@ OP_LIST(OP_X)
 
 const struct op *op_of(const struct node *node);
 
-/* ---- shared by operators -----------------------------------------------------------------------
- */
+/* ---- shared by operators --------------------------------------------------------------------- */
 
 #define GRAPH_MAX_NODES 4096
 #define GRAPH_MAX_SIDE (1 << 16)     /* of a map */

@@ -21,8 +21,7 @@
 
 #define LINE 64
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* rows: how many of each image are in memory */
 static bool set_strides(struct value *v, size_t pixel, int rows)
@@ -115,8 +114,7 @@ static xc_status give_values(struct places *p, struct schedule *s, struct error 
     return XC_OK;
 }
 
-/* ---- lives -------------------------------------------------------------------------------------
- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 static void touch(struct places *p, const struct schedule *s, int node, int chain)
 {
@@ -150,8 +148,7 @@ static bool live_together(const struct value *a, const struct value *b)
     return memory_live_together(&x, &y);
 }
 
-/* ---- offsets -----------------------------------------------------------------------------------
- */
+/* ---- offsets --------------------------------------------------------------------------------- */
 
 /* Values without parent that lie in the arena. */
 static bool give_offsets(struct places *p, struct life *life, int *room)
@@ -198,8 +195,7 @@ int places_overlap(const struct places *p)
     return -1;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 xc_status places_find(struct places *p, struct schedule *s, struct arena *a, struct error *err)
 {

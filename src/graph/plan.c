@@ -12,8 +12,7 @@
 #include "base/checked.h"
 #include "graph/plan_int.h"
 
-/* ---- what operators use ------------------------------------------------------------------------
- */
+/* ---- what operators use ---------------------------------------------------------------------- */
 
 struct activation emit_act(const struct emit *e, int node)
 {
@@ -48,8 +47,7 @@ struct window *call_window(enum call_kind kind, union call *call)
     return kind == CALL_POOL ? &call->pool.window : NULL;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 struct building {
     struct plan *plan;
@@ -214,8 +212,7 @@ static xc_status add_steps(struct building *b, struct error *err)
     return XC_OK;
 }
 
-/* ---- what a caller can look at -----------------------------------------------------------------
- */
+/* ---- what a caller can look at --------------------------------------------------------------- */
 
 static void show(struct building *b, int node)
 {
@@ -246,8 +243,7 @@ bool plan_view(const struct plan *p, int node, void *arena, struct view *out)
     return true;
 }
 
-/* ---- the object --------------------------------------------------------------------------------
- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 /* scratch: what is needed only until the plan is made */
 static xc_status build(struct plan *p, const struct weights *w, const struct kernels *k,

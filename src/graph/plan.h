@@ -6,8 +6,10 @@
  *             packed for its kernels. Shared by all plans of one (precision, level, fold). They can
  *             be written down, array by array, and used again where they lie.
  *   plan      a flat list of steps for one (shape, batch, precision, level, taps), each a kernel
- * call whose pointers are offsets into one arena. Immutable: any number of threads may run it, each
- * with an arena of its own. (A step of training is planned elsewhere: learn.h.)
+ *             call whose pointers are offsets into one arena. Immutable: any number of threads may
+ *             run it, each with an arena of its own.
+ *
+ * A step of training is planned elsewhere: learn.h.
  */
 #ifndef XC_GRAPH_PLAN_H
 #define XC_GRAPH_PLAN_H

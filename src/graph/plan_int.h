@@ -21,8 +21,7 @@
 
 #define NOWHERE SIZE_MAX
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* Of one node; NULL where the operator has none. The weights of a convolution are in the plan's
  * type; everything else is, too, but for float32 where that is bf16. */
@@ -69,8 +68,7 @@ bool op_conv_is_fast(const struct node *node, int c);
 /* norm_of[i]: the batch norm that goes into the weights of node i, or -1. */
 void fold_find(const struct graph *g, int *norm_of);
 
-/* ---- chains ------------------------------------------------------------------------------------
- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 struct chain {
     int root;  /* the operator that does the work; -1: no chain ends at this node */
@@ -120,8 +118,7 @@ XC_NODISCARD xc_status schedule_build(struct schedule *s, enum dtype type,
                                       const struct plan_opts *opts, struct arena *a,
                                       struct error *err);
 
-/* ---- groups ------------------------------------------------------------------------------------
- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 /* type: the precision. */
 XC_NODISCARD xc_status bands_find(struct schedule *s, enum dtype type, const struct plan_opts *opts,
@@ -131,8 +128,7 @@ int band_group(const struct schedule *s, int chain);
 /* How many rows of a chain's result are in memory at a time. */
 int band_rows_held(const struct schedule *s, int chain);
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 struct value {
     struct shape shape;
@@ -163,8 +159,7 @@ struct view place_view(const struct places *p, const struct schedule *s, int nod
  */
 int places_overlap(const struct places *p);
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 enum call_kind {
     CALL_CONV,
@@ -239,8 +234,7 @@ size_t emit_pixels(struct view v);                          /* of one image */
 /* The step that changes numbers one by one: a copy, but for the chain's addition and activation. */
 void emit_map(const struct emit *e, const struct chain *chain, struct step *step);
 
-/* ---- slices ------------------------------------------------------------------------------------
- */
+/* ---- slices ---------------------------------------------------------------------------------- */
 
 struct place { /* offset in the arena, or in the scratch of the thread that runs the slice */
     size_t at; /* or NOWHERE */

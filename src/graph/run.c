@@ -74,8 +74,7 @@ static void run_conv_panels(void *ctx, size_t from, size_t to)
     w->kernel.conv(&call, 0, w->units);
 }
 
-/* ---- separable convolutions --------------------------------------------------------------------
- */
+/* ---- separable convolutions ------------------------------------------------------------------ */
 
 /* The pixels [first, first + count) of an image, as a row. */
 static struct view pixels_of(const struct view *v, int image, size_t first, size_t count)
@@ -175,8 +174,7 @@ static void run_separable(void *ctx, size_t from, size_t to)
     }
 }
 
-/* ---- one function a kind -----------------------------------------------------------------------
- */
+/* ---- one function a kind --------------------------------------------------------------------- */
 
 static void run_pool(void *ctx, size_t from, size_t to)
 {
@@ -273,8 +271,7 @@ static void run_slice(const struct plan *p, const struct slice *slice, const str
         pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);
 }
 
-/* ---- stages ------------------------------------------------------------------------------------
- */
+/* ---- stages ---------------------------------------------------------------------------------- */
 
 /* The first slice of the stage behind this one, or NULL. */
 static const struct slice *slice_behind(const struct plan *p, const struct stage *stage)

@@ -13,8 +13,7 @@
  */
 #include "graph/plan_int.h"
 
-/* ---- the rows of a band ------------------------------------------------------------------------
- */
+/* ---- the rows of a band ---------------------------------------------------------------------- */
 
 struct rows {
     int from, to;
@@ -90,8 +89,7 @@ static struct rows rows_of_source(const struct band *b, int node)
     return (struct rows){0, b->s->shape[x].h};
 }
 
-/* ---- slices ------------------------------------------------------------------------------------
- */
+/* ---- slices ---------------------------------------------------------------------------------- */
 
 static struct slice whole(struct step *step, int index)
 {
@@ -235,8 +233,7 @@ static xc_status add_stages(struct plan *p, const struct schedule *s, struct err
     return XC_OK;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 xc_status stages_make(struct plan *p, const struct schedule *s, struct error *err)
 {

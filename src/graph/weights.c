@@ -15,8 +15,7 @@
 
 enum { LINE = 64, PAGES = 1 << 14, PARTS_A_NODE = 2 }; /* PAGES: lines of a megabyte */
 
-/* ---- what is there to know of a node? ---------------------------------------------------------
- */
+/* ---- what is there to know of a node? -------------------------------------------------------- */
 
 bool weights_linear(const struct node *n)
 {
@@ -50,8 +49,7 @@ int weights_kernel(const struct filling *f, int node)
     return kernel >= 0 ? kernel : node_param(f->g, n, PARAM_DEPTHWISE);
 }
 
-/* ---- the parts --------------------------------------------------------------------------------
- */
+/* ---- the parts ------------------------------------------------------------------------------- */
 
 struct parts {
     struct weights_part *at;
@@ -120,8 +118,7 @@ static xc_status list_parts(const struct filling *f, struct arena *a, struct par
     return fits ? XC_OK : fail(err, XC_ERR_LIMIT, "the parameters are too large");
 }
 
-/* ---- where they lie ---------------------------------------------------------------------------
- */
+/* ---- where they lie -------------------------------------------------------------------------- */
 
 static const void **slot_of(const struct weights *w, const struct weights_part *part)
 {
@@ -173,8 +170,7 @@ static xc_status place(const struct filling *f, const struct parts *p, struct er
     return XC_OK;
 }
 
-/* ---- from a block that was filled before ------------------------------------------------------
- */
+/* ---- from a block that was filled before ----------------------------------------------------- */
 
 static bool packs_alike(const struct kernels *a, const struct kernels *b)
 {
@@ -272,8 +268,7 @@ static xc_status copy_parts(const struct packed *packed, const struct filling *f
     return XC_OK;
 }
 
-/* ---- the object -------------------------------------------------------------------------------
- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 /* What all ways of making weights begin with; norm_of lives in the arena. */
 static xc_status begin(struct filling *f, struct arena *a, struct error *err)

@@ -37,8 +37,7 @@ struct block { /* pixels, in pairs */
 static const struct view none;
 static const struct activation no_act;
 
-/* ---- views -------------------------------------------------------------------------------------
- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 /* Pixels first, first + 2, ... of a row; channels from .. from + count. */
 static struct view every_other(const struct block *b, struct view v, int first, int from, int count)
@@ -79,8 +78,7 @@ size_t winograd_scratch(const struct matrix *m, enum dtype type, size_t pixels)
                             TEMPORARIES * memory_scratch_pixel((int)cut.quarter.columns, size));
 }
 
-/* ---- calls -------------------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* out = act(a times the next matrix + add), for the pixels of a. */
 static void multiply(struct block *b, struct view a, struct view add, struct view out,
@@ -115,8 +113,7 @@ static void add_skip(const struct block *b, struct view x, struct view skip)
     add(b, x, skip, x, no_act);
 }
 
-/* ---- the algorithm -----------------------------------------------------------------------------
- */
+/* ---- the algorithm --------------------------------------------------------------------------- */
 
 static struct view from_pair(struct view v, int first, int count)
 {

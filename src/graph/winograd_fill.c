@@ -52,8 +52,7 @@ bool winograd_numbers(const struct winograd_weights *w, size_t *numbers)
            packing_numbers(w->packing, &cut.rest, &rest) && size_add(*numbers, rest, numbers);
 }
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 struct run { /* some columns of a matrix: those of a row begin at + row * stride */
     size_t at, stride;

@@ -100,7 +100,7 @@ xc_status image_decode(const void *bytes, size_t count, const xc_image_limits *l
     return fail(err, XC_ERR_FORMAT, "not a picture: the bytes are no JPEG, PNG, WebP, BMP or PNM");
 }
 
-bool image_name(const char *path)
+bool path_is_image(const char *path)
 {
     static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp",
                                           ".bmp", ".pnm",  ".ppm", ".pgm", ".pbm"};

@@ -30,7 +30,7 @@ XC_NODISCARD xc_status image_upright(const xc_image *image, xc_image **out, stru
 XC_NODISCARD xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t *size,
                                    struct error *err);
 /* Does the name end like a picture that we read? Content decides later. */
-bool image_name(const char *path);
+bool path_is_image(const char *path);
 
 /* Pillow's convert("L"): the luma of ITU-R 601-2 in 16 fraction bits. */
 uint8_t rgb_luma(const uint8_t rgb[3]);

@@ -214,8 +214,7 @@ xc_status jpeg_decode(const uint8_t *bytes, size_t count, const xc_image_limits 
     return XC_OK;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t *size,
                       struct error *err)

@@ -141,8 +141,7 @@ xc_status png_decode(const uint8_t *bytes, size_t count, const xc_image_limits *
     return status;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct writing {
     struct job job;

@@ -7,13 +7,15 @@
  *   keras-dataset   image_dataset_from_directory, then preprocess_input
  *   keras-caffe     the same files for VGG and ResNet: blue first, means taken away, no scale
  *   torchvision     shorter side to 8/7 of the input, centre; ImageNet's means and deviations
- *   torchvision-inception   the same pixels, from -1 to 1: GoogLeNet and Inception V3 were ported
- * from TensorFlow; there the network turns one scale into the other (transform_input) timm-legacy
- * legacy_xception: shorter side to 333, centre 299 timm-331, -318  xception41, 65, 71 at crop
- * 0.903; xception41p, 65p at crop 0.94 face64, face48  face_classification at its two sizes. It
- * resizes with cv2.resize, which rounds to bytes and takes a coarser grey: up to one level off ours
- *   age-gender      face-api. Its tensor path resizes without half-pixel centres and its canvas
- * path as the browser likes; ours is TensorFlow's bilinear. Equal at 112x112
+ *   torchvision-inception
+ *                   the same pixels, from -1 to 1: GoogLeNet and Inception V3 came from TensorFlow,
+ *                   there the network turns one scale into the other (transform_input)
+ *   timm-legacy     legacy_xception: shorter side to 333, centre 299
+ *   timm-331, -318  xception41, 65, 71 at crop 0.903; xception41p, 65p at crop 0.94
+ *   face64, face48  face_classification at its two sizes. It resizes with cv2.resize, which rounds
+ *                   to bytes and takes a coarser grey: up to one level off ours
+ *   age-gender      face-api. Its tensor path resizes without half-pixel centres, its canvas path
+ *                   as the browser likes; ours is TensorFlow's bilinear. Equal at 112x112
  */
 #include "image/image.h"
 
@@ -172,12 +174,9 @@ xc_status preprocess_check(const xc_preprocess *p, struct error *err)
         if (!isfinite(p->mean[c]) || !isfinite(p->std[c]))
             return fail(err, XC_ERR_ARGUMENT, "preprocessing: mean[%d] or std[%d] is not finite", c,
                         c);
-    for (int c = 0; c < (p->colour == XC_COLOUR_GREY ? 1 : 3); c++) {
-        if (!isfinite(p->mean[c]))
-            return fail(err, XC_ERR_ARGUMENT, "preprocessing: mean[%d] is not finite", c);
+    for (int c = 0; c < (p->colour == XC_COLOUR_GREY ? 1 : 3); c++)
         if (!usable_divisor(p->std[c]))
-            return fail(err, XC_ERR_ARGUMENT, "preprocessing: std[%d] = %g is 0 or not finite", c,
+            return fail(err, XC_ERR_ARGUMENT, "preprocessing: std[%d] = %g is 0", c,
                         (double)p->std[c]);
-    }
     return XC_OK;
 }

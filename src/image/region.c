@@ -92,8 +92,7 @@ static xc_status reserve(struct buffer *b, size_t count, size_t size, struct err
     return b->data ? XC_OK : fail_memory(err, bytes);
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 void region_open_image(struct region_reader *r, const xc_image *image, const xc_preprocess *p,
                        int *w, int *h)
@@ -158,8 +157,7 @@ xc_status region_open(struct region_reader *r, const void *bytes, size_t count,
     return XC_OK;
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static xc_status axis_reserve(struct axis *axis, int n, size_t most, struct error *err)
 {
@@ -205,8 +203,7 @@ static xc_status axis_fill(struct axis *axis, double from, double size, int n, x
     return XC_OK;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* in: n pixels of `step` bytes; out: n x 4 floats */
 static void widen(const uint8_t *in, int n, int step, float *out)

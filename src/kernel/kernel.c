@@ -93,13 +93,15 @@ INIT_BF16(avx512bf16)
 static void init_bf16_amx(struct kernels *k)
 {
     k->level = "amx";
+    k->in_blocks = true;
+    k->peak = peak_bf16_amx;
     k->conv = k->pointwise = conv_bf16_amx;
     k->depthwise = depthwise_bf16_amx;
     k->block_bytes = 640 << 10; /* their processors have 2 MiB, and weights pass by only once */
 }
 #endif
 
-static void init_bf16_levels(struct kernels *k, unsigned flags)
+static void init_bf16_plain(struct kernels *k, unsigned flags)
 {
     ref_kernels_bf16(k);
     k->level = "ref";
@@ -108,15 +110,23 @@ static void init_bf16_levels(struct kernels *k, unsigned flags)
     ref_kernels_bf16_fma(k);
     k->level = "ref-fma";
 #endif
+    (void)flags;
+}
+
+static void init_bf16_levels(struct kernels *k, unsigned flags)
+{
 #ifdef KERNEL_X86
-    if (!(flags & CPU_AVX2)) return;
+    if (!(flags & CPU_FMA) || !(flags & CPU_AVX2)) return;
     init_bf16_avx2(k);
     if (!(flags & CPU_AVX512)) return;
     init_bf16_avx512(k);
     if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
     init_bf16_avx512bf16(k);
+    k->has_products = true;
+    k->peak = peak_bf16_avx512bf16;
     if (flags & CPU_AMX && bf16_check_amx()) init_bf16_amx(k);
 #endif
+    (void)k;
     (void)flags;
 }
 
@@ -126,16 +136,13 @@ static void init_bf16(struct kernels *k, unsigned flags)
 {
     struct kernels f32;
     init_f32(&f32, flags);
-    init_bf16_levels(k, flags);
+    init_bf16_plain(k, flags);
     k->dense = f32.dense;
     k->quarters = f32.quarters;
     k->dense_packing = f32.dense_packing;
     k->softmax = f32.softmax;
     k->peak = f32.peak;
-#ifdef KERNEL_X86
-    if (k->conv == conv_bf16_avx512bf16) k->peak = peak_bf16_avx512bf16;
-    if (k->conv == conv_bf16_amx) k->peak = peak_bf16_amx;
-#endif
+    init_bf16_levels(k, flags);
 }
 
 void kernels_init(struct kernels *k, enum dtype type, unsigned flags)

@@ -187,7 +187,9 @@ typedef size_t peak_fn(size_t rounds);
 struct kernels {
     const char *level; /* "ref", "ref-fma", "avx2", ... */
     enum dtype type;
-    conv_fn *conv; /* dense and grouped */
+    bool has_products; /* brain floats: instructions multiply them, nothing is widened */
+    bool in_blocks;    /* sums have the order of tile registers, above */
+    conv_fn *conv;     /* dense and grouped */
     conv_fn *depthwise;
     conv_fn *pointwise; /* 1x1, any stride, groups 1 */
     size_t conv_grain, depthwise_grain, pointwise_grain;

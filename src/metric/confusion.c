@@ -154,14 +154,8 @@ void confusion_csv(const struct confusion *c, const char *const *name, struct te
 /* Frees the text. */
 static xc_status write_text(struct text *text, const char *path, struct error *err)
 {
-    struct file_out file;
-    xc_status status = text->failed ? fail_memory(err, text->size) : XC_OK;
-    if (status == XC_OK) status = file_out_open(path, &file, err);
-    if (status == XC_OK) {
-        status = file_out_write(&file, text->at, text->size, err);
-        if (status == XC_OK) status = file_out_commit(&file, err);
-        if (status != XC_OK) file_out_abort(&file);
-    }
+    const xc_status status =
+        text->failed ? fail_memory(err, text->size) : file_write(path, text->at, text->size, err);
     free(text->at);
     return status;
 }

@@ -21,6 +21,7 @@ xc_status scores_new(const struct scores_opts *opts, struct scores **out, struct
     if (opts->kind != XC_SCORES_ANSWERS)
         status =
             spill_open(&s->spill, opts->classes, opts->kind == XC_SCORES_LOGITS, opts->folder, err);
+    s->o.folder = NULL; /* the caller's; the spill has a copy */
     if (status == XC_OK)
         *out = s;
     else

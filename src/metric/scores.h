@@ -9,13 +9,15 @@
  *   scores.c        rows in, rows out
  *   scores_spill.c  blocks of scores, by class and by picture
  *   scores_sum.c    one number for all: loss, Brier, calibration, temperature
- *   scores_class.c  one class against the others: AUC, average precision, curves, thresholds
+ *   scores_class.c  one class against the others: rates, AUC, average precision, curves, thresholds
+ *   scores_pair.c   two tables: is one model better, are unknown pictures told from known ones
  */
 #ifndef XC_METRIC_SCORES_H
 #define XC_METRIC_SCORES_H
 
 #include <stdio.h>
 
+#include "metric/confusion.h"
 #include "metric/ranking.h"
 
 enum { SCORES_BLOCK = 256, SCORES_MAX_BINS = 1000 };
@@ -126,5 +128,25 @@ XC_NODISCARD xc_status scores_rank(const struct scores *s, uint32_t class, struc
                                    struct error *err);
 /* What the table calls a probability, of a score of scores_rank. */
 double scores_probability(const struct scores *s, double ranked);
+/* The label and the answer of each row; of several labels the one that was answered, or the first.
+ * *out: confusion_free. */
+XC_NODISCARD xc_status scores_confusion(const struct scores *s, struct confusion *out,
+                                        struct error *err);
+/* The functions below fill in what evaluate.h documents under the same name. out: (classes) */
+XC_NODISCARD xc_status scores_classes(const struct scores *s, xc_class_scores *out,
+                                      struct error *err);
+/* Means over classes that have pictures. */
+void scores_means(const struct scores *s, const xc_class_scores *class, xc_scores_summary *out);
+XC_NODISCARD xc_status scores_curve(const struct scores *s, uint32_t class, xc_threshold *out,
+                                    size_t room, size_t *count, struct error *err);
+XC_NODISCARD xc_status scores_pick(const struct scores *s, uint32_t class, const char *rule,
+                                   xc_threshold *out, struct error *err);
+
+/* ---- scores_pair.c */
+XC_NODISCARD xc_status scores_compare(const struct scores *a, const struct scores *b,
+                                      xc_comparison *out, struct error *err);
+XC_NODISCARD xc_status scores_reject(const struct scores *known, const struct scores *unknown,
+                                     xc_reject reject, double tpr, xc_rejection *out,
+                                     struct error *err);
 
 #endif

@@ -68,8 +68,7 @@ static xc_status check_tensors(const struct param_table *table, const struct wei
     return XC_OK;
 }
 
-/* ---- where do the numbers lie? ----------------------------------------------------------------
- */
+/* ---- where do the numbers lie? --------------------------------------------------------------- */
 
 static bool usable_in_place(const struct weight_tensor *t)
 {
@@ -125,8 +124,7 @@ static xc_status point_at_numbers(xc_model *model, const struct weight_file *fil
     return XC_OK;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static xc_status read_container(struct file_view view, struct weight_file *out, struct error *err)
 {

@@ -14,7 +14,7 @@
 
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Takes the reference; NULL in, NULL out. */
 static const char *dump(json_t *json, struct arena *a)
@@ -89,7 +89,7 @@ xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta
     return XC_OK;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 bool meta_is_ours(const struct weight_file *file)
 {

@@ -7,6 +7,24 @@
 
 #include "model/model.h"
 
+/* NAME,input=...,classes=...: the input may be of any size. */
+static bool is_same_network(const char *a, const char *b)
+{
+    const size_t name = strcspn(a, ",");
+    const char *knobs = strstr(a, ",classes="), *others = strstr(b, ",classes=");
+    return name == strcspn(b, ",") && memcmp(a, b, name) == 0 && knobs && others &&
+           strcmp(knobs, others) == 0;
+}
+
+static xc_status have_same_labels(const xc_model *a, const xc_model *b, struct error *err)
+{
+    for (uint32_t c = 0; a->meta.labels && b->meta.labels && c < a->info.classes; c++)
+        if (strcmp(a->meta.labels[c], b->meta.labels[c]) != 0)
+            return fail(err, XC_ERR_SHAPE, "class %u is \"%.60s\"; of the other model \"%.60s\"", c,
+                        a->meta.labels[c], b->meta.labels[c]);
+    return XC_OK;
+}
+
 static xc_status are_alike(const xc_model *a, const xc_model *b, struct error *err)
 {
     const struct param_table *x = &a->graph->param, *y = &b->graph->param;
@@ -17,7 +35,9 @@ static xc_status are_alike(const xc_model *a, const xc_model *b, struct error *e
         if (strcmp(x->at[i].name, y->at[i].name) != 0 || x->at[i].count != y->at[i].count)
             return fail(err, XC_ERR_SHAPE, "%s: %zu numbers; the other model has %zu of %s there",
                         x->at[i].name, x->at[i].count, y->at[i].count, y->at[i].name);
-    return XC_OK;
+    if (!is_same_network(a->arch, b->arch))
+        return fail(err, XC_ERR_SHAPE, "%.200s is another network than %.200s", a->arch, b->arch);
+    return have_same_labels(a, b, err);
 }
 
 /* What is not numbers; not what was fitted to them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is shared and immutable (model), what does one running thread own (session), how do scores
- * become an answer (topk)?
+ * What is shared and immutable? A network with its numbers, and what is known of them. What one
+ * running thread owns is in session.h.
  */
 #ifndef XC_MODEL_MODEL_H
 #define XC_MODEL_MODEL_H
@@ -11,32 +11,9 @@
 #include "base/file.h"
 #include "graph/plan.h"
 #include "image/image.h"
+#include "model/machine.h"
 #include "network/arch.h"
 #include "weight/weight.h"
-
-/* What a context gives to the layers below: no file below src/api knows xc_context. */
-struct machine {
-    struct pool *pool; /* NULL = serial */
-    unsigned flags;    /* CPU features in use */
-    struct kernels f32, f64, bf16;
-};
-
-void machine_init(struct machine *m, unsigned flags); /* all but the pool */
-/* Are products of brain floats added up in blocks (kernel.h)? */
-bool machine_has_tiles(const struct machine *m);
-/* What XC_PRECISION_AUTO is here: bf16 where instructions multiply such numbers, else float32. */
-xc_precision machine_precision(const struct machine *m, xc_precision wanted);
-
-/* precision: not XC_PRECISION_AUTO */
-static inline const struct kernels *machine_kernels(const struct machine *m, xc_precision precision)
-{
-    return precision == XC_PRECISION_F64    ? &m->f64
-           : precision == XC_PRECISION_BF16 ? &m->bf16
-                                            : &m->f32;
-}
-
-/* Multiply-adds a second that all threads reach together; takes about `seconds`. */
-double machine_peak(const struct machine *m, xc_precision precision, double seconds);
 
 enum { PRECISIONS = XC_PRECISION_BF16 + 1 };
 

@@ -201,8 +201,7 @@ void session_free(xc_session *s)
     free(s);
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Image i of a result as doubles, of a network that classifies. */
 static void take_numbers(const xc_session *s, const struct result *r, uint32_t i, double *to)

@@ -60,8 +60,7 @@ struct xc_session {
 const struct result *session_result(const xc_session *s, const char *name); /* or NULL */
 enum dtype session_result_type(const xc_session *s);
 
-/* ---- batch.c -----------------------------------------------------------------------------------
- */
+/* ---- batch.c --------------------------------------------------------------------------------- */
 
 /* What one call runs on: numbers, or pictures that each lane prepares for itself. */
 struct batch {
@@ -76,8 +75,7 @@ struct batch {
 /* Leaves every result of every image where session_read finds it. */
 XC_NODISCARD xc_status batch_run(struct batch *b, struct error *err);
 
-/* ---- numbers.c ---------------------------------------------------------------------------------
- */
+/* ---- numbers.c ------------------------------------------------------------------------------- */
 
 void numbers_convert(const void *from, enum dtype type, size_t count, void *to, enum dtype wanted);
 /* Dense numbers into the places of a view of one image, and back. */

@@ -26,8 +26,7 @@ struct aligned {
     int modules;
 };
 
-/* ---- the tables --------------------------------------------------------------------------------
- */
+/* ---- the tables ------------------------------------------------------------------------------ */
 
 static const struct module modules_41[] = {
     {{128, 128, 128}, 2, 1},    /* entry flow */
@@ -64,8 +63,7 @@ static const struct aligned aligned_71 = {false, 1e-3, modules_71, 8};
 static const struct aligned aligned_41p = {true, 1e-5, modules_41, 6};
 static const struct aligned aligned_65p = {true, 1e-3, modules_65, 6};
 
-/* ---- the modules -------------------------------------------------------------------------------
- */
+/* ---- the modules ----------------------------------------------------------------------------- */
 
 struct build {
     struct graph *g;
@@ -171,8 +169,7 @@ static int stem(const struct build *b, bool preact, int x)
     return preact ? x : relu(b, name("stem_conv2_act"), norm(b, name("stem_conv2_bn"), x));
 }
 
-/* ---- the network -------------------------------------------------------------------------------
- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 /* Once the map is output_stride times smaller than the input, a stride becomes a dilation of all
  * modules that follow (for segmentation; 32 never gets there). */

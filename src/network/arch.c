@@ -41,8 +41,7 @@ enum { ARCH_MAX_TENSORS = 4096 }; /* as a model file has at most (weight/weight.
 ARCH_LIST(ARCH_X)
 #undef ARCH_X
 
-/* ---- the catalogue -----------------------------------------------------------------------------
- */
+/* ---- the catalogue --------------------------------------------------------------------------- */
 
 const struct arch *arch_at(int i)
 {
@@ -68,8 +67,7 @@ const struct arch *arch_find(const char *spec)
     return NULL;
 }
 
-/* ---- asking a canonical string -----------------------------------------------------------------
- */
+/* ---- asking a canonical string --------------------------------------------------------------- */
 
 void arch_knob(const char *spec, const char *knob, char *out, size_t size)
 {
@@ -111,8 +109,7 @@ int arch_min_side(const struct graph *g)
     return least < own ? least : own;
 }
 
-/* ---- building ----------------------------------------------------------------------------------
- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static xc_status check_input(const struct arch_opts *o, const struct graph *g, struct error *err)
 {

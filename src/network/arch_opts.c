@@ -12,8 +12,7 @@
 
 #include "base/decimal.h"
 
-/* ---- complaints --------------------------------------------------------------------------------
- */
+/* ---- complaints ------------------------------------------------------------------------------ */
 
 void opts_bad(struct arch_opts *o, const char *knob, const char *format, ...)
 {
@@ -66,8 +65,7 @@ const char *opts_nearest(const char *text, const char *const *words, int count)
     return best;
 }
 
-/* ---- the string --------------------------------------------------------------------------------
- */
+/* ---- the string ------------------------------------------------------------------------------ */
 
 static xc_status check_text(const char *spec, struct error *err)
 {
@@ -223,8 +221,7 @@ xc_status opts_done(struct arch_opts *o, struct error *err)
     return XC_OK;
 }
 
-/* ---- one knob ----------------------------------------------------------------------------------
- */
+/* ---- one knob -------------------------------------------------------------------------------- */
 
 const char *opts_text(struct arch_opts *o, const char *knob)
 {

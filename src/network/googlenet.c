@@ -41,8 +41,7 @@ static int halve(const struct build *b, const char *layer, int x, int side)
     return graph_pool(b->g, layer, x, pool);
 }
 
-/* ---- the modules -------------------------------------------------------------------------------
- */
+/* ---- the modules ----------------------------------------------------------------------------- */
 
 struct module {
     const char *name;
@@ -77,8 +76,7 @@ static int inception(const struct build *b, const struct module *m, int x)
     return graph_concat(b->g, m->name, y, 4);
 }
 
-/* ---- the network -------------------------------------------------------------------------------
- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 static int trunk(const struct build *b, int x)
 {

@@ -40,8 +40,7 @@ static int find_word(const char *text)
     return i;
 }
 
-/* ---- text that is put together -----------------------------------------------------------------
- */
+/* ---- text that is put together --------------------------------------------------------------- */
 
 struct text {
     char at[ARCH_TEXT_MAX];
@@ -77,8 +76,7 @@ static bool cut(const char **rest, char separator, char *out, size_t size)
     return true;
 }
 
-/* ---- pre= --------------------------------------------------------------------------------------
- */
+/* ---- pre= ------------------------------------------------------------------------------------ */
 
 /* "0.5" or "0.5+1+-3": how many numbers, 0 when text is none of that. */
 static int read_factors(const char *text, double value[4])
@@ -151,8 +149,7 @@ struct graph *head_open(const struct arch_opts *o, const struct head *head, int 
     return g;
 }
 
-/* ---- head= -------------------------------------------------------------------------------------
- */
+/* ---- head= ----------------------------------------------------------------------------------- */
 
 static bool read_number(const char *text, double least, double most, double *out)
 {
@@ -298,8 +295,7 @@ void head_close_custom(struct graph *g, const struct head *head, int x)
     graph_output(g, "predictions", x);
 }
 
-/* ---- the usual end -----------------------------------------------------------------------------
- */
+/* ---- the usual end --------------------------------------------------------------------------- */
 
 /* 0, UNITS, or UNITSxLAYERS. */
 static void take_fc(struct arch_opts *o, struct head *head)

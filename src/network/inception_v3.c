@@ -28,8 +28,7 @@ struct inception {
     struct head head;
 };
 
-/* ---- the boxes ---------------------------------------------------------------------------------
- */
+/* ---- the boxes ------------------------------------------------------------------------------- */
 
 struct filter {
     int channels, kh, kw, stride;
@@ -101,8 +100,7 @@ static int join(const struct inception *v, const char *module, const int *x, int
     return graph_concat(v->g, module, x, count);
 }
 
-/* ---- the modules -------------------------------------------------------------------------------
- */
+/* ---- the modules ----------------------------------------------------------------------------- */
 
 /* 149 -> 147 -> 73 -> 71 -> 35x35x192; stem-stride=1: as large as the picture */
 static int stem(const struct inception *v, int x)
@@ -188,8 +186,7 @@ static int mixed_wide(const struct inception *v, const char *m, int x)
     return join(v, m, y, 4);
 }
 
-/* ---- the network -------------------------------------------------------------------------------
- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 /* *middle: what the auxiliary classifier reads. */
 static int trunk(const struct inception *v, int x, int *middle)

@@ -20,8 +20,7 @@ struct resnet {
     struct head head;
 };
 
-/* ---- the boxes ---------------------------------------------------------------------------------
- */
+/* ---- the boxes ------------------------------------------------------------------------------- */
 
 /* Convolution and batch norm: NAME_conv, NAME_bn. */
 static int conv(const struct resnet *r, struct name n, int x, int channels, int side, int stride)
@@ -73,8 +72,7 @@ static int block(const struct resnet *r, const char *name_of, int x, int channel
     return graph_relu(r->g, name("%s_out", name_of).text, y);
 }
 
-/* ---- the network -------------------------------------------------------------------------------
- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 static int stem(const struct resnet *r, int x)
 {

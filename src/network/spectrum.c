@@ -37,8 +37,7 @@ struct spectrum {
     struct conv_attr spatial; /* window, stride and border of `separable` and `regular` */
 };
 
-/* ---- the boxes ---------------------------------------------------------------------------------
- */
+/* ---- the boxes ------------------------------------------------------------------------------- */
 
 struct filter {
     int channels, side, groups;
@@ -72,8 +71,7 @@ static int part(int width, int of_256)
     return channels < 1 ? 1 : channels;
 }
 
-/* ---- the modules: x -> about `width` channels ---------------------------------------------------
- */
+/* ---- the modules: x -> about `width` channels ------------------------------------------------ */
 
 /* 64 + 128 + 32 channels of 416, and all that came in. */
 static int naive(const struct spectrum *s, const char *m, int x, int width)
@@ -172,8 +170,7 @@ static int module(const struct spectrum *s, const char *m, int x, int width)
     return graph_add(s->g, name("%s_add", m).text, y, x);
 }
 
-/* ---- the knobs ---------------------------------------------------------------------------------
- */
+/* ---- the knobs ------------------------------------------------------------------------------- */
 
 /* The channels that the segments cut must be a multiple of their number. */
 static void check_segments(struct arch_opts *o, const struct spectrum *s, const int *channels,
@@ -214,8 +211,7 @@ static void take_window(struct arch_opts *o, struct spectrum *s)
     if (opts_choice(o, "padding", "same|valid", 0) == 1) c->pad.kind = PAD_VALID;
 }
 
-/* ---- the classifier ----------------------------------------------------------------------------
- */
+/* ---- the classifier -------------------------------------------------------------------------- */
 
 struct plan {
     struct int_list width; /* by stage */

@@ -12,8 +12,7 @@
 
 static const struct padding same = {.kind = PAD_SAME};
 
-/* ---- the boxes ---------------------------------------------------------------------------------
- */
+/* ---- the boxes ------------------------------------------------------------------------------- */
 
 static int separable(struct graph *g, const char *flow, int k, int x, int channels, bool relu)
 {
@@ -44,8 +43,7 @@ static int main_block(struct graph *g, const char *flow, int x, int channels)
     return graph_add(g, name("%s_add", flow).text, y, x);
 }
 
-/* ---- the network -------------------------------------------------------------------------------
- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 static int trunk(struct graph *g, int x)
 {

@@ -13,8 +13,7 @@
 #include "network/head.h"
 #include "network/name.h"
 
-/* ---- the boxes ---------------------------------------------------------------------------------
- */
+/* ---- the boxes ------------------------------------------------------------------------------- */
 
 int box_conv(const struct boxes *b, int k, int x, int channels, int stride, enum pad_kind pad)
 {
@@ -90,8 +89,7 @@ static int last_block(const struct boxes *b, int block, int x, const int channel
     return x;
 }
 
-/* ---- the knobs ---------------------------------------------------------------------------------
- */
+/* ---- the knobs ------------------------------------------------------------------------------- */
 
 struct knobs {
     struct int_list stem, entry, exit; /* channels */
@@ -161,8 +159,7 @@ static void take_knobs(struct arch_opts *o, struct knobs *k)
     o->any_side = k->stem_stride == 1;
 }
 
-/* ---- the network -------------------------------------------------------------------------------
- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 static int stride_of(const struct knobs *k, int block)
 {

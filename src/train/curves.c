@@ -194,18 +194,9 @@ xc_status history_svg(const struct history *h, const char *title, const char *pa
                       struct error *err)
 {
     struct text svg = {0};
-    struct file_out file;
     draw(&svg, h, title);
-    if (svg.failed) {
-        free(svg.at);
-        return fail_memory(err, svg.size);
-    }
-    xc_status status = file_out_open(path, &file, err);
-    if (status == XC_OK) {
-        status = file_out_write(&file, svg.at, svg.size, err);
-        if (status == XC_OK) status = file_out_commit(&file, err);
-        if (status != XC_OK) file_out_abort(&file);
-    }
+    const xc_status status =
+        svg.failed ? fail_memory(err, svg.size) : file_write(path, svg.at, svg.size, err);
     free(svg.at);
     return status;
 }

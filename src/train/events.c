@@ -17,8 +17,7 @@
 
 enum { EVENT_ROOM = 512, LENGTH_DELIMITED = 2, FIXED_64 = 1, FIXED_32 = 5 };
 
-/* ---- bytes -------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 struct buffer {
     uint8_t at[EVENT_ROOM];
@@ -65,8 +64,7 @@ static void put_float(struct buffer *b, unsigned field, float value)
     put_little(b, bits, 4);
 }
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 /* Castagnoli's polynomial, reflected; then rotated and shifted, as TFRecords have it. */
 static uint32_t masked_crc(const uint8_t *data, size_t size)
@@ -91,8 +89,7 @@ static xc_status write_record(struct file_out *out, const struct buffer *event, 
     return file_out_write(out, tail.at, tail.size, err);
 }
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static const struct scalar {
     const char *tag;

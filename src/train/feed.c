@@ -96,8 +96,7 @@ void feed_begin(struct feed *f, uint32_t epoch, uint32_t position)
     f->place = position;
 }
 
-/* ---- the next one ------------------------------------------------------------------------------
- */
+/* ---- the next one ---------------------------------------------------------------------------- */
 
 static xc_status take_row(struct feed *f, uint32_t place, size_t i, struct error *err)
 {

@@ -11,8 +11,7 @@
 
 #include "network/arch.h"
 
-/* ---- the head ----------------------------------------------------------------------------------
- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
 static bool may_be_head(const struct node *n)
 {
@@ -40,8 +39,7 @@ bool head_has(const struct graph *g, int node)
     return node < g->nodes && (features >= 0 ? node > features : node == last);
 }
 
-/* ---- the cut ----------------------------------------------------------------------------------
- */
+/* ---- the cut --------------------------------------------------------------------------------- */
 
 /* By node: does output 0 depend on it? free() */
 static bool *needed_by_output(const struct graph *g)
@@ -129,8 +127,7 @@ xc_status freeze_tail(const struct graph *g, int cut, struct graph **out, struct
     return status;
 }
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 /* "block4" is block4_sepconv1_act .. block4_add. */
 static bool belongs(const char *name, const char *word)
@@ -240,8 +237,7 @@ static xc_status last_before(const struct graph *g, const char *arch, const char
                 word);
 }
 
-/* ---- phases ------------------------------------------------------------------------------------
- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static bool learns(const struct graph *g, int last)
 {

@@ -61,8 +61,7 @@ void kept_close(struct kept *s)
     *s = (struct kept){.file = -1};
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static xc_status put_bytes(struct kept *s, size_t row, const void *from, struct error *err)
 {
@@ -97,8 +96,7 @@ static xc_status get_bytes(const struct kept *s, size_t row, void *to, struct er
     return XC_OK;
 }
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 xc_status kept_put(struct kept *s, size_t row, const float *x, struct error *err)
 {

@@ -77,8 +77,7 @@ void optimizer_free(struct optimizer *o)
     free(o);
 }
 
-/* ---- state -------------------------------------------------------------------------------------
- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 size_t optimizer_state_count(const struct optimizer *o)
 {
@@ -94,8 +93,7 @@ void optimizer_start(const struct optimizer *o, float *state)
     for (size_t i = 0; i < total; i++) state[total + i] = 1;
 }
 
-/* ---- the norm ----------------------------------------------------------------------------------
- */
+/* ---- the norm -------------------------------------------------------------------------------- */
 
 struct norm_work {
     const struct optimizer *o;
@@ -124,8 +122,7 @@ static double norm(struct optimizer *o, const float *grad, struct pool *pool)
     return sqrt(sum);
 }
 
-/* ---- one parameter -----------------------------------------------------------------------------
- */
+/* ---- one parameter --------------------------------------------------------------------------- */
 
 /* A run of numbers of one parameter, with everything that is the same for all of them. */
 struct run {
@@ -167,8 +164,7 @@ static void adamw(const struct run *r)
     }
 }
 
-/* ---- all parameters ----------------------------------------------------------------------------
- */
+/* ---- all parameters -------------------------------------------------------------------------- */
 
 struct step_work {
     const struct optimizer *o;
@@ -238,8 +234,7 @@ double optimizer_step(struct optimizer *o, uint64_t t, double lr, float *param, 
     return length;
 }
 
-/* ---- averaging ---------------------------------------------------------------------------------
- */
+/* ---- averaging ------------------------------------------------------------------------------- */
 
 struct ema_work {
     const float *param;

@@ -34,8 +34,7 @@ static const struct dataset *data_of(const struct report *r)
     return r->s->trainer->data;
 }
 
-/* ---- evaluating --------------------------------------------------------------------------------
- */
+/* ---- evaluating ------------------------------------------------------------------------------ */
 
 static void note_label(struct report *r, int label, const float *x, int classes)
 {
@@ -136,8 +135,7 @@ static xc_status open_best(struct report *r, struct error *err)
     return fail_memory(err, (classes + rows) * sizeof *r->of_class);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void put_part(struct text *out, double v) /* six digits, without the locale's comma */
 {
@@ -181,8 +179,7 @@ static void put_scores(struct text *out, const struct report *r)
     text_add(out, "}\n");
 }
 
-/* ---- the model card ----------------------------------------------------------------------------
- */
+/* ---- the model card -------------------------------------------------------------------------- */
 
 static void put_percent(struct text *out, double v)
 {
@@ -346,8 +343,7 @@ static void put_card(struct text *out, const struct report *r)
     put_settings(out, r);
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static xc_status write_text(const struct report *r, const char *name,
                             void (*put)(struct text *, const struct report *), struct error *err)
@@ -356,7 +352,7 @@ static xc_status write_text(const struct report *r, const char *name,
     put(&text, r);
     char *path = files_path(r->o->folder, name);
     xc_status status =
-        path && !text.failed ? files_write(path, text.at, text.size, err) : fail_memory(err, 1);
+        path && !text.failed ? file_write(path, text.at, text.size, err) : fail_memory(err, 1);
     free(path);
     free(text.at);
     return status;

@@ -78,8 +78,7 @@ static void note_begin(struct run *r)
     note(r, words);
 }
 
-/* ---- progress ----------------------------------------------------------------------------------
- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 static xc_train_progress progress_of(const struct run *r, xc_train_event event)
 {
@@ -134,8 +133,7 @@ static bool tell_note(struct run *r, const char *text)
     return tell(r, &p);
 }
 
-/* ---- saving ------------------------------------------------------------------------------------
- */
+/* ---- saving ---------------------------------------------------------------------------------- */
 
 static xc_status save_all(struct run *r, struct error *err)
 {
@@ -170,8 +168,7 @@ static xc_status save(struct run *r, bool last, struct error *err)
     return fail(err, XC_ERR_CANCELLED, "stopped at step %ju", (uintmax_t)r->s.trainer->at.step);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void note_epoch(struct run *r, const xc_train_progress *p)
 {
@@ -400,8 +397,7 @@ static struct keep_opts keeping(const struct run *r)
     return keep;
 }
 
-/* ---- a new run ---------------------------------------------------------------------------------
- */
+/* ---- a new run ------------------------------------------------------------------------------- */
 
 /* Killed before its first state, a run begins anew in its folder. */
 static xc_status make_folder(struct run *r, struct error *err)
@@ -459,8 +455,7 @@ xc_status run_new(const struct run_opts *opts, const struct run_start *start, st
     return status;
 }
 
-/* ---- once more ---------------------------------------------------------------------------------
- */
+/* ---- once more ------------------------------------------------------------------------------- */
 
 static xc_status repeat(const struct run_opts *opts, const struct run_again *again,
                         const char *text, const struct dataset *data, struct error *err)
@@ -490,8 +485,7 @@ xc_status run_repeat(const struct run_opts *opts, const struct run_again *again,
     return status;
 }
 
-/* ---- an old one --------------------------------------------------------------------------------
- */
+/* ---- an old one ------------------------------------------------------------------------------ */
 
 /* As they were when the run began, from its folder. */
 static xc_status recall_teachers(const struct run *r, struct teacher_models *out, struct error *err)

@@ -104,9 +104,9 @@ xc_status args_write(const struct run_start *start, const struct trainer *made, 
                   start_json(&start->start), "from", made->model->meta.source, "teachers",
                   teachers_json(&start->teachers), "settings", settings_json(&made->s),
                   "class_weights", weights_json(start->class_weight, d->classes), "sums",
-                  !made->s.bf16                ? NULL
-                  : machine_has_tiles(made->m) ? BLOCKS
-                                               : "pairs",
+                  !made->s.bf16             ? NULL
+                  : made->m->bf16.in_blocks ? BLOCKS
+                                            : "pairs",
                   "command", start->command ? start->command : "");
     *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
@@ -143,7 +143,7 @@ xc_status args_machine(const char *text, const struct machine *m, struct machine
     if (!known)
         return fail(err, XC_ERR_FORMAT,
                     "args: \"sums\" is neither \"" PAIRS "\" nor \"" BLOCKS "\"");
-    if (blocks == machine_has_tiles(m)) return XC_OK;
+    if (blocks == m->bf16.in_blocks) return XC_OK;
     if (blocks)
         return fail(err, XC_ERR_ARGUMENT,
                     "args: the run adds brain floats up in blocks, as tile registers do, which "
@@ -152,8 +152,7 @@ xc_status args_machine(const char *text, const struct machine *m, struct machine
     return XC_OK;
 }
 
-/* ---- once more ---------------------------------------------------------------------------------
- */
+/* ---- once more ------------------------------------------------------------------------------- */
 
 void args_free(struct args_kept *keep)
 {

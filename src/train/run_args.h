@@ -13,7 +13,8 @@
  *   settings      settings.h, all of them
  *   class_weights numbers, when they were given
  *   sums          of a run in bf16, how products are added up (kernel.h): "pairs", or "blocks"
- * where there were tile registers command       what was typed
+ *                 where there were tile registers
+ *   command       what was typed
  */
 #ifndef XC_TRAIN_RUN_ARGS_H
 #define XC_TRAIN_RUN_ARGS_H

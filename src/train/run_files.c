@@ -20,16 +20,6 @@ char *files_path(const char *folder, const char *name)
     return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
-xc_status files_write(const char *path, const void *data, size_t size, struct error *err)
-{
-    struct file_out out;
-    TRY(file_out_open(path, &out, err));
-    xc_status status = file_out_write(&out, data, size, err);
-    if (status == XC_OK) status = file_out_commit(&out, err);
-    if (status != XC_OK) file_out_abort(&out);
-    return status;
-}
-
 /* What the network sees of the first samples of a split. */
 static xc_status write_sheet(const struct trainer *t, uint8_t split, const char *path,
                              struct error *err)
@@ -57,7 +47,7 @@ static xc_status write_sheet(const struct trainer *t, uint8_t split, const char 
     if (status == XC_OK) status = png_encode(image, &png, &size, err);
     image_free(image);
     if (status == XC_ERR_UNSUPPORTED) return XC_OK; /* a build without PNG */
-    if (status == XC_OK) status = files_write(path, png, size, err);
+    if (status == XC_OK) status = file_write(path, png, size, err);
     free(png);
     return status;
 }
@@ -75,13 +65,12 @@ static xc_status write_split(const struct dataset *d, const char *path, struct e
         text_add(&text, ",%s\n", split_name((xc_split)s->split));
     }
     const xc_status status =
-        text.failed ? fail_memory(err, text.size) : files_write(path, text.at, text.size, err);
+        text.failed ? fail_memory(err, text.size) : file_write(path, text.at, text.size, err);
     free(text.at);
     return status;
 }
 
-/* ---- pictures that cannot be read --------------------------------------------------------------
- */
+/* ---- pictures that cannot be read ------------------------------------------------------------ */
 
 struct lines {
     const char **at;
@@ -146,7 +135,7 @@ static xc_status write_bad(const struct run_state *s, const char *path, struct e
     for (size_t i = 0; i < lines.count; i++) text_add(&text, "%s\n", lines.at[i]);
     free(lines.at);
     xc_status status = text.failed ? fail_memory(err, text.size) : XC_OK;
-    if (status == XC_OK && text.size > 0) status = files_write(path, text.at, text.size, err);
+    if (status == XC_OK && text.size > 0) status = file_write(path, text.at, text.size, err);
     free(text.at);
     return status;
 }
@@ -170,8 +159,7 @@ xc_status files_read_bad(struct run_state *s, const char *folder, struct error *
     return status;
 }
 
-/* ---- which ones --------------------------------------------------------------------------------
- */
+/* ---- which ones ------------------------------------------------------------------------------ */
 
 enum file {
     FILE_ARGS,
@@ -205,7 +193,7 @@ static xc_status write_one(const struct run_state *s, const char *folder, enum f
 {
     switch (file) {
     case FILE_ARGS:
-        return files_write(path, s->args, strlen(s->args), err);
+        return file_write(path, s->args, strlen(s->args), err);
     case FILE_SPLIT:
         return s->trainer->data->val_split > 0 ? write_split(s->trainer->data, path, err) : XC_OK;
     case FILE_SHEET_TRAIN:
@@ -287,8 +275,7 @@ xc_status files_save(const struct run_state *s, const char *folder, bool best, s
     return write_from(s, folder, best ? FILE_BEST : FILE_LAST, FILES, err);
 }
 
-/* ---- teachers ----------------------------------------------------------------------------------
- */
+/* ---- teachers -------------------------------------------------------------------------------- */
 
 static char *teacher_path(const char *folder, int i)
 {

@@ -13,8 +13,6 @@
 
 /* folder/name; free(), NULL: out of memory */
 char *files_path(const char *folder, const char *name);
-XC_NODISCARD xc_status files_write(const char *path, const void *data, size_t size,
-                                   struct error *err);
 /* How many pictures could not be read so far? */
 XC_NODISCARD xc_status files_bad(const struct run_state *s, uint64_t *count, struct error *err);
 /* Of a run that goes on: those that bad.txt lists, into s->bad. */

@@ -130,16 +130,14 @@ const char *settings_recipe_name(int i)
 
 xc_status settings_recipe(const char *name, struct settings *out, struct error *err)
 {
-    for (int i = 0; i < RECIPES; i++) {
-        if (strcmp(name, recipes[i].recipe) != 0) continue;
-        *out = recipes[i];
-        out->accumulate = out->views = 1;
-        if (out->trunk_rate == 0) out->trunk_rate = 1;
-        return XC_OK;
-    }
-    return fail(
-        err, XC_ERR_ARGUMENT,
-        "recipe \"%.40s\" is not one of finetune, scratch, cifar, paper-imagenet, paper-jft", name);
+    struct choice names = {"recipe", {NULL}};
+    int chosen;
+    for (int i = 0; i < RECIPES; i++) names.word[i] = recipes[i].recipe;
+    TRY(choose(&names, name, &chosen, err));
+    *out = recipes[chosen];
+    out->accumulate = out->views = 1;
+    if (out->trunk_rate == 0) out->trunk_rate = 1;
+    return XC_OK;
 }
 
 void settings_epochs(struct settings *s, int epochs)
@@ -189,8 +187,7 @@ xc_status settings_class_weights(const char *word, struct settings *s, struct er
     return XC_OK;
 }
 
-/* ---- ranges ------------------------------------------------------------------------------------
- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 static xc_status check_reals(const struct settings *s, struct error *err)
 {
@@ -244,8 +241,7 @@ xc_status settings_check(const struct settings *s, struct error *err)
     return augment_parse(s->augment, &augment, err);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* A member of each kind: X(name in the file, field, ...). The one list for writing and reading. */
 #define TEXTS(X)                                                                                   \
@@ -373,8 +369,7 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
     return XC_OK;
 }
 
-/* ---- the schedule ------------------------------------------------------------------------------
- */
+/* ---- the schedule ---------------------------------------------------------------------------- */
 
 double settings_lr(const struct settings *s, uint32_t steps_per_epoch, uint64_t t)
 {

@@ -16,8 +16,7 @@ struct shape stage_input(const struct trainer *t)
     return s;
 }
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Parameters of `part`, by name, from a block of `whole`, or back. */
 static void move(const struct param_table *whole, float *block, const struct param_table *part,
@@ -36,8 +35,7 @@ void stage_move(const struct trainer *t, float *whole, float *tail, bool back)
     move(&t->model->graph->param, whole, &t->g->param, tail, back);
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------
- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 /* By node of what is trained: is it frozen? Behind the cut only where a layer inside a block was
  * named. */
@@ -115,8 +113,7 @@ static xc_status take_memory(struct trainer *t, struct error *err)
                 t->s.batch, arena >> 20, (n * 4 + moments) >> 20);
 }
 
-/* ---- phases ------------------------------------------------------------------------------------
- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 /* What does not fit computes more again: the bits are the same. */
 static xc_status plan(struct trainer *t, struct error *err)

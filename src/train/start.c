@@ -13,8 +13,7 @@
 #include "base/decimal.h"
 #include "train/freeze.h"
 
-/* ---- the architecture --------------------------------------------------------------------------
- */
+/* ---- the architecture ------------------------------------------------------------------------ */
 
 /* Does this end in sigmoids, or in none of what stands for one label? A head= says itself. */
 static bool fits_labels(const char *arch, bool multi_label)
@@ -130,8 +129,7 @@ static xc_status with_head(const char **arch, const struct start *s, struct aren
     return *arch ? XC_OK : fail_memory(err, 1);
 }
 
-/* ---- the numbers -------------------------------------------------------------------------------
- */
+/* ---- the numbers ----------------------------------------------------------------------------- */
 
 static bool same_shape(const struct param *a, const struct param *b)
 {
@@ -177,8 +175,7 @@ static xc_status copy_trunk(xc_model *to, const xc_model *from, bool head, struc
     return XC_OK;
 }
 
-/* ---- the model ---------------------------------------------------------------------------------
- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static xc_status describe(xc_model *m, const struct start *s, struct error *err)
 {

@@ -14,8 +14,7 @@
 #define STATE_MAX ((size_t)1 << 36)
 enum { STATE_KEYS = META_KEYS + 3, STATE_TENSORS = TRAINER_BLOCKS + 1 };
 
-/* ---- the cursor as JSON ------------------------------------------------------------------------
- */
+/* ---- the cursor as JSON ---------------------------------------------------------------------- */
 
 #define CURSOR_FORMAT "{s:I,s:i,s:I,s:I,s:I,s:I,s:F,s:F,s:i,s:F}"
 
@@ -55,8 +54,7 @@ static xc_status cursor_read(const char *text, struct cursor *c, double *seconds
     return XC_OK;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct writing {
     struct arena arena;
@@ -165,8 +163,7 @@ xc_status state_write(const struct run_state *s, const char *path, struct error 
     return status;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct state_file {
     struct file_view view;

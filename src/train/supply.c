@@ -11,8 +11,7 @@
 #include "train/kept.h"
 #include "train/trainer.h"
 
-/* ---- room ---------------------------------------------------------------------------------------
- */
+/* ---- room ------------------------------------------------------------------------------------ */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -51,8 +50,7 @@ static uint64_t room(const struct trainer *t)
     return smaller(wanted, left - smaller(t->cache_bytes, left));
 }
 
-/* ---- pictures -----------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augmented, bool ordered,
                                struct loader **out, struct error *err)
@@ -74,8 +72,7 @@ static xc_status open_pictures(const struct trainer *t, uint8_t split, bool augm
     return loader_new(t->data, &o, out, err);
 }
 
-/* ---- which features are kept? -------------------------------------------------------------------
- */
+/* ---- which features are kept? ---------------------------------------------------------------- */
 
 /* Epochs from the cursor to the end of this phase. */
 static uint32_t epochs_left(const struct trainer *t)
@@ -103,8 +100,7 @@ static bool keeps(const struct trainer *t, bool train, uint64_t left)
     return again && bytes_of(t, train) <= left;
 }
 
-/* ---- feeds -------------------------------------------------------------------------------------
- */
+/* ---- feeds ----------------------------------------------------------------------------------- */
 
 static xc_status feed_kept(struct trainer *t, struct loader *loader, const struct feed_opts *o,
                            xc_progress_fn *tick, void *user, struct feed **out, struct error *err)

@@ -26,8 +26,7 @@ void teacher_models_unref(struct teacher_models *m)
     m->count = 0;
 }
 
-/* ---- do they fit? ------------------------------------------------------------------------------
- */
+/* ---- do they fit? ---------------------------------------------------------------------------- */
 
 static bool same(const float *a, const float *b, int n)
 {
@@ -84,8 +83,7 @@ static xc_status check(const xc_model *teacher, const xc_model *student, bool se
     return check_pixels(teacher, student, err);
 }
 
-/* ---- what they say -----------------------------------------------------------------------------
- */
+/* ---- what they say --------------------------------------------------------------------------- */
 
 static xc_status add(struct teachers *t, xc_model *model, const struct teachers_opts *o,
                      struct error *err)

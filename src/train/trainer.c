@@ -12,8 +12,7 @@
 #include "thread/memory.h"
 #include "train/target.h"
 
-/* ---- making one --------------------------------------------------------------------------------
- */
+/* ---- making one ------------------------------------------------------------------------------ */
 
 static size_t step_rows(const struct trainer *t)
 {
@@ -163,8 +162,7 @@ void trainer_free(struct trainer *t)
     free(t);
 }
 
-/* ---- a step ------------------------------------------------------------------------------------
- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 static void set_targets(struct trainer *t, const struct batch *b)
 {
@@ -364,8 +362,7 @@ uint32_t trainer_steps(const struct trainer *t)
     return (uint32_t)(t->data->count[XC_SPLIT_TRAIN] / step_rows(t));
 }
 
-/* ---- between two steps -------------------------------------------------------------------------
- */
+/* ---- between two steps ----------------------------------------------------------------------- */
 
 static float *counting(const struct trainer *t)
 {

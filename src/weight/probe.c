@@ -15,7 +15,7 @@ static const uint8_t ZIP_SIGNATURE[4] = {'P', 'K', 3, 4};
 /* LONG1 0x1950a86a20f9469cfc6c, STOP: the first of the five pickles, behind PROTO n */
 static const uint8_t TORCH_MAGIC[13] = {0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9,
                                         0x20, 0x6A, 0xA8, 0x50, 0x19, '.'};
-enum { SAFETENSORS_FIRST = 8, FORMAT_MAX_HEADER = 100000000, MAX_MEMBERS = 64, USER_BLOCK = 512 };
+enum { FORMAT_MAX_HEADER = 100000000, MAX_MEMBERS = 64, USER_BLOCK = 512 };
 
 static bool begins(const uint8_t *bytes, size_t size, size_t at, const void *word, size_t length)
 {

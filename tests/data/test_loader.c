@@ -2,7 +2,6 @@
 /* Are batches the same bytes for any number of threads, in any part of an epoch, with any cache? */
 #include "support.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,46 +242,6 @@ static void test_bad_by_policy(void **state)
     scratch_end(root);
 }
 
-static void *cancel_soon(void *loader)
-{
-    usleep(2000);
-    loader_cancel(loader);
-    return NULL;
-}
-
-static void test_cancel(void **state)
-{
-    (void)state;
-    char *root = scratch_new();
-    struct dataset *d = make_set(root, false);
-    struct loader_opts o = opts_of("rrc");
-    struct error err = {XC_OK, ""};
-    const struct batch *b;
-    pthread_t thread;
-    o.threads = 2;
-    struct loader *l = new_loader(d, &o);
-    xc_status status = XC_OK;
-    bool joined = false;
-    loader_begin(l, 0, 0, 0);
-    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, l), 0);
-    for (uint32_t epoch = 0; status == XC_OK; epoch++) {
-        status = loader_next(l, &b, &err);
-        if (status == XC_OK && !b) {
-            if (!joined) pthread_join(thread, NULL);
-            joined = true;
-            status = loader_next(l, &b, &err);
-        }
-    }
-    assert_int_equal(status, XC_ERR_CANCELLED);
-    if (!joined) pthread_join(thread, NULL);
-    loader_begin(l, 0, 0, 0);
-    assert_int_equal(loader_next(l, &b, &err), XC_OK);
-    assert_non_null(b);
-    loader_free(l);
-    dataset_free(d);
-    scratch_end(root);
-}
-
 static void test_order(void **state)
 {
     (void)state;
@@ -330,5 +289,5 @@ static void test_refused(void **state)
 
 RUN(cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_begin_anywhere),
     cmocka_unit_test(test_every_sample_once), cmocka_unit_test(test_plain_is_evaluation),
-    cmocka_unit_test(test_bad_by_policy), cmocka_unit_test(test_cancel),
-    cmocka_unit_test(test_order), cmocka_unit_test(test_refused))
+    cmocka_unit_test(test_bad_by_policy), cmocka_unit_test(test_order),
+    cmocka_unit_test(test_refused))

@@ -15,8 +15,7 @@ static double normal(uint32_t stream, size_t i)
     return rng_normal(7, RNG_TEST, stream, 0, (uint32_t)i);
 }
 
-/* ---- colours -----------------------------------------------------------------------------------
- */
+/* ---- colours --------------------------------------------------------------------------------- */
 
 static double linear(uint8_t v)
 {
@@ -74,8 +73,7 @@ static void colours_outside(void **state)
     assert_memory_equal(a, b, 3);
 }
 
-/* ---- enlarging ---------------------------------------------------------------------------------
- */
+/* ---- enlarging ------------------------------------------------------------------------------- */
 
 static void enlarging(void **state)
 {
@@ -93,8 +91,7 @@ static void enlarging(void **state)
     assert_true(to[0] == 9);
 }
 
-/* ---- components --------------------------------------------------------------------------------
- */
+/* ---- components ------------------------------------------------------------------------------ */
 
 static void diagonal(void *ctx, const double *x, double *y)
 {

@@ -119,8 +119,7 @@ static void check_numbers(const xc_model *model)
                      (double)model->data[p][i], (double)number(p, i));
 }
 
-/* ---- every kind of file -------------------------------------------------------------------------
- */
+/* ---- every kind of file ---------------------------------------------------------------------- */
 
 static void test_schemes(void **state)
 {
@@ -260,8 +259,7 @@ static void test_rest_by_order(void **state)
     model_unref(model);
 }
 
-/* ---- with a config ------------------------------------------------------------------------------
- */
+/* ---- with a config --------------------------------------------------------------------------- */
 
 static struct foreign_bytes *whole_model(const char *arch, enum names_scheme scheme, char **config)
 {
@@ -317,8 +315,7 @@ static void test_no_gamma(void **state)
     free(config);
 }
 
-/* ---- wrong files --------------------------------------------------------------------------------
- */
+/* ---- wrong files ----------------------------------------------------------------------------- */
 
 static void drop(struct foreign_bytes *f)
 {

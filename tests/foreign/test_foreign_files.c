@@ -52,8 +52,7 @@ static void check_near(const char *what, double got, double want, double most)
     if (!(fabs(got - want) <= most)) FAIL("%s: %.9f, expected %.9f\n", what, got, want);
 }
 
-/* ---- emotion ------------------------------------------------------------------------------------
- */
+/* ---- emotion --------------------------------------------------------------------------------- */
 
 enum picture { ZEROS, RAMP };
 
@@ -158,8 +157,7 @@ static void test_taps(void **state)
     xc_model_unref(model);
 }
 
-/* ---- age and gender -----------------------------------------------------------------------------
- */
+/* ---- age and gender -------------------------------------------------------------------------- */
 
 static const struct {
     int pixel; /* -1: ramp */

@@ -15,8 +15,7 @@
 
 #define FAIL(...) (print_error(__VA_ARGS__), _fail(__FILE__, __LINE__))
 
-/* ---- help ---------------------------------------------------------------------------------------
- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static xc_status read_text(const char *quoted, struct keras_config *out, struct error *err)
 {
@@ -58,8 +57,7 @@ static struct keras_config read_fixture(const char *name)
     "{'class_name':'Sequential','config':{'name':'s','layers':[" INPUT("[null,8,8,3]") layers "]}" \
                                                                                               "}"
 
-/* ---- whole files --------------------------------------------------------------------------------
- */
+/* ---- whole files ----------------------------------------------------------------------------- */
 
 static void test_real_files(void **state)
 {
@@ -108,8 +106,7 @@ static void test_names_of_weights(void **state)
     keras_config_free(&config);
 }
 
-/* ---- small ones ---------------------------------------------------------------------------------
- */
+/* ---- small ones ------------------------------------------------------------------------------ */
 
 static void test_layers(void **state)
 {
@@ -260,8 +257,7 @@ static void test_adapted(void **state)
     keras_config_free(&config);
 }
 
-/* ---- wrong ones ---------------------------------------------------------------------------------
- */
+/* ---- wrong ones ------------------------------------------------------------------------------ */
 
 #define CONV(more) LAYER("Conv2D", "'name':'c','filters':4,'kernel_size':[3,3]" more)
 #define FUNCTIONAL(layers, last)                                                                   \

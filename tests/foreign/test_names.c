@@ -204,8 +204,7 @@ static void test_names_differ(void **state)
     }
 }
 
-/* ---- recognising --------------------------------------------------------------------------------
- */
+/* ---- recognising ----------------------------------------------------------------------------- */
 
 /* The tensors of arch under the names of a scheme, with shapes and without numbers. */
 static void list_names(const char *arch, enum names_scheme scheme, int k, struct weight_file *file)

@@ -14,8 +14,7 @@ struct conv_attr attr_conv(int oc, int k, int stride, enum pad_kind pad)
         .oc = oc, .kh = k, .kw = k, .sy = stride, .sx = stride, .pad = {.kind = pad}};
 }
 
-/* ---- Xception ----------------------------------------------------------------------------------
- */
+/* ---- Xception -------------------------------------------------------------------------------- */
 
 static char *named(char *text, size_t size, const char *name, const char *suffix)
 {
@@ -103,8 +102,7 @@ struct graph *net_small(void)
     return g;
 }
 
-/* ---- random networks ---------------------------------------------------------------------------
- */
+/* ---- random networks ------------------------------------------------------------------------- */
 
 #define MAX_OPEN 64
 
@@ -323,8 +321,7 @@ struct graph *net_random(uint64_t seed)
     return m.g;
 }
 
-/* ---- a tower -----------------------------------------------------------------------------------
- */
+/* ---- a tower --------------------------------------------------------------------------------- */
 
 struct graph *net_tower(uint64_t seed)
 {
@@ -349,8 +346,7 @@ struct graph *net_tower(uint64_t seed)
     return g;
 }
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static double value_of(const struct param *p, uint64_t seed, uint32_t which, size_t i)
 {

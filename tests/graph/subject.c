@@ -108,8 +108,7 @@ void *trial_read(const struct trial *t, const struct subject *s, int node, int i
     return out;
 }
 
-/* ---- against the plain formulas ----------------------------------------------------------------
- */
+/* ---- against the plain formulas -------------------------------------------------------------- */
 
 int subject_taps(const struct subject *s, int *tap)
 {

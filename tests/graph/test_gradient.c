@@ -251,8 +251,7 @@ static void joins(void **state)
     check(l, "dense without bias");
 }
 
-/* ---- losses ------------------------------------------------------------------------------------
- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 static void losses(void **state)
 {
@@ -358,8 +357,7 @@ static void auxiliary_losses(void **state)
     graph_free(l.g);
 }
 
-/* ---- freezing, and what must be seen -----------------------------------------------------------
- */
+/* ---- freezing, and what must be seen --------------------------------------------------------- */
 
 static struct lane two_norms(void)
 {

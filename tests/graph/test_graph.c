@@ -110,8 +110,7 @@ static void parameter_names(void **state)
     graph_free(g);
 }
 
-/* ---- mistakes ----------------------------------------------------------------------------------
- */
+/* ---- mistakes -------------------------------------------------------------------------------- */
 
 static void first_mistake_stands(void **state)
 {

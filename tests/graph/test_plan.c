@@ -36,8 +36,7 @@ static int same(struct graph *g, const char *name, int x, int oc)
     return graph_conv(g, name, x, attr_conv(oc, 3, 1, PAD_SAME));
 }
 
-/* ---- which nodes run together ------------------------------------------------------------------
- */
+/* ---- which nodes run together ---------------------------------------------------------------- */
 
 static void residual_block(void **state)
 {
@@ -161,8 +160,7 @@ static void not_separable(void **state)
     assert_steps(g, graph_conv(g, "p", x, attr_conv(5, 1, 2, PAD_VALID)), 2);
 }
 
-/* ---- where they lie ----------------------------------------------------------------------------
- */
+/* ---- where they lie -------------------------------------------------------------------------- */
 
 /* The map inside a concatenation is read after the whole was last read: the sigmoid of the whole
  * must not be written over it. */
@@ -249,8 +247,7 @@ static void xception_memory(void **state)
     graph_free(g);
 }
 
-/* ---- lives do not overlap ----------------------------------------------------------------------
- */
+/* ---- lives do not overlap -------------------------------------------------------------------- */
 
 static void plan_places(const struct graph *g, size_t band_bytes, struct arena *a,
                         struct schedule *s, struct places *p)
@@ -326,8 +323,7 @@ static void overlap_of_parts_is_seen(void **state)
     graph_free(g);
 }
 
-/* ---- bands -------------------------------------------------------------------------------------
- */
+/* ---- bands ----------------------------------------------------------------------------------- */
 
 /* What is read later cannot exist by bands only; a tap ends a group, too. */
 static void bands_end(void **state)
@@ -353,8 +349,7 @@ static void bands_end(void **state)
     graph_free(g);
 }
 
-/* ---- taps --------------------------------------------------------------------------------------
- */
+/* ---- taps ------------------------------------------------------------------------------------ */
 
 static void tap_of_a_folded_convolution(void **state)
 {
@@ -381,8 +376,7 @@ static void tap_of_a_folded_convolution(void **state)
     graph_free(g);
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static struct graph *small_net(void)
 {

@@ -23,8 +23,7 @@ static uint64_t first_seed(void)
     return given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
 }
 
-/* ---- right numbers -----------------------------------------------------------------------------
- */
+/* ---- right numbers --------------------------------------------------------------------------- */
 
 static void check_numbers(uint64_t seed, enum dtype type, double tolerance)
 {
@@ -47,8 +46,7 @@ static void random_networks(void **state)
     }
 }
 
-/* ---- same bits ---------------------------------------------------------------------------------
- */
+/* ---- same bits ------------------------------------------------------------------------------- */
 
 static bool same_outputs(const struct subject *s, const struct trial *a, int image_a,
                          const struct trial *b, int image_b)
@@ -113,8 +111,7 @@ static void same_bits(void **state)
     for (int i = 0; i < 4; i++) pool_free(pool[i]);
 }
 
-/* ---- separable convolutions --------------------------------------------------------------------
- */
+/* ---- separable convolutions ------------------------------------------------------------------ */
 
 static int pick(uint64_t seed, uint32_t which, int low, int high)
 {
@@ -175,8 +172,7 @@ static void separable_bits(void **state)
     pool_free(pool[2]);
 }
 
-/* ---- bands -------------------------------------------------------------------------------------
- */
+/* ---- bands ----------------------------------------------------------------------------------- */
 
 enum fault { NO_FAULT, NOT_KEPT, NOT_BEGUN };
 
@@ -304,8 +300,7 @@ static void plan_is_shared(void **state)
     subject_free(&s);
 }
 
-/* ---- the checks are alive ----------------------------------------------------------------------
- */
+/* ---- the checks are alive -------------------------------------------------------------------- */
 
 /* A step that writes where another value lies must show in the numbers. */
 static void clobber_is_seen(void **state)

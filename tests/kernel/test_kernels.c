@@ -63,7 +63,7 @@ static void check_family(const struct family *family, enum dtype type)
     int levels = all_levels(type, table), tiles = 0;
     kernels_init(&blocks[0], DTYPE_BF16, CPU_FMA);
     blocks_kernels(&blocks[0]);
-    if (strcmp(table[levels - 1].level, "amx") == 0) blocks[++tiles] = table[--levels];
+    if (table[levels - 1].in_blocks) blocks[++tiles] = table[--levels];
     for (uint64_t i = 0; i < TRIALS; i++) {
         check_trial(family, type, seed + i, table, levels);
         if (type == DTYPE_BF16) check_trial(family, type, seed + i, blocks, 1 + tiles);
@@ -172,7 +172,7 @@ static void flat_rows(void **state)
         blocks_kernels(&blocks);
         const int levels = all_levels(f.type, table);
         for (int k = 1; k < levels; k++)
-            check_flat(&f, strcmp(table[k].level, "amx") == 0 ? &blocks : &table[0], &table[k]);
+            check_flat(&f, table[k].in_blocks ? &blocks : &table[0], &table[k]);
     }
 }
 
@@ -216,8 +216,7 @@ static void levels_have_names_and_flags(void **state)
     cpu_flags_text(before, cut, 0);
 }
 
-/* ---- is the checker alive? Wrong kernels, and what must be said of them. ------------------------
- */
+/* ---- is the checker alive? Wrong kernels, and what must be said of them. --------------------- */
 
 static void right(const struct conv_call *call, size_t from, size_t to)
 {

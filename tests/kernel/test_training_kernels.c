@@ -125,8 +125,7 @@ static size_t pixels_of(const struct view *v)
         if (at < all) (s)->k->name(call, at, all);                                                 \
     } while (0)
 
-/* ---- trials ------------------------------------------------------------------------------------
- */
+/* ---- trials ---------------------------------------------------------------------------------- */
 
 static void conv_dw(struct trial *s)
 {
@@ -263,8 +262,7 @@ static void packs(struct trial *s)
     DO(s, pack, &call, packing_panels(call.packing, &m));
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------
- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static struct table *table_new(void)
 {
@@ -293,7 +291,7 @@ static bool in_blocks(enum dtype type, unsigned flags)
 {
     struct kernels k;
     kernels_init(&k, type, flags);
-    return strcmp(k.level, "amx") == 0;
+    return k.in_blocks;
 }
 
 static void compare_type(void (*trial)(struct trial *s), const char *name, enum dtype type)

@@ -64,10 +64,38 @@ static void test_mix(void **state)
     assert_int_equal(xc_model_mix(f->model, other, 1.5, &none), XC_ERR_ARGUMENT);
     xc_model_unref(other);
     CHECK(xc_model_create(f->context, "xception,input=71x71x3,middle=1", &create, &other));
-    assert_int_equal(xc_model_mix(f->model, other, 0.5, &none), XC_ERR_SHAPE);
+    REFUSED(xc_model_mix(f->model, other, 0.5, &none), XC_ERR_SHAPE, "numbers; the other model");
     assert_null(none);
     xc_model_unref(other);
     xc_model_unref(mean);
+}
+
+/* The same tensors are not the same network, nor the same classes. */
+static void test_mix_of_strangers(void **state)
+{
+    struct saved *f = *state;
+    const char *labels[] = {"a", "b", "c", "d", "e"};
+    char arch[256];
+    xc_create_opts create = XC_CREATE_OPTS_INIT;
+    xc_save_opts save = XC_SAVE_OPTS_INIT;
+    xc_model *other = NULL, *third = NULL, *mean = NULL;
+    create.weights = XC_WEIGHTS_RANDOM;
+    snprintf(arch, sizeof arch, "%s,act=elu", f->model->arch);
+    CHECK(xc_model_create(f->context, arch, &create, &other));
+    REFUSED(xc_model_mix(f->model, other, 0.5, &mean), XC_ERR_SHAPE, "is another network than");
+    xc_model_unref(other);
+    save.labels = labels;
+    save.label_count = 5;
+    CHECK(xc_model_save(f->model, f->path, &save));
+    CHECK(xc_model_load(f->context, f->path, NULL, &other));
+    labels[3] = "e", labels[4] = "d";
+    CHECK(xc_model_save(f->model, f->path, &save));
+    CHECK(xc_model_load(f->context, f->path, NULL, &third));
+    REFUSED(xc_model_mix(other, third, 0.5, &mean), XC_ERR_SHAPE,
+            "class 3 is \"d\"; of the other model \"e\"");
+    assert_null(mean);
+    xc_model_unref(other);
+    xc_model_unref(third);
 }
 
 /* In 16 bits a kernel is the nearest number there is, and a second round changes nothing. */
@@ -483,7 +511,7 @@ static void test_decision(void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, saved_free)
 
-RUN(WITH(test_comes_back), WITH(test_mix), WITH(test_half), WITH(test_unaligned_memory),
-    WITH(test_same_model_same_bytes), WITH(test_words_are_replaced), WITH(test_wrong_files),
-    WITH(test_right_file_through_the_same_hands), WITH(test_truncated), WITH(test_other_types),
-    WITH(test_decision))
+RUN(WITH(test_comes_back), WITH(test_mix), WITH(test_mix_of_strangers), WITH(test_half),
+    WITH(test_unaligned_memory), WITH(test_same_model_same_bytes), WITH(test_words_are_replaced),
+    WITH(test_wrong_files), WITH(test_right_file_through_the_same_hands), WITH(test_truncated),
+    WITH(test_other_types), WITH(test_decision))

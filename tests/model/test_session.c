@@ -22,8 +22,7 @@ static const char *const TAPS[] = {"block2_pool", "block4_sepconv1_act", "avg_po
 static const char *const RESULTS[] = {"logits", "probs", "block2_pool", "avg_pool"};
 #define RESULT_COUNT (sizeof RESULTS / sizeof *RESULTS)
 
-/* ---- an allocator that counts, and can be told to fail (the linker wraps the names) -----------
- */
+/* ---- an allocator that counts, and can be told to fail (the linker wraps the names) ---------- */
 
 static atomic_int allocations;
 static atomic_int fail_from = -1; /* number of the first allocation that fails; -1 = none does */

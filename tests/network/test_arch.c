@@ -25,8 +25,7 @@ static char *canonical_of(const char *spec, const struct arch_input *input)
     return copy;
 }
 
-/* ---- good strings -----------------------------------------------------------------------------
- */
+/* ---- good strings ---------------------------------------------------------------------------- */
 
 static const struct {
     const char *spec, *canonical;
@@ -147,8 +146,7 @@ static void wanted_input(void **state)
     assert_non_null(strstr(err.text, "65537 classes"));
 }
 
-/* ---- bad strings ------------------------------------------------------------------------------
- */
+/* ---- bad strings ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *spec;
@@ -315,8 +313,7 @@ static void long_strings(void **state)
     free(spec);
 }
 
-/* ---- decimals ---------------------------------------------------------------------------------
- */
+/* ---- decimals -------------------------------------------------------------------------------- */
 
 static void decimals(void **state)
 {

@@ -17,8 +17,7 @@ static int side_of(const struct graph *g, const char *name)
     return g->node[node_of(g, name)].out.h;
 }
 
-/* ---- sums over the layers whose names begin with a prefix -------------------------------------
- */
+/* ---- sums over the layers whose names begin with a prefix ------------------------------------ */
 
 struct cost {
     uint64_t params, norm, fixed, macs, depthwise;
@@ -68,8 +67,7 @@ static int layers_of_graph(const struct graph *g)
     return count;
 }
 
-/* ---- whole networks ---------------------------------------------------------------------------
- */
+/* ---- whole networks -------------------------------------------------------------------------- */
 
 struct total {
     const char *spec;
@@ -193,8 +191,7 @@ static void rounded_macs(void **state)
     }
 }
 
-/* ---- Xception, block by block -----------------------------------------------------------------
- */
+/* ---- Xception, block by block ---------------------------------------------------------------- */
 
 static const struct {
     const char *block;
@@ -314,8 +311,7 @@ static void even_pools(void **state)
     graph_free(g);
 }
 
-/* ---- the others -------------------------------------------------------------------------------
- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 struct sides {
     const char *spec;

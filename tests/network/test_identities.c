@@ -20,8 +20,7 @@
 enum { TRIALS = 100 };
 static const double bound = 4e-6; /* of the largest value: the order of float32 sums differs */
 
-/* ---- a network and its numbers -----------------------------------------------------------------
- */
+/* ---- a network and its numbers --------------------------------------------------------------- */
 
 struct net {
     struct graph *g;
@@ -108,8 +107,7 @@ static double distance(const struct net *a, const struct net *b, uint64_t seed)
     return worst / largest;
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------
- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 struct shapes {
     int h, w, c;              /* the input */
@@ -275,8 +273,7 @@ static identity_fn *const identities[] = {towers_are_segments, segments_are_bloc
                                           channels_are_depthwise, stack_is_separable,
                                           separable_is_rank_one};
 
-/* ---- the tests ---------------------------------------------------------------------------------
- */
+/* ---- the tests ------------------------------------------------------------------------------- */
 
 static void identity_holds(int i)
 {

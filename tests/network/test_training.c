@@ -60,8 +60,7 @@ static void gradients(void **state)
     }
 }
 
-/* ---- the same bits -----------------------------------------------------------------------------
- */
+/* ---- the same bits --------------------------------------------------------------------------- */
 
 enum { BATCH = 8 }; /* enough for chains of slices */
 
@@ -179,8 +178,7 @@ static void same_bits(void **state)
     }
 }
 
-/* ---- brain floats ------------------------------------------------------------------------------
- */
+/* ---- brain floats ---------------------------------------------------------------------------- */
 
 static double length(const float *x, size_t count)
 {
@@ -211,8 +209,7 @@ static void close_gradients(void **state)
     }
 }
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static size_t arena_bytes(const char *spec, int batch, size_t limit)
 {

@@ -108,8 +108,7 @@ static int table(const char *arch)
     return 0;
 }
 
-/* ---- how long does a step take? ----------------------------------------------------------------
- */
+/* ---- how long does a step take? -------------------------------------------------------------- */
 
 static void print_times(const struct learn *l, const double *seconds, int steps)
 {
@@ -165,8 +164,7 @@ static int time_steps(char **word)
     return 0;
 }
 
-/* ---- lessons -----------------------------------------------------------------------------------
- */
+/* ---- lessons --------------------------------------------------------------------------------- */
 
 static void open_optimizer(struct lesson *l, char **word)
 {

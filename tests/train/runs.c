@@ -247,8 +247,7 @@ static bool same_metrics(const char *folder, const char *a, const char *b)
     return same;
 }
 
-/* ---- states ------------------------------------------------------------------------------------
- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 /* All tensors; of the history all columns but those of time. */
 static bool same_tensor(const struct weight_tensor *x, const struct weight_tensor *y)

@@ -16,8 +16,7 @@
 
 #include "train/runs.h"
 
-/* ---- calls that fail ---------------------------------------------------------------------------
- */
+/* ---- calls that fail ------------------------------------------------------------------------- */
 
 enum call { CALL_WRITE, CALL_FSYNC, CALL_RENAME, CALLS };
 static const int error_of[CALLS] = {ENOSPC, EIO, EACCES};
@@ -60,8 +59,7 @@ int __wrap_rename(const char *from, const char *to)
     return fails(CALL_RENAME) ? -1 : __real_rename(from, to);
 }
 
-/* ---- a run among them --------------------------------------------------------------------------
- */
+/* ---- a run among them ------------------------------------------------------------------------ */
 
 struct plan {
     enum call call;
@@ -157,8 +155,7 @@ static void calls(void **state)
     runs_end(folder);
 }
 
-/* ---- a disk that is full -----------------------------------------------------------------------
- */
+/* ---- a disk that is full --------------------------------------------------------------------- */
 
 static const char *filler;
 

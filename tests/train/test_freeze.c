@@ -82,8 +82,7 @@ static void good(const char *folder, const char *name, const xc_model *from, str
     assert_int_equal(status, XC_OK);
 }
 
-/* ---- the same bits -----------------------------------------------------------------------------
- */
+/* ---- the same bits --------------------------------------------------------------------------- */
 
 static void same_text(const char *folder, const char *a, const char *b, const char *file)
 {
@@ -177,8 +176,7 @@ static void limits(void **state)
     runs_end(folder);
 }
 
-/* ---- the same bytes ----------------------------------------------------------------------------
- */
+/* ---- the same bytes -------------------------------------------------------------------------- */
 
 static void open_tensors(const char *bytes, size_t size, struct weight_file *out)
 {
@@ -250,8 +248,7 @@ static void frozen_bytes(void **state)
     runs_end(folder);
 }
 
-/* ---- more learns later -------------------------------------------------------------------------
- */
+/* ---- more learns later ----------------------------------------------------------------------- */
 
 static void thaw(const char *recipe)
 {
@@ -384,8 +381,7 @@ static void taken_over(void **state)
     xc_context_free(context);
 }
 
-/* ---- heads, rates, memory ----------------------------------------------------------------------
- */
+/* ---- heads, rates, memory -------------------------------------------------------------------- */
 
 static xc_status train_with(const char *folder, const char *name, xc_train_opts *o)
 {
@@ -558,8 +554,7 @@ static void numbers_and_mixing(void **state)
     runs_end(folder);
 }
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static void cuts(void **state)
 {

@@ -101,8 +101,7 @@ static void weighted(void **state)
     runs_end(folder);
 }
 
-/* ---- weights of classes and samples ------------------------------------------------------------
- */
+/* ---- weights of classes and samples ---------------------------------------------------------- */
 
 /* Nothing is learned, so that losses are those of the weights that it began with. */
 static double loss_of(const char *folder, const char *name, enum runs_kind kind,
@@ -188,8 +187,7 @@ static void weighed_samples(void **state)
     runs_end(folder);
 }
 
-/* ---- what differs from epoch to epoch ----------------------------------------------------------
- */
+/* ---- what differs from epoch to epoch -------------------------------------------------------- */
 
 /* The loss of the last of so many epochs, in which nothing is learned; a batch is an epoch. */
 static double loss_after(const char *folder, uint32_t epochs, const char *augment, double dropout)
@@ -229,8 +227,7 @@ static void epochs_differ(void **state)
     runs_end(folder);
 }
 
-/* ---- averages ----------------------------------------------------------------------------------
- */
+/* ---- averages -------------------------------------------------------------------------------- */
 
 /* One number of the tensor in last.safetensors. */
 static double number_of(const char *folder, const char *name, const char *tensor)

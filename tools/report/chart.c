@@ -9,8 +9,7 @@
 
 enum { LEFT = 58, RIGHT = 16, TOP = 14, BOTTOM = 46, LEGEND = 20, TICKS = 6 };
 
-/* ---- axes --------------------------------------------------------------------------------------
- */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
 struct scale {
     struct axis axis;
@@ -163,8 +162,7 @@ static void x_tick(struct page *p, const struct scale *s, double v, int digits, 
     put(p, "</text>");
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void reach(struct axis *a, const double *v, size_t n)
 {
@@ -337,8 +335,7 @@ void chart_lines(struct page *p, const struct chart *c)
     put(p, "</svg>\n");
 }
 
-/* ---- bars --------------------------------------------------------------------------------------
- */
+/* ---- bars ------------------------------------------------------------------------------------ */
 
 enum { BAR_ROW = 26, BAR_GAP = 6 };
 
@@ -432,8 +429,7 @@ void chart_bars(struct page *p, const struct bars *b)
     put(p, "</svg>\n");
 }
 
-/* ---- a file of its own -------------------------------------------------------------------------
- */
+/* ---- a file of its own ----------------------------------------------------------------------- */
 
 void chart_alone_begin(struct page *p, double width, double height, const char *title)
 {

@@ -10,8 +10,7 @@
 
 #include "diagram_int.h"
 
-/* ---- blocks ----------------------------------------------------------------------------------
- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* The last reader of each box; itself when there is none. */
 static int last_reader(const struct diagram *d, int box)
@@ -47,8 +46,7 @@ static bool cut_blocks(struct diagram *d)
     return true;
 }
 
-/* ---- lanes -----------------------------------------------------------------------------------
- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 #define MAX_LANES 40
 
@@ -244,8 +242,7 @@ static void place_block(struct diagram *d, struct block *k)
     }
 }
 
-/* ---- repeats ---------------------------------------------------------------------------------
- */
+/* ---- repeats --------------------------------------------------------------------------------- */
 
 static bool same_box(const struct box *a, const struct box *b, int offset)
 {
@@ -300,8 +297,7 @@ static bool fold_repeats(struct diagram *d)
     return true;
 }
 
-/* ---- sections --------------------------------------------------------------------------------
- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 /* The middle flow: what repeats most, when a network of that name has such a thing. */
 static int middle_flow(const struct diagram *d, const char *arch)

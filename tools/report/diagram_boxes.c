@@ -155,8 +155,7 @@ static const char *own_activation(const xc_layer *layer)
     return comma && comma[1] == ' ' ? comma + 2 : "";
 }
 
-/* ---- items to boxes ----------------------------------------------------------------------------
- */
+/* ---- items to boxes -------------------------------------------------------------------------- */
 
 static void open_box(struct diagram *d, struct item *it)
 {

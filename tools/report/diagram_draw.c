@@ -37,8 +37,7 @@ struct pen {
     const struct box *said; /* whose shape stands last on an edge */
 };
 
-/* ---- pieces ----------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static long px(double v)
 {
@@ -117,8 +116,7 @@ static void draw_box(struct page *to, const struct box *b, double x, double y)
     put(to, "</g>\n");
 }
 
-/* ---- a block ---------------------------------------------------------------------------------
- */
+/* ---- a block --------------------------------------------------------------------------------- */
 
 /* The wires into box i of a block whose input arrives at (0, 0). */
 static void draw_inputs(const struct pen *p, const struct block *k, int i, int *empty, double x,
@@ -172,8 +170,7 @@ static void draw_block(struct pen *p, const struct block *k, double x, double y)
     if (last->kind != BOX_INPUT && last->readers) draw_shape(p, last, x, y);
 }
 
-/* ---- a section -------------------------------------------------------------------------------
- */
+/* ---- a section ------------------------------------------------------------------------------- */
 
 static double draw_repeat(struct pen *p, const struct repeat *r, const struct section *s, double x,
                           double y)
@@ -270,8 +267,7 @@ static void draw_section(struct pen *p, const struct section *s, double x, doubl
     }
 }
 
-/* ---- everything ------------------------------------------------------------------------------
- */
+/* ---- everything ------------------------------------------------------------------------------ */
 
 static void open_svg(struct page *to, double width, double height, bool alone, const char *label)
 {

@@ -10,8 +10,7 @@
 
 #include "utf8.h"
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static bool grow(struct page *p, size_t more)
 {
@@ -143,8 +142,7 @@ void put_data(struct page *p, const char *mime, const void *bytes, size_t count)
     p->size = (size_t)(to - p->at);
 }
 
-/* ---- pictures ----------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static xc_status small_copy(const xc_image *upright, uint32_t side, xc_image **out)
 {
@@ -179,8 +177,7 @@ bool put_picture(struct page *p, const xc_image *image, uint32_t side)
     return status == XC_OK;
 }
 
-/* ---- the frame ---------------------------------------------------------------------------------
- */
+/* ---- the frame ------------------------------------------------------------------------------- */
 
 /* In light and dark. s1..s8: series, told apart also by the colour-blind (after Okabe and Ito). */
 static const struct {

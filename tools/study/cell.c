@@ -22,8 +22,7 @@
 
 enum { BATCH = 32, MOST_PLACES = 100 };
 
-/* ---- places ------------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 char *cell_folder(const struct plan *p, const char *study, uint32_t cell)
 {
@@ -58,8 +57,7 @@ bool cell_done(const struct plan *p, const char *study, uint32_t cell)
     return done;
 }
 
-/* ---- training ----------------------------------------------------------------------------------
- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 static xc_train_opts train_opts(const struct plan *p, const struct arm *arm, uint64_t seed,
                                 const char *folder)
@@ -88,8 +86,7 @@ static xc_status train(xc_context *context, const xc_dataset *data, xc_train_opt
     return refuse_as(why, xc_train(context, data, o));
 }
 
-/* ---- answers -----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 struct predict {
     const xc_dataset *data;
@@ -191,8 +188,7 @@ static xc_status predict(xc_context *context, const xc_dataset *data, const char
     return status;
 }
 
-/* ---- a cell ------------------------------------------------------------------------------------
- */
+/* ---- a cell ---------------------------------------------------------------------------------- */
 
 static xc_status run_in(xc_context *context, const xc_dataset *data, xc_train_opts *o,
                         struct why *why)
@@ -250,8 +246,7 @@ xc_status cell_run(xc_context *context, const struct plan *p, const char *study,
     return status;
 }
 
-/* ---- how long would it take? -------------------------------------------------------------------
- */
+/* ---- how long would it take? ----------------------------------------------------------------- */
 
 enum { WARM_STEPS = 2 };
 

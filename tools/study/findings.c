@@ -87,8 +87,7 @@ uint32_t plan_arm(const struct plan *p, const char *name)
     return i;
 }
 
-/* ---- pairs of cells ----------------------------------------------------------------------------
- */
+/* ---- pairs of cells -------------------------------------------------------------------------- */
 
 struct pairs {
     const struct cell_result *a[STUDY_SEEDS], *b[STUDY_SEEDS];

@@ -26,8 +26,7 @@ struct grid {
     uint32_t channels;     /* of its last map: what FC layers are scaled by */
 };
 
-/* ---- arms --------------------------------------------------------------------------------------
- */
+/* ---- arms ------------------------------------------------------------------------------------ */
 
 /* The network without weights, on the study's input and classes unless it says its own. */
 static xc_status network(const struct grid *g, const char *spec, xc_model **out)
@@ -101,8 +100,7 @@ static xc_status add(const struct grid *g, const struct wish *w)
     return status;
 }
 
-/* ---- rivals ------------------------------------------------------------------------------------
- */
+/* ---- rivals ---------------------------------------------------------------------------------- */
 
 /* Multiples of one number, largest stage last. */
 struct rival {
@@ -166,8 +164,7 @@ static void write_inception(const struct grid *g, const char *more, char spec[SP
              (uintmax_t)g->params, more);
 }
 
-/* ---- presets -----------------------------------------------------------------------------------
- */
+/* ---- presets --------------------------------------------------------------------------------- */
 
 /* The reference with one more knob, or as it is. */
 static xc_status add_variant(const struct grid *g, const char *name, const char *more,
@@ -238,8 +235,7 @@ static xc_status add_preset(const struct grid *g, enum preset preset)
     return XC_OK;
 }
 
-/* ---- axes --------------------------------------------------------------------------------------
- */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
 struct axis {
     const char *knob;
@@ -348,8 +344,7 @@ static xc_status add_grid(const struct grid *g, const char *arch, const struct a
     return XC_OK;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static xc_status measure_reference(struct grid *g, const char *spec)
 {

@@ -55,8 +55,7 @@ const struct arm *plan_cell(const struct plan *p, uint32_t cell, uint64_t *seed)
     return &p->arm[cell % p->arms];
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* The one list of a plan's members, for writing and reading. */
 #define TEXTS(X) X(data) X(fingerprint) X(augment)
@@ -178,8 +177,7 @@ xc_status plan_read(const char *text, struct plan *out, struct why *why)
     return refuse(why, XC_ERR_FORMAT, "study.json: \"%s\" is missing or wrong", missing);
 }
 
-/* ---- comparison --------------------------------------------------------------------------------
- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 static char *text_of(const json_t *value)
 {

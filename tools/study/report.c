@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is shown -----------------------------------------------------------------------------
- */
+/* ---- what is shown --------------------------------------------------------------------------- */
 
 static void sum_up(struct report *r, uint32_t arm)
 {
@@ -73,8 +72,7 @@ double report_reach(const struct report *r, uint32_t arm, double goal, bool seco
     return n ? sum / n : NAN;
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_real(struct page *p, double v)
 {
@@ -209,8 +207,7 @@ static void write_json(const struct report *r, struct page *p)
     put(p, "}\n");
 }
 
-/* ---- CSV ---------------------------------------------------------------------------------------
- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 /* Always quoted: names hold commas. */
 static void csv_text(struct page *p, const char *text)
@@ -256,8 +253,7 @@ static void write_csv(const struct report *r, struct page *p, bool times)
     }
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 enum file { FILE_JSON, FILE_CSV, FILE_TIMES, FILE_PAGE, FILES };
 

@@ -10,8 +10,7 @@
 
 #define SHEET_MOST ((size_t)4 << 20)
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void points(struct page *p, double fraction, int digits)
 {
@@ -49,8 +48,7 @@ static bool is_share(enum metric m)
     return m == METRIC_FINAL || m == METRIC_EARLY;
 }
 
-/* ---- verdicts ----------------------------------------------------------------------------------
- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 static void judged_value(struct page *p, const struct judged *j, double v)
 {
@@ -147,8 +145,7 @@ static void rule(struct page *p)
         BOOTSTRAP_ROUNDS, MARGIN_POINTS);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void heading(struct page *p, const char *text, bool number)
 {
@@ -216,8 +213,7 @@ static void networks(struct page *p, const struct report *r, const uint32_t *arm
     put(p, "</tbody></table></div>\n");
 }
 
-/* ---- sections ----------------------------------------------------------------------------------
- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static bool any_done(const struct report *r, const uint32_t *arm, uint32_t arms)
 {
@@ -412,8 +408,7 @@ static void put_sheet(struct page *p, const struct report *r, const char *study,
     }
 }
 
-/* ---- the page ----------------------------------------------------------------------------------
- */
+/* ---- the page -------------------------------------------------------------------------------- */
 
 static void cards(struct page *p, const struct report *r)
 {

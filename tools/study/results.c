@@ -14,8 +14,7 @@
 #define METRICS_MOST ((size_t)64 << 20)
 enum { COLUMNS = 32 };
 
-/* ---- metrics.csv -------------------------------------------------------------------------------
- */
+/* ---- metrics.csv ----------------------------------------------------------------------------- */
 
 static const char *const wanted[] = {"seconds", "train_loss", "val_top1", "images_per_second"};
 enum { SECONDS, LOSS, TOP1, RATE, WANTED };
@@ -101,8 +100,7 @@ static xc_status read_metrics(const char *path, struct cell_result *c, struct wh
     return status;
 }
 
-/* ---- cells -------------------------------------------------------------------------------------
- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 static char *failure_of(const char *folder)
 {

@@ -22,8 +22,7 @@ static uint32_t draw(const struct source *s, int purpose, uint64_t sample, uint6
     return stats_draw(s->seed * 16 + (uint64_t)purpose, sample << 8 | k, n);
 }
 
-/* ---- which of the given ------------------------------------------------------------------------
- */
+/* ---- which of the given ---------------------------------------------------------------------- */
 
 struct candidate {
     uint64_t index;
@@ -86,8 +85,7 @@ static xc_status choose(struct source *s, xc_split split, uint32_t limit, uint32
     return XC_OK;
 }
 
-/* ---- pictures ----------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 /* The given labels, divided by |; cut where they do not fit. */
 static void join_labels(const struct source *s, const xc_sample *sample, char *out, size_t room)
@@ -155,8 +153,7 @@ static xc_status read_picture(void *user, uint64_t i, void *to, size_t room, siz
     return XC_OK;
 }
 
-/* ---- mosaics -----------------------------------------------------------------------------------
- */
+/* ---- mosaics --------------------------------------------------------------------------------- */
 
 struct mosaic {
     uint32_t pictures;
@@ -256,8 +253,7 @@ static xc_status read_mosaic(void *user, uint64_t i, void *to, size_t room, size
     return status;
 }
 
-/* ---- data sets ---------------------------------------------------------------------------------
- */
+/* ---- data sets ------------------------------------------------------------------------------- */
 
 typedef xc_status describe_fn(void *user, uint64_t i, xc_source_sample *out);
 

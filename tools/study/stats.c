@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one sample --------------------------------------------------------------------------------
- */
+/* ---- one sample ------------------------------------------------------------------------------ */
 
 double stats_mean(const double *v, size_t n)
 {
@@ -62,8 +61,7 @@ double stats_average_precision(const bool *right, uint32_t places, uint32_t labe
     return most ? sum / most : 0;
 }
 
-/* ---- pairs -------------------------------------------------------------------------------------
- */
+/* ---- pairs ----------------------------------------------------------------------------------- */
 
 static int ascending(const void *a, const void *b)
 {
@@ -148,8 +146,7 @@ struct paired stats_paired(const float *const *a, const float *const *b, size_t 
     return out;
 }
 
-/* ---- the rule ----------------------------------------------------------------------------------
- */
+/* ---- the rule -------------------------------------------------------------------------------- */
 
 const char *verdict_name(enum verdict v)
 {

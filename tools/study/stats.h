@@ -41,8 +41,7 @@ struct paired stats_paired(const float *const *a, const float *const *b, size_t 
 /* The same for numbers of which there is one a seed: no pictures to draw from. */
 struct paired stats_paired_values(const double *a, const double *b, size_t seeds);
 
-/* ---- the rule ----------------------------------------------------------------------------------
- */
+/* ---- the rule -------------------------------------------------------------------------------- */
 
 enum verdict { VERDICT_NOT_RUN, VERDICT_REPRODUCED, VERDICT_NOT_REPRODUCED, VERDICT_NOISE };
 enum claim { CLAIM_MORE, CLAIM_EQUAL }; /* a - b > 0; |a - b| within the margin */

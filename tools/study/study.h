@@ -18,8 +18,7 @@
 
 #include <xception.h>
 
-/* ---- errors ------------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 struct why {
     char text[600];
@@ -35,8 +34,7 @@ xc_status refuse_as(struct why *why, xc_status status);
         if (need_ != XC_OK) return need_;                                                          \
     } while (0)
 
-/* ---- the plan ----------------------------------------------------------------------------------
- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 /* X(word, what it shows): the presets, in the order of the report. */
 #define STUDY_PRESETS(X)                                                                           \
@@ -103,8 +101,7 @@ xc_status plan_read(const char *text, struct plan *out, struct why *why);
 xc_status plan_same(const struct plan *given, const struct plan *stored, const char *folder,
                     struct why *why);
 
-/* ---- grid.c ------------------------------------------------------------------------------------
- */
+/* ---- grid.c ---------------------------------------------------------------------------------- */
 
 struct grid_request {
     xc_context *context;
@@ -113,8 +110,7 @@ struct grid_request {
 /* The arms of a plan whose data fields are set. Nothing is trained or written. */
 xc_status grid_fill(const struct grid_request *r, struct plan *p, struct why *why);
 
-/* ---- source.c ----------------------------------------------------------------------------------
- */
+/* ---- source.c -------------------------------------------------------------------------------- */
 
 /* The pictures of a study: train, and in the place of val what the arms are judged by: the data's
  * test pictures or, without these, its validation pictures. Limited by class in equal parts. */
@@ -133,8 +129,7 @@ xc_status source_mosaics(struct source *s, uint32_t height, uint32_t width, uint
                          struct why *why);
 void source_free(struct source *s);
 
-/* ---- cell.c ------------------------------------------------------------------------------------
- */
+/* ---- cell.c ---------------------------------------------------------------------------------- */
 
 char *cell_folder(const struct plan *p, const char *study, uint32_t cell); /* free() */
 bool cell_done(const struct plan *p, const char *study, uint32_t cell);
@@ -146,8 +141,7 @@ xc_status cell_probe(xc_context *context, const struct plan *p, const struct sou
                      const struct arm *arm, double seconds, double *steps, double *evaluated,
                      struct why *why);
 
-/* ---- results.c ---------------------------------------------------------------------------------
- */
+/* ---- results.c ------------------------------------------------------------------------------- */
 
 struct cell_result {
     bool done;
@@ -173,8 +167,7 @@ void results_free(struct results *r);
 /* Cells of an arm that are done, by repetition; at most plan->repeat. */
 uint32_t results_arm(const struct results *r, uint32_t arm, const struct cell_result **cell);
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 char *join(const char *folder, const char *name); /* free(); NULL: out of memory */
 /* Removes a folder and what is in it; no such folder is fine. */

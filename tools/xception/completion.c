@@ -42,8 +42,7 @@ static void put_safe(const char *text, const char *escaped)
     }
 }
 
-/* ---- bash --------------------------------------------------------------------------------------
- */
+/* ---- bash ------------------------------------------------------------------------------------ */
 
 static void bash_values(const struct verb *verb)
 {
@@ -97,8 +96,7 @@ static void bash(void)
            "complete -o filenames -o bashdefault -F _xception xception\n");
 }
 
-/* ---- zsh ---------------------------------------------------------------------------------------
- */
+/* ---- zsh ------------------------------------------------------------------------------------- */
 
 static void zsh_option(const struct option *o)
 {
@@ -159,8 +157,7 @@ static void zsh(void)
     printf("    esac\n}\n_xception \"$@\"\n");
 }
 
-/* ---- fish --------------------------------------------------------------------------------------
- */
+/* ---- fish ------------------------------------------------------------------------------------ */
 
 static void fish_option(const struct verb *verb, const struct option *o)
 {
@@ -197,8 +194,7 @@ static void fish(void)
     printf("'\n");
 }
 
-/* ---- the verb ----------------------------------------------------------------------------------
- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static const struct option options[] = {OPTIONS_END};
 

@@ -13,8 +13,7 @@
 #define MAX_CONFIG_FILE (1u << 20)
 #define MAX_CONFIG_DIRS 16
 
-/* ---- where they are ----------------------------------------------------------------------------
- */
+/* ---- where they are -------------------------------------------------------------------------- */
 
 static const char *variable(const char *name)
 {
@@ -63,8 +62,7 @@ bool config_file(int i, const char *named, char *path, size_t size, enum option_
     return i == sites || (i == sites + 1 && named);
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 struct reading {
     struct args *args;
@@ -200,8 +198,7 @@ static bool read_lines(struct reading *r, char *text)
     return true;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* Values point into the text, so it stays until the program ends. */
 struct text {

@@ -95,8 +95,7 @@ xc_status cost_of(xc_context *context, const char *arch, bool timed, struct cost
     return status;
 }
 
-/* ---- the convolutions of a network -------------------------------------------------------------
- */
+/* ---- the convolutions of a network ----------------------------------------------------------- */
 
 static uint32_t input_channels(const xc_model *model, uint32_t self, const char *name)
 {

@@ -21,8 +21,7 @@ static float cosine(const float *a, const float *b, size_t width)
     return sum;
 }
 
-/* ---- nearest -----------------------------------------------------------------------------------
- */
+/* ---- nearest --------------------------------------------------------------------------------- */
 
 struct hit {
     float alike;
@@ -93,8 +92,7 @@ int near_print(const struct args *args, struct rows *index, struct rows *queries
     return EXIT_DONE;
 }
 
-/* ---- duplicates --------------------------------------------------------------------------------
- */
+/* ---- duplicates ------------------------------------------------------------------------------ */
 
 struct pair {
     float alike;

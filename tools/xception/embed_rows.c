@@ -35,8 +35,7 @@ void rows_normalize(struct rows *r)
     }
 }
 
-/* ---- computing ---------------------------------------------------------------------------------
- */
+/* ---- computing ------------------------------------------------------------------------------- */
 
 struct work {
     const struct pictures *pictures;
@@ -182,8 +181,7 @@ int rows_compute(const struct args *args, const struct pictures *pictures, struc
     return code;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* "x.npy" -> "x.txt"; false: it does not end so, or is too long. */
 static bool names_of(const char *path, char *names, size_t room)

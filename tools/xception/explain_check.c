@@ -76,8 +76,7 @@ void checks_free(struct checks *c)
     free(c);
 }
 
-/* ---- one picture -------------------------------------------------------------------------------
- */
+/* ---- one picture ----------------------------------------------------------------------------- */
 
 static size_t hottest(const xc_heatmap *heat)
 {
@@ -130,8 +129,7 @@ xc_status check_picture(struct job *job, const xc_image *image, const xc_heatmap
     return XC_OK;
 }
 
-/* ---- random networks ---------------------------------------------------------------------------
- */
+/* ---- random networks ------------------------------------------------------------------------- */
 
 /* Ranks from 0; equal numbers share the mean of theirs. */
 static void rank(const float grid[CELLS], double ranks[CELLS])
@@ -195,8 +193,7 @@ static xc_status forget(struct job *job, int p)
     return status;
 }
 
-/* ---- mosaics -----------------------------------------------------------------------------------
- */
+/* ---- mosaics --------------------------------------------------------------------------------- */
 
 struct tiles {
     uint32_t h, w, c;
@@ -284,8 +281,7 @@ static xc_status mosaics(struct job *job)
     return status;
 }
 
-/* ---- the summary -------------------------------------------------------------------------------
- */
+/* ---- the summary ----------------------------------------------------------------------------- */
 
 static void put_json(const char *name, double value)
 {

@@ -101,8 +101,7 @@ xc_status write_heat(struct job *job, const char *picture, const xc_image *image
     return status;
 }
 
-/* ---- maps and filters --------------------------------------------------------------------------
- */
+/* ---- maps and filters ------------------------------------------------------------------------ */
 
 static xc_status write_map(struct job *job, const char *picture, const char *layer)
 {

@@ -45,8 +45,7 @@ xc_status npy_save(const char *path, const float *data, int rank, const uint64_t
     return status;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool no(char *why, size_t room, const char *text)
 {
@@ -114,10 +113,4 @@ bool npy_load(const char *path, struct npy *out, char *why, size_t room)
     if (parse(bytes, size, out, why, room)) return true;
     free(bytes);
     return false;
-}
-
-void npy_free(struct npy *n)
-{
-    free(n->bytes);
-    *n = (struct npy){0};
 }

@@ -18,8 +18,7 @@ struct npy { /* a table of float32, rows first */
     uint64_t rows, columns;
 };
 /* Little-endian float32, C order, two dimensions; anything else is refused with a sentence in why.
- */
+ * out->bytes: free(). */
 bool npy_load(const char *path, struct npy *out, char *why, size_t room);
-void npy_free(struct npy *n);
 
 #endif

@@ -52,7 +52,7 @@ static bool walk_entry(struct pictures *p, const char *folder, const char *name,
     bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
     if (is_folder && !is_link)
         ok = walk(p, path, depth + 1);
-    else if (!is_folder && xc_image_name(name))
+    else if (!is_folder && xc_path_is_image(name))
         ok = add(p, path);
     free(path);
     return ok;

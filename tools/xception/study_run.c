@@ -26,8 +26,7 @@ extern char **environ;
 
 static volatile sig_atomic_t stopped_by, child_of; /* child_of: 0 = none runs */
 
-/* ---- the process of a cell ---------------------------------------------------------------------
- */
+/* ---- the process of a cell ------------------------------------------------------------------- */
 
 struct show {
     struct bar bar;
@@ -130,8 +129,7 @@ int study_cell(const struct args *args, xc_context *context, const struct plan *
     return code;
 }
 
-/* ---- the process of the study ------------------------------------------------------------------
- */
+/* ---- the process of the study ---------------------------------------------------------------- */
 
 static int start(const struct args *args, const char *folder, uint32_t cell, pid_t *child)
 {

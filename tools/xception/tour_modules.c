@@ -44,8 +44,7 @@ static const struct step steps[] = {
     {"module=regular,input=28x28x64,width=96", "For comparison: a regular 3 × 3",
      "Looks around and mixes all channels at once, every time."}};
 
-/* ---- the modules -------------------------------------------------------------------------------
- */
+/* ---- the modules ----------------------------------------------------------------------------- */
 
 static xc_status put_step(struct tour *t, int i)
 {
@@ -88,8 +87,7 @@ xc_status tour_steps(struct tour *t)
     return status;
 }
 
-/* ---- the spectrum ------------------------------------------------------------------------------
- */
+/* ---- the spectrum ---------------------------------------------------------------------------- */
 
 enum { CHANNELS = 728, SIDE = 19, MOST_POINTS = 40 };
 

@@ -61,8 +61,7 @@ void tour_flows(struct tour *t)
     put(p, "</div>\n");
 }
 
-/* ---- where time and parameters go --------------------------------------------------------------
- */
+/* ---- where time and parameters go ------------------------------------------------------------ */
 
 static int module_of_step(const struct tour *t, const char *name)
 {
@@ -200,8 +199,7 @@ xc_status tour_costs(struct tour *t)
     return status;
 }
 
-/* ---- the answer --------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void put_answers(struct tour *t, const xc_answer *answer, uint32_t count)
 {

@@ -11,8 +11,7 @@
 
 #include "say.h"
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool read_real(const struct args *args, const char *name, double *out)
 {
@@ -93,8 +92,7 @@ bool train_flags(const struct args *args, xc_train_opts *o)
            read_reals(args, o);
 }
 
-/* ---- class weights -----------------------------------------------------------------------------
- */
+/* ---- class weights --------------------------------------------------------------------------- */
 
 static int class_index(const xc_dataset *set, uint32_t classes, const char *name)
 {
@@ -175,8 +173,7 @@ int train_class_weights(const struct args *args, const xc_dataset *set, xc_train
     return code;
 }
 
-/* ---- what was typed ----------------------------------------------------------------------------
- */
+/* ---- what was typed -------------------------------------------------------------------------- */
 
 /* As a shell takes it. */
 static void put_quoted(FILE *out, const char *text)

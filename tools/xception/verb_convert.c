@@ -34,7 +34,7 @@ static int write_model(const struct args *args, const xc_model *model, const cha
     if (arg_text(args, "precision"))
         engine_precision(arg_text(args, "precision"), &opts->precision);
     opts->store = arg_text(args, "store");
-    if (opts->pack) {
+    if (opts->pack && !arg_text(args, "mix")) { /* a mean has no file with its parameters */
         opts->original = original;
         status = xc_file_sha256(in, original);
     }

@@ -85,8 +85,7 @@ static const char *name_of(const xc_dataset *set, uint64_t index, xc_sample *s)
     return xc_dataset_sample(set, index, s) == XC_OK ? s->name : "?";
 }
 
-/* ---- check -------------------------------------------------------------------------------------
- */
+/* ---- check ----------------------------------------------------------------------------------- */
 
 /* One finding on stdout and, as a row, in the file of -o. */
 static void tell(FILE *csv, const char *kind, const char *name, const char *between,
@@ -206,8 +205,7 @@ static int check(const struct args *args, const xc_dataset *set)
     return findings > 0 ? EXIT_SOME_FAILED : code;
 }
 
-/* ---- stats -------------------------------------------------------------------------------------
- */
+/* ---- stats ----------------------------------------------------------------------------------- */
 
 enum { SIZES = 16 };
 
@@ -254,8 +252,7 @@ static int stats(const struct args *args, const xc_dataset *set)
     return EXIT_DONE;
 }
 
-/* ---- split, pack, sheet ------------------------------------------------------------------------
- */
+/* ---- split, pack, sheet ---------------------------------------------------------------------- */
 
 static void put_row(FILE *out, const xc_dataset *set, const char *folder, const xc_sample *s)
 {

@@ -14,9 +14,8 @@
 #include "say.h"
 #include "verbs.h"
 
-#define METHODS                                                                                    \
-    "gradcam|gradcam++|hirescam|layercam|scorecam|eigencam|integrated-gradients|smoothgrad|"       \
-    "occlusion|centre"
+#define WORD(name, word, source) "|" word
+#define METHODS &(XC_EXPLAIN_LIST(WORD))[1] /* behind the first bar */
 
 static const struct option options[] = {
     ENGINE_MODEL_OR_BUILTIN_OPTION,
@@ -56,8 +55,7 @@ const char *job_label(const struct job *job, uint32_t index, char *room, size_t 
     return room;
 }
 
-/* ---- what is wanted ----------------------------------------------------------------------------
- */
+/* ---- what is wanted -------------------------------------------------------------------------- */
 
 static int choose_class(struct job *job)
 {
@@ -147,8 +145,7 @@ static int cut_layers(struct job *job)
     return EXIT_DONE;
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static bool on_progress(void *user, uint64_t done, uint64_t all)
 {
@@ -217,8 +214,7 @@ static int open_job(struct job *job)
     return arg_on(args, "check") ? checks_open(job) : EXIT_DONE;
 }
 
-/* ---- printing ----------------------------------------------------------------------------------
- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static void print_number(const char *before, double value)
 {
@@ -316,8 +312,7 @@ static void print_head(const struct job *job)
     putchar('\n');
 }
 
-/* ---- pictures ----------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static xc_status explain(struct job *job, const char *path, const xc_image *image)
 {

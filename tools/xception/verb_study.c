@@ -65,8 +65,7 @@ int study_say(xc_status status, const struct why *why)
     }
 }
 
-/* ---- flags -------------------------------------------------------------------------------------
- */
+/* ---- flags ----------------------------------------------------------------------------------- */
 
 static bool read_limit(const struct args *args, struct plan *p)
 {
@@ -109,8 +108,7 @@ static bool read_flags(const struct args *args, struct plan *p)
     return arg_size(args, &p->height, &p->width) && read_limit(args, p) && read_rate(args, p);
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------
- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 /* The size of small pictures is theirs; of others it is a choice. */
 static xc_status choose_input(const struct source *s, struct plan *p, struct why *why)
@@ -176,8 +174,7 @@ static xc_status make_plan(const struct args *args, xc_context *context, struct 
     return XC_OK;
 }
 
-/* ---- time --------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 enum { PROBE_SECONDS = 3 };
 #define CELL_SECONDS 1.0 /* to begin and to end */
@@ -243,8 +240,7 @@ static void print_estimate(const struct plan *p, const struct estimate *e)
            p->epochs, p->train, p->test, time);
 }
 
-/* ---- the folder --------------------------------------------------------------------------------
- */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 static xc_status read_plan(const char *folder, struct plan *out, struct why *why)
 {
@@ -289,8 +285,7 @@ static xc_status write_plan(const struct plan *p, const char *folder, struct why
     return status;
 }
 
-/* ---- the report --------------------------------------------------------------------------------
- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static void print_results(const struct report *r)
 {
@@ -333,8 +328,7 @@ static int make_report(const struct args *args, xc_context *context, const struc
     return status == XC_OK ? EXIT_DONE : study_say(status, &why);
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void say_plan(const struct args *args, const struct plan *p, const char *folder)
 {

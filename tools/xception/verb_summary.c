@@ -244,8 +244,7 @@ static int open_models(const struct args *args, xc_context *context, xc_model **
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
 }
 
-/* ---- separable against regular ------------------------------------------------------------------
- */
+/* ---- separable against regular --------------------------------------------------------------- */
 
 static void text_cost(const struct cost_pair *p)
 {
@@ -319,8 +318,7 @@ static int print_cost(const struct args *args, const xc_model *model)
     return EXIT_DONE;
 }
 
-/* ---- drawings ----------------------------------------------------------------------------------
- */
+/* ---- drawings -------------------------------------------------------------------------------- */
 
 static int save(struct page *p, const char *path)
 {

@@ -39,8 +39,7 @@ void tour_tick(struct tour *t, const char *what, size_t done, size_t of)
     if (bar_due(&t->bar)) bar_draw(&t->bar, what, done, of, "");
 }
 
-/* ---- model and picture -------------------------------------------------------------------------
- */
+/* ---- model and picture ----------------------------------------------------------------------- */
 
 static int open_model(const struct args *args, struct tour *t)
 {
@@ -100,8 +99,7 @@ static int prepare(const struct args *args, struct tour *t)
     return EXIT_LIMIT;
 }
 
-/* ---- the page ----------------------------------------------------------------------------------
- */
+/* ---- the page -------------------------------------------------------------------------------- */
 
 static void begin(struct tour *t)
 {

@@ -84,8 +84,7 @@ static const struct option options[] = {
     {"resume", 0, "RUN", NULL, 0, 0, "go on with a run that was stopped or killed"},
     OPTIONS_END};
 
-/* ---- progress ----------------------------------------------------------------------------------
- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 struct show {
     struct bar bar;
@@ -157,8 +156,7 @@ static bool on_progress(void *user, const xc_train_progress *p)
     return !stop_signal;
 }
 
-/* ---- the folder --------------------------------------------------------------------------------
- */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 /* runs/NAME-N, NAME being the data's last part; free(). */
 static char *free_folder(const char *data)
@@ -180,8 +178,7 @@ static char *free_folder(const char *data)
     return NULL;
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* The command that shows every picture of val with its answer. */
 static void hint_report(const struct args *args, const char *folder)

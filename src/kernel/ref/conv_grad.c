@@ -3,8 +3,7 @@
  * What are the gradients of a convolution? With out = sum of in weight over the taps,
  *
  *     dw[ky][kx][k][o] += sum over the pixels of dout of in[under tap ky, kx][k] dout[o]
- *     dx[y][x][k]       = sum over the taps, and o, of dout[where tap falls][o]
- * weight[ky][kx][k][o]
+ *     dx[y][x][k] = sum over the taps, and o, of dout[where it falls][o] weight[ky][kx][k][o]
  *
  * so the one is a matrix product over pixels, and the other a convolution with the weights turned
  * round.
@@ -20,8 +19,7 @@ static size_t pixels_of(const struct view *v)
     return (size_t)v->n * (size_t)v->h * (size_t)v->w;
 }
 
-/* ---- weights -----------------------------------------------------------------------------------
- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* The sums of a group: they replace those of dw when there are several groups. */
 static void put_sums(real *dw, const real *acc, int width, bool replace)
@@ -116,8 +114,7 @@ void REF(channel_sum)(const struct channel_sum_call *call, size_t from, size_t t
     }
 }
 
-/* ---- input -------------------------------------------------------------------------------------
- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 /* Where output `i` of a window that starts at i * stride - pad would have to be for its tap to fall
  * on n; false: there is none. */
@@ -171,8 +168,7 @@ void REF(conv_dx)(const struct conv_dx_call *call, size_t from, size_t to)
         }
 }
 
-/* ---- depthwise ---------------------------------------------------------------------------------
- */
+/* ---- depthwise ------------------------------------------------------------------------------- */
 
 /* acc[j] += dout[j] w[j] of one tap; before the first kernel row both are zeros. */
 static void add_dout(const struct depthwise_grad_call *call, struct place at, int ky, int kx,

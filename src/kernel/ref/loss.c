@@ -39,8 +39,7 @@ static double class_weight(const struct loss_call *call, int c)
     return weight ? (double)weight[c] : 1;
 }
 
-/* ---- softmax -----------------------------------------------------------------------------------
- */
+/* ---- softmax --------------------------------------------------------------------------------- */
 
 static void softmax_row(const struct loss_call *call, int n)
 {
@@ -72,8 +71,7 @@ void REF(loss_softmax)(const struct loss_call *call, size_t from, size_t to)
     for (size_t n = from; n < to; n++) softmax_row(call, (int)n);
 }
 
-/* ---- sigmoid -----------------------------------------------------------------------------------
- */
+/* ---- sigmoid --------------------------------------------------------------------------------- */
 
 static void sigmoid_row(const struct loss_call *call, int n)
 {

@@ -23,8 +23,7 @@ void REF(map_dx)(const struct map_dx_call *call, size_t from, size_t to)
             map_dx_block(call, place_of(&call->dx, unit), first, block_width(first, call->dx.c));
 }
 
-/* ---- dropout -----------------------------------------------------------------------------------
- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 /* Number `at` of a sample is kept when word at % 4 of draw at / 4 is at least rate 2^32. Layers are
  * streams of different seeds. */
@@ -53,8 +52,7 @@ void REF(dropout)(const struct dropout_call *call, size_t from, size_t to)
     }
 }
 
-/* ---- softmax -----------------------------------------------------------------------------------
- */
+/* ---- softmax --------------------------------------------------------------------------------- */
 
 void REF(softmax_dx)(const struct softmax_dx_call *call, size_t from, size_t to)
 {

@@ -11,8 +11,7 @@
  */
 #include "kernel/ref/slope.h"
 
-/* ---- forward -----------------------------------------------------------------------------------
- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static void sums_block(const struct norm_sums_call *call, struct stretch r, int first, int width,
                        real *partial)
@@ -104,8 +103,7 @@ void REF(norm_finish)(const struct norm_finish_call *call, size_t from, size_t t
     for (size_t c = from; c < to; c++) finish_channel(call, (int)c);
 }
 
-/* ---- backward ----------------------------------------------------------------------------------
- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static void dsums_block(const struct norm_dsums_call *call, struct stretch r, int first, int width,
                         real *partial)

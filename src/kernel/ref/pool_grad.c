@@ -6,8 +6,7 @@
  */
 #include "kernel/ref/block.h"
 
-/* ---- max pooling, forward ----------------------------------------------------------------------
- */
+/* ---- max pooling, forward -------------------------------------------------------------------- */
 
 static void index_block(const struct pool_index_call *call, struct place at, int first, int width,
                         uint8_t *index)
@@ -37,8 +36,7 @@ void REF(pool_index)(const struct pool_index_call *call, size_t from, size_t to)
                         call->index + unit * (size_t)c + first);
 }
 
-/* ---- backward ----------------------------------------------------------------------------------
- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 /* First and last of the `count` windows along one axis that can hold n. */
 struct span {
@@ -124,8 +122,7 @@ void REF(pool_average_dx)(const struct pool_dx_call *call, size_t from, size_t t
     pool_dx(call, from, to);
 }
 
-/* ---- over the whole image ----------------------------------------------------------------------
- */
+/* ---- over the whole image -------------------------------------------------------------------- */
 
 void REF(global_average_dx)(const struct global_dx_call *call, size_t from, size_t to)
 {

@@ -27,8 +27,7 @@ struct sums { /* of a chunk, under one tap */
     _Alignas(64) float d[PAIRS * COLUMNS], own[TALL * COLUMNS];
 };
 
-/* ---- tiles -------------------------------------------------------------------------------------
- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 struct tile { /* of dw */
     const float *a, *d;
@@ -85,8 +84,7 @@ static void sum(const struct tile *t)
         sum_tile(t, false, false);
 }
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 /* Sixteen channels, those below `end` of them, of sixteen pairs of pixels. */
 INLINE void turn_block(const struct view *v, const struct prologue *p, const void *const *pixel,
@@ -117,8 +115,7 @@ static void lay_out_turned(const struct sums *s, int first, int count, float *wo
                        first + count, words + c * A_ROW + i * AMX_PAIRS);
 }
 
-/* ---- a chunk -----------------------------------------------------------------------------------
- */
+/* ---- a chunk --------------------------------------------------------------------------------- */
 
 /* Between dw and room for whole tiles. */
 static void copy_some(const float *from, ptrdiff_t from_row, float *to, ptrdiff_t to_row, int rows,
@@ -163,8 +160,7 @@ static void multiply(struct sums *s, int from, int to)
     }
 }
 
-/* ---- all chunks --------------------------------------------------------------------------------
- */
+/* ---- all chunks ------------------------------------------------------------------------------ */
 
 static void sum_tap(void *own, const struct dw_chunk *c, int tap, float *dw, int from, int to)
 {

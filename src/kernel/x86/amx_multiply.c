@@ -55,8 +55,7 @@ struct outputs {
     int rows, pace; /* pace: with each block of k */
 };
 
-/* ---- outputs -----------------------------------------------------------------------------------
- */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 INLINE vec load_rounded(__mmask16 mask, const char *p)
 {
@@ -99,8 +98,7 @@ static struct outputs outputs_of(const struct block *b, const struct run *run, i
     return o;
 }
 
-/* ---- sums --------------------------------------------------------------------------------------
- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 INLINE void fetch_some(struct block *b)
 {
@@ -187,8 +185,7 @@ static void sum(struct block *b, const struct rows *rows, const struct blocks *k
         sum_rows(b, rows, k, before, false, false);
 }
 
-/* ---- runs --------------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 /* Where tile i of a run begins. */
 static int tile_row(int i, int rows)

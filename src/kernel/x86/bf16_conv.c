@@ -24,8 +24,7 @@ enum {
 
 static const ptrdiff_t one_segment[] = {0};
 
-/* ---- sums --------------------------------------------------------------------------------------
- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* Can tiles do all that happens to a sum? */
 static bool tiles_finish(const struct conv_call *call)
@@ -62,8 +61,7 @@ static struct pass next_pass(const struct product *p, int first, int width)
     return (struct pass){first, first + (left < width ? left : width), width};
 }
 
-/* ---- A is the input ----------------------------------------------------------------------------
- */
+/* ---- A is the input -------------------------------------------------------------------------- */
 
 /* The segments of a row of A inside the input; 0 when the input does not have it like that. */
 static int find_segments(const struct conv_call *call, ptrdiff_t *segment, int *pairs)
@@ -137,8 +135,7 @@ static void conv_direct(struct product *p, size_t from, size_t to)
     }
 }
 
-/* ---- gathered rows -----------------------------------------------------------------------------
- */
+/* ---- gathered rows --------------------------------------------------------------------------- */
 
 /* Eight numbers at a time, the last ones twice: quicker than masks. */
 INLINE void copy_halves(uint16_t *to, const uint16_t *from, int count)
@@ -351,8 +348,7 @@ static void conv_gathered(struct product *p, size_t from, size_t to)
     }
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Tiles of a run of so many rows are too low to keep the multipliers busy. */
 static bool is_short(int rows)

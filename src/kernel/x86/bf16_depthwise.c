@@ -16,8 +16,7 @@
 #include "kernel/x86/bf16_column.h"
 #include "kernel/x86/x86.h"
 
-/* ---- any window --------------------------------------------------------------------------------
- */
+/* ---- any window ------------------------------------------------------------------------------ */
 
 /* The operands of a tap, rounded again after a prologue; zeros on padding. */
 INLINE vec load_operand(const struct conv_call *call, struct place at, int ky, int kx, int c)
@@ -113,8 +112,7 @@ static void depthwise_any(const struct conv_call *call, struct place at)
     }
 }
 
-/* ---- 3x3 ---------------------------------------------------------------------------------------
- */
+/* ---- 3x3 ------------------------------------------------------------------------------------- */
 
 #ifdef __AVX512BF16__
 enum { LANES_2 = 2 * VL, BLOCKS = 4 };

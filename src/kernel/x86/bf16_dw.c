@@ -29,8 +29,7 @@ struct sums { /* of a chunk, under one tap */
     float a[SLABS][PAIRS * A_ROW], d[PAIRS * COLUMNS];   /* words */
 };
 
-/* ---- tiles -------------------------------------------------------------------------------------
- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 #define TIMES_14(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 
@@ -136,8 +135,7 @@ TILE_OF(14)
 #define WIDE(r) wide_##r
 static tile_fn *const tiles[2][TILE] = {{BOTH(NARROW)}, {BOTH(WIDE)}};
 
-/* ---- a chunk -----------------------------------------------------------------------------------
- */
+/* ---- a chunk --------------------------------------------------------------------------------- */
 
 /* Pixels from .. to of the columns that come next. */
 static void fetch_columns(const struct dw_chunk *c, int first, int from, int to)
@@ -185,8 +183,7 @@ static void multiply(struct sums *s, int from, int to)
     }
 }
 
-/* ---- all chunks --------------------------------------------------------------------------------
- */
+/* ---- all chunks ------------------------------------------------------------------------------ */
 
 static void sum_tap(void *own, const struct dw_chunk *c, int tap, float *dw, int from, int to)
 {

@@ -13,8 +13,7 @@
 enum { VECTORS = 4 };
 #define EACH_VECTOR(X) X(0) X(1) X(2) X(3)
 
-/* ---- windows -----------------------------------------------------------------------------------
- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 struct taps { /* of an output pixel */
     struct span y, x;
@@ -227,8 +226,7 @@ void BF16(pool_average)(const struct pool_call *call, size_t from, size_t to)
     for (; from < to; from++, at = next_place(at, &call->out)) pool_pixel(call, at, true);
 }
 
-/* ---- whole images ------------------------------------------------------------------------------
- */
+/* ---- whole images ---------------------------------------------------------------------------- */
 
 INLINE vec pixel_vec(const struct view *in, int image, int p, int c, int end)
 {

@@ -32,8 +32,7 @@ struct sums { /* of a chunk, under one tap */
 
 static const float zeros[MOST_RAW]; /* a pixel of padding */
 
-/* ---- tiles -------------------------------------------------------------------------------------
- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 #define TIMES_14(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 
@@ -126,8 +125,7 @@ TILE_OF(14)
 #define WIDE(r) wide_##r
 static tile_fn *const tiles[2][TILE] = {{BOTH(NARROW)}, {BOTH(WIDE)}};
 
-/* ---- a chunk -----------------------------------------------------------------------------------
- */
+/* ---- a chunk --------------------------------------------------------------------------------- */
 
 /* Rows from .. to of dw (channels of the group), of one tap; their numbers begin at a[p][at]. */
 struct rows {
@@ -218,8 +216,7 @@ static void copy_rows(struct sums *s, int first, int count)
     for (int p = 0; p < pixels; p++) s->a[p] = s->copy + p * (COPIED + ROOM);
 }
 
-/* ---- all chunks --------------------------------------------------------------------------------
- */
+/* ---- all chunks ------------------------------------------------------------------------------ */
 
 static void sum_tap(void *own, const struct dw_chunk *c, int tap, float *dw, int from, int to)
 {

@@ -29,8 +29,7 @@ static const char *channels_from(const void *array, int first)
     return (const char *)array + first * (ptrdiff_t)sizeof(float);
 }
 
-/* ---- where a tile leaves its sums, and what becomes of them ------------------------------------
- */
+/* ---- where a tile leaves its sums, and what becomes of them ---------------------------------- */
 
 /* A place for sums that are not the outputs yet. */
 typedef float sums_room[MOST_ROWS * MOST_PX * DW_BLOCK];
@@ -87,8 +86,7 @@ static void finish(const struct area *a, const float *room)
     }
 }
 
-/* ---- any window --------------------------------------------------------------------------------
- */
+/* ---- any window ------------------------------------------------------------------------------ */
 
 enum { ANY_PX = 8 };
 
@@ -236,8 +234,7 @@ static void run_any(const struct area *a)
     }
 }
 
-/* ---- the 3x3 window ----------------------------------------------------------------------------
- */
+/* ---- the 3x3 window -------------------------------------------------------------------------- */
 
 typedef void tile_fn(const struct tile *t);
 #define TILE(rows, px, stride, load)                                                               \
@@ -357,8 +354,7 @@ static void run_3x3(const struct area *a)
     }
 }
 
-/* ---- a range of output pixels ------------------------------------------------------------------
- */
+/* ---- a range of output pixels ---------------------------------------------------------------- */
 
 static void run_area(struct area *a)
 {

@@ -83,8 +83,7 @@ EXPAND vec load_pixel(struct form f, const struct sums *s, const char *p, struct
  * that is counted up. */
 #define IN_REGISTER(x) __asm__("" : "+r"(x))
 
-/* ---- stride 1: number v of column x meets row ky of the taps -----------------------------------
- */
+/* ---- stride 1: number v of column x meets row ky of the taps --------------------------------- */
 
 EXPAND void add_tap(struct form f, struct sums *s, int r, vec v, int x, int ky, int kx)
 {
@@ -130,8 +129,7 @@ EXPAND void add_line_1(struct form f, struct sums *s, const struct line *line, p
 #undef COLUMN
 }
 
-/* ---- stride 2: tap by tap, the even columns kept for the third ---------------------------------
- */
+/* ---- stride 2: tap by tap, the even columns kept for the third ------------------------------- */
 
 EXPAND void add_line_2(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
                        int ky)
@@ -167,8 +165,7 @@ EXPAND void add_line_2(struct form f, struct sums *s, const struct line *line, p
 #undef THIRD
 }
 
-/* ---- the tile ----------------------------------------------------------------------------------
- */
+/* ---- the tile -------------------------------------------------------------------------------- */
 
 EXPAND void add_line(struct form f, struct sums *s, const struct line *line, ptrdiff_t offset,
                      int y)

@@ -28,8 +28,7 @@ static bool is_served(const struct depthwise_grad_call *call)
            is_own(&call->dx);
 }
 
-/* ---- of the input ------------------------------------------------------------------------------
- */
+/* ---- of the input ---------------------------------------------------------------------------- */
 
 static struct view channels_of(struct view v, int first, int count)
 {
@@ -59,8 +58,7 @@ static void image_dx(const struct depthwise_grad_call *call, int n, int first, i
     MAPS(depthwise)(&conv, (size_t)n * pixels, (size_t)(n + 1) * pixels);
 }
 
-/* ---- of the weights ----------------------------------------------------------------------------
- */
+/* ---- of the weights -------------------------------------------------------------------------- */
 
 struct sweep {
     const struct depthwise_grad_call *call;
@@ -210,8 +208,7 @@ static void image_dw(struct sweep *s, int vectors, bool first_of_group)
             dw_chunk(s, v, y, dout->h - y < step ? dout->h : y + step, first_of_group && y == 0);
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 /* Channels from .. to of image n. */
 static void image_grads(struct sweep *s, int from, int to, bool first_of_group)

@@ -58,8 +58,7 @@ struct product { /* of one group */
 static const float zeros[2 * PANEL];
 static const ptrdiff_t one_segment[] = {0};
 
-/* ---- a block of rows times all panels ----------------------------------------------------------
- */
+/* ---- a block of rows times all panels -------------------------------------------------------- */
 
 /* The part of the activation that tiles do themselves. */
 static void limit(struct strip *s, const struct product *p)
@@ -150,8 +149,7 @@ static void finish(const struct product *p)
         }
 }
 
-/* ---- convolution -------------------------------------------------------------------------------
- */
+/* ---- convolution ----------------------------------------------------------------------------- */
 
 struct source { /* where the rows of A come from */
     const struct conv_call *call;
@@ -307,8 +305,7 @@ static void conv_gathered(struct product *p, struct source src, size_t from, siz
     }
 }
 
-/* ---- rectangles --------------------------------------------------------------------------------
- */
+/* ---- rectangles ------------------------------------------------------------------------------ */
 
 struct rectangle { /* of output pixels; `at` is the first one */
     struct place at;
@@ -440,8 +437,7 @@ static void conv_copied(struct product *p, const struct source *src, const struc
     }
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to)
 {
@@ -474,8 +470,7 @@ void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, 
     }
 }
 
-/* ---- dense layer -------------------------------------------------------------------------------
- */
+/* ---- dense layer ----------------------------------------------------------------------------- */
 
 /* Outputs from .. to of rows n .. n + rows. */
 static void dense_rows(const struct gemm *g, const struct dense_call *call, int n, int rows,

@@ -81,8 +81,7 @@ static struct strip strip_at(int c, int channels)
         do_it(4);                                                                                  \
     }
 
-/* ---- the slope ---------------------------------------------------------------------------------
- */
+/* ---- the slope ------------------------------------------------------------------------------- */
 
 enum slope { SLOPE_ONE, SLOPE_RELU, SLOPE_SCALED_RELU, SLOPE_RARE };
 
@@ -131,8 +130,7 @@ INLINE vec through(const struct prologue *p, const enum slope how, vec scale, ve
     else                                                                                           \
         do_it(vectors, SLOPE_RARE);
 
-/* ---- sums --------------------------------------------------------------------------------------
- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 INLINE void sums(void *const *x, int count, const struct strip *s, const int vectors,
                  float *partial, int channels)
@@ -188,8 +186,7 @@ void MAPS(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
     }
 }
 
-/* ---- sums of the gradient ----------------------------------------------------------------------
- */
+/* ---- sums of the gradient -------------------------------------------------------------------- */
 
 struct pixels { /* of a chunk */
     int count;
@@ -257,8 +254,7 @@ void MAPS(norm_dsums)(const struct norm_dsums_call *call, size_t from, size_t to
     }
 }
 
-/* ---- gradients of the input --------------------------------------------------------------------
- */
+/* ---- gradients of the input ------------------------------------------------------------------ */
 
 INLINE void norm_dx(const struct norm_dx_call *call, const struct pixels *px, const struct strip *s,
                     const int vectors, const enum slope how)

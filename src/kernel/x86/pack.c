@@ -17,8 +17,7 @@ struct target {
     float *to;                   /* (rows / DEPTH, PANEL) words */
 };
 
-/* ---- forward -----------------------------------------------------------------------------------
- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static void pack_rows(const struct target *t, const float *from, size_t all)
 {
@@ -34,8 +33,7 @@ static void pack_rows(const struct target *t, const float *from, size_t all)
     }
 }
 
-/* ---- turned round ------------------------------------------------------------------------------
- */
+/* ---- turned round ---------------------------------------------------------------------------- */
 
 /* Words of `count` numbers, at most sixteen words; the others are zero. */
 INLINE vec words_at(const float *x, int count)
@@ -78,8 +76,7 @@ static void pack_columns(const struct target *t, const float *from, size_t all)
         }
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 void MAPS(pack)(const struct pack_call *call, size_t from, size_t to)
 {

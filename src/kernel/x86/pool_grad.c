@@ -12,8 +12,7 @@
 
 enum { MOST_TAPS = 256 };
 
-/* ---- forward -----------------------------------------------------------------------------------
- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 struct top {
     vec value, tap;
@@ -153,8 +152,7 @@ void MAPS(pool_index)(const struct pool_index_call *call, size_t from, size_t to
     }
 }
 
-/* ---- backward ----------------------------------------------------------------------------------
- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 struct giver { /* a window that a pixel lies in, and the tap that falls on it */
     const number *dout;

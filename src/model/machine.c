@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does this machine compute with, and how fast is it at this minute? All threads do
- * independent multiply-adds for a while; clocks and neighbours change, so a measurement asks before
- * and after.
+ * Its kernels, and its speed: all threads do independent multiply-adds for a while. Clocks and
+ * neighbours change, so a measurement asks before and after.
  */
+#include "model/machine.h"
+
 #include <stdatomic.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "model/model.h"
 
 enum { ROUNDS = 2000 }; /* between two looks at the clock: less than 0.1 ms but for plain C */
 
@@ -36,16 +35,10 @@ void machine_init(struct machine *m, unsigned flags)
     kernels_init(&m->bf16, DTYPE_BF16, flags);
 }
 
-bool machine_has_tiles(const struct machine *m)
-{
-    return strcmp(m->bf16.level, "amx") == 0;
-}
-
 xc_precision machine_precision(const struct machine *m, xc_precision wanted)
 {
     if (wanted != XC_PRECISION_AUTO) return wanted;
-    const bool pairs = strcmp(m->bf16.level, "avx512bf16") == 0;
-    return pairs || machine_has_tiles(m) ? XC_PRECISION_BF16 : XC_PRECISION_F32;
+    return m->bf16.has_products ? XC_PRECISION_BF16 : XC_PRECISION_F32;
 }
 
 double machine_peak(const struct machine *m, xc_precision precision, double seconds)
