@@ -11,6 +11,9 @@ target_compile_options(xc_flags INTERFACE
 target_link_options(xc_flags INTERFACE -Wl,-z,relro -Wl,-z,now)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O0 -g")
+if(XC_SANITIZE)
+    set(CMAKE_C_FLAGS_RELEASE "-O2") # with assertions
+endif()
 
 if(XC_SANITIZE)
     target_compile_options(xc_flags INTERFACE -g1 -fsanitize=${XC_SANITIZE} -fno-sanitize-recover=all
