@@ -63,10 +63,10 @@ void augment_colours(const struct augment *a, const struct view_key *k, uint8_t 
 void augment_erase(const struct augment *a, const struct view_key *k, float *x, int w, int h,
                    int channels);
 
-/* Mixes sample i of (n, h, w, c) with sample n - 1 - i, in place, and targets (n, classes) with
- * them. key.sample: the first position of the batch. */
+/* Mixes sample i of (n, h, w, c) with sample n - 1 - i, in place, and targets (n, classes) and
+ * weights (n) with them. key.sample: the first position of the batch. */
 void augment_mix(const struct augment *a, const struct view_key *k, float *x, int n, int h, int w,
-                 int c, float *targets, int classes);
+                 int c, float *targets, float *weights, int classes);
 
 /* The parts of which colours are made, as Pillow computes them on (pixels, 3). */
 void colour_brightness(uint8_t *rgb, size_t pixels, float factor);

@@ -88,8 +88,25 @@ static double in_epoch(double alpha, int epochs, uint32_t epoch)
     return epochs == 0 || epoch < (uint32_t)epochs ? alpha : 0;
 }
 
+/* Targets of a pair, of weights that may differ: what both teach together stays. */
+static void blend_targets(float *a, float *b, int classes, float lambda, float *wa, float *wb)
+{
+    const float other = 1.0f - lambda, of_a = *wa, of_b = *wb;
+    if (of_a == of_b) {
+        blend_pair(a, b, (size_t)classes, lambda);
+        return;
+    }
+    *wa = lambda * of_a + other * of_b;
+    *wb = lambda * of_b + other * of_a;
+    for (int i = 0; i < classes; i++) {
+        const float x = a[i], y = b[i];
+        a[i] = *wa > 0 ? (lambda * of_a * x + other * of_b * y) / *wa : 0;
+        b[i] = *wb > 0 ? (lambda * of_b * y + other * of_a * x) / *wb : 0;
+    }
+}
+
 void augment_mix(const struct augment *a, const struct view_key *k, float *x, int n, int h, int w,
-                 int c, float *targets, int classes)
+                 int c, float *targets, float *weights, int classes)
 {
     const double mixup = in_epoch(a->mixup, a->mixup_epochs, k->epoch);
     const double cutmix = in_epoch(a->cutmix, a->cutmix_epochs, k->epoch);
@@ -110,7 +127,7 @@ void augment_mix(const struct augment *a, const struct view_key *k, float *x, in
             swap_rect(first, second, r, w, c);
         else
             blend_pair(first, second, size, (float)lambda);
-        blend_pair(targets + (size_t)i * (size_t)classes, targets + (size_t)j * (size_t)classes,
-                   (size_t)classes, (float)lambda);
+        blend_targets(targets + (size_t)i * (size_t)classes, targets + (size_t)j * (size_t)classes,
+                      classes, (float)lambda, &weights[i], &weights[j]);
     }
 }

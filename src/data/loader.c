@@ -88,9 +88,6 @@ static void make_sample(struct worker *w, struct slot *slot, uint32_t place, int
     if (viewer_make(w->viewer, &key, slot->x + n * size, &err) == XC_OK) return;
     memset(slot->x + n * size, 0, size * sizeof *slot->x);
     slot->weight[n] = 0.0f;
-    if (l->soft) /* mixed with another one, it adds nothing to that one's targets */
-        memset(slot->target + n * (size_t)l->d->classes, 0,
-               (size_t)l->d->classes * sizeof *slot->target);
     slot->reason[n] = strdup(err.text);
 }
 
@@ -98,7 +95,7 @@ static void mix_batch(struct loader *l, struct slot *slot)
 {
     struct view_key key = {l->o.seed, l->view, slot->batch.position};
     augment_mix(&l->o.augment, &key, slot->x, slot->batch.n, l->o.h, l->o.w, l->o.c, slot->target,
-                l->d->classes);
+                slot->weight, l->d->classes);
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */

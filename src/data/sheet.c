@@ -107,7 +107,7 @@ static void put_pair(const struct cells *s, int i)
     const struct sheet_opts *o = s->o;
     const int at[2] = {i, s->shown - 1 - i}, pair = at[0] == at[1] ? 1 : 2;
     const size_t size = (size_t)o->h * (size_t)o->w * (size_t)s->v->c;
-    float part[4] = {1, 0, 0, 1};
+    float part[4] = {1, 0, 0, 1}, equal[2] = {1, 1};
     const char *name[2];
     bool good[2], both = pair == 2;
     for (int k = 0; k < pair; k++) {
@@ -117,7 +117,7 @@ static void put_pair(const struct cells *s, int i)
         name[k] = s->d->class_name[s->d->sample[sample].label];
     }
     const struct view_key key = {o->seed, o->epoch, (uint32_t)i};
-    if (both) augment_mix(&o->augment, &key, s->x, 2, o->h, o->w, s->v->c, part, 2);
+    if (both) augment_mix(&o->augment, &key, s->x, 2, o->h, o->w, s->v->c, part, equal, 2);
     for (int k = 0; k < pair; k++) {
         char mixed[160];
         const double own = (double)part[3 * k];

@@ -413,8 +413,8 @@ static void turn_upright(const uint8_t *in, int w, int h, uint32_t orientation, 
     }
 }
 
-xc_status region_read(struct region_reader *r, struct box box, xc_filter filter, int out_w,
-                      int out_h, uint8_t *out, struct error *err)
+static xc_status read_box(struct region_reader *r, struct box box, xc_filter filter, int out_w,
+                          int out_h, uint8_t *out, struct error *err)
 {
     if (filter < XC_FILTER_BOX || filter > XC_FILTER_LANCZOS)
         return fail(err, XC_ERR_ARGUMENT, "filter %d does not resize a part of a picture",
@@ -427,4 +427,13 @@ xc_status region_read(struct region_reader *r, struct box box, xc_filter filter,
     TRY(read_stored(r, stored, filter, w, h, r->turned.data, err));
     turn_upright(r->turned.data, w, h, r->orientation, out);
     return XC_OK;
+}
+
+xc_status region_read(struct region_reader *r, struct box box, xc_filter filter, int out_w,
+                      int out_h, uint8_t *out, struct error *err)
+{
+    const xc_status status = read_box(r, box, filter, out_w, out_h, out, err);
+    image_free(r->owned); /* a whole picture, which the next one does not need */
+    r->owned = NULL;
+    return status;
 }

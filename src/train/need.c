@@ -8,6 +8,14 @@
 
 enum { RING = 3 }; /* batches of pictures on their way, of a loader */
 
+static uint64_t largest_picture(const struct dataset *d)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < d->samples; i++)
+        if (d->sample[i].bytes > most) most = d->sample[i].bytes;
+    return most;
+}
+
 xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err)
 {
     const struct graph *all = p->model->graph;
@@ -25,6 +33,7 @@ xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err
              own + trunk + teachers_bytes(p->teachers);
     *bytes += 2 * RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c *
               sizeof(float);
+    *bytes += 2 * (uint64_t)p->threads * largest_picture(p->data); /* encoded */
     return XC_OK;
 }
 

@@ -247,6 +247,7 @@ static xc_status end_epoch(struct run *r, struct error *err)
     }
     TRY(history_add(&r->s.history, &row, err));
     follow_plateau(r);
+    TRY(files_keep_bad(&r->s, err)); /* the next epoch may have other feeds */
     TRY(trainer_next_epoch(t, err));
     p.val_loss = row.val_loss;
     p.val_top1 = row.val_top1;
@@ -282,13 +283,20 @@ static bool time_is_over(const struct run *r)
     return limit > 0 && seconds(r) >= limit;
 }
 
+/* Not that of the best epoch, which with several labels a picture is the one of the lowest loss. */
+static double last_top1(const struct run *r)
+{
+    const struct history *h = &r->s.history;
+    return h->rows > 0 ? h->row[h->rows - 1].val_top1 : -1;
+}
+
 /* Between two epochs: why does the run end here? NULL: it does not. */
 static const char *end_reason(const struct run *r)
 {
     const struct trainer *t = r->s.trainer;
     const struct cursor *c = &t->at;
     if (c->epoch >= (uint32_t)t->s.epochs) return "all epochs are done";
-    if (t->s.target_top1 > 0 && c->best_top1 >= t->s.target_top1) return "the target is reached";
+    if (t->s.target_top1 > 0 && last_top1(r) >= t->s.target_top1) return "the target is reached";
     if (t->s.patience > 0 && c->epoch >= c->best_epoch + (uint32_t)t->s.patience)
         return "no better epoch within the patience";
     if (time_is_over(r)) return "the time limit is reached";
@@ -457,6 +465,19 @@ xc_status run_new(const struct run_opts *opts, const struct run_start *start, st
 
 /* ---- once more ------------------------------------------------------------------------------- */
 
+/* The run may go without tile registers (args_machine), its teachers are the caller's. */
+static xc_status check_sums(const struct run_opts *opts, const struct run_start *start,
+                            struct error *err)
+{
+    for (int i = 0; start->settings.bf16 && i < start->teachers.count; i++)
+        if (start->teachers.model[i]->machine->bf16.in_blocks != opts->machine->bf16.in_blocks)
+            return fail(err, XC_ERR_ARGUMENT,
+                        "args: the run's teachers answered without tile registers, teacher %d has "
+                        "them: repeat it with cpu avx512bf16",
+                        i + 1);
+    return XC_OK;
+}
+
 static xc_status repeat(const struct run_opts *opts, const struct run_again *again,
                         const char *text, const struct dataset *data, struct error *err)
 {
@@ -464,6 +485,7 @@ static xc_status repeat(const struct run_opts *opts, const struct run_again *aga
     struct args_kept kept;
     xc_status status = args_start(text, data, again->from, &again->teachers, &start, &kept, err);
     start.command = again->command;
+    if (status == XC_OK) status = check_sums(opts, &start, err);
     if (status == XC_OK) status = run_new(opts, &start, err);
     args_free(&kept);
     return status;
@@ -536,12 +558,15 @@ static xc_status restore(struct run *r, const struct state_file *f, const struct
     return open_log(r, err);
 }
 
-static xc_status resume(struct run *r, const struct state_file *f, const struct dataset *data,
+/* Closes the file, which is replaced while the run goes on, and would keep its place on the disk.
+ */
+static xc_status resume(struct run *r, struct state_file *f, const struct dataset *data,
                         struct error *err)
 {
     struct dataset *own = NULL;
     xc_status status = data ? XC_OK : args_open_data(state_args(f), &own, err);
     if (status == XC_OK) status = restore(r, f, data ? data : own, err);
+    state_close(f);
     if (status == XC_OK) {
         note_at(r, "resumed");
         status = go(r, err);
@@ -567,9 +592,11 @@ xc_status run_resume(const struct run_opts *opts, const struct dataset *data, st
     if (status == XC_OK) status = state_open(path, &f, err);
     if (status == XC_OK) status = args_machine(state_args(f), opts->machine, &machine, err);
     same.machine = &machine;
-    if (status == XC_OK) status = resume(&r, f, data, err);
+    if (status == XC_OK)
+        status = resume(&r, f, data, err);
+    else
+        state_close(f);
     if (r.lock >= 0) close(r.lock);
-    state_close(f);
     free(path);
     return status;
 }

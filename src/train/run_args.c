@@ -9,7 +9,7 @@
 
 #include "base/sha256.h"
 
-#define ARGS_MAX ((size_t)1 << 20)
+#define ARGS_MAX ((size_t)8 << 20) /* a line a class weight, of 100,000 classes */
 #define BLOCKS "blocks"
 #define PAIRS "pairs"
 

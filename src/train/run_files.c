@@ -127,6 +127,23 @@ xc_status files_bad(const struct run_state *s, uint64_t *count, struct error *er
     return XC_OK;
 }
 
+xc_status files_keep_bad(struct run_state *s, struct error *err)
+{
+    struct lines lines;
+    size_t size = 0, used = 0;
+    TRY(bad_lines(s, &lines, err));
+    for (size_t i = 0; i < lines.count; i++) size += strlen(lines.at[i]) + 1;
+    char *bad = size > 0 ? malloc(size) : NULL;
+    for (size_t i = 0; bad && i < lines.count; i++)
+        used = (size_t)(stpcpy(bad + used, lines.at[i]) - bad) + 1;
+    free(lines.at);
+    if (size > 0 && !bad) return fail_memory(err, size);
+    free(s->bad);
+    s->bad = bad;
+    s->bad_size = size;
+    return XC_OK;
+}
+
 static xc_status write_bad(const struct run_state *s, const char *path, struct error *err)
 {
     struct text text = {0};

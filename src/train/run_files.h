@@ -15,6 +15,8 @@
 char *files_path(const char *folder, const char *name);
 /* How many pictures could not be read so far? */
 XC_NODISCARD xc_status files_bad(const struct run_state *s, uint64_t *count, struct error *err);
+/* What the feeds have met so far stays known when they are gone. */
+XC_NODISCARD xc_status files_keep_bad(struct run_state *s, struct error *err);
 /* Of a run that goes on: those that bad.txt lists, into s->bad. */
 XC_NODISCARD xc_status files_read_bad(struct run_state *s, const char *folder, struct error *err);
 /* Is there nothing but what a run writes before its first state, or nothing at all? */

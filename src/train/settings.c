@@ -142,7 +142,8 @@ xc_status settings_recipe(const char *name, struct settings *out, struct error *
 
 void settings_epochs(struct settings *s, int epochs)
 {
-    if (strcmp(s->recipe, "paper-jft") == 0) s->every *= (double)epochs / s->epochs;
+    if (strcmp(s->recipe, "paper-jft") == 0 && s->schedule == SCHEDULE_STEP)
+        s->every *= (double)epochs / s->epochs;
     s->epochs = epochs;
 }
 
@@ -374,12 +375,13 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
 double settings_lr(const struct settings *s, uint32_t steps_per_epoch, uint64_t t)
 {
     const double epoch = (double)steps_per_epoch;
-    const struct schedule schedule = {.kind = s->schedule,
-                                      .lr = s->lr,
-                                      .least = s->least,
-                                      .warmup = (uint64_t)llround(s->warmup * epoch),
-                                      .steps = (uint64_t)s->epochs * steps_per_epoch,
-                                      .factor = s->factor,
-                                      .every = (uint64_t)llround(s->every * epoch)};
+    const struct schedule schedule = {
+        .kind = s->schedule,
+        .lr = s->lr,
+        .least = s->least,
+        .warmup = (uint64_t)llround(s->warmup * epoch),
+        .steps = (uint64_t)s->epochs * steps_per_epoch,
+        .factor = s->factor,
+        .every = s->every > 0 ? (uint64_t)fmax(1, round(s->every * epoch)) : 0};
     return schedule_lr(&schedule, t);
 }

@@ -25,7 +25,8 @@ struct run_state {
     struct history history;
     double seconds;   /* trained so far */
     const char *args; /* JSON */
-    char *bad;        /* of a resumed run, bad.txt as it was, NUL behind each line; or NULL */
+    char *bad; /* unreadable pictures of earlier feeds and processes, lines of bad.txt with a NUL
+                  behind each; or NULL */
     size_t bad_size;
 };
 

@@ -45,7 +45,10 @@ static uint64_t room(const struct trainer *t)
 {
     const struct keep_opts *k = &t->keep;
     if (k->place == KEEP_OFF) return 0;
-    if (k->place == KEEP_DISK) return k->limit ? k->limit : half_of_disk(k->folder);
+    if (k->place == KEEP_DISK) {
+        const uint64_t half = half_of_disk(k->folder);
+        return k->limit ? smaller(k->limit, half) : half;
+    }
     const uint64_t left = memory_left(t), wanted = k->limit ? k->limit : t->memory / 2;
     return smaller(wanted, left - smaller(t->cache_bytes, left));
 }

@@ -19,8 +19,8 @@ static size_t step_rows(const struct trainer *t)
     return (size_t)t->s.batch * (size_t)t->s.accumulate;
 }
 
-/* Balanced: where each sample has one label, the mean over all of them is 1. A class without
- * samples counts as one with one. */
+/* Balanced: where each sample has one label, the mean over all of them is 1, and so is the weight
+ * of a class without samples. */
 static void balance(struct trainer *t)
 {
     const struct dataset *d = t->data;
@@ -33,7 +33,7 @@ static void balance(struct trainer *t)
         for (int32_t k = 0; k < s->extra_count; k++) t->class_weight[s->extra[k]]++;
     }
     for (int c = 0; c < t->classes; c++)
-        t->class_weight[c] = (float)(all / fmax(1, (double)t->class_weight[c]));
+        t->class_weight[c] = t->class_weight[c] > 0 ? (float)(all / (double)t->class_weight[c]) : 1;
 }
 
 static xc_status weigh_classes(struct trainer *t, const float *given, struct error *err)
@@ -64,9 +64,13 @@ static xc_status check_data(const struct trainer *t, struct error *err)
                     t->model->info.classes, t->classes);
     if (!t->model->info.classifies)
         return fail(err, XC_ERR_ARGUMENT, "the network gives features or maps, no classes");
-    if (dataset_weighed(d, XC_SPLIT_VAL) == 0)
+    if (d->count[XC_SPLIT_VAL] == 0)
         return fail(err, XC_ERR_FORMAT, "%s: no validation samples (%zu train, %zu test)", d->path,
                     d->count[XC_SPLIT_TRAIN], d->count[XC_SPLIT_TEST]);
+    for (int split = XC_SPLIT_TRAIN; split <= XC_SPLIT_VAL; split++)
+        if (d->count[split] > 0 && dataset_weighed(d, (xc_split)split) == 0)
+            return fail(err, XC_ERR_FORMAT, "%s: the weight of all %zu %s samples is 0", d->path,
+                        d->count[split], split_name((xc_split)split));
     if (t->s.accumulate > 1 && d->count[XC_SPLIT_TRAIN] < step_rows(t))
         return fail(err, XC_ERR_ARGUMENT,
                     "%s: %zu training samples, a step needs %zu (batch %d, accumulated %d times)",
@@ -116,7 +120,9 @@ static xc_status set_up(struct trainer *t, const struct trainer_opts *opts, stru
     TRY(weigh_classes(t, opts->class_weight, err));
     t->target = calloc((size_t)t->s.batch * (size_t)t->classes, sizeof *t->target);
     t->loss = calloc((size_t)t->s.batch, sizeof *t->loss);
-    if (!t->target || !t->loss) return fail_memory(err, (size_t)t->s.batch * (size_t)t->classes);
+    t->row_weight = calloc((size_t)t->s.batch, sizeof *t->row_weight);
+    if (!t->target || !t->loss || !t->row_weight)
+        return fail_memory(err, (size_t)t->s.batch * (size_t)t->classes);
     t->at.best_top1 = -1;
     t->phase = freeze_phase_of(&t->phases, opts->epoch);
     TRY(need_check(t, err));
@@ -157,6 +163,7 @@ void trainer_free(struct trainer *t)
     teachers_free(t->teachers);
     free(t->target);
     free(t->class_weight);
+    free(t->row_weight);
     free(t->loss);
     model_unref(t->model);
     free(t);
@@ -181,6 +188,28 @@ static void set_targets(struct trainer *t, const struct batch *b)
                 if (soft[c] > 0) target_add_class(row, classes, c, (double)soft[c], t->s.smoothing);
         }
     }
+}
+
+/* The weight of a picture's class, or of its classes where pictures are mixed: a matter of its
+ * labels, not of what smoothing and teachers make of them. */
+static float weight_of_class(const struct trainer *t, const struct batch *b, int i)
+{
+    const float *soft = b->target ? b->target + (size_t)i * (size_t)t->classes : NULL;
+    double sum = 0, all = 0;
+    if (!soft) return t->class_weight[b->label[i]];
+    for (int c = 0; c < t->classes; c++) {
+        sum += (double)soft[c] * (double)t->class_weight[c];
+        all += (double)soft[c];
+    }
+    return all > 0 ? (float)(sum / all) : 0;
+}
+
+/* With several labels a picture each class is a question of its own, which has the weight. */
+static void set_weights(struct trainer *t, const struct batch *b)
+{
+    const bool by_row = t->class_weight && !t->data->multi_label;
+    for (int i = 0; i < b->n; i++)
+        t->row_weight[i] = b->weight[i] * (by_row ? weight_of_class(t, b, i) : 1);
 }
 
 static int best_class(const float *logits, int classes)
@@ -281,8 +310,8 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
     const uint64_t draw = t->at.step * (uint64_t)t->s.accumulate + (uint64_t)k;
     const struct learn_io io = {.input = b->x,
                                 .target = t->target,
-                                .row_weight = b->weight,
-                                .class_weight = t->class_weight,
+                                .row_weight = t->row_weight,
+                                .class_weight = t->data->multi_label ? t->class_weight : NULL,
                                 .param = t->weights,
                                 .grad = t->grad,
                                 .loss = t->loss,
@@ -290,6 +319,7 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
                                 .draw = {.seed = t->s.seed, .step = (uint32_t)draw}};
     double loss = 0;
     set_targets(t, b);
+    set_weights(t, b);
     if (t->teachers) TRY(teachers_mix(t->teachers, b->x, b->n, t->s.teacher_part, t->target, err));
     TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
     for (int i = 0; i < b->n; i++) loss += t->loss[i];

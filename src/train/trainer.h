@@ -89,6 +89,7 @@ struct trainer {
     struct teachers *teachers; /* NULL: none */
     float *target;
     float *class_weight; /* NULL: all 1 */
+    float *row_weight;   /* of a batch */
     double *loss;
     struct runner *trunk; /* what is frozen, where pictures go through it in each epoch; or NULL */
     struct feed *train, *val; /* NULL: trainer_begin is due */

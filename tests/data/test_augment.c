@@ -132,8 +132,9 @@ static void test_mixing(void **state)
         struct augment a = {.mixup = alphas[t]};
         for (int i = 0; i < n; i++) {
             struct view_key k = {1, 0, (uint32_t)i};
-            float x[2] = {1.0f, 0.0f}, target[4] = {1, 0, 0, 1};
-            augment_mix(&a, &k, x, 2, 1, 1, 1, target, 2);
+            float x[2] = {1.0f, 0.0f}, target[4] = {1, 0, 0, 1}, weight[2] = {3, 3};
+            augment_mix(&a, &k, x, 2, 1, 1, 1, target, weight, 2);
+            assert_true(weight[0] == 3 && weight[1] == 3);
             assert_true(fabsf(x[0] - target[0]) < 1e-6f && fabsf(x[0] + x[1] - 1.0f) < 1e-6f);
             assert_true(fabsf(target[0] + target[1] - 1.0f) < 1e-6f);
             sum += (double)x[0];
@@ -152,10 +153,10 @@ static void test_cutmix(void **state)
     static float x[3 * 12 * 10];
     for (uint32_t i = 0; i < 500; i++) {
         struct view_key k = {1, 0, i};
-        float target[6] = {1, 0, 1, 0, 0, 1};
+        float target[6] = {1, 0, 1, 0, 0, 1}, weight[3] = {1, 1, 1};
         int own = 0;
         for (int p = 0; p < 360; p++) x[p] = (float)(p / 120);
-        augment_mix(&a, &k, x, 3, 12, 10, 1, target, 2);
+        augment_mix(&a, &k, x, 3, 12, 10, 1, target, weight, 2);
         for (int p = 0; p < 120; p++) {
             own += x[p] == 0.0f;
             assert_true(x[p] == 0.0f || x[p] == 2.0f);
@@ -164,6 +165,27 @@ static void test_cutmix(void **state)
         }
         assert_true(fabsf(target[0] - (float)own / 120.0f) < 1e-6f);
         assert_true(target[2] == 1.0f);
+    }
+}
+
+/* A label teaches with the weight of its own sample, in both pictures together; without one not at
+ * all. */
+static void test_mixed_weights(void **state)
+{
+    (void)state;
+    static const float pairs[][2] = {{2, 0.5F}, {1, 0}, {0, 3}, {0, 0}};
+    const struct augment a = {.mixup = 1.0};
+    for (uint32_t i = 0; i < 400; i++) {
+        const struct view_key k = {1, 0, i};
+        const float *own = pairs[i % 4];
+        float x[2] = {1, 0}, target[4] = {1, 0, 0, 1}, weight[2] = {own[0], own[1]};
+        augment_mix(&a, &k, x, 2, 1, 1, 1, target, weight, 2);
+        for (int c = 0; c < 2; c++) {
+            const float taught = weight[0] * target[c] + weight[1] * target[2 + c];
+            assert_true(fabsf(taught - own[c]) < 1e-6F);
+            assert_true(own[c] > 0 || own[!c] == 0 || (target[c] == 0 && target[2 + c] == 0));
+        }
+        assert_true(fabsf(weight[0] * target[0] - x[0] * own[0]) < 1e-6F);
     }
 }
 
@@ -176,8 +198,8 @@ static void test_mix_ends(void **state)
     for (uint32_t epoch = 0; epoch < 4; epoch++)
         for (uint32_t i = 0; i < 100; i++) {
             const struct view_key k = {1, epoch, i};
-            float x[2] = {0, 1}, target[4] = {1, 0, 0, 1};
-            augment_mix(&a, &k, x, 2, 1, 1, 1, target, 2);
+            float x[2] = {0, 1}, target[4] = {1, 0, 0, 1}, weight[2] = {1, 1};
+            augment_mix(&a, &k, x, 2, 1, 1, 1, target, weight, 2);
             changed[epoch] |= x[0] != 0 || target[0] != 1;
             halves[epoch] |= x[0] > 0 && x[0] < 1; /* one pixel is never cut */
         }
@@ -235,4 +257,5 @@ static void test_spec(void **state)
 
 RUN(cmocka_unit_test(test_pillow), cmocka_unit_test(test_crop),
     cmocka_unit_test(test_probabilities), cmocka_unit_test(test_mixing),
-    cmocka_unit_test(test_cutmix), cmocka_unit_test(test_mix_ends), cmocka_unit_test(test_spec))
+    cmocka_unit_test(test_mixed_weights), cmocka_unit_test(test_cutmix),
+    cmocka_unit_test(test_mix_ends), cmocka_unit_test(test_spec))

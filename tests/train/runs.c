@@ -23,7 +23,8 @@ static const struct kind {
              [RUNS_BROKEN] = {SIDE, .broken = true, .red = 1, .others = 1},
              [RUNS_UNEQUAL] = {SIDE, .unequal = true, .red = 1, .others = 1},
              [RUNS_DOUBLE] = {SIDE, .red = 2, .others = 2},
-             [RUNS_NO_RED] = {SIDE, .red = 0, .others = 1}};
+             [RUNS_NO_RED] = {SIDE, .red = 0, .others = 1},
+             [RUNS_NOTHING] = {SIDE, .red = 0, .others = 0}};
 
 enum { RED = 4 };
 

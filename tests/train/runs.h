@@ -19,7 +19,8 @@ enum runs_kind {
     RUNS_BROKEN,  /* one of ten is cut in half */
     RUNS_UNEQUAL, /* of 6 pictures 3 are red, 2 green and 1 blue (24, 16 and 8 to train on) */
     RUNS_DOUBLE,  /* every sample weighs 2 */
-    RUNS_NO_RED   /* the red ones weigh 0 */
+    RUNS_NO_RED,  /* the red ones weigh 0 */
+    RUNS_NOTHING  /* all weigh 0 */
 };
 xc_dataset *runs_data(enum runs_kind kind);
 /* A new empty folder; runs_end removes it with what is in it. */

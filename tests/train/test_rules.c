@@ -174,7 +174,7 @@ static void weighed_samples(void **state)
     char *last[2];
     for (int i = 0; i < 2; i++) {
         xc_train_opts opts = runs_opts(folder, i ? "class" : "sample");
-        opts.smoothing = 0;
+        opts.smoothing = 0.1; /* the weight is that of the label, whatever it was smoothed to */
         opts.class_weight = i ? no_red : NULL;
         opts.class_weight_count = i ? 3 : 0;
         runs_train(&opts, i ? RUNS_USUAL : RUNS_NO_RED, 2, XC_OK);
@@ -184,6 +184,10 @@ static void weighed_samples(void **state)
     assert_int_equal(size[0], size[1]);
     assert_memory_equal(last[0], last[1], size[0]);
     for (int i = 0; i < 2; i++) free(last[i]);
+    xc_train_opts nothing = runs_opts(folder, "nothing");
+    runs_train(&nothing, RUNS_NOTHING, 1, XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), "the weight of all 48 train samples is 0"));
+    runs_opts_free(&nothing);
     runs_end(folder);
 }
 
@@ -579,7 +583,19 @@ static void broken_pictures(void **state)
     runs_resume(&ended, RUNS_BROKEN, XC_OK);
     assert_int_equal(unreadable, 7);
     runs_opts_free(&ended);
-    xc_train_opts opts = runs_opts(folder, "stop");
+    xc_train_opts opts =
+        runs_opts(folder, "phases"); /* those that the second one leaves out, too */
+    opts.freeze = "all-but-head";
+    opts.unfreeze = "all@2";
+    opts.epochs = 2;
+    opts.batch = 25;
+    opts.progress = keep_unreadable;
+    opts.user = &unreadable;
+    unreadable = 0;
+    runs_train(&opts, RUNS_BROKEN, 1, XC_OK);
+    assert_int_equal(unreadable, 7);
+    runs_opts_free(&opts);
+    opts = runs_opts(folder, "stop");
     opts.stop_on_bad = true;
     runs_train(&opts, RUNS_BROKEN, 1, XC_ERR_FORMAT);
     assert_non_null(strstr(xc_error(), ".ppm"));

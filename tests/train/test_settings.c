@@ -47,6 +47,15 @@ static void as_the_paper_says(void **state)
         near(settings_lr(&s, 10, (uint64_t)epochs), 0.0009);
         near(settings_lr(&s, 10, (uint64_t)epochs * 9), 0.001 * 0.387420489);
     }
+    s = recipe("paper-jft"); /* the patience of a plateau is no part of the run's length */
+    s.schedule = SCHEDULE_PLATEAU;
+    const double every = s.every;
+    settings_epochs(&s, 5);
+    near(s.every, every);
+    s.schedule = SCHEDULE_STEP; /* less than half a step is one, not never */
+    s.every = 0.04;
+    near(settings_lr(&s, 10, 0), 0.001);
+    near(settings_lr(&s, 10, 3), 0.001 * 0.729);
 }
 
 static void through_json(void **state)

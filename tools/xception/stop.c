@@ -26,10 +26,14 @@ static void on_signal(int number)
 
 void stop_catch(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}, hang_up;
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGINT); /* one at a time */
     sigaddset(&action.sa_mask, SIGTERM);
+    sigaddset(&action.sa_mask, SIGHUP);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, NULL, &hang_up);
+    if (hang_up.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL); /* nohup */
+    signal(SIGPIPE, SIG_IGN);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How does a run end in good order? SIGINT or SIGTERM asks for it; a second one, more than half a
- * second later, ends the process at once (`timeout` and others send two in a row). */
+/* How does a run end in good order? SIGINT, SIGTERM or SIGHUP (a terminal that was closed; not
+ * under nohup) asks for it; a second one, more than half a second later, ends the process at once
+ * (`timeout` and others send two in a row). A reader of the output that goes away ends nothing. */
 #ifndef TOOL_STOP_H
 #define TOOL_STOP_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * train: a network from scratch or from a published one, or a run that was stopped. Flags become
- * xc_train_opts; everything else is the library's. SIGINT and SIGTERM set a flag: the run saves and
- * ends with 130 or 143.
+ * xc_train_opts; everything else is the library's. SIGINT, SIGTERM and SIGHUP set a flag: the run
+ * saves and ends with 130 or 143.
  */
 #include <errno.h>
 #include <signal.h>
