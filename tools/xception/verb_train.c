@@ -2,7 +2,7 @@
 /*
  * train: a network from scratch or from a published one, or a run that was stopped. Flags become
  * xc_train_opts; everything else is the library's. SIGINT, SIGTERM and SIGHUP set a flag: the run
- * saves and ends with 130 or 143.
+ * saves and ends with 129, 130 or 143.
  */
 #include <errno.h>
 #include <signal.h>
