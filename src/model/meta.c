@@ -36,7 +36,7 @@ static json_t *floats4(const float v[4])
     return json_pack("[f,f,f,f]", (double)v[0], (double)v[1], (double)v[2], (double)v[3]);
 }
 
-static const char *preprocess_text(const xc_preprocess *p, struct arena *a)
+const char *meta_preprocess(const xc_preprocess *p, struct arena *a)
 {
     return dump(json_pack("{s:s,s:s,s:s,s:b,s:b,s:o,s:o,s:f,s:f,s:o,s:o}", "fit", fit_name(p->fit),
                           "filter", filter_name(p->filter), "colour", colour_name(p->colour),
@@ -81,7 +81,7 @@ xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta
     if (meta->licence[0]) out[n++] = (struct weight_meta){"licence", meta->licence};
     if (meta->original[0]) out[n++] = (struct weight_meta){"original", meta->original};
     if (meta->packing[0]) out[n++] = (struct weight_meta){"packing", meta->packing};
-    const char *preprocess = preprocess_text(&meta->preprocess, a);
+    const char *preprocess = meta_preprocess(&meta->preprocess, a);
     if (!preprocess) return fail_memory(err, sizeof meta->preprocess);
     out[n++] = (struct weight_meta){"preprocess", preprocess};
     if (meta->source[0]) out[n++] = (struct weight_meta){"source", meta->source};

@@ -45,6 +45,8 @@
 XC_NODISCARD xc_status meta_write(const char *arch, uint32_t classes, const struct model_meta *meta,
                                   struct arena *a, struct weight_meta out[META_KEYS], int *count,
                                   struct error *err);
+/* The text of "preprocess", in the arena; NULL: out of memory. */
+const char *meta_preprocess(const xc_preprocess *p, struct arena *a);
 /* Is this one of our model files, packed or not? (a foreign safetensors file is not) */
 bool meta_is_ours(const struct weight_file *file);
 bool meta_is_sha256(const char *text); /* 64 hex digits, lower case */

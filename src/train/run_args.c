@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
+#include "model/meta.h"
 
 #define ARGS_MAX ((size_t)8 << 20) /* a line a class weight, of 100,000 classes */
 #define BLOCKS "blocks"
@@ -64,9 +65,14 @@ static void model_hash(const xc_model *m, char hex[65])
 static json_t *start_json(const struct start *s)
 {
     char hex[65];
+    struct arena arena = {0};
+    const char *pixels = s->from ? meta_preprocess(&s->from->meta.preprocess, &arena) : NULL;
     if (s->from) model_hash(s->from, hex);
-    return json_pack("{s:s?,s:s?,s:s?,s:i,s:i,s:s?}", "arch", s->arch, "from", s->from ? hex : NULL,
-                     "head", s->head, "height", s->h, "width", s->w, "preprocess", s->preprocess);
+    json_t *json = json_pack("{s:s?,s:s?,s:s*,s:s?,s:i,s:i,s:s?}", "arch", s->arch, "from",
+                             s->from ? hex : NULL, "pixels", pixels, "head", s->head, "height",
+                             s->h, "width", s->w, "preprocess", s->preprocess);
+    arena_free(&arena);
+    return json;
 }
 
 static json_t *teachers_json(const struct teacher_models *m)
@@ -161,6 +167,47 @@ void args_free(struct args_kept *keep)
     *keep = (struct args_kept){0};
 }
 
+/* The first word in which two preprocessings differ, and what each says of it. */
+static xc_status compare_pixels(json_t *said, const json_t *now, struct error *err)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(said, key, value)
+    {
+        const json_t *other = json_object_get(now, key);
+        if (json_equal(value, other)) continue;
+        char *was = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        char *is = other ? json_dumps(other, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
+        const xc_status status = fail(
+            err, XC_ERR_ARGUMENT,
+            "args: the preprocessing of the run's start model had %s %s, that of this one has %s",
+            key, was ? was : "?", is ? is : "none");
+        free(was);
+        free(is);
+        return status;
+    }
+    return XC_OK;
+}
+
+/* The same numbers may look at pixels in another way. (Older files do not say how.) */
+static xc_status check_pixels(const json_t *start, const xc_model *from, struct error *err)
+{
+    struct arena arena = {0};
+    const char *said = json_string_value(json_object_get(start, "pixels"));
+    if (!said || json_string_value(json_object_get(start, "preprocess"))) return XC_OK;
+    const char *pixels = meta_preprocess(&from->meta.preprocess, &arena);
+    json_t *then = json_loads(said, 0, NULL), *now = pixels ? json_loads(pixels, 0, NULL) : NULL;
+    xc_status status = XC_OK;
+    if (!then)
+        status = fail(err, XC_ERR_FORMAT, "args: \"pixels\" is no JSON");
+    else
+        status = now ? compare_pixels(then, now, err) : fail_memory(err, 1);
+    json_decref(then);
+    json_decref(now);
+    arena_free(&arena);
+    return status;
+}
+
 static xc_status check_from(const json_t *json, const xc_model *from, struct error *err)
 {
     char hex[65];
@@ -175,7 +222,7 @@ static xc_status check_from(const json_t *json, const xc_model *from, struct err
                     said);
     if (!from->data) return model_need_original(from, "training and fine-tuning", err);
     model_hash(from, hex);
-    if (strcmp(hex, said) == 0) return XC_OK;
+    if (strcmp(hex, said) == 0) return check_pixels(json_object_get(json, "start"), from, err);
     return fail(
         err, XC_ERR_ARGUMENT,
         "args: the run began with another model: SHA-256 of its parameters %.12s.., of this "
