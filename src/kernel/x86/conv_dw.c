@@ -77,45 +77,25 @@ INLINE void sum_tile(const int rows, const bool wide, const struct tile *t)
         TIMES_14(MULTIPLY)
 #undef MULTIPLY
     }
-#define PUT(r)                                                                                     \
-    if (r < rows) {                                                                                \
-        float *to = t->c + r * t->c_row;                                                           \
-        if (!t->fresh) acc[r][0] = add(load_lanes(to, k_low), acc[r][0]);                          \
-        store_lanes(to, k_low, acc[r][0]);                                                         \
-        if (wide) {                                                                                \
-            if (!t->fresh) acc[r][1] = add(load_lanes(to + VL, k_high), acc[r][1]);                \
-            store_lanes(to + VL, k_high, acc[r][1]);                                               \
-        }                                                                                          \
-    }
-    TIMES_14(PUT)
-#undef PUT
+    TIMES_14(DW_PUT)
 }
 
 typedef void tile_fn(const struct tile *t);
-#define TILE_OF(r)                                                                                 \
-    static void narrow_##r(const struct tile *t)                                                   \
-    {                                                                                              \
-        sum_tile(r, false, t);                                                                     \
-    }                                                                                              \
-    static void wide_##r(const struct tile *t)                                                     \
-    {                                                                                              \
-        sum_tile(r, true, t);                                                                      \
-    }
-TILE_OF(1)
-TILE_OF(2)
-TILE_OF(3)
-TILE_OF(4)
-TILE_OF(5)
-TILE_OF(6)
+DW_TILE(1)
+DW_TILE(2)
+DW_TILE(3)
+DW_TILE(4)
+DW_TILE(5)
+DW_TILE(6)
 #ifdef __AVX512F__
-TILE_OF(7)
-TILE_OF(8)
-TILE_OF(9)
-TILE_OF(10)
-TILE_OF(11)
-TILE_OF(12)
-TILE_OF(13)
-TILE_OF(14)
+DW_TILE(7)
+DW_TILE(8)
+DW_TILE(9)
+DW_TILE(10)
+DW_TILE(11)
+DW_TILE(12)
+DW_TILE(13)
+DW_TILE(14)
 #define BOTH(X)                                                                                    \
     X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14)
 #else

@@ -20,6 +20,28 @@ struct dw_chunk { /* of pixels of dout */
 /* Adds the sums of channels from .. to of every group, under one tap; dw: the tap's first row. */
 typedef void dw_tap_fn(void *own, const struct dw_chunk *c, int tap, float *dw, int from, int to);
 
+/* A tile of sums, at last: row r of acc goes to, or is added to, the rows from t->c. */
+#define DW_PUT(r)                                                                                  \
+    if (r < rows) {                                                                                \
+        float *to = t->c + r * t->c_row;                                                           \
+        if (!t->fresh) acc[r][0] = add(load_lanes(to, k_low), acc[r][0]);                          \
+        store_lanes(to, k_low, acc[r][0]);                                                         \
+        if (wide) {                                                                                \
+            if (!t->fresh) acc[r][1] = add(load_lanes(to + VL, k_high), acc[r][1]);                \
+            store_lanes(to + VL, k_high, acc[r][1]);                                               \
+        }                                                                                          \
+    }
+/* sum_tile (rows, two vectors wide?) of a file, for a number of rows. */
+#define DW_TILE(r)                                                                                 \
+    static void narrow_##r(const struct tile *t)                                                   \
+    {                                                                                              \
+        sum_tile(r, false, t);                                                                     \
+    }                                                                                              \
+    static void wide_##r(const struct tile *t)                                                     \
+    {                                                                                              \
+        sum_tile(r, true, t);                                                                      \
+    }
+
 /* Where the numbers of the chunk's pixels lie under one tap; `padding` where there are none. */
 static inline void dw_inputs(const struct dw_chunk *c, int tap, const void *padding,
                              const void **to)

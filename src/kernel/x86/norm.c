@@ -301,27 +301,29 @@ static struct stretch next_span(size_t from, size_t to)
     return (struct stretch){from, to - from < SUM_CHUNK ? to : from + SUM_CHUNK};
 }
 
-void MAPS(norm_dx)(const struct norm_dx_call *call, size_t from, size_t to)
-{
-    if (!is_own(&call->in) || !is_own(&call->dout) || !is_own(&call->dx)) {
-        PLAIN(norm_dx)(call, from, to);
-        return;
+/* All pixels from .. to, in spans, four vectors of channels at a time. */
+#define ALL_OF(name)                                                                               \
+    void MAPS(name)(const struct name##_call *call, size_t from, size_t to)                        \
+    {                                                                                              \
+        if (!is_own(&call->in) || !is_own(&call->dout) || !is_own(&call->dx)) {                    \
+            PLAIN(name)(call, from, to);                                                           \
+            return;                                                                                \
+        }                                                                                          \
+        const enum slope how = slope_of(&call->prologue);                                          \
+        struct pixels px;                                                                          \
+        for (struct stretch span; from < to; from = span.to) {                                     \
+            span = next_span(from, to);                                                            \
+            find_all(&px, &call->in, &call->dout, &call->dx, span);                                \
+            for (int c = 0; c < call->in.c; c += 4 * VL) {                                         \
+                const struct strip s = strip_at(c, call->in.c);                                    \
+                BY_VECTORS(&s, DO_##name)                                                          \
+            }                                                                                      \
+        }                                                                                          \
     }
-    const enum slope how = slope_of(&call->prologue);
-    struct pixels px;
-    for (struct stretch span; from < to; from = span.to) {
-        span = next_span(from, to);
-        find_all(&px, &call->in, &call->dout, &call->dx, span);
-        for (int c = 0; c < call->in.c; c += 4 * VL) {
-            const struct strip s = strip_at(c, call->in.c);
-#define DO_HOW(vectors, how) norm_dx(call, &px, &s, vectors, how)
-#define DO(vectors) BY_SLOPE(how, DO_HOW, vectors)
-            BY_VECTORS(&s, DO)
-#undef DO
-#undef DO_HOW
-        }
-    }
-}
+
+#define DO_HOW_norm_dx(vectors, how) norm_dx(call, &px, &s, vectors, how)
+#define DO_norm_dx(vectors) BY_SLOPE(how, DO_HOW_norm_dx, vectors)
+ALL_OF(norm_dx)
 
 INLINE void map_dx(const struct map_dx_call *call, const struct pixels *px, const struct strip *s,
                    const int vectors, const enum slope how)
@@ -351,24 +353,6 @@ INLINE void map_dx(const struct map_dx_call *call, const struct pixels *px, cons
 #undef PUT
 }
 
-void MAPS(map_dx)(const struct map_dx_call *call, size_t from, size_t to)
-{
-    if (!is_own(&call->in) || !is_own(&call->dout) || !is_own(&call->dx)) {
-        PLAIN(map_dx)(call, from, to);
-        return;
-    }
-    const enum slope how = slope_of(&call->prologue);
-    struct pixels px;
-    for (struct stretch span; from < to; from = span.to) {
-        span = next_span(from, to);
-        find_all(&px, &call->in, &call->dout, &call->dx, span);
-        for (int c = 0; c < call->in.c; c += 4 * VL) {
-            const struct strip s = strip_at(c, call->in.c);
-#define DO_HOW(vectors, how) map_dx(call, &px, &s, vectors, how)
-#define DO(vectors) BY_SLOPE(how, DO_HOW, vectors)
-            BY_VECTORS(&s, DO)
-#undef DO
-#undef DO_HOW
-        }
-    }
-}
+#define DO_HOW_map_dx(vectors, how) map_dx(call, &px, &s, vectors, how)
+#define DO_map_dx(vectors) BY_SLOPE(how, DO_HOW_map_dx, vectors)
+ALL_OF(map_dx)
