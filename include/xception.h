@@ -79,8 +79,8 @@ typedef enum xc_precision {
     /* Maps and the weights of convolutions are brain floats, sums and what follows the last map
      * float32: half the memory and, where the processor multiplies such numbers, half the time. */
     XC_PRECISION_BF16,
-    XC_PRECISION_AUTO /* that of a packed file; else BF16 where the processor multiplies it, or F32
-                       */
+    XC_PRECISION_AUTO /* that of a packed file; else BF16 where the processor multiplies it
+                       * faster than float32, or F32 */
 } xc_precision;
 
 typedef struct xc_context xc_context;

@@ -93,7 +93,7 @@ INIT_BF16(avx512bf16)
 static void init_bf16_amx(struct kernels *k)
 {
     k->level = "amx";
-    k->in_blocks = true;
+    k->has_products = k->in_blocks = true;
     k->peak = peak_bf16_amx;
     k->conv = k->pointwise = conv_bf16_amx;
     k->depthwise = depthwise_bf16_amx;
@@ -122,7 +122,7 @@ static void init_bf16_levels(struct kernels *k, unsigned flags)
     init_bf16_avx512(k);
     if (!(flags & CPU_BF16) || !bf16_check_avx512bf16()) return;
     init_bf16_avx512bf16(k);
-    k->has_products = true;
+    k->has_products = !(cpu_flags() & CPU_AMX); /* those with tiles do pairs at half speed */
     k->peak = peak_bf16_avx512bf16;
     if (flags & CPU_AMX && bf16_check_amx()) init_bf16_amx(k);
 #endif

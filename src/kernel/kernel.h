@@ -187,7 +187,7 @@ typedef size_t peak_fn(size_t rounds);
 struct kernels {
     const char *level; /* "ref", "ref-fma", "avx2", ... */
     enum dtype type;
-    bool has_products; /* brain floats: instructions multiply them, nothing is widened */
+    bool has_products; /* brain floats: instructions multiply them, faster than float32 */
     bool in_blocks;    /* sums have the order of tile registers, above */
     conv_fn *conv;     /* dense and grouped */
     conv_fn *depthwise;
