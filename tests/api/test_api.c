@@ -315,6 +315,68 @@ static void test_catalogues(void **state)
     assert_null(xc_imagenet_label(1000));
 }
 
+/* ---- small ones ------------------------------------------------------------------------------ */
+
+static void test_words(void **state)
+{
+    (void)state;
+    assert_string_equal(xc_reject_name(XC_REJECT_MAX_LOGIT), "max-logit");
+    assert_string_equal(xc_reject_name(XC_REJECT_ENERGY), "energy");
+    assert_null(xc_reject_name((xc_reject)3));
+    assert_string_equal(xc_explain_method_name(XC_GRADCAM_PP), "gradcam++");
+    assert_non_null(strstr(xc_explain_method_source(XC_OCCLUSION), "2014"));
+    for (int i = 0; i <= XC_CENTRE; i++) {
+        assert_non_null(xc_explain_method_name((xc_explain_method)i));
+        assert_non_null(xc_explain_method_source((xc_explain_method)i));
+    }
+    assert_null(xc_explain_method_name((xc_explain_method)(XC_CENTRE + 1)));
+    assert_null(xc_explain_method_source((xc_explain_method)(XC_CENTRE + 1)));
+    assert_true(xc_path_is_image("a/b.JPG") && xc_path_is_image("x.webp"));
+    assert_false(xc_path_is_image("png") || xc_path_is_image("a.txt") || xc_path_is_image(NULL));
+}
+
+static void test_colours(void **state)
+{
+    (void)state;
+    uint8_t dark[3], light[3];
+    xc_heat_colour(0, dark);
+    xc_heat_colour(1, light);
+    assert_true(dark[0] + dark[1] + dark[2] < light[0] + light[1] + light[2]);
+    xc_heat_colour(0.5, NULL);
+}
+
+static void test_shape_of_a_result(void **state)
+{
+    (void)state;
+    uint32_t h = 0, w = 0, c = 0;
+    CHECK(xc_session_shape(all.session, "logits", &h, &w, &c));
+    assert_true(h == 1 && w == 1 && c == 4);
+    CHECK(xc_session_shape(all.session, "probs", NULL, NULL, NULL));
+    REFUSED(xc_session_shape(all.session, "nose", &h, &w, &c), XC_ERR_ARGUMENT, "nose");
+    REFUSED(xc_session_shape(NULL, "probs", &h, &w, &c), XC_ERR_ARGUMENT, "session");
+    REFUSED(xc_session_shape(all.session, NULL, &h, &w, &c), XC_ERR_ARGUMENT, "name");
+}
+
+/* Points on a line through (1, 2), and one number that never moves. */
+static void test_components(void **state)
+{
+    (void)state;
+    float rows[5][3];
+    double scores[5][1], axis[3], variance;
+    for (int i = 0; i < 5; i++) {
+        rows[i][0] = (float)i;
+        rows[i][1] = 2 * (float)i;
+        rows[i][2] = 7;
+    }
+    CHECK(xc_pca(&rows[0][0], 5, 3, 1, &scores[0][0], axis, &variance));
+    assert_true(fabs(axis[0] - sqrt(0.2)) < 1e-9 && fabs(axis[1] - sqrt(0.8)) < 1e-9);
+    assert_true(fabs(axis[2]) < 1e-9);
+    for (int i = 0; i < 5; i++) assert_true(fabs(scores[i][0] - (i - 2) * sqrt(5)) < 1e-6);
+    CHECK(xc_pca(&rows[0][0], 5, 3, 1, &scores[0][0], NULL, NULL));
+    REFUSED(xc_pca(NULL, 5, 3, 1, &scores[0][0], axis, &variance), XC_ERR_ARGUMENT, "rows");
+    REFUSED(xc_pca(&rows[0][0], 5, 3, 17, &scores[0][0], NULL, NULL), XC_ERR_ARGUMENT, "");
+}
+
 static void count_lines(void *user, const char *line)
 {
     assert_null(strchr(line, '\n'));
@@ -459,7 +521,9 @@ int main(void)
         cmocka_unit_test(test_option_sizes),    cmocka_unit_test(test_null_when_making),
         cmocka_unit_test(test_null_when_using), cmocka_unit_test(test_null_where_nothing_fails),
         cmocka_unit_test(test_ranges),          cmocka_unit_test(test_status_words),
-        cmocka_unit_test(test_catalogues),      cmocka_unit_test(test_context),
+        cmocka_unit_test(test_catalogues),      cmocka_unit_test(test_words),
+        cmocka_unit_test(test_colours),         cmocka_unit_test(test_shape_of_a_result),
+        cmocka_unit_test(test_components),      cmocka_unit_test(test_context),
         cmocka_unit_test(test_measuring),       cmocka_unit_test(test_practice),
         cmocka_unit_test(test_wrapped_pixels),  cmocka_unit_test(test_import),
         cmocka_unit_test(test_sizes),           cmocka_unit_test(test_hash)};

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "train/runs.h"
+#include "weight/weight.h"
 
 struct watch { /* stops after so many steps; 0: never */
     int stop_after, steps;
@@ -321,6 +322,40 @@ static void change(const char *folder, const char *name, const char *file, size_
     free(path);
 }
 
+/* Does runs_same see a number of a tensor, and a digit of the cursor, that changed? */
+static void planted(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    size_t size;
+    for (int i = 0; i < 2; i++) {
+        xc_train_opts opts = runs_opts(folder, i ? "b" : "a");
+        opts.epochs = 1;
+        runs_train(&opts, RUNS_USUAL, 1, XC_OK);
+        runs_opts_free(&opts);
+    }
+    assert_true(runs_same(folder, "a", "b"));
+    char *bytes = runs_read(folder, "b", "state.safetensors", &size);
+    struct weight_file file;
+    struct error err;
+    assert_int_equal(safetensors_read(bytes, size, &file, &err), XC_OK);
+    const struct weight_tensor *moments = weight_find(&file, "moments");
+    const char *digit = memmem(bytes, size, "cursor", 6);
+    assert_true(moments && digit);
+    while (*digit < '0' || *digit > '9') digit++;
+    const size_t at[] = {(size_t)(digit - bytes),
+                         (size_t)((const char *)moments->data - bytes) + moments->bytes - 1};
+    for (int i = 0; i < 2; i++) {
+        change(folder, "b", "state.safetensors", at[i], (char)(bytes[at[i]] ^ 1));
+        assert_false(runs_same(folder, "a", "b"));
+        change(folder, "b", "state.safetensors", at[i], bytes[at[i]]);
+    }
+    assert_true(runs_same(folder, "a", "b"));
+    weight_file_free(&file);
+    free(bytes);
+    runs_end(folder);
+}
+
 /* An order of sums that nobody has, in a file that is otherwise right. */
 static void unknown_sums(void **state)
 {
@@ -408,5 +443,5 @@ static void refusals(void **state)
 
 RUN(cmocka_unit_test(learns), cmocka_unit_test(mixed_pictures), cmocka_unit_test(any_threads),
     cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(brain_floats),
-    cmocka_unit_test(order_of_sums), cmocka_unit_test(unknown_sums),
+    cmocka_unit_test(order_of_sums), cmocka_unit_test(planted), cmocka_unit_test(unknown_sums),
     cmocka_unit_test(only_the_head), cmocka_unit_test(frozen_blocks), cmocka_unit_test(refusals))
