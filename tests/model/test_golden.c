@@ -195,8 +195,14 @@ static void test_bf16_is_near(void **state)
     static const struct {
         const char *arch;
         uint32_t side;
-    } nets[] = {{"xception", 71}, {"mini-xception", 64}, {"tiny-xception", 112}, {"xception41", 65},
-                {"resnet50", 64}, {"vgg16", 64},         {"inception-v3", 75},   {"googlenet", 64}};
+    } nets[] = {{"xception", 71},
+                {"mini-xception", 64},
+                {"tiny-xception", 112},
+                {"xception41", 65},
+                {"resnet50,channels=16/32/64/128,stem=16", 64},
+                {"vgg16,channels=16/32/64/128/128,fc=128x2", 64},
+                {"inception-v3,width=0.25", 75},
+                {"googlenet", 64}};
     xc_context *context = make_context(2);
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         xc_model *model = make_model(context, nets[i].arch, nets[i].side, XC_WEIGHTS_RANDOM);
