@@ -28,6 +28,7 @@ static struct graph *network(const char *spec)
 static void gradients(void **state)
 {
     (void)state;
+    STARTS_NO_THREAD();
     static const struct {
         const char *spec;
         int batch; /* from 17 and 9 on: groups of two images, the last one of one, and of one */
