@@ -78,7 +78,7 @@ def main():
         open(os.path.join(folder, "picture-of-a-cat.jpg"), "w").close()
         for shell in START:
             if not shutil.which(shell):
-                print(f"{shell}: not installed, left out")
+                print(f"skipped: {shell} is not installed")
                 continue
             script = subprocess.run([sys.argv[1], "completion", shell], stdout=subprocess.PIPE, check=True).stdout
             check = subprocess.run([shell, "-n" if shell != "fish" else "--no-execute"], input=script,
