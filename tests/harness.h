@@ -19,6 +19,23 @@
         return cmocka_run_group_tests(tests, NULL, NULL);                                          \
     }
 
+#ifdef __has_feature
+#define HARNESS_TSAN __has_feature(thread_sanitizer)
+#elif defined __SANITIZE_THREAD__
+#define HARNESS_TSAN 1
+#else
+#define HARNESS_TSAN 0
+#endif
+
+/* The first line of a test that starts no thread: ThreadSanitizer has nothing to see in it. */
+#define STARTS_NO_THREAD() harness_no_thread(__func__)
+static inline void harness_no_thread(const char *test)
+{
+    if (!HARNESS_TSAN) return;
+    print_message("skipped: %s starts no thread\n", test);
+    skip();
+}
+
 /* The larger difference; NaN is the worst of all, and stays. */
 static inline double worse(double worst, double difference)
 {

@@ -53,9 +53,9 @@ static void adds_up(void **state)
         "xception,width=0.125,middle=1,input=75x75x3,classes=7,flavour=timm,act=elu",
         "mini-xception",
         "tiny-xception",
-        "resnet50,input=33x33x3,classes=7",
+        "resnet50,input=33x33x3,classes=7,channels=16/32/64/128,stem=16",
         "googlenet,input=33x33x3,classes=7",
-        "inception-v3,input=75x75x3,classes=7",
+        "inception-v3,input=75x75x3,classes=7,width=0.25",
     };
     xc_context *context = *state;
     for (size_t i = 0; i < sizeof arch / sizeof *arch; i++) {

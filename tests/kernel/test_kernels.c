@@ -13,6 +13,7 @@
 
 #include "kernel/bench.h"
 #include "kernel/blocks.h"
+#include "kernel/levels.h"
 #include "kernel/trial.h"
 
 #include <cmocka.h> /* last: it has a macro called fail */
@@ -34,10 +35,10 @@ static int all_levels(enum dtype type, struct kernels table[LEVELS])
 {
     int count = 0;
     unsigned allowed;
-    for (size_t i = 0; cpu_level(i) && count < LEVELS; i++) {
-        assert_true(cpu_level_flags(cpu_level(i), &allowed));
-        kernels_init(&table[count], type, allowed & cpu_flags());
-        if (count == 0 || strcmp(table[count].level, table[count - 1].level) != 0) count++;
+    for (size_t i = 0; cpu_level(i); i++) {
+        if (!level_differs(i, type, cpu_flags())) continue;
+        assert_true(count < LEVELS && cpu_level_flags(cpu_level(i), &allowed));
+        kernels_init(&table[count++], type, allowed & cpu_flags());
     }
     return count;
 }
@@ -61,7 +62,7 @@ static void check_family(const struct family *family, enum dtype type)
 {
     struct kernels table[LEVELS], blocks[2]; /* those with the order of sums of tile registers */
     int levels = all_levels(type, table), tiles = 0;
-    kernels_init(&blocks[0], DTYPE_BF16, CPU_FMA);
+    kernels_init(&blocks[0], DTYPE_BF16, cpu_flags() & CPU_FMA);
     blocks_kernels(&blocks[0]);
     if (table[levels - 1].in_blocks) blocks[++tiles] = table[--levels];
     for (uint64_t i = 0; i < TRIALS; i++) {
@@ -72,8 +73,10 @@ static void check_family(const struct family *family, enum dtype type)
 
 static void every_level_follows_the_formulas(void **state)
 {
+    struct kernels best;
     (void)state;
-    if (!(cpu_flags() & CPU_AMX)) print_message("skipped: no tile registers, no level amx\n");
+    kernels_init(&best, DTYPE_BF16, cpu_flags());
+    if (!best.in_blocks) print_message("skipped: no tile registers, no level amx\n");
     for (int i = 0; i < FAMILIES; i++) {
         check_family(families[i], DTYPE_F32);
         check_family(families[i], DTYPE_F64);
@@ -168,7 +171,7 @@ static void flat_rows(void **state)
         dice_fill(f.type, &d, f.in, sizeof f.in / sizeof *f.in);
         dice_fill(f.type, &d, f.weight, sizeof f.weight / sizeof *f.weight);
         dice_fill(f.type, &d, f.add, sizeof f.add / sizeof *f.add);
-        kernels_init(&blocks, DTYPE_BF16, CPU_FMA);
+        kernels_init(&blocks, DTYPE_BF16, cpu_flags() & CPU_FMA);
         blocks_kernels(&blocks);
         const int levels = all_levels(f.type, table);
         for (int k = 1; k < levels; k++)
@@ -176,14 +179,18 @@ static void flat_rows(void **state)
     }
 }
 
+/* And no level is left out: they end with the best one, and none comes twice. */
 static void no_slot_is_empty(void **state)
 {
     (void)state;
     static const enum dtype types[] = {DTYPE_F32, DTYPE_F64, DTYPE_BF16};
     for (size_t j = 0; j < sizeof types / sizeof *types; j++) {
-        struct kernels table[LEVELS];
+        struct kernels table[LEVELS], best;
         const int levels = all_levels(types[j], table);
+        kernels_init(&best, types[j], cpu_flags());
+        assert_string_equal(table[levels - 1].level, best.level);
         for (int i = 0; i < levels; i++) {
+            if (i) assert_string_not_equal(table[i].level, table[i - 1].level);
             const struct kernels *k = &table[i];
             assert_int_equal(k->type, types[j]);
             assert_non_null(k->level);

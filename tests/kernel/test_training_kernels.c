@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "harness.h"
 #include "kernel/blocks.h"
+#include "kernel/levels.h"
 
 enum { TRIALS = 200, ROOM = 1 << 16, MAPS = 4, SPARE = 64 };
 
@@ -48,16 +49,15 @@ static void make_numbers(void)
                                    : (float)rng_normal(1, RNG_TEST, 0, 1, (uint32_t)i);
 }
 
-static void fill(struct trial *s)
+static void fill(struct table *t, uint64_t seed)
 {
-    float *at = &s->t->map[0][0];
-    uint16_t *half = &s->t->rounded[0][0];
+    float *at = &t->map[0][0];
+    uint16_t *half = &t->rounded[0][0];
     const size_t count = offsetof(struct table, rounded) / sizeof *at;
     const size_t halves = (offsetof(struct table, index) - offsetof(struct table, rounded)) / 2;
-    for (size_t i = 0; i < count; i++) at[i] = numbers[(i + s->seed * 7919) % ROOM];
-    for (size_t i = 0; i < halves; i++)
-        half[i] = bf16_from_f32(numbers[(i + s->seed * 7727) % ROOM]);
-    memset(s->t->index, 0, sizeof s->t->index);
+    for (size_t i = 0; i < count; i++) at[i] = numbers[(i + seed * 7919) % ROOM];
+    for (size_t i = 0; i < halves; i++) half[i] = bf16_from_f32(numbers[(i + seed * 7727) % ROOM]);
+    memset(t->index, 0, sizeof t->index);
 }
 
 /* A view into map m with gaps of its own. */
@@ -264,60 +264,93 @@ static void packs(struct trial *s)
 
 /* ---- comparing ------------------------------------------------------------------------------- */
 
-static struct table *table_new(void)
-{
-    struct table *t = aligned_new(sizeof *t);
-    assert_non_null(t);
-    return t;
-}
+typedef void trial_fn(struct trial *s);
 
-static bool same(void (*trial)(struct trial *s), enum dtype type,
-                 const struct training_kernels *plain, const struct training_kernels *other,
-                 uint64_t seed)
-{
-    static struct table *one, *two;
-    if (!one) one = table_new();
-    if (!two) two = table_new();
-    struct trial a = {one, plain, seed, 0, false, type}, b = {two, other, seed, 0, true, type};
-    fill(&a);
-    fill(&b);
-    trial(&a);
-    trial(&b);
-    return memcmp(one, two, sizeof *one) == 0;
-}
+/* What every run of a seed begins with, what the plain kernel makes of it, and what another does.
+ */
+static struct table *base, *want, *got;
 
-/* Does this build, on this processor, add up in blocks? */
-static bool in_blocks(enum dtype type, unsigned flags)
+static int set_up(void **state)
 {
-    struct kernels k;
-    kernels_init(&k, type, flags);
-    return k.in_blocks;
-}
-
-static void compare_type(void (*trial)(struct trial *s), const char *name, enum dtype type)
-{
-    struct training_kernels plain, level;
-    bool tiles = false;
+    struct table **const table[] = {&base, &want, &got};
+    (void)state;
+    for (int i = 0; i < 3; i++) assert_non_null(*table[i] = aligned_new(sizeof **table[i]));
     make_numbers();
-    training_kernels_init(&plain, type, CPU_FMA); /* the other plain ones run, too, below */
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(base);
+    free(want);
+    free(got);
+    return 0;
+}
+
+static void run(trial_fn *trial, enum dtype type, const struct training_kernels *k, uint64_t seed,
+                bool cut, struct table *t)
+{
+    struct trial s = {t, k, seed, 0, cut, type};
+    memcpy(t, base, sizeof *t);
+    trial(&s);
+}
+
+/* As `want`, which is the seed's? */
+static bool same(trial_fn *trial, enum dtype type, const struct training_kernels *k, uint64_t seed)
+{
+    run(trial, type, k, seed, true, got);
+    return memcmp(want, got, sizeof *want) == 0;
+}
+
+enum { LEVELS = 16 };
+struct level { /* one that differs from the one below */
+    const char *word;
+    struct training_kernels k;
+    bool in_blocks;
+};
+
+static int all_levels(enum dtype type, struct level level[LEVELS])
+{
+    int count = 0;
     for (size_t i = 0; cpu_level(i); i++) {
         unsigned allowed = 0;
-        assert_true(cpu_level_flags(cpu_level(i), &allowed));
-        training_kernels_init(&level, type, cpu_flags() & allowed);
-        tiles = in_blocks(type, cpu_flags() & allowed);
-        if (tiles) blocks_training(&plain);
-        for (uint64_t seed = 0; seed < TRIALS; seed++) {
-            const bool equal = same(trial, type, &plain, &level, seed);
+        struct kernels k;
+        if (!level_differs(i, type, cpu_flags())) continue;
+        assert_true(count < LEVELS && cpu_level_flags(cpu_level(i), &allowed));
+        kernels_init(&k, type, cpu_flags() & allowed);
+        level[count].word = cpu_level(i);
+        level[count].in_blocks = k.in_blocks;
+        training_kernels_init(&level[count++].k, type, cpu_flags() & allowed);
+    }
+    return count;
+}
+
+static void compare_type(trial_fn *trial, const char *name, enum dtype type)
+{
+    struct training_kernels plain, blocks;
+    struct level level[LEVELS];
+    const int levels = all_levels(type, level);
+    training_kernels_init(&plain, type, cpu_flags() & CPU_FMA); /* "ref" is among the levels */
+    blocks = plain;
+    blocks_training(&blocks);
+    for (uint64_t seed = 0; seed < TRIALS; seed++) {
+        fill(base, seed);
+        run(trial, type, &plain, seed, false, want);
+        for (int i = 0; i < levels; i++) {
+            if (level[i].in_blocks) run(trial, type, &blocks, seed, false, want);
+            const bool equal = same(trial, type, &level[i].k, seed);
             if (!equal)
                 print_error("%s, %s: other bits on %s, seed %d\n", name, dtype_name(type),
-                            cpu_level(i), (int)seed);
+                            level[i].word, (int)seed);
             assert_true(equal);
         }
     }
-    if (type == DTYPE_BF16 && !tiles) print_message("skipped: no tile registers, no level amx\n");
+    if (type == DTYPE_BF16 && !level[levels - 1].in_blocks)
+        print_message("skipped: no tile registers, no level amx\n");
 }
 
-static void compare(void (*trial)(struct trial *s), const char *name)
+static void compare(trial_fn *trial, const char *name)
 {
     compare_type(trial, name, DTYPE_F32);
     compare_type(trial, name, DTYPE_BF16);
@@ -393,17 +426,22 @@ static void one_bit_off(const struct conv_dw_call *call, size_t from, size_t to)
 static void planted(void **state)
 {
     (void)state;
-    make_numbers();
-    training_kernels_init(&honest, DTYPE_F32, CPU_FMA);
+    training_kernels_init(&honest, DTYPE_F32, cpu_flags() & CPU_FMA);
     struct training_kernels wrong = honest;
     wrong.conv_dw = one_bit_off;
     int caught = 0;
     for (uint64_t seed = 0; seed < 20; seed++) {
-        assert_true(same(conv_dw, DTYPE_F32, &honest, &honest, seed));
-        caught += !same(conv_dw, DTYPE_F32, &honest, &wrong, seed);
+        fill(base, seed);
+        run(conv_dw, DTYPE_F32, &honest, seed, false, want);
+        assert_true(same(conv_dw, DTYPE_F32, &honest, seed));
+        caught += !same(conv_dw, DTYPE_F32, &wrong, seed);
     }
     assert_true(caught > 10);
 }
 
-RUN(cmocka_unit_test(convolutions), cmocka_unit_test(dropout), cmocka_unit_test(others),
-    cmocka_unit_test(planted))
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(dropout),
+                                       cmocka_unit_test(others), cmocka_unit_test(planted)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

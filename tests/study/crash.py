@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cell that crashes is reported and the others go on; a study that is stopped by Ctrl-C keeps its
 finished cells and goes on. crash.py COMMAND"""
-import json, os, signal, subprocess, sys, tempfile, time
+import fcntl, glob, json, os, signal, subprocess, sys, tempfile, time
 
 import pictures
 
@@ -11,7 +11,7 @@ ARCH = "xception,stem-stride=1,stem=4/8,entry=8/16,middle=1,exit=16/24/32"
 
 def start(binary, folder, *words):
     return subprocess.Popen([binary, "study", "-o", f"{folder}/s", *words], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+                            stderr=subprocess.PIPE, text=True, env=pictures.surroundings(folder))
 
 
 def child_of(study):
@@ -27,6 +27,10 @@ def child_of(study):
                 return int(name), int(words[words.index("--cell") + 1])
         time.sleep(0.002)
     check("a cell of the study runs", False, study.communicate()[1])
+
+
+def epochs_logged(folder):
+    return sum(open(log).read().count(": loss ") for log in glob.glob(f"{folder}/s/cells/*/log.txt"))
 
 
 def check(what, ok, text=""):
@@ -53,34 +57,31 @@ def main():
         check("the report says why", sum("signal 11" in f for f in failed) == 1)
         check("so does the page", "signal 11" in open(f"{folder}/s/report.html").read())
 
+        before = epochs_logged(folder)
         study = start(binary, folder)  # the crashed one again, stopped in its middle
         again, cell = child_of(study)
         check("only the crashed cell runs again", cell == number)
-        time.sleep(0.3)
+        while epochs_logged(folder) <= before and study.poll() is None:
+            time.sleep(0.002)
         study.send_signal(signal.SIGINT)
         out, err = study.communicate()
-        check("Ctrl-C ends with 130, or it was done before", study.returncode in (130, 0), err)
-        if study.returncode == 130:
-            check("how to go on is said", f"go on with: xception study -o {folder}/s" in err, err)
-            check("finished cells are kept",
-                  sum("predictions.bin" in f for _, _, f in os.walk(f"{folder}/s/cells")) == 3)
+        check("Ctrl-C ends with 130", study.returncode == 130, err)
+        check("how to go on is said", f"go on with: xception study -o {folder}/s" in err, err)
+        check("finished cells are kept", len(glob.glob(f"{folder}/s/cells/*/predictions.bin")) == 3)
         study = start(binary, folder, *given)
         out, err = study.communicate()
         check("the study ends", study.returncode == 0, err)
         report = json.load(open(f"{folder}/s/report.json"))
         check("all cells are done", report["done"] == 4 and report["failed"] == 0, out)
 
-        first, second = start(binary, folder, "-q"), None
-        first.communicate()
-        for name in os.listdir(f"{folder}/s/cells"):
-            os.remove(f"{folder}/s/cells/{name}/predictions.bin")
-        first = start(binary, folder, "-q")
-        child_of(first)
-        second = start(binary, folder, "-q")
-        out, err = second.communicate()
-        check("two at once", second.returncode == 6 and "another process works on" in err, err)
-        first.communicate()
-        check("the first one ends", first.returncode == 0)
+        with open(f"{folder}/s/study.lock") as lock:  # as one that works on it has it
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            study = start(binary, folder, "-q")
+            out, err = study.communicate()
+            check("two at once", study.returncode == 6 and "another process works on" in err, err)
+        study = start(binary, folder, "-q")
+        out, err = study.communicate()
+        check("one at once", study.returncode == 0, err)
     print("good")
     return 0
 

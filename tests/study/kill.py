@@ -15,7 +15,8 @@ def start(binary, folder, out):
     words = [binary, "study", "-q", "--data", f"{folder}/set", "--arch", ARCH, "--axis", "residual",
              "--epochs", "3", "--repeat", "2", "--batch", "8", "--save-every", "0", "--no-times",
              "--threads", "1", "-o", out]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env=pictures.surroundings(folder))
 
 
 def read(out):

@@ -5,6 +5,11 @@ which is its class. TRAIN and TEST: pictures of each of three classes."""
 import os, random, sys
 
 
+def surroundings(folder):
+    """Of a command that is tested: nobody's settings, as in run_cases.py."""
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": folder, "XDG_CONFIG_DIRS": folder}
+
+
 def make(folder, train, test):
     noise = random.Random(1)
     for split, count in (("train", train), ("test", test)):

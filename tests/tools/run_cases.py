@@ -9,9 +9,9 @@ A case file holds blocks:   $ COMMAND            run by bash in an empty folder;
                             => EXIT CODE
 "..." inside an expected line stands for anything, a line "..." alone for any number of lines.
 $SHARED is the folder of optional data; a block whose command names a missing $SHARED/... path is
-skipped, and so is every later one that names a model or .npy file which the skipped one would have
-made. $SOURCE is the project's folder. A command that takes longer than DEADLINE seconds is killed with
-all that it started.
+skipped, and so is every later one that names a model, .npy or .svg file which the skipped one would
+have made. $SOURCE is the project's folder. A command that takes longer than DEADLINE seconds is killed
+with all that it started.
 """
 import fcntl, glob, os, pathlib, pty, re, select, signal, struct, subprocess, sys, tempfile, termios, time
 
@@ -38,10 +38,10 @@ def absent(command, shared, unmade):
     """Does the command need what is not there? Remembers the files that it would have made then."""
     missing = [n for n in re.findall(r"\$SHARED(/[^\s\"']+)", command)
                if not glob.glob(shared + n)]
-    models = set(re.findall(r"(?<![\w/.])[\w.-]+\.(?:safetensors|keras|npy)\b", command))
-    if not missing and not models & unmade:
+    made = set(re.findall(r"(?<![\w/.])[\w.-]+\.(?:safetensors|keras|npy|svg)\b", command))
+    if not missing and not made & unmade:
         return False
-    unmade |= models
+    unmade |= made
     return True
 
 

@@ -14,7 +14,7 @@
 #define FOLDER XC_SOURCE_DIR "/models/default/"
 #define PICTURES XC_SHARED_DIR "/data/cifar10-images.tar"
 
-enum { STEPS = 8 };
+enum { STEPS = 3 };
 
 struct steps {
     int count;

@@ -126,6 +126,7 @@ static void follow(const struct optimizer_opts *opts, const struct optimizer_par
 static void formulas(void **state)
 {
     (void)state;
+    STARTS_NO_THREAD();
     static const struct optimizer_part some[] = {{1, 7}, {0.1, 7}, {0, 7}, {3, 7}, {1, 7}, {0, 7}};
     for (int bits = 0; bits < 24; bits++)
         for (int kind = OPTIMIZER_SGD; kind <= OPTIMIZER_ADAMW; kind++) {
