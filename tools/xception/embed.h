@@ -26,6 +26,8 @@ void rows_free(struct rows *r);
 int rows_compute(const struct args *args, const struct pictures *pictures, struct rows *out);
 /* PATH.npy, and the names of its rows beside it: PATH.txt, one a line. */
 int rows_save(const struct rows *r, const char *path);
+/* "x.npy" -> "x.txt"; false: it does not end so, or is too long. */
+bool rows_names(const char *path, char *names, size_t room);
 bool rows_path(const char *path); /* Is it such a path? False after printing the sentence. */
 int rows_load(const char *path, struct rows *out);
 /* Every row to length 1, so that products are cosines. */

@@ -183,8 +183,7 @@ int rows_compute(const struct args *args, const struct pictures *pictures, struc
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* "x.npy" -> "x.txt"; false: it does not end so, or is too long. */
-static bool names_of(const char *path, char *names, size_t room)
+bool rows_names(const char *path, char *names, size_t room)
 {
     const size_t n = strlen(path);
     if (n < 5 || strcmp(path + n - 4, ".npy") != 0 || n + 1 > room) return false;
@@ -196,7 +195,7 @@ static bool names_of(const char *path, char *names, size_t room)
 bool rows_path(const char *path)
 {
     char names[4096];
-    if (names_of(path, names, sizeof names)) return true;
+    if (rows_names(path, names, sizeof names)) return true;
     say_usage("%s: an index is a .npy file", path);
     return false;
 }
@@ -206,7 +205,7 @@ int rows_save(const struct rows *r, const char *path)
     const uint64_t dim[] = {r->count, r->width};
     char names[4096];
     size_t room = 1, at = 0;
-    if (!names_of(path, names, sizeof names)) return EXIT_USAGE;
+    if (!rows_names(path, names, sizeof names)) return EXIT_USAGE;
     for (size_t i = 0; i < r->count; i++) {
         room += strlen(r->path[i]) + 1;
         if (!strchr(r->path[i], '\n')) continue;
@@ -261,7 +260,7 @@ int rows_load(const char *path, struct rows *out)
             say_error("%s: row %zu has a number that is not finite", path, i / out->width);
             return EXIT_DATA;
         }
-    if (names_of(path, names, sizeof names) && read_names(names, out)) return EXIT_DONE;
+    if (rows_names(path, names, sizeof names) && read_names(names, out)) return EXIT_DONE;
     say_error("%s: there are no %zu names beside it in a .txt file", path, out->count);
     return EXIT_DATA;
 }

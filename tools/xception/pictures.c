@@ -130,6 +130,7 @@ bool pictures_find(struct pictures *p, char *const *operand, int operands, const
         *code = EXIT_DATA;
         return false;
     }
+    *code = EXIT_DONE;
     return true;
 }
 

@@ -18,7 +18,7 @@ struct pictures {
     size_t unreadable; /* folders and lists that could not be read to their end; said already */
 };
 
-/* False after printing a sentence; *code is then the exit code. */
+/* False after printing a sentence; *code: EXIT_DONE, or the exit code then. */
 bool pictures_find(struct pictures *p, char *const *operand, int operands, const char *files0,
                    int *code);
 void pictures_free(struct pictures *p);

@@ -11,6 +11,7 @@
 
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "pictures.h"
 #include "say.h"
 #include "sheet.h"
@@ -413,6 +414,10 @@ static int run(const struct args *args)
         return EXIT_USAGE;
     }
     if (!pictures_find(&pictures, args->operand, args->operands, files0, &code)) goto out;
+    if (output_is_input(args, arg_text(args, "sheet"), &pictures)) {
+        code = EXIT_USAGE;
+        goto out;
+    }
     if ((code = engine_open(args, &context)) != EXIT_DONE) goto out;
     if ((code = engine_model(context, model, arg_text(args, "arch"), &job.model)) != EXIT_DONE)
         goto out;

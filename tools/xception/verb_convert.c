@@ -8,6 +8,7 @@
 
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -98,6 +99,7 @@ static int run(const struct args *args)
         say_usage("--part is of --mix, which is not there");
         return EXIT_USAGE;
     }
+    if (!arg_on(args, "dry-run") && output_is_input(args, out, NULL)) return EXIT_USAGE;
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
     if (code == EXIT_DONE) code = mix(args, context, &model);
@@ -122,7 +124,8 @@ const struct verb verb_convert = {
         "Reads a model of Keras (.keras, .h5, .hdf5, .weights.h5), PyTorch (.pth), timm\n"
         "(.safetensors) or face-api (manifest) and writes safetensors with architecture, labels,\n"
         "preprocessing and provenance inside. Prints which foreign tensor became which; a missing\n"
-        "tensor is an error (exit 4) and nothing is written.\n"
+        "tensor is an error (exit 4) and nothing is written. OUT is another file than IN, which\n"
+        "may hold what OUT does not.\n"
         "With --pack the file is for running alone: it starts at once, but holds no parameters\n"
         "any more. Keep the original. With --precision bf16 it runs in bf16, and both the file\n"
         "and the memory that it takes are half as large.",

@@ -371,6 +371,7 @@ static int sheet(const struct args *args, const xc_dataset *set)
 static int run_action(const struct args *args, const char *action, const char *path)
 {
     xc_dataset *set = NULL;
+    if (output_is_input(args, arg_text(args, "output"), NULL)) return EXIT_USAGE;
     int code = open_set(args, path, &set);
     if (code != EXIT_DONE) return code;
     if (!strcmp(action, "check"))

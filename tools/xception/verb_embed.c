@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "embed.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -91,6 +92,16 @@ static bool is_wrong(const struct args *args, bool pictures)
     return true;
 }
 
+/* Would a file be written over one that is read? Says so. */
+static bool is_over_input(const struct args *args, const struct pictures *pictures)
+{
+    char names[4096];
+    const char *out = arg_text(args, "output");
+    return output_is_input(args, out, pictures) ||
+           output_is_input(args, arg_text(args, "map"), pictures) ||
+           (out && rows_names(out, names, sizeof names) && output_is_input(args, names, pictures));
+}
+
 static int run(const struct args *args)
 {
     struct pictures pictures = {0};
@@ -99,11 +110,11 @@ static int run(const struct args *args)
     const char *nearest = arg_text(args, "nearest");
     int code = EXIT_DONE;
     if (is_wrong(args, args->operands > 0 || files0)) return EXIT_USAGE;
-    if (nearest && (code = rows_load(nearest, &known)) != EXIT_DONE) return code;
-    if (index)
-        code = rows_load(index, &rows);
-    else if (pictures_find(&pictures, args->operand, args->operands, files0, &code))
-        code = rows_compute(args, &pictures, &rows);
+    if (!index) pictures_find(&pictures, args->operand, args->operands, files0, &code);
+    if (code == EXIT_DONE && is_over_input(args, &pictures)) code = EXIT_USAGE;
+    if (code == EXIT_DONE && nearest) code = rows_load(nearest, &known);
+    if (code == EXIT_DONE)
+        code = index ? rows_load(index, &rows) : rows_compute(args, &pictures, &rows);
     if (code == EXIT_DONE || code == EXIT_SOME_FAILED) {
         const int used = use_rows(args, &known, &rows);
         if (used != EXIT_DONE) code = used;

@@ -9,6 +9,7 @@
 #include "builtin.h"
 #include "engine.h"
 #include "eval.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -313,7 +314,7 @@ static bool is_rule(const char *rule)
 static bool check_flags(const struct args *args)
 {
     const char *given = arg_text(args, "predictions"), *least = arg_text(args, "min-top1");
-    const char *rule = arg_text(args, "pick-threshold");
+    const char *rule = arg_text(args, "pick-threshold"), *report = arg_text(args, "report");
     double ignored;
     if (given ? arg_typed(args, "model") || args->operands || arg_typed(args, "ood") ||
                     arg_typed(args, "output")
@@ -329,6 +330,8 @@ static bool check_flags(const struct args *args)
         say_usage("--size beside -o or --ood: classify looks at the model's own size");
         return false;
     }
+    if (output_is_input(args, arg_text(args, "output"), NULL)) return false;
+    if (report && !eval_check_report(args, report)) return false;
     return (!rule || is_rule(rule)) && (!least || read_gate(least, &ignored));
 }
 

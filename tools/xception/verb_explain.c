@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "explain.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -105,6 +106,7 @@ static int choose_output(struct job *job)
         say_error("%s: cannot be made: %s", job->out, strerror(errno));
         return EXIT_DATA;
     }
+    if (output_is_input(job->args, job->out, &job->pictures)) return EXIT_USAGE;
     job->raw |= ends_in(job->out, ".npy");
     if (raw && !ends_in(job->out, ".npy")) {
         say_usage("%s: --raw writes .npy files", job->out);
