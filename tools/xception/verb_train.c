@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bar.h"
 #include "engine.h"
@@ -158,23 +159,44 @@ static bool on_progress(void *user, const xc_train_progress *p)
 
 /* ---- the folder ------------------------------------------------------------------------------ */
 
-/* runs/NAME-N, NAME being the data's last part; free(). */
+static char *last_part(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    const char *slash = memrchr(path, '/', length);
+    const char *name = slash ? slash + 1 : path;
+    return strndup(name, length - (size_t)(name - path));
+}
+
+/* The data's last part; "." and ".." are what they stand for. free() */
+static char *name_of(const char *data)
+{
+    char *name = last_part(data);
+    if (!name || (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)) return name;
+    char *real = realpath(data, NULL);
+    free(name);
+    name = real ? last_part(real) : NULL;
+    free(real);
+    return name;
+}
+
+/* Makes runs/NAME-N with the first N that is free, so that no other process takes it; free(). NULL:
+ * errno says why not. */
 static char *free_folder(const char *data)
 {
-    char *path = NULL;
-    size_t length = strlen(data);
-    while (length > 1 && data[length - 1] == '/') length--;
-    const char *name = memrchr(data, '/', length);
-    name = name ? name + 1 : data;
-    int width = (int)strcspn(name, "./");
-    if (width == 0) width = (int)(length - (size_t)(name - data));
-    if (mkdir("runs", 0777) != 0 && errno != EEXIST) return NULL;
-    for (int i = 1; i < 100000; i++) {
-        struct stat info;
-        if (asprintf(&path, "runs/%.*s-%d", width, name, i) < 0) return NULL;
-        if (stat(path, &info) != 0) return path;
+    char *name = name_of(data), *path = NULL;
+    int width = name ? (int)strcspn(name, ".") : 0;
+    if (name && width == 0) width = (int)strlen(name);
+    bool taken = name && (mkdir("runs", 0777) == 0 || errno == EEXIST), made = false;
+    for (int i = 1; taken && i < 100000; i++) {
         free(path);
+        if (asprintf(&path, "runs/%.*s-%d", width, name, i) < 0) path = NULL;
+        made = path && mkdir(path, 0777) == 0;
+        taken = path && !made && errno == EEXIST;
     }
+    free(name);
+    if (made) return path;
+    free(path);
     return NULL;
 }
 
@@ -302,6 +324,7 @@ static int start_in_folder(const struct args *args, xc_context *context, const c
         code = EXIT_DATA;
     }
     if (code == EXIT_DONE) code = start(args, context, set, opts);
+    if (own) rmdir(own); /* which only works where nothing was begun */
     xc_dataset_free(set);
     free(command);
     free(own);
