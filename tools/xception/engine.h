@@ -34,6 +34,9 @@ struct labels {
 };
 int engine_labels(const struct args *args, const xc_model *model, struct labels *out);
 void labels_free(struct labels *labels);
+/* say_status; shapes that do not fit are wrong usage where a flag asked for them, else the model's.
+ */
+int engine_status(const struct args *args, xc_status status, int what);
 /* The model's preprocessing changed by --preprocess, --fit and --interp. */
 int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out);
 

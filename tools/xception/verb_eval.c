@@ -119,7 +119,7 @@ static int run_model(struct eval *e, struct eval_model *m)
     bar_begin(&bar, arg_on(e->args, "quiet"));
     if (status == XC_OK) status = xc_evaluate(m->model, m->data, &opts, &result);
     bar_clear(&bar);
-    if (status != XC_OK) return say_status(status, EXIT_DATA);
+    if (status != XC_OK) return engine_status(e->args, status, EXIT_DATA);
     if (m == e->model) {
         e->unreadable = result.unreadable;
         e->seconds = bar_now() - ticker.began;

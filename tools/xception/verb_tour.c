@@ -93,7 +93,7 @@ static int prepare(const struct args *args, struct tour *t)
     if (status == XC_OK && !t->input) status = XC_ERR_MEMORY;
     if (status == XC_OK) status = xc_prepare(session, t->image, t->input);
     xc_session_free(session);
-    if (status != XC_OK) return say_status(status, EXIT_DATA);
+    if (status != XC_OK) return engine_status(args, status, EXIT_DATA);
     t->diagram = diagram_new(t->model);
     if (t->diagram && modules_make(t->diagram, t->model, &t->modules)) return EXIT_DONE;
     say_error("out of memory for the drawing");

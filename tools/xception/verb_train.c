@@ -228,7 +228,10 @@ static int ended(const struct args *args, xc_status status, const struct show *s
     if (status != XC_ERR_CANCELLED || !stop_signal) {
         const bool number = status == XC_ERR_NUMBER;
         const bool model = strstr(xc_error(), "the model is packed") != NULL;
-        const int code = say_status(status, number ? EXIT_NUMBERS : model ? EXIT_MODEL : EXIT_DATA);
+        const int code = engine_status(args, status,
+                                       number  ? EXIT_NUMBERS
+                                       : model ? EXIT_MODEL
+                                               : EXIT_DATA);
         if (number) say_hint("a smaller --lr, or --clip 1; the files are of the last save");
         if (strstr(xc_error(), "no validation samples")) say_hint("add --val-split 10");
         return code;
