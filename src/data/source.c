@@ -32,11 +32,12 @@ static bool ends_with(const char *path, const char *end)
 static xc_status choose_source(const char *path, source_fn **out, struct error *err)
 {
     struct stat info;
-    if (strchr(path, '{') && ends_with(path, ".tar")) {
-        *out = source_tar;
+    if (stat(path, &info) != 0) {
+        if (!strchr(path, '{') || !ends_with(path, ".tar"))
+            return fail_errno(err, path, "cannot open");
+        *out = source_tar; /* shards with braces */
         return XC_OK;
     }
-    if (stat(path, &info) != 0) return fail_errno(err, path, "cannot open");
     if (S_ISDIR(info.st_mode)) {
         *out = folder_has_idx(path)      ? source_idx
                : folder_has_cifar(path)  ? source_cifar
