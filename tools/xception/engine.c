@@ -49,11 +49,10 @@ xc_precision engine_model_precision(const struct args *args, const xc_model *mod
     return precision;
 }
 
-void engine_notes(const struct args *args, const xc_dataset *set)
+void engine_notes(const xc_dataset *set)
 {
     const char *note;
-    for (uint32_t i = 0; !arg_on(args, "quiet") && (note = xc_dataset_note(set, i)); i++)
-        fprintf(stderr, "note     %s\n", note);
+    for (uint32_t i = 0; (note = xc_dataset_note(set, i)); i++) say_line("note     %s", note);
 }
 
 xc_algo engine_algo(const struct args *args)

@@ -20,7 +20,7 @@ const char *engine_precision(const char *word, xc_precision *out);
 /* After --precision; without it that of a packed file, or float32. */
 xc_precision engine_model_precision(const struct args *args, const xc_model *model);
 /* What was left out of the data, on stderr unless --quiet. */
-void engine_notes(const struct args *args, const xc_dataset *set);
+void engine_notes(const xc_dataset *set);
 /* After --algo. */
 xc_algo engine_algo(const struct args *args);
 /* The path of xception-import, or false: the library then looks where it was installed. */

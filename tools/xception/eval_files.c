@@ -335,7 +335,9 @@ bool eval_check_report(const struct args *args, const char *folder)
     char path[4200];
     if (is_there(folder, "args.json")) {
         say_usage("%s: holds a training run, whose files a report would replace", folder);
-        say_hint("--report %s/report", folder);
+        char *word = shell_word(folder);
+        say_hint("--report %s/report", word ? word : folder);
+        free(word);
         return false;
     }
     for (int i = 0; i < WRITTEN; i++) {

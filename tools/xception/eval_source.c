@@ -114,7 +114,7 @@ int eval_open_data(struct eval *e, struct eval_model *m)
     }
     const bool short_of_it = !name || (code == EXIT_DONE && !m->name);
     if (code == EXIT_DONE && count == 0) code = same_number(e, m);
-    if (code == EXIT_DONE) engine_notes(e->args, m->data);
+    if (code == EXIT_DONE) engine_notes(m->data);
     free(name);
     labels_free(&labels);
     if (!short_of_it) return code;

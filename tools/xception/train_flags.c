@@ -175,14 +175,6 @@ int train_class_weights(const struct args *args, const xc_dataset *set, xc_train
 
 /* ---- what was typed -------------------------------------------------------------------------- */
 
-/* As a shell takes it. */
-static void put_quoted(FILE *out, const char *text)
-{
-    fputc('\'', out);
-    for (const char *p = text; *p; p++) fputs(*p == '\'' ? "'\\''" : (const char[]){*p, '\0'}, out);
-    fputc('\'', out);
-}
-
 char *train_command(const struct args *args)
 {
     char *text = NULL;
@@ -194,7 +186,9 @@ char *train_command(const struct args *args)
         const char *value = args->value[i];
         if (!value) continue;
         fprintf(out, " --%s", args->option[i]->name);
-        if (*value) fputc(' ', out), put_quoted(out, value);
+        char *word = *value ? shell_word(value) : NULL;
+        if (word) fprintf(out, " %s", word);
+        free(word);
     }
     return fclose(out) == 0 ? text : NULL;
 }

@@ -150,9 +150,9 @@ static bool on_progress(void *user, const xc_train_progress *p)
     if (p->event == XC_TRAIN_EPOCH) show_epoch(s, p);
     if (p->event == XC_TRAIN_NOTE || p->event == XC_TRAIN_DONE) bar_clear(&s->bar);
     if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
-    if (p->event == XC_TRAIN_DONE && !s->bar.quiet)
-        fprintf(stderr, "done     best epoch %u, top1 %.2f%%; %s\n", p->best_epoch,
-                100 * p->best_top1, p->note);
+    if (p->event == XC_TRAIN_DONE)
+        say_line("done     best epoch %u, top1 %.2f%%; %s", p->best_epoch, 100 * p->best_top1,
+                 p->note);
     s->unreadable = p->unreadable;
     return !stop_signal;
 }
@@ -207,19 +207,22 @@ static void hint_report(const struct args *args, const char *folder)
 {
     const char *data = arg_text(args, "data");
     const uint32_t part = arg_number(args, "val-split", 0), seed = arg_number(args, "seed", 0);
-    if (!data) return;
-    fprintf(stderr, "  look at it with: xception eval -m %s/best.safetensors --data %s --split val",
-            folder, data);
-    if (part) fprintf(stderr, " --val-split %u", part);
-    if (part && seed) fprintf(stderr, " --seed %u", seed);
-    fprintf(stderr, " --report %s/report\n", folder);
+    char held[64] = "", *run = shell_word(folder), *set = data ? shell_word(data) : NULL;
+    if (part) snprintf(held, sizeof held, " --val-split %u", part);
+    if (part && seed) snprintf(held, sizeof held, " --val-split %u --seed %u", part, seed);
+    if (run && set)
+        say_line("  look at it with: xception eval -m %s/best.safetensors --data %s --split val%s "
+                 "--report %s/report",
+                 run, set, held, run);
+    free(run);
+    free(set);
 }
 
 static int ended(const struct args *args, xc_status status, const struct show *s,
                  const char *folder)
 {
     if (status == XC_OK) {
-        if (!s->bar.quiet) hint_report(args, folder);
+        hint_report(args, folder);
         printf("%s\n", folder);
         if (!s->unreadable) return EXIT_DONE;
         say_error("%ju pictures could not be read: %s/bad.txt", (uintmax_t)s->unreadable, folder);
@@ -236,9 +239,10 @@ static int ended(const struct args *args, xc_status status, const struct show *s
         if (strstr(xc_error(), "no validation samples")) say_hint("add --val-split 10");
         return code;
     }
-    if (!s->bar.quiet)
-        fprintf(stderr, "stopped, saved %s\n  go on with: xception train --resume %s\n", folder,
-                folder);
+    say_line("stopped, saved %s", folder);
+    char *run = shell_word(folder);
+    if (run) say_line("  go on with: xception train --resume %s", run);
+    free(run);
     return 128 + stop_signal;
 }
 
@@ -250,7 +254,7 @@ static int train(const struct args *args, xc_context *context, const xc_dataset 
     opts->progress = on_progress;
     opts->user = &show;
     stop_catch();
-    if (!show.bar.quiet) fprintf(stderr, "run      %s\n", opts->folder);
+    say_line("run      %s", opts->folder);
     const xc_status status =
         resume ? xc_train_resume(context, set, opts) : xc_train(context, set, opts);
     bar_clear(&show.bar);
@@ -266,10 +270,9 @@ static int open_data(const struct args *args, xc_dataset **out)
     const xc_status status = xc_dataset_open(arg_text(args, "data"), &opts, out);
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     xc_dataset_get_info(*out, &info);
-    if (!arg_on(args, "quiet"))
-        fprintf(stderr, "data     %s, %u classes, train %ju, val %ju\n", info.kind, info.classes,
-                (uintmax_t)info.split[XC_SPLIT_TRAIN], (uintmax_t)info.split[XC_SPLIT_VAL]);
-    engine_notes(args, *out);
+    say_line("data     %s, %u classes, train %ju, val %ju", info.kind, info.classes,
+             (uintmax_t)info.split[XC_SPLIT_TRAIN], (uintmax_t)info.split[XC_SPLIT_VAL]);
+    engine_notes(*out);
     return EXIT_DONE;
 }
 
