@@ -203,7 +203,7 @@ static bool colour_fits(const struct args *args, const xc_preprocess *p, uint32_
 {
     const uint32_t gives = p->colour == XC_COLOUR_GREY ? 1 : 3;
     if (gives == channels || (channels != 1 && channels != 3)) return true;
-    say_usage("--preprocess %s gives %u channel%s, the network takes %u",
+    say_usage("%s: %s gives %u channel%s, the network takes %u", arg_giver(args, "preprocess"),
               arg_text(args, "preprocess"), gives, gives == 1 ? "" : "s", channels);
     return false;
 }

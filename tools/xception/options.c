@@ -344,6 +344,19 @@ uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwis
     return value;
 }
 
+const char *arg_giver(const struct args *args, const char *name)
+{
+    static char text[4200];
+    const int i = args_find(args, name);
+    if (args->source[i] == FROM_ENVIRONMENT)
+        option_variable(args->option[i], text, sizeof text);
+    else if (args->line[i] && args->source[i] != FROM_FLAG)
+        snprintf(text, sizeof text, "%s:%d: %s", args->from[i], args->line[i], name);
+    else
+        snprintf(text, sizeof text, "--%s", name);
+    return text;
+}
+
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width)
 {
     const char *text = arg_text(args, "size");
@@ -358,7 +371,7 @@ bool arg_size(const struct args *args, uint32_t *height, uint32_t *width)
         if (parse_number(first, 1, 16384, height) && parse_number(second, 1, 16384, width))
             return true;
     }
-    say_usage("--size: '%s' is not N or HxW with sides from 1 to 16384", text);
+    say_usage("%s: '%s' is not N or HxW with sides from 1 to 16384", arg_giver(args, "size"), text);
     return false;
 }
 
@@ -377,7 +390,7 @@ bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes)
         *bytes = (uint64_t)number << shift;
         return true;
     }
-    say_usage("--%s: '%s' is not a number of bytes, as 500M or 4G", name, text);
+    say_usage("%s: '%s' is not a number of bytes, as 500M or 4G", arg_giver(args, name), text);
     return false;
 }
 
@@ -409,7 +422,8 @@ bool arg_time(const struct args *args, const char *name, double *seconds)
         *seconds = sum;
         return true;
     }
-    say_usage("--%s: '%s' is not a time such as 90s, 30m, 1.5h or 1h30m", name, text);
+    say_usage("%s: '%s' is not a time such as 90s, 30m, 1.5h or 1h30m", arg_giver(args, name),
+              text);
     return false;
 }
 

@@ -88,6 +88,9 @@ bool arg_on(const struct args *args, const char *name);
 const char *arg_text(const struct args *args, const char *name); /* NULL = not given */
 /* Value i = 0, 1, ... of a flag that may be given again; NULL past the last. */
 const char *arg_each(const struct args *args, const char *name, int i);
+/* Who gave it, to begin a complaint with: "--size", "XCEPTION_SIZE", "FILE:3: size"; until the next
+ * call. */
+const char *arg_giver(const struct args *args, const char *name);
 uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwise);
 /* "299" or "150x200" (height x width); both 0 when not given. False after printing the sentence. */
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width);

@@ -20,7 +20,7 @@ static bool read_real(const struct args *args, const char *name, double *out)
     if (!text) return true;
     *out = strtod(text, &end);
     if (end != text && !*end && isfinite(*out) && *out >= 0) return true;
-    say_usage("--%s: '%s' is not a number of 0 or more", name, text);
+    say_usage("%s: '%s' is not a number of 0 or more", arg_giver(args, name), text);
     return false;
 }
 

@@ -60,8 +60,8 @@ static bool numbers(const struct args *args, const char *name, uint32_t most, ui
     if (!list) return true; /* value and count hold the default */
     for (*count = 0; next_word(&list, word, sizeof word); ++*count)
         if (*count == MOST_VALUES || !parse_number(word, 1, most, &value[*count])) {
-            say_usage("--%s: '%s' is not a list of at most %d whole numbers from 1 to %u", name,
-                      arg_text(args, name), MOST_VALUES, most);
+            say_usage("%s: '%s' is not a list of at most %d whole numbers from 1 to %u",
+                      arg_giver(args, name), arg_text(args, name), MOST_VALUES, most);
             return false;
         }
     return true;
@@ -76,7 +76,8 @@ static bool precisions(const struct args *args, const char **value, size_t *coun
         xc_precision precision;
         const char *known = engine_precision(word, &precision);
         if (!known || *count == MOST_VALUES) {
-            say_usage("--precision: '%s' is not one of %s", word, PRECISION_WORDS);
+            say_usage("%s: '%s' is not one of %s", arg_giver(args, "precision"), word,
+                      PRECISION_WORDS);
             return false;
         }
         value[*count] = known;

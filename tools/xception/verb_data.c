@@ -382,16 +382,16 @@ static int pack(const struct args *args, const xc_dataset *set)
 }
 
 /* "6x8" */
-static bool read_grid(const char *text, uint32_t *rows, uint32_t *columns)
+static bool read_grid(const struct args *args, uint32_t *rows, uint32_t *columns)
 {
     char word[16];
-    const char *x = text ? strchr(text, 'x') : NULL;
+    const char *text = arg_text(args, "grid"), *x = text ? strchr(text, 'x') : NULL;
     if (!text) return true;
     if (x && (size_t)(x - text) < sizeof word) {
         snprintf(word, sizeof word, "%.*s", (int)(x - text), text);
         if (parse_number(word, 1, 1024, rows) && parse_number(x + 1, 1, 1024, columns)) return true;
     }
-    say_usage("--grid takes RxC, as in 6x8, got '%s'", text);
+    say_usage("%s: '%s' is not RxC, as in 6x8", arg_giver(args, "grid"), text);
     return false;
 }
 
@@ -402,7 +402,7 @@ static int sheet(const struct args *args, const xc_dataset *set)
     const char *target = need_output(args), *word = arg_text(args, "split");
     const char *recipe = arg_text(args, "preprocess");
     if (!target || !arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
-    if (!read_grid(arg_text(args, "grid"), &opts.rows, &opts.columns)) return EXIT_USAGE;
+    if (!read_grid(args, &opts.rows, &opts.columns)) return EXIT_USAGE;
     for (int s = 0; word && s < XC_SPLITS; s++)
         if (!strcmp(word, xc_split_name((xc_split)s))) opts.split = (xc_split)s;
     xc_status status = recipe ? xc_preprocess_named(recipe, &preprocess) : XC_OK;

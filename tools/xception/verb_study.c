@@ -78,7 +78,7 @@ static bool read_limit(const struct args *args, struct plan *p)
     if (parse_number(first, 1, 100000000, &p->limit) &&
         parse_number(second, 1, 100000000, &p->test_limit))
         return true;
-    say_usage("--limit: '%s' is not N or N/M with whole numbers", text);
+    say_usage("%s: '%s' is not N or N/M with whole numbers", arg_giver(args, "limit"), text);
     return false;
 }
 
@@ -88,7 +88,7 @@ static bool read_rate(const struct args *args, struct plan *p)
     const char *text = arg_text(args, "lr");
     p->lr = text ? strtod(text, &end) : 0.05;
     if (!text || (end != text && !*end && isfinite(p->lr) && p->lr > 0)) return true;
-    say_usage("--lr: '%s' is not a number above 0", text);
+    say_usage("%s: '%s' is not a number above 0", arg_giver(args, "lr"), text);
     return false;
 }
 
