@@ -159,7 +159,8 @@ static int take_memory(struct work *k)
     return EXIT_LIMIT;
 }
 
-int rows_compute(const struct args *args, const struct pictures *pictures, struct rows *out)
+int rows_compute(const struct args *args, const struct pictures *pictures, const struct rows *known,
+                 struct rows *out)
 {
     struct work k = {.pictures = pictures, .out = out};
     xc_context *context = NULL;
@@ -168,6 +169,7 @@ int rows_compute(const struct args *args, const struct pictures *pictures, struc
     if (code == EXIT_DONE)
         code = engine_model(context, arg_text(args, "model"), arg_text(args, "arch"), &model);
     if (code == EXIT_DONE) code = open_session(args, model, &k);
+    if (code == EXIT_DONE && known->count && !near_fits(args, known, k.c)) code = EXIT_DATA;
     if (code == EXIT_DONE) code = take_memory(&k);
     if (code == EXIT_DONE) {
         bar_begin(&k.bar, arg_on(args, "quiet"));
@@ -206,12 +208,7 @@ int rows_save(const struct rows *r, const char *path)
     char names[4096];
     size_t room = 1, at = 0;
     if (!rows_names(path, names, sizeof names)) return EXIT_USAGE;
-    for (size_t i = 0; i < r->count; i++) {
-        room += strlen(r->path[i]) + 1;
-        if (!strchr(r->path[i], '\n')) continue;
-        say_error("%s: a name with a new line cannot stand in %s", r->path[i], names);
-        return EXIT_DATA;
-    }
+    for (size_t i = 0; i < r->count; i++) room += strlen(r->path[i]) + 1;
     char *text = malloc(room);
     if (!text) {
         say_error("out of memory");

@@ -33,6 +33,19 @@ int output_close(struct output *o)
     return EXIT_LIMIT;
 }
 
+bool output_has_place(const char *path)
+{
+    char folder[4096];
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    struct stat info;
+    if (!path || (stat(path, &info) == 0 && !S_ISREG(info.st_mode))) return true;
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    if (access(folder, W_OK | X_OK) == 0) return true;
+    say_error("%s: cannot be made: %s", path, strerror(errno));
+    return false;
+}
+
 /* ---- never over what is read ----------------------------------------------------------------- */
 
 static bool names_file(const struct option *o)

@@ -19,6 +19,10 @@ bool output_open(struct output *o, const char *folder, const char *name);
 /* EXIT_DONE, or EXIT_LIMIT after saying why not: then nothing is left. */
 int output_close(struct output *o);
 
+/* Is its folder there, and may files be made in it? Asked before the work; false after saying why
+ * not. NULL: nothing is written. */
+bool output_has_place(const char *path);
+
 /* Is `path` (NULL: nothing is written) the same file as an operand, as that of another flag, or as
  * one of the pictures (NULL: none)? Says so. */
 bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures);

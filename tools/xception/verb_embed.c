@@ -92,14 +92,21 @@ static bool is_wrong(const struct args *args, bool pictures)
     return true;
 }
 
-/* Would a file be written over one that is read? Says so. */
-static bool is_over_input(const struct args *args, const struct pictures *pictures)
+/* Can what is asked for be written? Asked before the work; the code after saying why not. */
+static int check_outputs(const struct args *args, const struct pictures *pictures)
 {
     char names[4096];
-    const char *out = arg_text(args, "output");
-    return output_is_input(args, out, pictures) ||
-           output_is_input(args, arg_text(args, "map"), pictures) ||
-           (out && rows_names(out, names, sizeof names) && output_is_input(args, names, pictures));
+    const char *out = arg_text(args, "output"), *map = arg_text(args, "map");
+    if (output_is_input(args, out, pictures) || output_is_input(args, map, pictures) ||
+        (out && rows_names(out, names, sizeof names) && output_is_input(args, names, pictures)))
+        return EXIT_USAGE;
+    if (!output_has_place(out) || !output_has_place(map)) return EXIT_DATA;
+    for (size_t i = 0; out && i < pictures->count; i++) {
+        if (!strchr(pictures->path[i], '\n')) continue;
+        say_error("%s: a name with a new line cannot stand in %s", pictures->path[i], names);
+        return EXIT_DATA;
+    }
+    return EXIT_DONE;
 }
 
 static int run(const struct args *args)
@@ -111,10 +118,10 @@ static int run(const struct args *args)
     int code = EXIT_DONE;
     if (is_wrong(args, args->operands > 0 || files0)) return EXIT_USAGE;
     if (!index) pictures_find(&pictures, args->operand, args->operands, files0, &code);
-    if (code == EXIT_DONE && is_over_input(args, &pictures)) code = EXIT_USAGE;
+    if (code == EXIT_DONE) code = check_outputs(args, &pictures);
     if (code == EXIT_DONE && nearest) code = rows_load(nearest, &known);
     if (code == EXIT_DONE)
-        code = index ? rows_load(index, &rows) : rows_compute(args, &pictures, &rows);
+        code = index ? rows_load(index, &rows) : rows_compute(args, &pictures, &known, &rows);
     if (code == EXIT_DONE || code == EXIT_SOME_FAILED) {
         const int used = use_rows(args, &known, &rows);
         if (used != EXIT_DONE) code = used;
