@@ -290,6 +290,31 @@ static bool asks_for_help(const struct verb *verb, int argc, char **argv)
     return asked;
 }
 
+/* "check|stats DATA": the first operand, where it is one of these. What else it may be, the verb
+ * says. */
+static const char *action_of(const struct args *args)
+{
+    char actions[128];
+    const char *operands = args->verb->operands;
+    snprintf(actions, sizeof actions, "%.*s", (int)strcspn(operands, " "), operands);
+    return args->operands && is_choice(actions, args->operand[0]) ? args->operand[0] : NULL;
+}
+
+static bool is_met(const struct args *args, const struct need *n)
+{
+    const bool action = !*n->of;
+    const char *value = action ? action_of(args) : arg_text(args, n->of);
+    if (!arg_typed(args, n->flag) || (action && !value)) return true;
+    if (value && (!n->words || is_choice(n->words, value))) return true;
+    if (action)
+        say_usage("--%s is of %s, this is %s", n->flag, n->words, value);
+    else if (n->words)
+        say_usage("--%s is of --%s %s", n->flag, n->of, n->words);
+    else
+        say_usage("--%s is of --%s, which is not there", n->flag, n->of);
+    return false;
+}
+
 bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv)
 {
     *args = (struct args){.verb = verb, .operand = argv};
@@ -314,6 +339,8 @@ bool args_parse(struct args *args, const struct verb *verb, int argc, char **arg
             args->operand[args->operands++] = word;
         if (!ok) return false;
     }
+    for (const struct need *n = verb->needs; n && n->flag; n++)
+        if (!asks_for_help(verb, argc, argv) && !is_met(args, n)) return false;
     return true;
 }
 

@@ -29,6 +29,18 @@ bool option_is_rare(const struct option *o);
         0                                                                                          \
     }
 
+/* A flag that means nothing without another. What stands in a configuration is for all occasions.
+ */
+struct need {
+    const char *flag;
+    const char *of;    /* "mix" for --mix; "" = the first operand, an action */
+    const char *words; /* "pack|sheet": the values that it may have; NULL = any */
+};
+#define NEEDS_END                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
 struct args;
 
 struct verb {
@@ -38,6 +50,7 @@ struct verb {
     const char *text;     /* a paragraph for help and man page */
     const char *examples; /* lines "COMMAND<TAB>what it does" */
     const struct option *options;
+    const struct need *needs;            /* NULL: none */
     int (*run)(const struct args *args); /* returns the exit code */
 };
 

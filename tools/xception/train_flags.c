@@ -88,6 +88,10 @@ bool train_flags(const struct args *args, xc_train_opts *o)
     o->views = arg_number(args, "views", 0);
     o->patience = arg_number(args, "patience", 0);
     o->seed = arg_number(args, "seed", 0);
+    if (arg_typed(args, "until") && o->epochs && arg_number(args, "until", 0) > o->epochs) {
+        say_usage("--until %s is above --epochs %u", arg_text(args, "until"), o->epochs);
+        return false;
+    }
     return train_flags_harmless(args, o) && arg_size(args, &o->height, &o->width) &&
            read_reals(args, o);
 }

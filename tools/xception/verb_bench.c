@@ -40,6 +40,8 @@ static const struct option options[] = {
     {"result-fd", 0, "FD", NULL, RESULT_FD, RESULT_FD, NULL}, /* from a parent: bench_spawn.c */
     OPTIONS_END};
 
+static const struct need needs[] = {{"memory-limit", "train", NULL}, NEEDS_END};
+
 /* ---- configurations -------------------------------------------------------------------------- */
 
 /* The next of comma-separated words, copied; false at the end. */
@@ -295,4 +297,5 @@ const struct verb verb_bench = {
         "xception bench --train --batch 16 --threads 2\ta step of training, an image\n"
         "xception bench --format json >old.json; xception bench --compare old.json\twhat changed\n",
     .options = options,
+    .needs = needs,
     .run = run};

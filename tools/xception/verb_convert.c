@@ -25,6 +25,8 @@ static const struct option options[] = {
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
     OPTIONS_END};
 
+static const struct need needs[] = {{"part", "mix", NULL}, NEEDS_END};
+
 static int write_model(const struct args *args, const xc_model *model, const char *in,
                        const char *out, xc_save_opts *opts)
 {
@@ -95,10 +97,6 @@ static int run(const struct args *args)
         say_usage("--store is of a file to keep, --pack of one to run: give one of them");
         return EXIT_USAGE;
     }
-    if (arg_text(args, "part") && !arg_text(args, "mix")) {
-        say_usage("--part is of --mix, which is not there");
-        return EXIT_USAGE;
-    }
     if (!arg_on(args, "dry-run") && output_is_input(args, out, NULL)) return EXIT_USAGE;
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
@@ -136,4 +134,5 @@ const struct verb verb_convert = {
                 "xception convert -n --arch xception65 weights.pth out.safetensors\tonly show the "
                 "mapping\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -32,6 +32,16 @@ static const struct option options[] = {
     {"preprocess", 0, "NAME", NULL, 0, 0, "sheet: keras, keras-dataset, timm-legacy, ..."},
     OPTIONS_END};
 
+static const struct need needs[] = {{"output", "", "check|split|pack|sheet"},
+                                    {"shards", "", "pack"},
+                                    {"split", "", "sheet"},
+                                    {"aug", "", "sheet"},
+                                    {"size", "", "sheet"},
+                                    {"grid", "", "sheet"},
+                                    {"epoch", "", "sheet"},
+                                    {"preprocess", "", "sheet"},
+                                    NEEDS_END};
+
 static int open_set(const struct args *args, const char *path, xc_dataset **out)
 {
     xc_dataset_opts opts = XC_DATASET_OPTS_INIT;
@@ -470,4 +480,5 @@ const struct verb verb_data = {
                 "xception data pack -o flowers.tar flowers\tone file instead of many\n"
                 "xception data sheet --aug standard -o sheet.png flowers\tlook at augmentation\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -33,6 +33,9 @@ static const struct option options[] = {
     {"arch", 'a', "SPEC", NULL, 0, 0, "architecture of a model file that holds weights only"},
     OPTIONS_END};
 
+static const struct need needs[] = {
+    {"top", "nearest", NULL}, {"threshold", "duplicates", NULL}, NEEDS_END};
+
 static void print_rows(const struct args *args, const struct rows *r)
 {
     const enum format format = format_of(arg_text(args, "format"));
@@ -146,4 +149,5 @@ const struct verb verb_embed = {
         "xception embed -m model.keras --nearest photos.npy new.jpg\twhat is like it?\n"
         "xception embed --index photos.npy --map photos.html --duplicates\ta look at all of them\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -47,6 +47,14 @@ static const struct option options[] = {
     {"arch", 'a', "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
     OPTIONS_END};
 
+static const struct need needs[] = {{"check-steps", "check", NULL},
+                                    {"steps", "method", "integrated-gradients|smoothgrad"},
+                                    {"noise", "method", "smoothgrad"},
+                                    {"window", "method", "occlusion"},
+                                    {"stride", "method", "occlusion"},
+                                    {"channels", "method", "scorecam"},
+                                    NEEDS_END};
+
 const char *job_label(const struct job *job, uint32_t index, char *room, size_t size)
 {
     const char *label =
@@ -472,4 +480,5 @@ const struct verb verb_explain = {
         "xception explain -m m.keras --maps block2,block13 --filters -o out rose.jpg\t"
         "what the layers see\n",
     .options = options,
+    .needs = needs,
     .run = run};
