@@ -154,10 +154,11 @@ xc_status dataset_call(const xc_source *source, const struct dataset_opts *opts,
                        struct dataset **out, struct error *err)
 {
     struct gather g;
+    const char *name = source->name ? source->name : "program";
     *out = NULL;
-    xc_status status = gather_new("program", opts, &g, err);
+    xc_status status = gather_new(name, opts, &g, err);
     if (status == XC_OK) status = add_called(&g, source, err);
-    if (status != XC_OK) error_prefix(err, "program");
+    if (status != XC_OK) error_prefix(err, name);
     if (status == XC_OK) status = gather_finish(&g, err);
     if (status == XC_OK && g.opts->val_split > 0.0)
         status = dataset_split(g.d, g.opts->val_split, g.opts->seed, err);

@@ -155,7 +155,7 @@ static int file_labels(const char *path, struct labels *out)
     if (!out->storage) return EXIT_DATA;
     char *end = out->storage + strlen(out->storage);
     while (end > out->storage && (end[-1] == '\n' || end[-1] == '\r')) *--end = 0;
-    for (char *line = out->storage; line && *out->storage; lines++) {
+    for (char *line = *out->storage ? out->storage : NULL; line; lines++) {
         char *next = strchr(line, '\n');
         if (next) *next++ = 0;
         line[strcspn(line, "\r")] = 0;
