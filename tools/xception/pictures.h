@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which pictures did the user mean? Files as given, folders walked (sorted; links to folders and
- * hidden entries left out; names that end like a picture), "-" for stdin, and the NUL-separated
- * list of --files0-from.
+ * Which pictures did the user mean? Files as given, folders walked (sorted; links to folders
+ * followed, each folder once; hidden entries left out; names that end like a picture), "-" for
+ * stdin, and the NUL-separated list of --files0-from.
  */
 #ifndef TOOL_PICTURES_H
 #define TOOL_PICTURES_H
