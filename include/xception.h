@@ -271,10 +271,11 @@ typedef struct xc_source { /* pictures that a program has */
     uint64_t samples;
     xc_status (*describe)(void *user, uint64_t i, xc_source_sample *out); /* once each, in order */
     xc_read_fn *read;
+    const char *name; /* in sentences, copied; NULL = "program" */
 } xc_source;
 #define XC_SOURCE_INIT                                                                             \
     {                                                                                              \
-        sizeof(xc_source), NULL, 0, NULL, NULL                                                     \
+        sizeof(xc_source), NULL, 0, NULL, NULL, NULL                                               \
     }
 /* user and what it points to must outlive the data set. */
 XC_API XC_NODISCARD xc_status xc_dataset_new(const xc_source *source, const xc_dataset_opts *opts,

@@ -341,6 +341,8 @@ static xc_status note_left_out(struct gather *g, struct error *err)
     if (g->outside > 0)
         TRY(gather_note(g, err, "%zu pictures that are in no folder of a class were left out",
                         g->outside));
+    if (g->runs > 0)
+        TRY(gather_note(g, err, "%zu folders of training runs were left out", g->runs));
     if (g->links > 0) TRY(gather_note(g, err, "%zu links of the tar were left out", g->links));
     if (g->others > 0)
         TRY(gather_note(g, err, "%zu entries that are no pictures were left out", g->others));

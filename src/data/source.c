@@ -32,11 +32,12 @@ static bool ends_with(const char *path, const char *end)
 static xc_status choose_source(const char *path, source_fn **out, struct error *err)
 {
     struct stat info;
-    if (strchr(path, '{') && ends_with(path, ".tar")) {
-        *out = source_tar;
+    if (stat(path, &info) != 0) {
+        if (!strchr(path, '{') || !ends_with(path, ".tar"))
+            return fail_errno(err, path, "cannot open");
+        *out = source_tar; /* shards with braces */
         return XC_OK;
     }
-    if (stat(path, &info) != 0) return fail_errno(err, path, "cannot open");
     if (S_ISDIR(info.st_mode)) {
         *out = folder_has_idx(path)      ? source_idx
                : folder_has_cifar(path)  ? source_cifar
@@ -153,10 +154,11 @@ xc_status dataset_call(const xc_source *source, const struct dataset_opts *opts,
                        struct dataset **out, struct error *err)
 {
     struct gather g;
+    const char *name = source->name ? source->name : "program";
     *out = NULL;
-    xc_status status = gather_new("program", opts, &g, err);
+    xc_status status = gather_new(name, opts, &g, err);
     if (status == XC_OK) status = add_called(&g, source, err);
-    if (status != XC_OK) error_prefix(err, "program");
+    if (status != XC_OK) error_prefix(err, name);
     if (status == XC_OK) status = gather_finish(&g, err);
     if (status == XC_OK && g.opts->val_split > 0.0)
         status = dataset_split(g.d, g.opts->val_split, g.opts->seed, err);

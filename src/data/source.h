@@ -17,8 +17,8 @@ struct gather {
     struct words *group; /* group words */
     bool numbers;        /* labels that are whole numbers are class indices */
     /* Entries that were left out: hidden ones; no pictures; pictures outside class folders; links
-     * of a tar. */
-    size_t hidden, others, outside, links;
+     * of a tar; folders of training runs. */
+    size_t hidden, others, outside, links, runs;
 };
 
 struct found {

@@ -2,7 +2,8 @@
 /*
  * Which pictures are in the folders? Files that end like a picture, below class folders; hidden
  * entries and the litter of archives are left out and counted. Links to files and to split and
- * class folders are followed, deeper ones are not, for they may lead back up.
+ * class folders are followed, deeper ones are not, for they may lead back up. The folder of a
+ * training run is left out: its sheets are no pictures to learn from.
  */
 #include "data/source.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "image/image.h"
 
@@ -27,6 +29,19 @@ struct walk {
 
 static xc_status walk_folder(struct walk *w, const char *folder, int depth);
 
+/* A run writes these two first (train/run_files.c). */
+static bool is_run(const char *folder)
+{
+    static const char *const name[] = {"log.txt", "args.json"};
+    bool both = true;
+    for (int i = 0; both && i < 2; i++) {
+        char *path = NULL;
+        both = asprintf(&path, "%s/%s", folder, name[i]) >= 0 && access(path, F_OK) == 0;
+        free(path);
+    }
+    return both;
+}
+
 /* path: under the root */
 static xc_status walk_entry(struct walk *w, const char *path, int depth)
 {
@@ -36,10 +51,13 @@ static xc_status walk_entry(struct walk *w, const char *path, int depth)
     bool there = stat(full, &info) == 0;
     bool linked = lstat(full, &link) == 0 && S_ISLNK(link.st_mode);
     xc_status status = XC_OK;
-    if (there && S_ISDIR(info.st_mode) && (!linked || depth < LINKS_DEPTH)) {
-        size_t before = w->tree.entries;
+    if (there && S_ISDIR(info.st_mode) && is_run(full)) {
+        w->g->runs++;
+    } else if (there && S_ISDIR(info.st_mode) && (!linked || depth < LINKS_DEPTH)) {
+        const size_t before = w->tree.entries, runs = w->g->runs;
         status = walk_folder(w, path, depth + 1);
-        if (status == XC_OK && w->tree.entries == before && depth < LINKS_DEPTH)
+        if (status == XC_OK && w->tree.entries == before && w->g->runs == runs &&
+            depth < LINKS_DEPTH)
             status = gather_note(w->g, w->err, "%s holds no picture", path);
     } else if (path_is_image(path) && !(there && !S_ISREG(info.st_mode))) {
         uint64_t bytes = there ? (uint64_t)info.st_size : 0; /* a broken link fails when read */

@@ -34,7 +34,7 @@ struct list {
     const char *at, *end;
     char separator;
     uint32_t store;
-    size_t line;
+    size_t line, passed; /* of this row, its first one; all that were read */
     enum column column[MAX_FIELDS];
     int columns;
     char *field; /* (MAX_FIELDS, MAX_FIELD) */
@@ -73,6 +73,7 @@ static xc_status read_field(struct list *l, char *out)
         }
         if (n + 1 == MAX_FIELD) return refuse(l, "a field above 8191 bytes");
         if (c == '\0') return refuse(l, "a NUL byte");
+        l->passed += c == '\n';
         out[n++] = c;
         l->at++;
     }
@@ -86,11 +87,12 @@ static xc_status read_field(struct list *l, char *out)
 static xc_status read_row(struct list *l)
 {
     for (l->fields = 0; l->at < l->end && l->fields == 0;) {
-        l->line++;
+        l->line = l->passed + 1;
         for (bool more = true; more;) {
             if (l->fields == MAX_FIELDS) return refuse(l, "more than 64 fields");
             TRY(read_field(l, field_at(l, l->fields++)));
             more = l->at < l->end && *l->at == l->separator;
+            l->passed += l->at < l->end && *l->at == '\n';
             l->at += l->at < l->end;
         }
         if (l->fields == 1 && field_at(l, 0)[0] == '\0') l->fields = 0;

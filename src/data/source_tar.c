@@ -257,21 +257,35 @@ static xc_status read_shard(struct gather *g, const char *path, bool many, struc
     return status;
 }
 
+/* A number, and what stands behind it; *at goes behind both. */
+static bool read_number(const char **at, const char *end, unsigned long *out)
+{
+    const size_t digits = strspn(*at, "0123456789");
+    *out = strtoul(*at, NULL, 10); /* the largest there is, where it is larger */
+    *at += digits;
+    if (digits == 0 || strncmp(*at, end, strlen(end)) != 0) return false;
+    *at += strlen(end);
+    return true;
+}
+
 /* "a-{003..010}.tar": the number of digits of the first number is kept. */
 static xc_status read_braces(struct gather *g, const char *path, struct error *err)
 {
-    const char *open = strchr(path, '{'), *dots = strstr(open, ".."), *close = strchr(open, '}');
-    char *end, *shard = NULL;
-    errno = 0;
-    long from = strtol(open + 1, &end, 10);
-    bool ok = dots && close && dots < close && end == dots && end > open + 1 && from >= 0;
-    long to = ok ? strtol(dots + 2, &end, 10) : 0;
-    if (!ok || end != close || errno != 0 || to < from || to - from >= MAX_SHARDS)
+    const char *open = strchr(path, '{'), *at = open + 1;
+    const int width = (int)strspn(at, "0123456789");
+    unsigned long from, to;
+    if (!read_number(&at, "..", &from) || !read_number(&at, "}", &to))
         return fail(err, XC_ERR_ARGUMENT, "%s: braces hold two numbers, as in {000..009}", path);
+    if (to < from)
+        return fail(err, XC_ERR_ARGUMENT, "%s: braces count up, and %lu is above %lu", path, from,
+                    to);
+    if (to - from >= MAX_SHARDS)
+        return fail(err, XC_ERR_ARGUMENT, "%s: braces from %lu to %lu are more than %d shards",
+                    path, from, to, MAX_SHARDS);
+    char *shard = NULL;
     xc_status status = XC_OK;
-    for (long i = from; i <= to && status == XC_OK; i++) {
-        if (asprintf(&shard, "%.*s%0*ld%s", (int)(open - path), path, (int)(dots - open - 1), i,
-                     close + 1) < 0)
+    for (unsigned long i = from; i <= to && status == XC_OK; i++) {
+        if (asprintf(&shard, "%.*s%0*lu%s", (int)(open - path), path, width, i, at) < 0)
             return fail_memory(err, 0);
         status = read_shard(g, shard, true, err);
         free(shard);
@@ -325,7 +339,8 @@ static xc_status read_folder(struct gather *g, const char *path, struct error *e
 xc_status source_tar(struct gather *g, const char *path, struct error *err)
 {
     struct stat info;
-    if (strchr(path, '{')) return read_braces(g, path, err);
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return read_folder(g, path, err);
+    const bool there = stat(path, &info) == 0;
+    if (!there && strchr(path, '{')) return read_braces(g, path, err);
+    if (there && S_ISDIR(info.st_mode)) return read_folder(g, path, err);
     return read_shard(g, path, false, err);
 }

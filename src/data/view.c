@@ -33,9 +33,7 @@ xc_status viewing_init(struct viewing *v, struct error *err)
     TRY(preprocess_check(p, err));
     if (v->h < 1 || v->w < 1 || v->h > 16384 || v->w > 16384)
         return fail(err, XC_ERR_ARGUMENT, "an input of %dx%d", v->h, v->w);
-    if (v->c != (p->colour == XC_COLOUR_GREY ? 1 : 3))
-        return fail(err, XC_ERR_SHAPE, "colour %s does not make %d channels",
-                    colour_name(p->colour), v->c);
+    TRY(preprocess_fits(p, v->c, err));
     for (int c = 0; c < v->c; c++)
         for (int i = 0; i < 256; i++)
             v->table[c][i] = ((float)i / p->divisor - p->mean[c]) / p->std[c];

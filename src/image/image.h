@@ -48,6 +48,8 @@ void resize_tf_bilinear(const uint8_t *in, int w, int h, ptrdiff_t stride, int c
 
 /* Checks ranges (fit, filter, colour, 0 < crop <= 1, finite numbers, divisor and std not 0). */
 XC_NODISCARD xc_status preprocess_check(const xc_preprocess *p, struct error *err);
+/* Are the pictures that it makes of so many channels? */
+XC_NODISCARD xc_status preprocess_fits(const xc_preprocess *p, int channels, struct error *err);
 XC_NODISCARD xc_status preprocess_named(const char *name, xc_preprocess *out, struct error *err);
 const char *preprocess_name(int i); /* NULL past the last */
 /* Words of the enums as they stand in files and flags ("stretch", "bicubic", "rgb"); the reverse

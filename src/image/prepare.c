@@ -164,9 +164,7 @@ xc_status image_prepare(const xc_image *image, const xc_preprocess *p, int heigh
     TRY(preprocess_check(p, err));
     if (height < 1 || width < 1)
         return fail(err, XC_ERR_ARGUMENT, "an input of %dx%d has no pixels", width, height);
-    if (channels != (p->colour == XC_COLOUR_GREY ? 1 : 3))
-        return fail(err, XC_ERR_SHAPE, "colour %s does not make %d channels",
-                    colour_name(p->colour), channels);
+    TRY(preprocess_fits(p, channels, err));
     struct view view = view_of(image, p->apply_exif);
     struct fit fit;
     TRY(fit_choose(&view, p, width, height, &fit, err));

@@ -180,3 +180,11 @@ xc_status preprocess_check(const xc_preprocess *p, struct error *err)
                         (double)p->std[c]);
     return XC_OK;
 }
+
+xc_status preprocess_fits(const xc_preprocess *p, int channels, struct error *err)
+{
+    const int gives = p->colour == XC_COLOUR_GREY ? 1 : 3;
+    if (gives == channels) return XC_OK;
+    return fail(err, XC_ERR_SHAPE, "colour %s gives %d channel%s, the network takes %d",
+                colour_name(p->colour), gives, gives == 1 ? "" : "s", channels);
+}

@@ -22,7 +22,8 @@ struct drawing {
     uint32_t merged;           /* classes that are one cell */
 };
 
-/* Bytes that are not UTF-8 become U+FFFD: names of folders may have any. */
+/* Bytes that are not UTF-8, and the two characters that XML has not, become U+FFFD: names of
+ * folders may have any. */
 static void put_escaped(struct text *out, const char *s, size_t characters)
 {
     for (size_t seen = 0, n; *s; s += n ? n : 1) {
@@ -31,10 +32,12 @@ static void put_escaped(struct text *out, const char *s, size_t characters)
             text_add(out, "\u2026");
             return;
         }
-        if (n == 0)
+        if (n == 0 || !strncmp(s, "\xef\xbf\xbe", 3) || !strncmp(s, "\xef\xbf\xbf", 3))
             text_add(out, "\ufffd");
         else if (*s == '<')
             text_add(out, "&lt;");
+        else if (*s == '>') /* "]]>" is none */
+            text_add(out, "&gt;");
         else if (*s == '&')
             text_add(out, "&amp;");
         else if ((unsigned char)*s >= ' ')

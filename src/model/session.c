@@ -146,11 +146,8 @@ static xc_status take_results(xc_session *s, struct error *err)
  */
 static xc_status check_preprocess(const xc_session *s, const xc_preprocess *p, struct error *err)
 {
-    int gives = p->colour == XC_COLOUR_GREY ? 1 : 3;
     TRY(preprocess_check(p, err));
-    if (s->input.c == gives || (s->input.c != 1 && s->input.c != 3)) return XC_OK;
-    return fail(err, XC_ERR_SHAPE, "colour %s gives %d channel%s, the network takes %d",
-                colour_name(p->colour), gives, gives == 1 ? "" : "s", s->input.c);
+    return s->input.c == 1 || s->input.c == 3 ? preprocess_fits(p, s->input.c, err) : XC_OK;
 }
 
 static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error *err)

@@ -86,7 +86,7 @@ static xc_status add_knob(struct arch_opts *o, char *text, struct error *err)
 {
     const char *arch = o->arch->name;
     char *equals = strchr(text, '=');
-    if (!*text) return fail(err, XC_ERR_ARCH, "%s: two commas with no knob after one", arch);
+    if (!*text) return fail(err, XC_ERR_ARCH, "%s: a comma with no knob behind it", arch);
     if (!equals) return fail(err, XC_ERR_ARCH, "%s: %.60s: expected KNOB=VALUE", arch, text);
     *equals = '\0';
     for (int i = 0; i < o->knobs; i++)

@@ -410,7 +410,7 @@ static xc_status refuse(void *user, uint64_t i, xc_source_sample *out)
 static void test_program(void **state)
 {
     (void)state;
-    xc_source source = {sizeof source, NULL, 2, describe, give};
+    xc_source source = {sizeof source, NULL, 2, describe, give, NULL};
     struct dataset *d = NULL;
     struct sample_bytes bytes = {0};
     struct error err = {XC_OK, ""};
@@ -441,7 +441,7 @@ static xc_status give_large(void *user, uint64_t i, void *to, size_t room, size_
 static void test_program_large(void **state)
 {
     (void)state;
-    const xc_source source = {sizeof source, NULL, 2, describe, give_large};
+    const xc_source source = {sizeof source, NULL, 2, describe, give_large, NULL};
     struct dataset *d = NULL;
     struct sample_bytes bytes = {0};
     struct error err = {XC_OK, ""};

@@ -77,7 +77,8 @@ void put_text(struct page *p, const char *text)
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
         const size_t n = utf8_bytes((const char *)c);
         const char *safe = entity(*c);
-        if (n == 0 || (*c < 32 && *c != '\n' && *c != '\t') || *c == 127)
+        const bool none = n == 3 && c[0] == 0xef && c[1] == 0xbf && c[2] >= 0xbe; /* to XML */
+        if (n == 0 || none || (*c < 32 && *c != '\n' && *c != '\t') || *c == 127)
             put_bytes(p, "\xef\xbf\xbd", 3);
         else if (safe)
             put_bytes(p, safe, strlen(safe));

@@ -252,7 +252,8 @@ enum { WARM_STEPS = 2 };
 
 struct stopwatch {
     double since, last, seconds;
-    uint32_t steps; /* after the first ones, which are slower */
+    double stepping; /* seconds of steps, after the first ones, which are slower */
+    uint32_t steps;
     uint64_t pictures;
 };
 
@@ -263,12 +264,14 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* A step lasts from the event before it: between two of them an epoch may be evaluated. */
 static bool count_step(void *user, const xc_train_progress *p)
 {
     struct stopwatch *w = user;
-    if (p->event != XC_TRAIN_STEP) return w->since <= 0 || now() - w->since < w->seconds;
-    if (++w->steps == WARM_STEPS) w->since = now();
+    const double before = w->last;
     w->last = now();
+    if (p->event == XC_TRAIN_STEP && ++w->steps > WARM_STEPS) w->stepping += w->last - before;
+    if (p->event == XC_TRAIN_STEP && w->steps == WARM_STEPS) w->since = w->last;
     return w->steps < WARM_STEPS + 2 || w->last - w->since < w->seconds;
 }
 
@@ -289,6 +292,7 @@ static xc_status probe_steps(xc_context *context, const struct plan *p, const xc
     char *run = join(folder, "run");
     if (!run) return refuse(why, XC_ERR_MEMORY, "out of memory");
     xc_train_opts o = train_opts(p, arm, p->seed, run);
+    o.epochs += WARM_STEPS + 2; /* of a step each, perhaps */
     o.save_seconds = 1e6;
     o.progress = count_step;
     o.user = w;
@@ -327,8 +331,7 @@ xc_status cell_probe(xc_context *context, const struct plan *p, const struct sou
     struct stopwatch train = {.seconds = seconds}, look = {.seconds = seconds / 4};
     NEED(probe_steps(context, p, data, arm, &train, why));
     NEED(probe_pictures(context, data, arm, &look, why));
-    const double counted = train.steps > WARM_STEPS ? train.steps - WARM_STEPS : 0;
-    *steps = counted > 0 ? counted / (train.last - train.since + 1e-9) : INFINITY;
+    *steps = (train.steps - WARM_STEPS) / (train.stepping + 1e-9);
     *evaluated = look.pictures ? (double)look.pictures / (look.last - look.since + 1e-9) : INFINITY;
     return XC_OK;
 }

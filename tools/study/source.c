@@ -265,7 +265,8 @@ static xc_status make_set(struct source *s, describe_fn *describe, xc_read_fn *r
                             .user = s,
                             .samples = (uint64_t)s->train + s->test,
                             .describe = describe,
-                            .read = read};
+                            .read = read,
+                            .name = s->data};
     const char **name = malloc((s->classes + 1) * sizeof *name);
     if (!name) return refuse(why, XC_ERR_MEMORY, "out of memory");
     for (uint32_t i = 0; i < s->classes; i++) name[i] = xc_dataset_class(s->all, i);
@@ -321,6 +322,7 @@ xc_status source_open(const char *data, uint32_t val_split, uint32_t limit, uint
     opts.val_split = val_split / 100.0;
     opts.seed = seed;
     s->seed = seed;
+    s->data = data;
     xc_status status = refuse_as(why, xc_dataset_open(data, &opts, &s->all));
     if (status == XC_OK) status = fill(s, data, limit, test_limit, why);
     if (status == XC_OK)

@@ -115,6 +115,7 @@ xc_status grid_fill(const struct grid_request *r, struct plan *p, struct why *wh
 /* The pictures of a study: train, and in the place of val what the arms are judged by: the data's
  * test pictures or, without these, its validation pictures. Limited by class in equal parts. */
 struct source {
+    const char *data; /* the caller's */
     xc_dataset *all;
     uint64_t *index; /* of `all`: train first, then test */
     uint32_t train, test, classes;

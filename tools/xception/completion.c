@@ -209,8 +209,11 @@ static int run(const struct args *args)
         shell[i].write();
         return EXIT_DONE;
     }
-    say_usage("takes one of bash, zsh and fish, got %s",
-              args->operands ? args->operand[0] : "nothing");
+    if (args->operands > 1)
+        say_usage("takes one of bash, zsh and fish, got %d words", args->operands);
+    else
+        say_usage("takes one of bash, zsh and fish, got %s",
+                  args->operands ? args->operand[0] : "nothing");
     return EXIT_USAGE;
 }
 

@@ -67,15 +67,19 @@ static void print_hits(enum format format, const char *path, const struct rows *
     if (format == FORMAT_JSONL) puts("]}");
 }
 
+bool near_fits(const struct args *args, const struct rows *index, size_t width)
+{
+    if (index->width == width) return true;
+    say_error("%s: rows of %zu numbers, this model gives %zu", arg_text(args, "nearest"),
+              index->width, width);
+    return false;
+}
+
 int near_print(const struct args *args, struct rows *index, struct rows *queries)
 {
     const size_t k = arg_number(args, "top", NEIGHBOURS);
     const enum format format = format_of(arg_text(args, "format"));
-    if (index->width != queries->width) {
-        say_error("%s: rows of %zu numbers, this model gives %zu", arg_text(args, "nearest"),
-                  index->width, queries->width);
-        return EXIT_DATA;
-    }
+    if (!near_fits(args, index, queries->width)) return EXIT_DATA;
     struct hit *hit = calloc(k, sizeof *hit);
     if (!hit) {
         say_error("out of memory for %zu neighbours", k);

@@ -141,7 +141,7 @@ static int open_session(const struct args *args, xc_model *model, struct work *k
     xc_status status = xc_session_new(model, &o, &k->session);
     if (status == XC_OK) status = xc_session_shape(k->session, k->layer, &k->h, &k->w, &k->c);
     if (status == XC_OK) return EXIT_DONE;
-    return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_MODEL);
+    return engine_status(args, status, EXIT_MODEL);
 }
 
 static int take_memory(struct work *k)
@@ -159,7 +159,8 @@ static int take_memory(struct work *k)
     return EXIT_LIMIT;
 }
 
-int rows_compute(const struct args *args, const struct pictures *pictures, struct rows *out)
+int rows_compute(const struct args *args, const struct pictures *pictures, const struct rows *known,
+                 struct rows *out)
 {
     struct work k = {.pictures = pictures, .out = out};
     xc_context *context = NULL;
@@ -168,6 +169,7 @@ int rows_compute(const struct args *args, const struct pictures *pictures, struc
     if (code == EXIT_DONE)
         code = engine_model(context, arg_text(args, "model"), arg_text(args, "arch"), &model);
     if (code == EXIT_DONE) code = open_session(args, model, &k);
+    if (code == EXIT_DONE && known->count && !near_fits(args, known, k.c)) code = EXIT_DATA;
     if (code == EXIT_DONE) code = take_memory(&k);
     if (code == EXIT_DONE) {
         bar_begin(&k.bar, arg_on(args, "quiet"));
@@ -183,8 +185,7 @@ int rows_compute(const struct args *args, const struct pictures *pictures, struc
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* "x.npy" -> "x.txt"; false: it does not end so, or is too long. */
-static bool names_of(const char *path, char *names, size_t room)
+bool rows_names(const char *path, char *names, size_t room)
 {
     const size_t n = strlen(path);
     if (n < 5 || strcmp(path + n - 4, ".npy") != 0 || n + 1 > room) return false;
@@ -196,7 +197,7 @@ static bool names_of(const char *path, char *names, size_t room)
 bool rows_path(const char *path)
 {
     char names[4096];
-    if (names_of(path, names, sizeof names)) return true;
+    if (rows_names(path, names, sizeof names)) return true;
     say_usage("%s: an index is a .npy file", path);
     return false;
 }
@@ -206,13 +207,8 @@ int rows_save(const struct rows *r, const char *path)
     const uint64_t dim[] = {r->count, r->width};
     char names[4096];
     size_t room = 1, at = 0;
-    if (!names_of(path, names, sizeof names)) return EXIT_USAGE;
-    for (size_t i = 0; i < r->count; i++) {
-        room += strlen(r->path[i]) + 1;
-        if (!strchr(r->path[i], '\n')) continue;
-        say_error("%s: a name with a new line cannot stand in %s", r->path[i], names);
-        return EXIT_DATA;
-    }
+    if (!rows_names(path, names, sizeof names)) return EXIT_USAGE;
+    for (size_t i = 0; i < r->count; i++) room += strlen(r->path[i]) + 1;
     char *text = malloc(room);
     if (!text) {
         say_error("out of memory");
@@ -261,7 +257,7 @@ int rows_load(const char *path, struct rows *out)
             say_error("%s: row %zu has a number that is not finite", path, i / out->width);
             return EXIT_DATA;
         }
-    if (names_of(path, names, sizeof names) && read_names(names, out)) return EXIT_DONE;
+    if (rows_names(path, names, sizeof names) && read_names(names, out)) return EXIT_DONE;
     say_error("%s: there are no %zu names beside it in a .txt file", path, out->count);
     return EXIT_DATA;
 }

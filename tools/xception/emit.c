@@ -17,22 +17,27 @@ enum format format_of(const char *word)
     return FORMAT_TEXT;
 }
 
-void emit_string(const char *text)
+void emit_json(FILE *out, const char *text)
 {
-    putchar('"');
+    fputc('"', out);
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
         const size_t n = utf8_bytes((const char *)p);
         if (n == 0)
-            fputs("\\ufffd", stdout);
+            fputs("\\ufffd", out);
         else if (*p == '"' || *p == '\\')
-            printf("\\%c", *p);
+            fprintf(out, "\\%c", *p);
         else if (*p < 32 || *p == 127)
-            printf("\\u%04x", *p);
+            fprintf(out, "\\u%04x", *p);
         else
-            fwrite(p, 1, n, stdout);
+            fwrite(p, 1, n, out);
         p += n ? n : 1;
     }
-    putchar('"');
+    fputc('"', out);
+}
+
+void emit_string(const char *text)
+{
+    emit_json(stdout, text);
 }
 
 void emit_float(float value)

@@ -16,6 +16,7 @@ enum format format_of(const char *word); /* NULL: text; words as in FORMAT_CHOIC
 
 /* A quoted JSON string; bytes that are not UTF-8 become U+FFFD. */
 void emit_string(const char *text);
+void emit_json(FILE *out, const char *text); /* the same, elsewhere */
 /* The shortest decimal that reads back as the same float (0.1, not 0.100000001); NaN and
  * infinities, which JSON has not, as null. */
 void emit_float(float value);

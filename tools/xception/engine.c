@@ -49,11 +49,10 @@ xc_precision engine_model_precision(const struct args *args, const xc_model *mod
     return precision;
 }
 
-void engine_notes(const struct args *args, const xc_dataset *set)
+void engine_notes(const xc_dataset *set)
 {
     const char *note;
-    for (uint32_t i = 0; !arg_on(args, "quiet") && (note = xc_dataset_note(set, i)); i++)
-        fprintf(stderr, "note     %s\n", note);
+    for (uint32_t i = 0; (note = xc_dataset_note(set, i)); i++) say_line("note     %s", note);
 }
 
 xc_algo engine_algo(const struct args *args)
@@ -156,7 +155,7 @@ static int file_labels(const char *path, struct labels *out)
     if (!out->storage) return EXIT_DATA;
     char *end = out->storage + strlen(out->storage);
     while (end > out->storage && (end[-1] == '\n' || end[-1] == '\r')) *--end = 0;
-    for (char *line = out->storage; line && *out->storage; lines++) {
+    for (char *line = *out->storage ? out->storage : NULL; line; lines++) {
         char *next = strchr(line, '\n');
         if (next) *next++ = 0;
         line[strcspn(line, "\r")] = 0;
@@ -191,6 +190,24 @@ void labels_free(struct labels *labels)
     *labels = (struct labels){0};
 }
 
+int engine_status(const struct args *args, xc_status status, int what)
+{
+    const bool asked =
+        arg_on(args, "size") || arg_on(args, "preprocess") || arg_unless(args, "arch", "from");
+    if (status == XC_ERR_SHAPE) what = asked ? EXIT_USAGE : EXIT_MODEL;
+    return say_status(status, what);
+}
+
+/* Do its pictures have the network's channels? One of five takes no pictures at all. */
+static bool colour_fits(const struct args *args, const xc_preprocess *p, uint32_t channels)
+{
+    const uint32_t gives = p->colour == XC_COLOUR_GREY ? 1 : 3;
+    if (gives == channels || (channels != 1 && channels != 3)) return true;
+    say_usage("%s: %s gives %u channel%s, the network takes %u", arg_giver(args, "preprocess"),
+              arg_text(args, "preprocess"), gives, gives == 1 ? "" : "s", channels);
+    return false;
+}
+
 int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out)
 {
     const char *name = arg_text(args, "preprocess");
@@ -200,6 +217,7 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
         const xc_preprocess own = *out;
         xc_status status = xc_preprocess_named(name, out);
         if (status != XC_OK) return say_status(status, EXIT_USAGE);
+        if (!colour_fits(args, out, xc_model_get_info(model)->channels)) return EXIT_USAGE;
         if (xc_model_get_info(model)->scales_pixels) { /* once is enough */
             out->divisor = own.divisor;
             memcpy(out->mean, own.mean, sizeof out->mean);

@@ -20,7 +20,7 @@ const char *engine_precision(const char *word, xc_precision *out);
 /* After --precision; without it that of a packed file, or float32. */
 xc_precision engine_model_precision(const struct args *args, const xc_model *model);
 /* What was left out of the data, on stderr unless --quiet. */
-void engine_notes(const struct args *args, const xc_dataset *set);
+void engine_notes(const xc_dataset *set);
 /* After --algo. */
 xc_algo engine_algo(const struct args *args);
 /* The path of xception-import, or false: the library then looks where it was installed. */
@@ -34,6 +34,9 @@ struct labels {
 };
 int engine_labels(const struct args *args, const xc_model *model, struct labels *out);
 void labels_free(struct labels *labels);
+/* say_status; shapes that do not fit are wrong usage where a flag asked for them, else the model's.
+ */
+int engine_status(const struct args *args, xc_status status, int what);
 /* The model's preprocessing changed by --preprocess, --fit and --interp. */
 int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out);
 

@@ -83,6 +83,8 @@ int eval_save_model(const struct eval *e, const char *path);
 void eval_print(const struct eval *e, const char *report);
 
 /* ---- eval_files.c, eval_report.c: exit codes */
+/* Before the work: a report goes into a folder of its own. False after saying why not. */
+bool eval_check_report(const struct args *args, const char *folder);
 int eval_write_files(struct eval *e, const char *folder);
 int eval_write_report(struct eval *e, const char *folder);
 

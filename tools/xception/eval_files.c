@@ -317,6 +317,47 @@ const char *eval_title(const struct eval *e)
     return e->models ? e->model[0].file : arg_text(e->args, "predictions");
 }
 
+/* The page first: where it stands, the others are of an earlier report. */
+static const char *const written[] = {"report.html",    "predictions.csv", "classes.csv",
+                                      "confusion.csv",  "confusion.svg",   "changed.csv",
+                                      "unreadable.txt", "reliability.svg", "curves.svg"};
+enum { WRITTEN = sizeof written / sizeof *written };
+
+static bool is_there(const char *folder, const char *name)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+bool eval_check_report(const struct args *args, const char *folder)
+{
+    char path[4200];
+    if (is_there(folder, "args.json")) {
+        say_usage("%s: holds a training run, whose files a report would replace", folder);
+        char *word = shell_word(folder);
+        say_hint("--report %s/report", word ? word : folder);
+        free(word);
+        return false;
+    }
+    for (int i = 0; i < WRITTEN; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, written[i]);
+        if (output_is_input(args, path, NULL)) return false;
+    }
+    return true;
+}
+
+/* What an earlier report left, and this one may not write. */
+static void remove_old(const char *folder)
+{
+    char path[4200];
+    if (!is_there(folder, written[0])) return;
+    for (int i = 1; i < WRITTEN; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, written[i]);
+        unlink(path);
+    }
+}
+
 int eval_write_files(struct eval *e, const char *folder)
 {
     struct stat info;
@@ -328,14 +369,7 @@ int eval_write_files(struct eval *e, const char *folder)
         say_error("%s: is no folder", folder);
         return EXIT_DATA;
     }
-    /* What an earlier report left, and this one may not write. */
-    static const char *const old[] = {"changed.csv", "unreadable.txt", "reliability.svg",
-                                      "curves.svg"};
-    char path[4200];
-    for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, old[i]);
-        unlink(path);
-    }
+    remove_old(folder);
     int code = write_predictions(e, folder);
     if (code == EXIT_DONE) code = write_classes(e, folder);
     if (code == EXIT_DONE) code = write_changed(e, folder);

@@ -13,6 +13,7 @@
 #include "eval.h"
 #include "pictures.h"
 #include "say.h"
+#include "table.h"
 
 /* ---- data sets ------------------------------------------------------------------------------- */
 
@@ -113,7 +114,7 @@ int eval_open_data(struct eval *e, struct eval_model *m)
     }
     const bool short_of_it = !name || (code == EXIT_DONE && !m->name);
     if (code == EXIT_DONE && count == 0) code = same_number(e, m);
-    if (code == EXIT_DONE) engine_notes(e->args, m->data);
+    if (code == EXIT_DONE) engine_notes(m->data);
     free(name);
     labels_free(&labels);
     if (!short_of_it) return code;
@@ -144,59 +145,6 @@ xc_status eval_image(const struct eval *e, uint64_t id, xc_image **out)
 }
 
 /* ---- answers of others ----------------------------------------------------------------------- */
-
-struct table {
-    FILE *file;
-    const char *path;
-    char *line; /* cut up into fields */
-    size_t room, number;
-    char **field;
-    size_t fields, field_room;
-};
-
-/* One record into t->field: false at the end of the file, or when memory is short. */
-static bool next_record(struct table *t)
-{
-    const ssize_t length = getline(&t->line, &t->room, t->file);
-    if (length < 0) return false;
-    const bool marked = t->number++ == 0 && !strncmp(t->line, "\xef\xbb\xbf", 3);
-    t->fields = 0;
-    for (char *p = t->line + (marked ? 3 : 0), *to = p; p; to = p) {
-        if (t->fields == t->field_room) {
-            const size_t room = 2 * t->field_room + 16;
-            char **more = realloc(t->field, room * sizeof *more);
-            if (!more) return false;
-            t->field = more;
-            t->field_room = room;
-        }
-        t->field[t->fields++] = to;
-        bool quoted = false;
-        for (; *p && (quoted || !strchr(",\r\n", *p)); p++) {
-            if (*p == '"' && quoted && p[1] == '"')
-                *to++ = *++p;
-            else if (*p == '"')
-                quoted = !quoted;
-            else
-                *to++ = *p;
-        }
-        const bool more = *p == ',';
-        *to = '\0';
-        p = more ? p + 1 : NULL;
-    }
-    return true;
-}
-
-static int bad_table(const struct table *t, const char *what)
-{
-    say_error("%s: line %zu: %s", t->path, t->number, what);
-    return EXIT_DATA;
-}
-
-static int no_memory(const struct table *t)
-{
-    say_error("%s: out of memory", t->path);
-    return EXIT_LIMIT;
-}
 
 struct words { /* sorted, each once */
     char **word;
@@ -265,30 +213,33 @@ static bool is_class(const struct table *t, size_t i)
 
 static int read_head(struct table *t, struct columns *c, struct words *classes)
 {
-    if (!next_record(t)) return bad_table(t, "no head");
+    const int code = table_next(t);
+    if (code != EXIT_DONE) return code;
+    if (!t->fields) return table_bad(t, "no head");
     *c = (struct columns){.path = column(t, "path"),
                           .label = column(t, "label"),
                           .prediction = column(t, "prediction"),
                           .probability = column(t, "probability"),
                           .count = t->fields};
     if (c->path == t->fields || c->label == t->fields)
-        return bad_table(t, "the head needs path and label");
+        return table_bad(t, "the head needs path and label");
     if (c->prediction < t->fields) return EXIT_DONE;
     for (size_t i = 0; i < t->fields; i++)
-        if (is_class(t, i) && !add_word(classes, t->field[i])) return no_memory(t);
-    if (classes->count < 2) return bad_table(t, "the head needs prediction, or a column a class");
+        if (is_class(t, i) && !add_word(classes, t->field[i])) return table_no_memory(t);
+    if (classes->count < 2) return table_bad(t, "the head needs prediction, or a column a class");
     c->class = calloc(classes->count, sizeof *c->class);
     for (size_t i = 0, at; c->class && i < t->fields; i++)
         if (is_class(t, i) && find_word(classes, t->field[i], &at)) c->class[at] = i;
-    return c->class ? EXIT_DONE : no_memory(t);
+    return c->class ? EXIT_DONE : table_no_memory(t);
 }
 
 /* The classes of answers alone are the words there are. */
 static int read_classes(struct table *t, struct columns *c, struct words *classes)
 {
+    int code;
     c->probabilities = true;
-    while (next_record(t)) {
-        if (t->fields != c->count) return bad_table(t, "more or fewer fields than the head");
+    while ((code = table_next(t)) == EXIT_DONE && t->fields) {
+        if (t->fields != c->count) return table_bad(t, "more or fewer fields than the head");
         if (strchr(t->field[c->label], '|')) c->several = true;
         for (size_t i = 0; c->class && i < classes->count; i++) {
             const double v = strtod(t->field[c->class[i]], NULL);
@@ -298,9 +249,10 @@ static int read_classes(struct table *t, struct columns *c, struct words *classe
         bool added = add_word(classes, t->field[c->prediction]);
         for (char *word = strtok(t->field[c->label], "|"); word && added; word = strtok(NULL, "|"))
             added = add_word(classes, word);
-        if (!added) return no_memory(t);
+        if (!added) return table_no_memory(t);
     }
-    return classes->count ? EXIT_DONE : bad_table(t, "no rows");
+    if (code != EXIT_DONE) return code;
+    return classes->count ? EXIT_DONE : table_bad(t, "no rows");
 }
 
 static int read_number(const struct table *t, const char *text, double *out)
@@ -309,7 +261,7 @@ static int read_number(const struct table *t, const char *text, double *out)
     *out = NAN; /* an empty field */
     if (!*text) return EXIT_DONE;
     *out = strtod(text, &end);
-    return !*end ? EXIT_DONE : bad_table(t, "a number is expected");
+    return !*end ? EXIT_DONE : table_bad(t, "a number is expected");
 }
 
 struct filling {
@@ -336,7 +288,7 @@ static int read_labels(const struct filling *f, xc_scores_row *row)
             return EXIT_DATA;
         }
         if (k == 0) row->label = (uint32_t)at;
-        if (k > (int)f->classes->count) return bad_table(f->t, "a label stands twice");
+        if (k > (int)f->classes->count) return table_bad(f->t, "a label stands twice");
         if (k > 0) f->extra[row->extra_count++] = (int32_t)at;
     }
     row->extra = f->extra;
@@ -383,19 +335,19 @@ static int add_row(struct eval *e, struct filling *f, const xc_scores_row *row, 
     if (f->rows == f->room) {
         const size_t room = 2 * f->room + 1024;
         char **more = realloc(e->path, room * sizeof *more);
-        if (!more) return no_memory(f->t);
+        if (!more) return table_no_memory(f->t);
         e->path = more;
         more = realloc(e->given, room * sizeof *more);
-        if (!more) return no_memory(f->t);
+        if (!more) return table_no_memory(f->t);
         e->given = more;
         f->room = room;
     }
     char *path = strdup(f->t->field[f->c->path]);
-    if (!path) return no_memory(f->t);
+    if (!path) return table_no_memory(f->t);
     const xc_status status =
         xc_scores_add(*scores, row); /* from here on the row is freed at the end */
     if (status != XC_OK) free(path);
-    if (status == XC_ERR_ARGUMENT || status == XC_ERR_NUMBER) return bad_table(f->t, xc_error());
+    if (status == XC_ERR_ARGUMENT || status == XC_ERR_NUMBER) return table_bad(f->t, xc_error());
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     e->path[f->rows] = path;
     e->given[f->rows++] = given;
@@ -406,7 +358,7 @@ static int keep_row(struct eval *e, struct filling *f)
 {
     xc_scores_row row = {.id = f->rows};
     char *given = strdup(f->t->field[f->c->label]);
-    int code = given ? read_labels(f, &row) : no_memory(f->t);
+    int code = given ? read_labels(f, &row) : table_no_memory(f->t);
     if (code == EXIT_DONE) code = read_scores(f, &row);
     if (code == EXIT_DONE) code = add_row(e, f, &row, given);
     if (code != EXIT_DONE) free(given);
@@ -419,14 +371,11 @@ static int read_rows(struct eval *e, struct table *t, const struct columns *c,
     struct filling f = {.t = t, .c = c, .classes = classes};
     f.score = calloc(classes->count, sizeof *f.score);
     f.extra = calloc(classes->count + 1, sizeof *f.extra);
-    int code = f.score && f.extra ? EXIT_DONE : no_memory(t);
-    if (code == EXIT_DONE && fseeko(t->file, 0, SEEK_SET) != 0) {
-        say_error("%s: is read twice, which a pipe cannot be: %s", t->path, strerror(errno));
-        code = EXIT_DATA;
-    }
-    t->number = 0;
-    if (code == EXIT_DONE) next_record(t);
-    while (code == EXIT_DONE && next_record(t)) code = keep_row(e, &f);
+    int code = f.score && f.extra ? EXIT_DONE : table_no_memory(t);
+    if (code == EXIT_DONE) code = table_start(t);
+    if (code == EXIT_DONE) code = table_next(t); /* the head */
+    while (code == EXIT_DONE && (code = table_next(t)) == EXIT_DONE && t->fields)
+        code = keep_row(e, &f);
     free(f.score);
     free(f.extra);
     return code;
@@ -434,21 +383,16 @@ static int read_rows(struct eval *e, struct table *t, const struct columns *c,
 
 int eval_read_predictions(struct eval *e, const char *file)
 {
-    struct table t = {.path = file, .file = fopen(file, "rbe")};
+    struct table t;
     struct columns c = {0};
     struct words classes = {0};
-    if (!t.file) {
-        say_error("%s: %s", file, strerror(errno));
-        return EXIT_DATA;
-    }
-    int code = read_head(&t, &c, &classes);
+    int code = table_open(&t, file);
+    if (code == EXIT_DONE) code = read_head(&t, &c, &classes);
     if (code == EXIT_DONE) code = read_classes(&t, &c, &classes);
     if (code == EXIT_DONE) code = read_rows(e, &t, &c, &classes);
     e->classes = (uint32_t)classes.count;
     e->label = (const char **)classes.word; /* the words are freed with it */
     free(c.class);
-    free(t.field);
-    free(t.line);
-    fclose(t.file);
+    table_free(&t);
     return code;
 }

@@ -290,6 +290,31 @@ static bool asks_for_help(const struct verb *verb, int argc, char **argv)
     return asked;
 }
 
+/* "check|stats DATA": the first operand, where it is one of these. What else it may be, the verb
+ * says. */
+static const char *action_of(const struct args *args)
+{
+    char actions[128];
+    const char *operands = args->verb->operands;
+    snprintf(actions, sizeof actions, "%.*s", (int)strcspn(operands, " "), operands);
+    return args->operands && is_choice(actions, args->operand[0]) ? args->operand[0] : NULL;
+}
+
+static bool is_met(const struct args *args, const struct need *n)
+{
+    const bool action = !*n->of;
+    const char *value = action ? action_of(args) : arg_text(args, n->of);
+    if (!arg_typed(args, n->flag) || (action && !value)) return true;
+    if (value && (!n->words || is_choice(n->words, value))) return true;
+    if (action)
+        say_usage("--%s is of %s, this is %s", n->flag, n->words, value);
+    else if (n->words)
+        say_usage("--%s is of --%s %s", n->flag, n->of, n->words);
+    else
+        say_usage("--%s is of --%s, which is not there", n->flag, n->of);
+    return false;
+}
+
 bool args_parse(struct args *args, const struct verb *verb, int argc, char **argv)
 {
     *args = (struct args){.verb = verb, .operand = argv};
@@ -314,6 +339,8 @@ bool args_parse(struct args *args, const struct verb *verb, int argc, char **arg
             args->operand[args->operands++] = word;
         if (!ok) return false;
     }
+    for (const struct need *n = verb->needs; n && n->flag; n++)
+        if (!asks_for_help(verb, argc, argv) && !is_met(args, n)) return false;
     return true;
 }
 
@@ -344,6 +371,19 @@ uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwis
     return value;
 }
 
+const char *arg_giver(const struct args *args, const char *name)
+{
+    static char text[4200];
+    const int i = args_find(args, name);
+    if (args->source[i] == FROM_ENVIRONMENT)
+        option_variable(args->option[i], text, sizeof text);
+    else if (args->line[i] && args->source[i] != FROM_FLAG)
+        snprintf(text, sizeof text, "%s:%d: %s", args->from[i], args->line[i], name);
+    else
+        snprintf(text, sizeof text, "--%s", name);
+    return text;
+}
+
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width)
 {
     const char *text = arg_text(args, "size");
@@ -358,7 +398,7 @@ bool arg_size(const struct args *args, uint32_t *height, uint32_t *width)
         if (parse_number(first, 1, 16384, height) && parse_number(second, 1, 16384, width))
             return true;
     }
-    say_usage("--size: '%s' is not N or HxW with sides from 1 to 16384", text);
+    say_usage("%s: '%s' is not N or HxW with sides from 1 to 16384", arg_giver(args, "size"), text);
     return false;
 }
 
@@ -377,7 +417,7 @@ bool arg_bytes(const struct args *args, const char *name, uint64_t *bytes)
         *bytes = (uint64_t)number << shift;
         return true;
     }
-    say_usage("--%s: '%s' is not a number of bytes, as 500M or 4G", name, text);
+    say_usage("%s: '%s' is not a number of bytes, as 500M or 4G", arg_giver(args, name), text);
     return false;
 }
 
@@ -409,7 +449,8 @@ bool arg_time(const struct args *args, const char *name, double *seconds)
         *seconds = sum;
         return true;
     }
-    say_usage("--%s: '%s' is not a time such as 90s, 30m, 1.5h or 1h30m", name, text);
+    say_usage("%s: '%s' is not a time such as 90s, 30m, 1.5h or 1h30m", arg_giver(args, name),
+              text);
     return false;
 }
 

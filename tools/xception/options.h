@@ -29,6 +29,18 @@ bool option_is_rare(const struct option *o);
         0                                                                                          \
     }
 
+/* A flag that means nothing without another. What stands in a configuration is for all occasions.
+ */
+struct need {
+    const char *flag;
+    const char *of;    /* "mix" for --mix; "" = the first operand, an action */
+    const char *words; /* "pack|sheet": the values that it may have; NULL = any */
+};
+#define NEEDS_END                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
 struct args;
 
 struct verb {
@@ -38,6 +50,7 @@ struct verb {
     const char *text;     /* a paragraph for help and man page */
     const char *examples; /* lines "COMMAND<TAB>what it does" */
     const struct option *options;
+    const struct need *needs;            /* NULL: none */
     int (*run)(const struct args *args); /* returns the exit code */
 };
 
@@ -88,6 +101,9 @@ bool arg_on(const struct args *args, const char *name);
 const char *arg_text(const struct args *args, const char *name); /* NULL = not given */
 /* Value i = 0, 1, ... of a flag that may be given again; NULL past the last. */
 const char *arg_each(const struct args *args, const char *name, int i);
+/* Who gave it, to begin a complaint with: "--size", "XCEPTION_SIZE", "FILE:3: size"; until the next
+ * call. */
+const char *arg_giver(const struct args *args, const char *name);
 uint32_t arg_number(const struct args *args, const char *name, uint32_t otherwise);
 /* "299" or "150x200" (height x width); both 0 when not given. False after printing the sentence. */
 bool arg_size(const struct args *args, uint32_t *height, uint32_t *width);

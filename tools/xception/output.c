@@ -32,3 +32,49 @@ int output_close(struct output *o)
     if (!in_place) unlink(o->part);
     return EXIT_LIMIT;
 }
+
+bool output_has_place(const char *path)
+{
+    char folder[4096];
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    struct stat info;
+    if (!path || (stat(path, &info) == 0 && !S_ISREG(info.st_mode))) return true;
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    if (access(folder, W_OK | X_OK) == 0) return true;
+    say_error("%s: cannot be made: %s", path, strerror(errno));
+    return false;
+}
+
+/* ---- never over what is read ----------------------------------------------------------------- */
+
+static bool names_file(const struct option *o)
+{
+    static const char *const words[] = {"FILE", "MODEL", "DATA"};
+    for (int i = 0; o->arg && i < 3; i++)
+        if (strncmp(o->arg, words[i], strlen(words[i])) == 0) return true;
+    return false;
+}
+
+/* Where `path` itself stands among the words, it is no input. */
+static bool is_same(const struct stat *out, const char *path, const char *in)
+{
+    struct stat info;
+    return in && in != path && stat(in, &info) == 0 && info.st_dev == out->st_dev &&
+           info.st_ino == out->st_ino;
+}
+
+bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures)
+{
+    struct stat out;
+    const char *in = NULL;
+    if (!path || stat(path, &out) != 0 || !S_ISREG(out.st_mode)) return false;
+    for (int i = 0; i < args->options && !in; i++)
+        if (names_file(args->option[i]) && is_same(&out, path, args->value[i])) in = args->value[i];
+    for (int i = 0; i < args->operands && !in; i++)
+        if (is_same(&out, path, args->operand[i])) in = args->operand[i];
+    for (size_t i = 0; pictures && i < pictures->count && !in; i++)
+        if (is_same(&out, path, pictures->path[i])) in = pictures->path[i];
+    if (in) say_usage("%s: would be written over the input %s", path, in);
+    return in != NULL;
+}

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How is a file written so that it is complete or not there? Beside its place, then moved. */
+/* How is a file written so that it is complete or not there? Beside its place, then moved. And
+ * never over what is read. */
 #ifndef TOOL_OUTPUT_H
 #define TOOL_OUTPUT_H
 
 #include <stdbool.h>
 #include <stdio.h>
+
+#include "options.h"
+#include "pictures.h"
 
 struct output {
     FILE *file;
@@ -14,5 +18,13 @@ struct output {
 bool output_open(struct output *o, const char *folder, const char *name);
 /* EXIT_DONE, or EXIT_LIMIT after saying why not: then nothing is left. */
 int output_close(struct output *o);
+
+/* Is its folder there, and may files be made in it? Asked before the work; false after saying why
+ * not. NULL: nothing is written. */
+bool output_has_place(const char *path);
+
+/* Is `path` (NULL: nothing is written) the same file as an operand, as that of another flag, or as
+ * one of the pictures (NULL: none)? Says so. */
+bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,43 +39,71 @@ static int visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static bool walk(struct pictures *p, const char *folder, int depth);
+/* Folders of one operand that were entered: a link may lead back up, and two to one place. */
+struct walk {
+    struct pictures *p;
+    void *entered; /* of search.h */
+};
 
-static bool walk_entry(struct pictures *p, const char *folder, const char *name, int depth)
+struct place {
+    dev_t device;
+    ino_t inode;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+/* *first: for the first time. False: out of memory. */
+static bool enter(struct walk *w, const struct stat *info, bool *first)
+{
+    struct place *place = malloc(sizeof *place);
+    if (!place) return false;
+    *place = (struct place){info->st_dev, info->st_ino};
+    struct place **found = tsearch(place, &w->entered, by_place);
+    *first = found && *found == place;
+    if (!*first) free(place);
+    return found != NULL;
+}
+
+static bool walk(struct walk *w, const char *folder, int depth);
+
+static bool walk_entry(struct walk *w, const char *folder, const char *name, int depth)
 {
     struct stat info;
     char *path = NULL;
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/') length--;
     if (asprintf(&path, "%.*s/%s", (int)length, folder, name) < 0) return false;
-    bool ok = true;
-    bool is_link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode); /* may lead back up */
-    bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-    if (is_folder && !is_link)
-        ok = walk(p, path, depth + 1);
-    else if (!is_folder && xc_path_is_image(name))
-        ok = add(p, path);
+    bool ok = true, first = false;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        ok = enter(w, &info, &first) && (!first || walk(w, path, depth + 1));
+    else if (xc_path_is_image(name))
+        ok = add(w->p, path);
     free(path);
     return ok;
 }
 
-static bool walk(struct pictures *p, const char *folder, int depth)
+static bool walk(struct walk *w, const char *folder, int depth)
 {
     struct dirent **entry = NULL;
     bool ok = true;
     if (depth > MAX_DEPTH) {
         say_error("%s: folders deeper than %d are left out", folder, MAX_DEPTH);
-        p->unreadable++;
+        w->p->unreadable++;
         return true;
     }
     int n = scandir(folder, &entry, visible, by_name);
     if (n < 0) {
         say_error("%s: %s", folder, strerror(errno));
-        p->unreadable++;
+        w->p->unreadable++;
         return true;
     }
     for (int i = 0; i < n; i++) {
-        ok = ok && walk_entry(p, folder, entry[i]->d_name, depth);
+        ok = ok && walk_entry(w, folder, entry[i]->d_name, depth);
         free(entry[i]);
     }
     free(entry);
@@ -84,9 +113,13 @@ static bool walk(struct pictures *p, const char *folder, int depth)
 static bool add_operand(struct pictures *p, const char *operand)
 {
     struct stat info;
-    if (strcmp(operand, "-") != 0 && stat(operand, &info) == 0 && S_ISDIR(info.st_mode))
-        return walk(p, operand, 0);
-    return add(p, operand);
+    struct walk w = {.p = p};
+    bool first;
+    if (strcmp(operand, "-") == 0 || stat(operand, &info) != 0 || !S_ISDIR(info.st_mode))
+        return add(p, operand);
+    const bool ok = enter(&w, &info, &first) && walk(&w, operand, 0);
+    tdestroy(w.entered, free);
+    return ok;
 }
 
 static bool add_list(struct pictures *p, const char *list, int *code)
@@ -130,6 +163,7 @@ bool pictures_find(struct pictures *p, char *const *operand, int operands, const
         *code = EXIT_DATA;
         return false;
     }
+    *code = EXIT_DONE;
     return true;
 }
 

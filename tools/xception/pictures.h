@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which pictures did the user mean? Files as given, folders walked (sorted; links to folders and
- * hidden entries left out; names that end like a picture), "-" for stdin, and the NUL-separated
- * list of --files0-from.
+ * Which pictures did the user mean? Files as given, folders walked (sorted; links to folders
+ * followed, each folder once; hidden entries left out; names that end like a picture), "-" for
+ * stdin, and the NUL-separated list of --files0-from.
  */
 #ifndef TOOL_PICTURES_H
 #define TOOL_PICTURES_H
@@ -18,7 +18,7 @@ struct pictures {
     size_t unreadable; /* folders and lists that could not be read to their end; said already */
 };
 
-/* False after printing a sentence; *code is then the exit code. */
+/* False after printing a sentence; *code: EXIT_DONE, or the exit code then. */
 bool pictures_find(struct pictures *p, char *const *operand, int operands, const char *files0,
                    int *code);
 void pictures_free(struct pictures *p);

@@ -69,6 +69,26 @@ void say_hint(const char *format, ...)
     if (!quiet) SPEAK("  hint: ", "");
 }
 
+void say_line(const char *format, ...)
+{
+    if (!quiet) SPEAK("", "");
+}
+
+char *shell_word(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "/.,_+:=@%-";
+    char *word = NULL;
+    size_t size;
+    if (*text && !text[strspn(text, plain)]) return strdup(text);
+    FILE *out = open_memstream(&word, &size);
+    if (!out) return NULL;
+    fputc('\'', out);
+    for (const char *p = text; *p; p++) fputs(*p == '\'' ? "'\\''" : (const char[]){*p, '\0'}, out);
+    fputc('\'', out);
+    return fclose(out) == 0 ? word : NULL;
+}
+
 int say_status(xc_status status, int what)
 {
     say_error("%s [%s]", *xc_error() ? xc_error() : xc_status_text(status), xc_status_id(status));

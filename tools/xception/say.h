@@ -29,10 +29,13 @@ enum exit_code {
 };
 
 void say_verb(const char *verb); /* the word after "xception" in every message; NULL: none */
-void say_quiet(bool quiet);      /* drop hints */
+void say_quiet(bool quiet);      /* drop hints and lines */
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_usage(const char *format, ...) __attribute__((format(printf, 1, 2))); /* with its id */
 void say_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_line(const char *format, ...) __attribute__((format(printf, 1, 2))); /* what goes on */
+/* A word of a command in a hint, with quotes where a shell needs them; free(), NULL: no memory. */
+char *shell_word(const char *text);
 /* xc_error() of this thread with its id. Gives the exit code: what is EXIT_DATA or EXIT_MODEL,
  * unless the status itself says memory, space, numbers or usage. */
 int say_status(xc_status status, int what);

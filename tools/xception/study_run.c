@@ -217,7 +217,7 @@ static void say_done(const struct plan *p, uint32_t cell, double seconds, struct
     cell_name(p, cell, name, sizeof name);
     bar_time(seconds, took);
     bar_time((bar_now() - pace->begin) / pace->macs * pace->left, left);
-    fprintf(stderr, "%s: %s, about %s left\n", name, took, left);
+    say_line("%s: %s, about %s left", name, took, left);
 }
 
 int study_cells(const struct args *args, const struct plan *p, const char *folder)
@@ -240,13 +240,15 @@ int study_cells(const struct args *args, const struct plan *p, const char *folde
         const double begin = bar_now();
         code = is_hopeless(p, folder, i) ? EXIT_NUMBERS : run_cell(args, p, folder, i);
         failed += code != EXIT_DONE;
-        if (code == EXIT_DONE && !arg_on(args, "quiet")) say_done(p, i, bar_now() - begin, &pace);
+        if (code == EXIT_DONE) say_done(p, i, bar_now() - begin, &pace);
         if (code == CELL_FULL) break;
     }
     close(lock);
     if (stopped_by) return 128 + stopped_by;
     if (code == CELL_FULL) {
-        say_hint("xception study -o %s goes on when there is room", folder);
+        char *word = shell_word(folder);
+        say_hint("xception study -o %s goes on when there is room", word ? word : folder);
+        free(word);
         return EXIT_LIMIT;
     }
     return failed ? EXIT_SOME_FAILED : EXIT_DONE;

@@ -20,7 +20,7 @@ static bool read_real(const struct args *args, const char *name, double *out)
     if (!text) return true;
     *out = strtod(text, &end);
     if (end != text && !*end && isfinite(*out) && *out >= 0) return true;
-    say_usage("--%s: '%s' is not a number of 0 or more", name, text);
+    say_usage("%s: '%s' is not a number of 0 or more", arg_giver(args, name), text);
     return false;
 }
 
@@ -88,6 +88,10 @@ bool train_flags(const struct args *args, xc_train_opts *o)
     o->views = arg_number(args, "views", 0);
     o->patience = arg_number(args, "patience", 0);
     o->seed = arg_number(args, "seed", 0);
+    if (arg_typed(args, "until") && o->epochs && arg_number(args, "until", 0) > o->epochs) {
+        say_usage("--until %s is above --epochs %u", arg_text(args, "until"), o->epochs);
+        return false;
+    }
     return train_flags_harmless(args, o) && arg_size(args, &o->height, &o->width) &&
            read_reals(args, o);
 }
@@ -175,14 +179,6 @@ int train_class_weights(const struct args *args, const xc_dataset *set, xc_train
 
 /* ---- what was typed -------------------------------------------------------------------------- */
 
-/* As a shell takes it. */
-static void put_quoted(FILE *out, const char *text)
-{
-    fputc('\'', out);
-    for (const char *p = text; *p; p++) fputs(*p == '\'' ? "'\\''" : (const char[]){*p, '\0'}, out);
-    fputc('\'', out);
-}
-
 char *train_command(const struct args *args)
 {
     char *text = NULL;
@@ -194,7 +190,9 @@ char *train_command(const struct args *args)
         const char *value = args->value[i];
         if (!value) continue;
         fprintf(out, " --%s", args->option[i]->name);
-        if (*value) fputc(' ', out), put_quoted(out, value);
+        char *word = *value ? shell_word(value) : NULL;
+        if (word) fprintf(out, " %s", word);
+        free(word);
     }
     return fclose(out) == 0 ? text : NULL;
 }

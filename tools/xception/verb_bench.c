@@ -40,6 +40,8 @@ static const struct option options[] = {
     {"result-fd", 0, "FD", NULL, RESULT_FD, RESULT_FD, NULL}, /* from a parent: bench_spawn.c */
     OPTIONS_END};
 
+static const struct need needs[] = {{"memory-limit", "train", NULL}, NEEDS_END};
+
 /* ---- configurations -------------------------------------------------------------------------- */
 
 /* The next of comma-separated words, copied; false at the end. */
@@ -60,8 +62,8 @@ static bool numbers(const struct args *args, const char *name, uint32_t most, ui
     if (!list) return true; /* value and count hold the default */
     for (*count = 0; next_word(&list, word, sizeof word); ++*count)
         if (*count == MOST_VALUES || !parse_number(word, 1, most, &value[*count])) {
-            say_usage("--%s: '%s' is not a list of at most %d whole numbers from 1 to %u", name,
-                      arg_text(args, name), MOST_VALUES, most);
+            say_usage("%s: '%s' is not a list of at most %d whole numbers from 1 to %u",
+                      arg_giver(args, name), arg_text(args, name), MOST_VALUES, most);
             return false;
         }
     return true;
@@ -76,7 +78,8 @@ static bool precisions(const struct args *args, const char **value, size_t *coun
         xc_precision precision;
         const char *known = engine_precision(word, &precision);
         if (!known || *count == MOST_VALUES) {
-            say_usage("--precision: '%s' is not one of %s", word, PRECISION_WORDS);
+            say_usage("%s: '%s' is not one of %s", arg_giver(args, "precision"), word,
+                      PRECISION_WORDS);
             return false;
         }
         value[*count] = known;
@@ -294,4 +297,5 @@ const struct verb verb_bench = {
         "xception bench --train --batch 16 --threads 2\ta step of training, an image\n"
         "xception bench --format json >old.json; xception bench --compare old.json\twhat changed\n",
     .options = options,
+    .needs = needs,
     .run = run};

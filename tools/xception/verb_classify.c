@@ -11,6 +11,7 @@
 
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "pictures.h"
 #include "say.h"
 #include "sheet.h"
@@ -348,7 +349,7 @@ static int open_session(struct job *job, const struct args *args)
         return EXIT_USAGE;
     }
     xc_status status = xc_session_new(job->model, &opts, &job->session);
-    if (status != XC_OK) return say_status(status, opts.height ? EXIT_USAGE : EXIT_MODEL);
+    if (status != XC_OK) return engine_status(args, status, EXIT_MODEL);
     job->info = xc_model_get_info(job->model);
     if (job->info->channels != 1 && job->info->channels != 3) {
         say_error("the network takes %u channels, a picture gives 1 or 3", job->info->channels);
@@ -413,6 +414,10 @@ static int run(const struct args *args)
         return EXIT_USAGE;
     }
     if (!pictures_find(&pictures, args->operand, args->operands, files0, &code)) goto out;
+    if (output_is_input(args, arg_text(args, "sheet"), &pictures)) {
+        code = EXIT_USAGE;
+        goto out;
+    }
     if ((code = engine_open(args, &context)) != EXIT_DONE) goto out;
     if ((code = engine_model(context, model, arg_text(args, "arch"), &job.model)) != EXIT_DONE)
         goto out;

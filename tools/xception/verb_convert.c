@@ -8,6 +8,7 @@
 
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -23,6 +24,8 @@ static const struct option options[] = {
     {"part", 0, "PERCENT", NULL, 1, 99, RARE "of --mix (50)"},
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
     OPTIONS_END};
+
+static const struct need needs[] = {{"part", "mix", NULL}, NEEDS_END};
 
 static int write_model(const struct args *args, const xc_model *model, const char *in,
                        const char *out, xc_save_opts *opts)
@@ -94,10 +97,7 @@ static int run(const struct args *args)
         say_usage("--store is of a file to keep, --pack of one to run: give one of them");
         return EXIT_USAGE;
     }
-    if (arg_text(args, "part") && !arg_text(args, "mix")) {
-        say_usage("--part is of --mix, which is not there");
-        return EXIT_USAGE;
-    }
+    if (!arg_on(args, "dry-run") && output_is_input(args, out, NULL)) return EXIT_USAGE;
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);
     if (code == EXIT_DONE) code = mix(args, context, &model);
@@ -122,7 +122,8 @@ const struct verb verb_convert = {
         "Reads a model of Keras (.keras, .h5, .hdf5, .weights.h5), PyTorch (.pth), timm\n"
         "(.safetensors) or face-api (manifest) and writes safetensors with architecture, labels,\n"
         "preprocessing and provenance inside. Prints which foreign tensor became which; a missing\n"
-        "tensor is an error (exit 4) and nothing is written.\n"
+        "tensor is an error (exit 4) and nothing is written. OUT is another file than IN, which\n"
+        "may hold what OUT does not.\n"
         "With --pack the file is for running alone: it starts at once, but holds no parameters\n"
         "any more. Keep the original. With --precision bf16 it runs in bf16, and both the file\n"
         "and the memory that it takes are half as large.",
@@ -133,4 +134,5 @@ const struct verb verb_convert = {
                 "xception convert -n --arch xception65 weights.pth out.safetensors\tonly show the "
                 "mapping\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "emit.h"
 #include "engine.h"
 #include "output.h"
 #include "say.h"
+#include "utf8.h"
 #include "verbs.h"
 
 static const struct option options[] = {
@@ -29,6 +31,16 @@ static const struct option options[] = {
     {"epoch", 0, "N", NULL, 0, UINT32_MAX, "sheet: what is seen in this epoch (0)"},
     {"preprocess", 0, "NAME", NULL, 0, 0, "sheet: keras, keras-dataset, timm-legacy, ..."},
     OPTIONS_END};
+
+static const struct need needs[] = {{"output", "", "check|split|pack|sheet"},
+                                    {"shards", "", "pack"},
+                                    {"split", "", "sheet"},
+                                    {"aug", "", "sheet"},
+                                    {"size", "", "sheet"},
+                                    {"grid", "", "sheet"},
+                                    {"epoch", "", "sheet"},
+                                    {"preprocess", "", "sheet"},
+                                    NEEDS_END};
 
 static int open_set(const struct args *args, const char *path, xc_dataset **out)
 {
@@ -254,15 +266,64 @@ static int stats(const struct args *args, const xc_dataset *set)
 
 /* ---- split, pack, sheet ---------------------------------------------------------------------- */
 
-static void put_row(FILE *out, const xc_dataset *set, const char *folder, const xc_sample *s)
+/* A list is of the kind that its name ends like, as it is read. */
+static enum format list_format(const char *target)
 {
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", folder, s->name) < 0) return;
-    emit_csv(out, path);
-    fputc(',', out);
-    emit_csv(out, xc_dataset_class(set, s->label));
-    fprintf(out, ",%s\n", xc_split_name(s->split));
-    free(path);
+    const char *dot = target ? strrchr(target, '.') : NULL;
+    if (dot && strcasecmp(dot, ".tsv") == 0) return FORMAT_TSV;
+    if (dot && (strcasecmp(dot, ".jsonl") == 0 || strcasecmp(dot, ".ndjson") == 0))
+        return FORMAT_JSONL;
+    return FORMAT_CSV;
+}
+
+/* TSV has no quotes, and JSON is UTF-8. */
+static bool can_hold(enum format format, const char *text)
+{
+    bool good = format != FORMAT_TSV || !strpbrk(text, "\t\r\n");
+    for (const char *p = text; good && format == FORMAT_JSONL && *p; p += utf8_bytes(p))
+        good = utf8_bytes(p) > 0;
+    if (!good)
+        say_error("%s: %s", text,
+                  format == FORMAT_TSV ? "a .tsv cannot hold tabs and new lines of a name"
+                                       : "JSON cannot hold a name that is not UTF-8");
+    return good;
+}
+
+static void put_row(FILE *out, enum format format, const char *path, const char *label,
+                    const char *split)
+{
+    if (format == FORMAT_TSV) {
+        fprintf(out, "%s\t%s\t%s\n", path, label, split);
+        return;
+    }
+    void (*const put)(FILE *, const char *) = format == FORMAT_JSONL ? emit_json : emit_csv;
+    fputs(format == FORMAT_JSONL ? "{\"path\":" : "", out);
+    put(out, path);
+    fputs(format == FORMAT_JSONL ? ",\"label\":" : ",", out);
+    put(out, label);
+    fputs(format == FORMAT_JSONL ? ",\"split\":" : ",", out);
+    put(out, split);
+    fputs(format == FORMAT_JSONL ? "}\n" : "\n", out);
+}
+
+/* Of samples in a folder. out NULL: only whether the format can hold them, which it says. */
+static bool put_list(FILE *out, enum format format, const xc_dataset *set, const char *folder)
+{
+    xc_sample s;
+    bool good = true;
+    if (out && format != FORMAT_JSONL)
+        fprintf(out, format == FORMAT_TSV ? "path\tlabel\tsplit\n" : "path,label,split\n");
+    for (uint64_t i = 0; good && xc_dataset_sample(set, i, &s) == XC_OK; i++) {
+        const char *label = xc_dataset_class(set, s.label);
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s", folder, s.name) < 0) return false;
+        if (out)
+            put_row(out, format, path, label, xc_split_name(s.split));
+        else
+            good = can_hold(format, path) && can_hold(format, label);
+        free(path);
+    }
+    return good;
 }
 
 /* Can a list say these classes by name? To a list whole numbers are those of classes, and '|'
@@ -289,8 +350,8 @@ static bool fits_list(const xc_dataset *set, const char *path)
 static int split(const struct args *args, const xc_dataset *set, const char *path)
 {
     xc_dataset_info info;
-    xc_sample s;
     const char *target = arg_text(args, "output");
+    const enum format format = list_format(target);
     xc_dataset_get_info(set, &info);
     if (strcmp(info.kind, "folder") != 0) {
         say_error("%s: a list names files, and this is a %s", path, info.kind);
@@ -301,15 +362,11 @@ static int split(const struct args *args, const xc_dataset *set, const char *pat
     struct output o = {stdout, "", ""};
     char *folder = realpath(path, NULL);
     if (!folder) say_error("%s: %s", path, strerror(errno));
-    if (!folder || (target && !output_open(&o, NULL, target))) {
-        free(folder);
-        return EXIT_DATA;
-    }
-    fprintf(o.file, "path,label,split\n");
-    for (uint64_t i = 0; i < info.samples; i++)
-        if (xc_dataset_sample(set, i, &s) == XC_OK) put_row(o.file, set, folder, &s);
+    const bool good =
+        folder && put_list(NULL, format, set, folder) && (!target || output_open(&o, NULL, target));
+    if (good) put_list(o.file, format, set, folder);
     free(folder);
-    return target ? output_close(&o) : EXIT_DONE;
+    return !good ? EXIT_DATA : target ? output_close(&o) : EXIT_DONE;
 }
 
 static const char *need_output(const struct args *args)
@@ -335,16 +392,16 @@ static int pack(const struct args *args, const xc_dataset *set)
 }
 
 /* "6x8" */
-static bool read_grid(const char *text, uint32_t *rows, uint32_t *columns)
+static bool read_grid(const struct args *args, uint32_t *rows, uint32_t *columns)
 {
     char word[16];
-    const char *x = text ? strchr(text, 'x') : NULL;
+    const char *text = arg_text(args, "grid"), *x = text ? strchr(text, 'x') : NULL;
     if (!text) return true;
     if (x && (size_t)(x - text) < sizeof word) {
         snprintf(word, sizeof word, "%.*s", (int)(x - text), text);
         if (parse_number(word, 1, 1024, rows) && parse_number(x + 1, 1, 1024, columns)) return true;
     }
-    say_usage("--grid takes RxC, as in 6x8, got '%s'", text);
+    say_usage("%s: '%s' is not RxC, as in 6x8", arg_giver(args, "grid"), text);
     return false;
 }
 
@@ -355,7 +412,7 @@ static int sheet(const struct args *args, const xc_dataset *set)
     const char *target = need_output(args), *word = arg_text(args, "split");
     const char *recipe = arg_text(args, "preprocess");
     if (!target || !arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
-    if (!read_grid(arg_text(args, "grid"), &opts.rows, &opts.columns)) return EXIT_USAGE;
+    if (!read_grid(args, &opts.rows, &opts.columns)) return EXIT_USAGE;
     for (int s = 0; word && s < XC_SPLITS; s++)
         if (!strcmp(word, xc_split_name((xc_split)s))) opts.split = (xc_split)s;
     xc_status status = recipe ? xc_preprocess_named(recipe, &preprocess) : XC_OK;
@@ -371,6 +428,7 @@ static int sheet(const struct args *args, const xc_dataset *set)
 static int run_action(const struct args *args, const char *action, const char *path)
 {
     xc_dataset *set = NULL;
+    if (output_is_input(args, arg_text(args, "output"), NULL)) return EXIT_USAGE;
     int code = open_set(args, path, &set);
     if (code != EXIT_DONE) return code;
     if (!strcmp(action, "check"))
@@ -415,11 +473,12 @@ const struct verb verb_data = {
         "check reads every picture: what cannot be read, is named like another format, is\n"
         "in two splits or classes or nearly so (exit 1 then, and where training would refuse the\n"
         "data), or only there twice. stats counts classes, sizes and colours.\n"
-        "split writes a list with a held-out part, pack writes tar files, sheet a PNG of\n"
-        "what the network sees.",
+        "split writes a list with a held-out part (csv, or what FILE ends like), pack writes\n"
+        "tar files, sheet a PNG of what the network sees.",
     .examples = "xception data check flowers\tbefore training\n"
                 "xception data split --val-split 10 -o flowers.csv flowers\thold out a tenth\n"
                 "xception data pack -o flowers.tar flowers\tone file instead of many\n"
                 "xception data sheet --aug standard -o sheet.png flowers\tlook at augmentation\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "embed.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -31,6 +32,9 @@ static const struct option options[] = {
     {"files0-from", 0, "FILE", NULL, 0, 0, "read NUL-separated paths from FILE, '-' is stdin"},
     {"arch", 'a', "SPEC", NULL, 0, 0, "architecture of a model file that holds weights only"},
     OPTIONS_END};
+
+static const struct need needs[] = {
+    {"top", "nearest", NULL}, {"threshold", "duplicates", NULL}, NEEDS_END};
 
 static void print_rows(const struct args *args, const struct rows *r)
 {
@@ -91,6 +95,23 @@ static bool is_wrong(const struct args *args, bool pictures)
     return true;
 }
 
+/* Can what is asked for be written? Asked before the work; the code after saying why not. */
+static int check_outputs(const struct args *args, const struct pictures *pictures)
+{
+    char names[4096];
+    const char *out = arg_text(args, "output"), *map = arg_text(args, "map");
+    if (output_is_input(args, out, pictures) || output_is_input(args, map, pictures) ||
+        (out && rows_names(out, names, sizeof names) && output_is_input(args, names, pictures)))
+        return EXIT_USAGE;
+    if (!output_has_place(out) || !output_has_place(map)) return EXIT_DATA;
+    for (size_t i = 0; out && i < pictures->count; i++) {
+        if (!strchr(pictures->path[i], '\n')) continue;
+        say_error("%s: a name with a new line cannot stand in %s", pictures->path[i], names);
+        return EXIT_DATA;
+    }
+    return EXIT_DONE;
+}
+
 static int run(const struct args *args)
 {
     struct pictures pictures = {0};
@@ -99,11 +120,11 @@ static int run(const struct args *args)
     const char *nearest = arg_text(args, "nearest");
     int code = EXIT_DONE;
     if (is_wrong(args, args->operands > 0 || files0)) return EXIT_USAGE;
-    if (nearest && (code = rows_load(nearest, &known)) != EXIT_DONE) return code;
-    if (index)
-        code = rows_load(index, &rows);
-    else if (pictures_find(&pictures, args->operand, args->operands, files0, &code))
-        code = rows_compute(args, &pictures, &rows);
+    if (!index) pictures_find(&pictures, args->operand, args->operands, files0, &code);
+    if (code == EXIT_DONE) code = check_outputs(args, &pictures);
+    if (code == EXIT_DONE && nearest) code = rows_load(nearest, &known);
+    if (code == EXIT_DONE)
+        code = index ? rows_load(index, &rows) : rows_compute(args, &pictures, &known, &rows);
     if (code == EXIT_DONE || code == EXIT_SOME_FAILED) {
         const int used = use_rows(args, &known, &rows);
         if (used != EXIT_DONE) code = used;
@@ -128,4 +149,5 @@ const struct verb verb_embed = {
         "xception embed -m model.keras --nearest photos.npy new.jpg\twhat is like it?\n"
         "xception embed --index photos.npy --map photos.html --duplicates\ta look at all of them\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -9,6 +9,7 @@
 #include "builtin.h"
 #include "engine.h"
 #include "eval.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -118,7 +119,7 @@ static int run_model(struct eval *e, struct eval_model *m)
     bar_begin(&bar, arg_on(e->args, "quiet"));
     if (status == XC_OK) status = xc_evaluate(m->model, m->data, &opts, &result);
     bar_clear(&bar);
-    if (status != XC_OK) return say_status(status, EXIT_DATA);
+    if (status != XC_OK) return engine_status(e->args, status, EXIT_DATA);
     if (m == e->model) {
         e->unreadable = result.unreadable;
         e->seconds = bar_now() - ticker.began;
@@ -230,18 +231,19 @@ static int write_all(struct eval *e)
 }
 
 /* --min-top1 in per cent: "93", "0.5%"; a part such as 0.93 is none. */
-static bool read_gate(const char *text, double *percent)
+static bool read_gate(const struct args *args, double *percent)
 {
     char *end;
+    const char *text = arg_text(args, "min-top1"), *giver = arg_giver(args, "min-top1");
     *percent = strtod(text, &end);
     const bool number = end != text && *percent >= 0 && *percent <= 100;
     if (number && !strcmp(end, "%")) return true;
     if (number && !*end && (*percent > 1 || *percent == 0)) return true;
     if (number && !*end)
-        say_usage("--min-top1: %s of 100? write %g, or %s%% if that is meant", text, 100 * *percent,
+        say_usage("%s: %s of 100? write %g, or %s%% if that is meant", giver, text, 100 * *percent,
                   text);
     else
-        say_usage("--min-top1: \"%s\" is not a number from 0 to 100", text);
+        say_usage("%s: \"%s\" is not a number from 0 to 100", giver, text);
     return false;
 }
 
@@ -249,13 +251,14 @@ static int gate(const struct eval *e)
 {
     const char *word = arg_text(e->args, "min-top1");
     double least = 0;
-    if (word && !read_gate(word, &least)) return EXIT_USAGE;
+    if (word && !read_gate(e->args, &least)) return EXIT_USAGE;
     if (e->models && !xc_scores_count(e->model[0].scores)) {
         say_error("%s: not one picture could be read", arg_text(e->args, "data"));
         return EXIT_DATA;
     }
     if (word && !(e->sum.top1.value >= least / 100)) { /* NaN: nothing could be read */
-        say_error("top-1 is %.2f %%, --min-top1 asks for %s", 100 * e->sum.top1.value, word);
+        say_error("top-1 is %.2f %%, %s asks for %s", 100 * e->sum.top1.value,
+                  arg_giver(e->args, "min-top1"), word);
         return EXIT_GATE;
     }
     return e->unreadable || e->strange_unreadable ? EXIT_SOME_FAILED : EXIT_DONE;
@@ -313,7 +316,7 @@ static bool is_rule(const char *rule)
 static bool check_flags(const struct args *args)
 {
     const char *given = arg_text(args, "predictions"), *least = arg_text(args, "min-top1");
-    const char *rule = arg_text(args, "pick-threshold");
+    const char *rule = arg_text(args, "pick-threshold"), *report = arg_text(args, "report");
     double ignored;
     if (given ? arg_typed(args, "model") || args->operands || arg_typed(args, "ood") ||
                     arg_typed(args, "output")
@@ -329,7 +332,9 @@ static bool check_flags(const struct args *args)
         say_usage("--size beside -o or --ood: classify looks at the model's own size");
         return false;
     }
-    return (!rule || is_rule(rule)) && (!least || read_gate(least, &ignored));
+    if (output_is_input(args, arg_text(args, "output"), NULL)) return false;
+    if (report && !eval_check_report(args, report)) return false;
+    return (!rule || is_rule(rule)) && (!least || read_gate(args, &ignored));
 }
 
 static int run(const struct args *args)

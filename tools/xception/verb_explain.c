@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "explain.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -45,6 +46,14 @@ static const struct option options[] = {
     {"files0-from", 0, "FILE", NULL, 0, 0, RARE "read NUL-separated paths from FILE, '-' is stdin"},
     {"arch", 'a', "SPEC", NULL, 0, 0, RARE "architecture of a model file that holds weights only"},
     OPTIONS_END};
+
+static const struct need needs[] = {{"check-steps", "check", NULL},
+                                    {"steps", "method", "integrated-gradients|smoothgrad"},
+                                    {"noise", "method", "smoothgrad"},
+                                    {"window", "method", "occlusion"},
+                                    {"stride", "method", "occlusion"},
+                                    {"channels", "method", "scorecam"},
+                                    NEEDS_END};
 
 const char *job_label(const struct job *job, uint32_t index, char *room, size_t size)
 {
@@ -105,6 +114,7 @@ static int choose_output(struct job *job)
         say_error("%s: cannot be made: %s", job->out, strerror(errno));
         return EXIT_DATA;
     }
+    if (output_is_input(job->args, job->out, &job->pictures)) return EXIT_USAGE;
     job->raw |= ends_in(job->out, ".npy");
     if (raw && !ends_in(job->out, ".npy")) {
         say_usage("%s: --raw writes .npy files", job->out);
@@ -171,7 +181,7 @@ static int open_explainer(struct job *job)
     o->user = job;
     const xc_status status = xc_explainer_new(job->model, o, &job->explainer);
     if (status == XC_OK) return EXIT_DONE;
-    return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_MODEL);
+    return engine_status(job->args, status, EXIT_MODEL);
 }
 
 static int open_session(struct job *job)
@@ -185,7 +195,7 @@ static int open_session(struct job *job)
     o.tap_count = job->layers;
     const xc_status status = xc_session_new(job->model, &o, &job->session);
     if (status == XC_OK) return EXIT_DONE;
-    return say_status(status, status == XC_ERR_ARGUMENT ? EXIT_USAGE : EXIT_MODEL);
+    return engine_status(job->args, status, EXIT_MODEL);
 }
 
 static int open_job(struct job *job)
@@ -470,4 +480,5 @@ const struct verb verb_explain = {
         "xception explain -m m.keras --maps block2,block13 --filters -o out rose.jpg\t"
         "what the layers see\n",
     .options = options,
+    .needs = needs,
     .run = run};

@@ -78,7 +78,7 @@ static bool read_limit(const struct args *args, struct plan *p)
     if (parse_number(first, 1, 100000000, &p->limit) &&
         parse_number(second, 1, 100000000, &p->test_limit))
         return true;
-    say_usage("--limit: '%s' is not N or N/M with whole numbers", text);
+    say_usage("%s: '%s' is not N or N/M with whole numbers", arg_giver(args, "limit"), text);
     return false;
 }
 
@@ -88,7 +88,7 @@ static bool read_rate(const struct args *args, struct plan *p)
     const char *text = arg_text(args, "lr");
     p->lr = text ? strtod(text, &end) : 0.05;
     if (!text || (end != text && !*end && isfinite(p->lr) && p->lr > 0)) return true;
-    say_usage("--lr: '%s' is not a number above 0", text);
+    say_usage("%s: '%s' is not a number above 0", arg_giver(args, "lr"), text);
     return false;
 }
 
@@ -330,13 +330,12 @@ static int make_report(const struct args *args, xc_context *context, const struc
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void say_plan(const struct args *args, const struct plan *p, const char *folder)
+static void say_plan(const struct plan *p, const char *folder)
 {
-    if (arg_on(args, "quiet")) return;
-    fprintf(stderr, "data     %s: %u training and %u test pictures of %u classes\n", p->data,
-            p->train, p->test, p->classes);
-    fprintf(stderr, "study    %s: %u networks x %u seeds = %u cells of %u epochs\n", folder,
-            p->arms, p->repeat, plan_cells(p), p->epochs);
+    say_line("data     %s: %u training and %u test pictures of %u classes", p->data, p->train,
+             p->test, p->classes);
+    say_line("study    %s: %u networks x %u seeds = %u cells of %u epochs", folder, p->arms,
+             p->repeat, plan_cells(p), p->epochs);
 }
 
 static int run_plan(const struct args *args, xc_context *context, const struct plan *p,
@@ -344,14 +343,14 @@ static int run_plan(const struct args *args, xc_context *context, const struct p
 {
     int code = EXIT_DONE;
     if (!arg_on(args, "report")) {
-        say_plan(args, p, folder);
+        say_plan(p, folder);
         code = study_cells(args, p, folder);
     }
     if (code > 128) {
-        if (!arg_on(args, "quiet"))
-            fprintf(stderr,
-                    "stopped; finished cells are kept\n  go on with: xception study -o %s\n",
-                    folder);
+        char *word = shell_word(folder);
+        say_line("stopped; finished cells are kept");
+        if (word) say_line("  go on with: xception study -o %s", word);
+        free(word);
         return code;
     }
     const int made = code == EXIT_DONE || code == EXIT_SOME_FAILED

@@ -13,6 +13,7 @@
 #include "diagram.h"
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -410,6 +411,9 @@ static int run(const struct args *args)
     const char *file = arg_unless(args, "model", "arch");
     char sha256[65] = "";
     if (arg_on(args, "list")) return list_architectures();
+    if (output_is_input(args, arg_text(args, "svg"), NULL) ||
+        output_is_input(args, arg_text(args, "html"), NULL))
+        return EXIT_USAGE;
     if (args->operands) {
         say_usage("takes no file; did you mean -m %s?", args->operand[0]);
         return EXIT_USAGE;

@@ -9,6 +9,7 @@
 
 #include "cost.h"
 #include "engine.h"
+#include "output.h"
 #include "pictures.h"
 #include "say.h"
 #include "tour.h"
@@ -92,7 +93,7 @@ static int prepare(const struct args *args, struct tour *t)
     if (status == XC_OK && !t->input) status = XC_ERR_MEMORY;
     if (status == XC_OK) status = xc_prepare(session, t->image, t->input);
     xc_session_free(session);
-    if (status != XC_OK) return say_status(status, EXIT_DATA);
+    if (status != XC_OK) return engine_status(args, status, EXIT_DATA);
     t->diagram = diagram_new(t->model);
     if (t->diagram && modules_make(t->diagram, t->model, &t->modules)) return EXIT_DONE;
     say_error("out of memory for the drawing");
@@ -161,16 +162,14 @@ static xc_status chapters(struct tour *t, bool quiet)
     return status;
 }
 
-static int write_page(const struct args *args, struct tour *t)
+static int write_page(const struct args *args, struct tour *t, const char *path)
 {
-    const char *path = arg_text(args, "output");
     xc_status status = chapters(t, arg_on(args, "quiet"));
     if (status != XC_OK) return say_status(status, EXIT_MODEL);
     if (t->page.failed) {
         say_error("out of memory for the page");
         return EXIT_LIMIT;
     }
-    path = path ? path : "tour.html";
     status = page_save(&t->page, path);
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     puts(path);
@@ -180,13 +179,15 @@ static int write_page(const struct args *args, struct tour *t)
 static int run(const struct args *args)
 {
     struct tour t = {0};
+    const char *given = arg_text(args, "output"), *path = given ? given : "tour.html";
+    if (output_is_input(args, path, NULL)) return EXIT_USAGE;
     xc_status status = cost_context(arg_text(args, "cpu"), &t.context);
     int code = status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
     if (code == EXIT_DONE) code = open_picture(args, &t);
     if (code == EXIT_DONE) code = open_model(args, &t);
     if (code == EXIT_DONE) code = engine_labels(args, t.model, &t.labels);
     if (code == EXIT_DONE) code = prepare(args, &t);
-    if (code == EXIT_DONE) code = write_page(args, &t);
+    if (code == EXIT_DONE) code = write_page(args, &t, path);
     page_free(&t.page);
     modules_free(&t.modules);
     diagram_free(t.diagram);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bar.h"
 #include "engine.h"
@@ -149,32 +150,53 @@ static bool on_progress(void *user, const xc_train_progress *p)
     if (p->event == XC_TRAIN_EPOCH) show_epoch(s, p);
     if (p->event == XC_TRAIN_NOTE || p->event == XC_TRAIN_DONE) bar_clear(&s->bar);
     if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
-    if (p->event == XC_TRAIN_DONE && !s->bar.quiet)
-        fprintf(stderr, "done     best epoch %u, top1 %.2f%%; %s\n", p->best_epoch,
-                100 * p->best_top1, p->note);
+    if (p->event == XC_TRAIN_DONE)
+        say_line("done     best epoch %u, top1 %.2f%%; %s", p->best_epoch, 100 * p->best_top1,
+                 p->note);
     s->unreadable = p->unreadable;
     return !stop_signal;
 }
 
 /* ---- the folder ------------------------------------------------------------------------------ */
 
-/* runs/NAME-N, NAME being the data's last part; free(). */
+static char *last_part(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    const char *slash = memrchr(path, '/', length);
+    const char *name = slash ? slash + 1 : path;
+    return strndup(name, length - (size_t)(name - path));
+}
+
+/* The data's last part; "." and ".." are what they stand for. free() */
+static char *name_of(const char *data)
+{
+    char *name = last_part(data);
+    if (!name || (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)) return name;
+    char *real = realpath(data, NULL);
+    free(name);
+    name = real ? last_part(real) : NULL;
+    free(real);
+    return name;
+}
+
+/* Makes runs/NAME-N with the first N that is free, so that no other process takes it; free(). NULL:
+ * errno says why not. */
 static char *free_folder(const char *data)
 {
-    char *path = NULL;
-    size_t length = strlen(data);
-    while (length > 1 && data[length - 1] == '/') length--;
-    const char *name = memrchr(data, '/', length);
-    name = name ? name + 1 : data;
-    int width = (int)strcspn(name, "./");
-    if (width == 0) width = (int)(length - (size_t)(name - data));
-    if (mkdir("runs", 0777) != 0 && errno != EEXIST) return NULL;
-    for (int i = 1; i < 100000; i++) {
-        struct stat info;
-        if (asprintf(&path, "runs/%.*s-%d", width, name, i) < 0) return NULL;
-        if (stat(path, &info) != 0) return path;
+    char *name = name_of(data), *path = NULL;
+    int width = name ? (int)strcspn(name, ".") : 0;
+    if (name && width == 0) width = (int)strlen(name);
+    bool taken = name && (mkdir("runs", 0777) == 0 || errno == EEXIST), made = false;
+    for (int i = 1; taken && i < 100000; i++) {
         free(path);
+        if (asprintf(&path, "runs/%.*s-%d", width, name, i) < 0) path = NULL;
+        made = path && mkdir(path, 0777) == 0;
+        taken = path && !made && errno == EEXIST;
     }
+    free(name);
+    if (made) return path;
+    free(path);
     return NULL;
 }
 
@@ -185,19 +207,22 @@ static void hint_report(const struct args *args, const char *folder)
 {
     const char *data = arg_text(args, "data");
     const uint32_t part = arg_number(args, "val-split", 0), seed = arg_number(args, "seed", 0);
-    if (!data) return;
-    fprintf(stderr, "  look at it with: xception eval -m %s/best.safetensors --data %s --split val",
-            folder, data);
-    if (part) fprintf(stderr, " --val-split %u", part);
-    if (part && seed) fprintf(stderr, " --seed %u", seed);
-    fprintf(stderr, " --report %s/report\n", folder);
+    char held[64] = "", *run = shell_word(folder), *set = data ? shell_word(data) : NULL;
+    if (part) snprintf(held, sizeof held, " --val-split %u", part);
+    if (part && seed) snprintf(held, sizeof held, " --val-split %u --seed %u", part, seed);
+    if (run && set)
+        say_line("  look at it with: xception eval -m %s/best.safetensors --data %s --split val%s "
+                 "--report %s/report",
+                 run, set, held, run);
+    free(run);
+    free(set);
 }
 
 static int ended(const struct args *args, xc_status status, const struct show *s,
                  const char *folder)
 {
     if (status == XC_OK) {
-        if (!s->bar.quiet) hint_report(args, folder);
+        hint_report(args, folder);
         printf("%s\n", folder);
         if (!s->unreadable) return EXIT_DONE;
         say_error("%ju pictures could not be read: %s/bad.txt", (uintmax_t)s->unreadable, folder);
@@ -206,14 +231,18 @@ static int ended(const struct args *args, xc_status status, const struct show *s
     if (status != XC_ERR_CANCELLED || !stop_signal) {
         const bool number = status == XC_ERR_NUMBER;
         const bool model = strstr(xc_error(), "the model is packed") != NULL;
-        const int code = say_status(status, number ? EXIT_NUMBERS : model ? EXIT_MODEL : EXIT_DATA);
+        const int code = engine_status(args, status,
+                                       number  ? EXIT_NUMBERS
+                                       : model ? EXIT_MODEL
+                                               : EXIT_DATA);
         if (number) say_hint("a smaller --lr, or --clip 1; the files are of the last save");
         if (strstr(xc_error(), "no validation samples")) say_hint("add --val-split 10");
         return code;
     }
-    if (!s->bar.quiet)
-        fprintf(stderr, "stopped, saved %s\n  go on with: xception train --resume %s\n", folder,
-                folder);
+    say_line("stopped, saved %s", folder);
+    char *run = shell_word(folder);
+    if (run) say_line("  go on with: xception train --resume %s", run);
+    free(run);
     return 128 + stop_signal;
 }
 
@@ -225,7 +254,7 @@ static int train(const struct args *args, xc_context *context, const xc_dataset 
     opts->progress = on_progress;
     opts->user = &show;
     stop_catch();
-    if (!show.bar.quiet) fprintf(stderr, "run      %s\n", opts->folder);
+    say_line("run      %s", opts->folder);
     const xc_status status =
         resume ? xc_train_resume(context, set, opts) : xc_train(context, set, opts);
     bar_clear(&show.bar);
@@ -241,10 +270,9 @@ static int open_data(const struct args *args, xc_dataset **out)
     const xc_status status = xc_dataset_open(arg_text(args, "data"), &opts, out);
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     xc_dataset_get_info(*out, &info);
-    if (!arg_on(args, "quiet"))
-        fprintf(stderr, "data     %s, %u classes, train %ju, val %ju\n", info.kind, info.classes,
-                (uintmax_t)info.split[XC_SPLIT_TRAIN], (uintmax_t)info.split[XC_SPLIT_VAL]);
-    engine_notes(args, *out);
+    say_line("data     %s, %u classes, train %ju, val %ju", info.kind, info.classes,
+             (uintmax_t)info.split[XC_SPLIT_TRAIN], (uintmax_t)info.split[XC_SPLIT_VAL]);
+    engine_notes(*out);
     return EXIT_DONE;
 }
 
@@ -302,6 +330,7 @@ static int start_in_folder(const struct args *args, xc_context *context, const c
         code = EXIT_DATA;
     }
     if (code == EXIT_DONE) code = start(args, context, set, opts);
+    if (own) rmdir(own); /* which only works where nothing was begun */
     xc_dataset_free(set);
     free(command);
     free(own);
