@@ -59,6 +59,27 @@ size_t text_character(const char *text)
     return overlong || beyond ? 0 : n;
 }
 
+void text_add_xml(struct text *t, const char *text, size_t most)
+{
+    for (size_t seen = 0, n; *text; text += n ? n : 1) {
+        n = text_character(text);
+        if (++seen > most) {
+            text_add(t, "\u2026");
+            return;
+        }
+        if (n == 0 || !strncmp(text, "\xef\xbf\xbe", 3) || !strncmp(text, "\xef\xbf\xbf", 3))
+            text_add(t, "\ufffd");
+        else if (*text == '<')
+            text_add(t, "&lt;");
+        else if (*text == '>') /* "]]>" is none */
+            text_add(t, "&gt;");
+        else if (*text == '&')
+            text_add(t, "&amp;");
+        else if ((unsigned char)*text >= ' ')
+            text_add(t, "%.*s", (int)n, text);
+    }
+}
+
 /* Of the character that text begins with; 0: a terminal should not get it (C0, DEL, C1). */
 static size_t printable_character(const char *text)
 {

@@ -15,6 +15,10 @@ struct text {
 
 void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_csv(struct text *t, const char *field); /* quoted when needed */
+/* So many characters of a text at most (then an ellipsis), as XML takes them: bytes that are not
+ * UTF-8, and the two characters that XML has not, become U+FFFD; control characters are left out.
+ */
+void text_add_xml(struct text *t, const char *text, size_t most);
 
 /* Bytes of the UTF-8 character that text begins with; 0: it is none. */
 size_t text_character(const char *text);

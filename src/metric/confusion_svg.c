@@ -22,29 +22,6 @@ struct drawing {
     uint32_t merged;           /* classes that are one cell */
 };
 
-/* Bytes that are not UTF-8, and the two characters that XML has not, become U+FFFD: names of
- * folders may have any. */
-static void put_escaped(struct text *out, const char *s, size_t characters)
-{
-    for (size_t seen = 0, n; *s; s += n ? n : 1) {
-        n = text_character(s);
-        if (++seen > characters) {
-            text_add(out, "\u2026");
-            return;
-        }
-        if (n == 0 || !strncmp(s, "\xef\xbf\xbe", 3) || !strncmp(s, "\xef\xbf\xbf", 3))
-            text_add(out, "\ufffd");
-        else if (*s == '<')
-            text_add(out, "&lt;");
-        else if (*s == '>') /* "]]>" is none */
-            text_add(out, "&gt;");
-        else if (*s == '&')
-            text_add(out, "&amp;");
-        else if ((unsigned char)*s >= ' ')
-            text_add(out, "%.*s", (int)n, s);
-    }
-}
-
 static size_t characters(const char *s)
 {
     size_t n = 0;
@@ -68,10 +45,10 @@ static void put_percent(struct text *out, double v)
 static void put_name(const struct drawing *d, int at)
 {
     const uint32_t first = (uint32_t)at * d->merged, end = first + d->merged;
-    put_escaped(d->out, d->name[first], 80);
+    text_add_xml(d->out, d->name[first], 80);
     if (d->merged == 1) return;
     text_add(d->out, " \u2026 ");
-    put_escaped(d->out, d->name[end < d->c->classes ? end - 1 : d->c->classes - 1], 80);
+    text_add_xml(d->out, d->name[end < d->c->classes ? end - 1 : d->c->classes - 1], 80);
 }
 
 static void put_cell(const struct drawing *d, int row, int column, uint64_t count, uint64_t of)
@@ -124,10 +101,10 @@ static void put_names(const struct drawing *d)
     for (int i = 0; i < d->side; i++) {
         const int at = i * d->cell + half;
         text_add(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">", d->left - 8, d->top + at + 4);
-        put_escaped(d->out, d->name[i], NAME_MOST);
+        text_add_xml(d->out, d->name[i], NAME_MOST);
         text_add(d->out, "</text><text transform=\"translate(%d %d) rotate(-50)\">",
                  d->left + at + 4, d->top - 8);
-        put_escaped(d->out, d->name[i], NAME_MOST);
+        text_add_xml(d->out, d->name[i], NAME_MOST);
         text_add(d->out, "</text>\n");
         if (d->c->several) continue;
         text_add(d->out, "<text class=\"e s\" x=\"%d\" y=\"%d\">", end + 62, d->top + at + 4);
@@ -158,9 +135,9 @@ static void put_list(const struct drawing *d)
         text_add(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">%ju</text><text x=\"%d\" y=\"%d\">",
                  x + 34, d->top + 26 + 18 * (int)i, (uintmax_t)worst[i].count, x + 46,
                  d->top + 26 + 18 * (int)i);
-        put_escaped(d->out, d->name[worst[i].label], NAME_MOST);
+        text_add_xml(d->out, d->name[worst[i].label], NAME_MOST);
         text_add(d->out, " \u2192 ");
-        put_escaped(d->out, d->name[worst[i].prediction], NAME_MOST);
+        text_add_xml(d->out, d->name[worst[i].prediction], NAME_MOST);
         text_add(d->out, "</text>\n");
     }
 }
@@ -178,7 +155,7 @@ static void put_head(const struct drawing *d, const char *title, int width, int 
              "<rect class=\"bg\" width=\"100%%\" height=\"100%%\"/>\n"
              "<text class=\"h\" x=\"16\" y=\"26\">",
              width, height, width, height);
-    put_escaped(d->out, title, 100);
+    text_add_xml(d->out, title, 100);
     text_add(d->out, "</text>\n");
     if (d->merged == 1)
         text_add(d->out,

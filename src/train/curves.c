@@ -145,14 +145,7 @@ static void put_legend(struct text *out, int width)
 static void put_title(struct text *out, const char *title)
 {
     text_add(out, "<text class=\"title\" x=\"%d\" y=\"29\">", LEFT);
-    for (const char *c = title; *c; c++) {
-        if (*c == '<')
-            text_add(out, "&lt;");
-        else if (*c == '&')
-            text_add(out, "&amp;");
-        else if ((unsigned char)*c >= ' ')
-            text_add(out, "%c", *c);
-    }
+    text_add_xml(out, title, SIZE_MAX);
     text_add(out, "</text>\n");
 }
 
