@@ -118,7 +118,7 @@ static void multiply(const struct product *p)
     common.pace = common.k * common.segments < LEAST_FETCHED ? 0 : gemm_pace(tiles);
     for (int column = p->from / PANEL * PANEL, width; column < p->to; column += width) {
         strip_fn *const *strips = gemm_strips(g, p->to - column, true);
-        width = strips == g->narrow ? PANEL : 2 * PANEL;
+        width = strips == g->wide || strips == g->mixed ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
         if (p->then && column + width >= p->to) common.fetch = (const char *)p->then;
@@ -131,7 +131,7 @@ static void multiply(const struct product *p)
             s.a = run->a;
             s.c = run->c + first;
             s.add = p->last && run->add ? run->add + first : NULL;
-            gemm_cut_run(&s, strips, g->rows, run->rows);
+            gemm_cut_run(&s, strips, strips == g->half ? g->half_rows : g->rows, run->rows);
             common.fetch = s.fetch;
         }
     }

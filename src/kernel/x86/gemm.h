@@ -44,6 +44,8 @@ struct gemm {
     strip_fn *const *narrow; /* one panel */
     strip_fn *const *wide;   /* two panels, or NULL */
     strip_fn *const *mixed;  /* a panel and a half, or NULL; of brain floats: only rounded */
+    int half_rows;           /* as `rows`, */
+    strip_fn *const *half;   /* of half a panel, or NULL */
 };
 
 struct place;
@@ -67,6 +69,7 @@ void gemm_gather_row(const struct gather *g, struct place first, int width);
 /* Those that suit so many columns that are left. */
 static inline strip_fn *const *gemm_strips(const struct gemm *g, int left, bool may_be_mixed)
 {
+    if (g->half && left <= PANEL / 2) return g->half;
     if (!g->wide || left <= PANEL) return g->narrow;
     return g->mixed && may_be_mixed && left <= PANEL + PANEL / 2 ? g->mixed : g->wide;
 }

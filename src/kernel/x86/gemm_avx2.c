@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tiles of up to 6 rows times 16 columns: 12 accumulators, two vectors of B and one number of A in
- * 15 of the 16 registers, and 12 multiply-adds go with 8 loads.
+ * 15 of the 16 registers, and 12 multiply-adds go with 8 loads. Where at most 8 columns are left
+ * (728 channels, or 8), 12 rows: as many sums, one vector of B, 13 loads.
  */
 #include "kernel/x86/gemm.h"
 #include "kernel/x86/vec.h"
@@ -19,7 +20,8 @@ INLINE void store_some(float *p, lanes k, bool all, vec v)
 #define VECTOR __m256
 #define MASKS(mask)                                                                                \
     const lanes lanes_0 = lanes_of(mask), lanes_1 = lanes_of((mask) >> VL);                        \
-    const bool all = ((mask)&0xffff) == 0xffff;
+    const uint32_t full = VECTORS > 1 ? 0xffff : 0xff;                                             \
+    const bool all = ((mask)&full) == full;
 #define LOAD(p) _mm256_loadu_ps(p)
 #define LOAD_SOME(j, p) load_lanes((const float *)(const void *)(p) + (j)*VL, lanes_##j)
 #define LOAD_ADDEND LOAD_SOME
@@ -45,8 +47,25 @@ STRIP(narrow_4, 4)
 STRIP(narrow_5, 5)
 STRIP(narrow_6, 6)
 
+#undef VECTORS
+#define VECTORS 1
+STRIP(half_1, 1)
+STRIP(half_2, 2)
+STRIP(half_3, 3)
+STRIP(half_4, 4)
+STRIP(half_5, 5)
+STRIP(half_6, 6)
+STRIP(half_7, 7)
+STRIP(half_8, 8)
+STRIP(half_9, 9)
+STRIP(half_10, 10)
+STRIP(half_11, 11)
+STRIP(half_12, 12)
+
+static strip_fn *const half[] = {half_1, half_2, half_3, half_4,  half_5,  half_6,
+                                 half_7, half_8, half_9, half_10, half_11, half_12};
 static strip_fn *const narrow[] = {narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6};
-static const struct gemm gemm = {6, narrow, NULL, NULL};
+static const struct gemm gemm = {.rows = 6, .narrow = narrow, .half_rows = 12, .half = half};
 
 void conv_avx2(const struct conv_call *call, size_t from, size_t to)
 {

@@ -117,7 +117,7 @@ static strip_fn *const narrow[] = {narrow_1,  narrow_2,  narrow_3,  narrow_4, na
 static strip_fn *const mixed[] = {mixed_1,  mixed_2,  mixed_3,  mixed_4, mixed_5,
                                   mixed_6,  mixed_7,  mixed_8,  mixed_9, mixed_10,
                                   mixed_11, mixed_12, mixed_13, mixed_14};
-static const struct gemm gemm = {14, narrow, wide, mixed};
+static const struct gemm gemm = {.rows = 14, .narrow = narrow, .wide = wide, .mixed = mixed};
 
 void conv_avx512(const struct conv_call *call, size_t from, size_t to)
 {
