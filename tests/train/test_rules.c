@@ -556,6 +556,94 @@ static void stopped_when_saved(void **state)
     runs_end(folder);
 }
 
+/* ---- what ends a run, and what it holds ------------------------------------------------------ */
+
+enum { EPOCHS = 10 };
+struct course {
+    double top1[EPOCHS], loss[EPOCHS];
+};
+
+static bool keep_course(void *user, const xc_train_progress *p)
+{
+    struct course *c = user;
+    if (p->event != XC_TRAIN_EPOCH) return true;
+    c->top1[p->epoch - 1] = p->val_top1;
+    c->loss[p->epoch - 1] = p->val_loss;
+    return true;
+}
+
+static void course_of(const char *folder, const char *name, uint64_t seed, double target,
+                      struct course *c)
+{
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.epochs = EPOCHS;
+    opts.lr = 0.3;
+    opts.augment = "none";
+    opts.ema = 0;
+    opts.seed = seed;
+    opts.target_top1 = target;
+    opts.progress = keep_course;
+    opts.user = c;
+    runs_train(&opts, RUNS_SEVERAL, 2, XC_OK);
+    runs_opts_free(&opts);
+}
+
+/* With several labels a picture the best epoch is that of the lowest loss, which need not be the
+ * one that reaches the target. */
+static void target_of_several_labels(void **state)
+{
+    (void)state;
+    char *folder = runs_folder(), name[2][16];
+    int proven = 0;
+    for (uint64_t seed = 1; seed <= 30 && !proven; seed++) {
+        struct course c = {0}, short_one = {0};
+        int best = 0, lowest = 0, at = 0;
+        snprintf(name[0], sizeof name[0], "whole-%d", (int)seed);
+        snprintf(name[1], sizeof name[1], "target-%d", (int)seed);
+        course_of(folder, name[0], seed, 0, &c);
+        for (int e = 1; e < EPOCHS && !at; e++) {
+            if (c.top1[e] > c.top1[best] && c.loss[e] > c.loss[lowest]) at = e;
+            if (c.top1[e] > c.top1[best]) best = e;
+            if (c.loss[e] < c.loss[lowest]) lowest = e;
+        }
+        if (!at) continue;
+        course_of(folder, name[1], seed, c.top1[at], &short_one);
+        assert_int_equal(runs_rows(folder, name[1]), at + 1);
+        proven++;
+    }
+    assert_int_equal(proven, 1);
+    runs_end(folder);
+}
+
+/* Its place on the disk is needed for the next one. */
+static bool state_is_let_go(void *user, const xc_train_progress *p)
+{
+    char line[4096];
+    FILE *maps = p->event == XC_TRAIN_STEP ? fopen("/proc/self/maps", "r") : NULL;
+    if (!maps) return true;
+    while (fgets(line, sizeof line, maps)) assert_null(strstr(line, "state.safetensors"));
+    fclose(maps);
+    ++*(int *)user;
+    return true;
+}
+
+static void resumed_state(void **state)
+{
+    (void)state;
+    int looks = 0;
+    char *folder = runs_folder();
+    xc_train_opts opts = runs_opts(folder, "part");
+    opts.until = 1;
+    runs_train(&opts, RUNS_USUAL, 1, XC_OK);
+    opts.until = 0;
+    opts.progress = state_is_let_go;
+    opts.user = &looks;
+    runs_resume(&opts, RUNS_USUAL, XC_OK);
+    assert_true(looks > 0);
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
 static bool keep_unreadable(void *user, const xc_train_progress *p)
 {
     uint64_t *unreadable = user;
@@ -683,4 +771,5 @@ RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(
     cmocka_unit_test(plateau_of_losses), cmocka_unit_test(several_labels),
     cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(time_limit),
     cmocka_unit_test(plateau), cmocka_unit_test(repeated), cmocka_unit_test(stopped_when_saved),
+    cmocka_unit_test(target_of_several_labels), cmocka_unit_test(resumed_state),
     cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
