@@ -715,7 +715,10 @@ typedef struct xc_train_opts {
     const char *head;     /* a fresh head: "linear", or hidden layers "512,128" with ReLU and
                            * dropout; NULL = one is made when the classes are others */
     double trunk_rate;    /* times lr in front of the head; -1 = as the recipe has it */
-    bool features_bf16;   /* what frozen layers say of a picture is rounded to bf16 */
+    double depthwise_rate; /* times lr of depthwise kernels; -1 = as the recipe has it */
+    double sam; /* sharpness-aware minimisation (arXiv 2010.01412): the gradient is that of weights
+                 * this far up the slope, which takes a second pass; 0 = none; -1 = the recipe's */
+    bool features_bf16;     /* what frozen layers say of a picture is rounded to bf16 */
     xc_precision precision; /* of maps and their gradients: F32, BF16, or AUTO. Weights, sums and
                              * statistics are float32, and so is evaluation */
     /* Distillation: models of the same classes (by name, where both have names) and scale of
@@ -745,8 +748,8 @@ typedef struct xc_train_opts {
     {                                                                                              \
         sizeof(xc_train_opts), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
             NULL, NULL, NULL, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,    \
-            -1, -1, 0, NULL, NULL, -1, false, XC_PRECISION_F32, NULL, 0, -1, 0, 0, 0, false, 600,  \
-            NULL, NULL, NULL, NULL, 0, 0                                                           \
+            -1, -1, 0, NULL, NULL, -1, -1, -1, false, XC_PRECISION_F32, NULL, 0, -1, 0, 0, 0,      \
+            false, 600, NULL, NULL, NULL, NULL, 0, 0                                               \
     }
 
 /* Trains on the data's train split, evaluates on val after each epoch, and leaves in the folder

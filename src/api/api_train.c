@@ -85,6 +85,7 @@ static xc_status settings_of(const struct machine *m, const xc_train_opts *o, st
     set_real(o->momentum, &s->optimizer.momentum);
     set_real(o->weight_decay, &s->optimizer.decay);
     set_real(o->smoothing, &s->smoothing);
+    set_real(o->sam, &s->sam);
     set_real(o->clip, &s->optimizer.clip);
     set_real(o->ema, &s->ema);
     set_real(o->bn_momentum, &s->bn_momentum);
@@ -93,6 +94,7 @@ static xc_status settings_of(const struct machine *m, const xc_train_opts *o, st
     set_real(o->time_limit, &s->time_limit);
     set_real(o->target_top1, &s->target_top1);
     set_real(o->trunk_rate, &s->trunk_rate);
+    set_real(o->depthwise_rate, &s->depthwise_rate);
     TRY(set_part(o, s));
     s->features_bf16 = o->features_bf16;
     s->bf16 = machine_precision(m, o->precision) == XC_PRECISION_BF16;

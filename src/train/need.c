@@ -29,6 +29,7 @@ xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err
     if (p->tail) TRY(runner_bytes(p->m, all, input, p->phases.at[p->phase].cut, &trunk, err));
     *bytes = 2 * model /* itself, and the copy that is saved */ + (p->tail ? tail : 0) +
              (p->s.ema > 0 ? 3 : 2) * tail /* gradients, best, average */ +
+             (p->s.sam > 0 ? 2 : 0) * tail /* slope, foot */ +
              optimizer_state_count(p->optimizer) * sizeof(float) + learn_arena_bytes(p->learn) +
              own + trunk + teachers_bytes(p->teachers);
     *bytes += 2 * RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c *

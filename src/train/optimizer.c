@@ -234,6 +234,31 @@ double optimizer_step(struct optimizer *o, uint64_t t, double lr, float *param, 
     return length;
 }
 
+/* ---- climbing -------------------------------------------------------------------------------- */
+
+struct climb_work {
+    float *param;
+    const float *grad;
+    float scale;
+};
+
+static void climb_range(void *ctx, size_t from, size_t to)
+{
+    const struct climb_work *w = ctx;
+    for (size_t i = from; i < to; i++) w->param[i] += w->scale * w->grad[i];
+}
+
+double optimizer_climb(struct optimizer *o, double distance, float *param, const float *grad,
+                       struct pool *pool)
+{
+    const double length = norm(o, grad, pool);
+    struct climb_work w = {.param = param, .grad = grad};
+    if (!isfinite(length) || length <= 0) return length;
+    w.scale = (float)(distance / length);
+    pool_for(pool, o->table->total, GRAIN, climb_range, &w);
+    return length;
+}
+
 /* ---- averaging ------------------------------------------------------------------------------- */
 
 struct ema_work {

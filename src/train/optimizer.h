@@ -57,6 +57,12 @@ void optimizer_start(const struct optimizer *o, float *state);
 double optimizer_step(struct optimizer *o, uint64_t t, double lr, float *param, const float *grad,
                       float *state, struct pool *pool);
 
+/* The first half of a step of sharpness-aware minimisation (P. Foret et al., 2021, arXiv
+ * 2010.01412, equation 2): param += distance * grad / |grad|. Gives |grad|; where it is 0, infinite
+ * or no number nothing has been changed. */
+double optimizer_climb(struct optimizer *o, double distance, float *param, const float *grad,
+                       struct pool *pool);
+
 /* Polyak averaging: average += (1 - decay) (param - average), of all parameters, the statistics of
  * batch norm among them. decay of step t is at most (1 + t) / (10 + t), so that an average forgets
  * where it began. */

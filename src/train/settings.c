@@ -137,6 +137,7 @@ xc_status settings_recipe(const char *name, struct settings *out, struct error *
     *out = recipes[chosen];
     out->accumulate = out->views = 1;
     if (out->trunk_rate == 0) out->trunk_rate = 1;
+    if (out->depthwise_rate == 0) out->depthwise_rate = 1;
     return XC_OK;
 }
 
@@ -198,11 +199,13 @@ static xc_status check_reals(const struct settings *s, struct error *err)
     } range[] = {
         {"lr", s->lr, 1e-12, 1e6},
         {"trunk rate", s->trunk_rate, 1e-6, 1e6},
+        {"depthwise rate", s->depthwise_rate, 1e-6, 1e6},
         {"least lr", s->least, 0, 1e6},
         {"warm-up", s->warmup, 0, SETTINGS_MAX_EPOCHS},
         {"step factor", s->factor, 0, 1e6},
         {"step every", s->every, 0, SETTINGS_MAX_EPOCHS},
         {"label smoothing", s->smoothing, 0, 0.999},
+        {"sam", s->sam, 0, 1e3},
         {"teacher's part", s->teacher_part, 0, 1},
         {"EMA decay", s->ema, 0, 0.9999999},
         {"batch norm momentum", s->bn_momentum, 0, 0.9999999},
@@ -273,7 +276,11 @@ xc_status settings_check(const struct settings *s, struct error *err)
     X("target_top1", target_top1)
 #define SWITCHES(X) X("nesterov", optimizer.nesterov) X("features_bf16", features_bf16)
 #define LATER(X) X("bf16", bf16) /* switches that older files do not have: off */
-#define LATER_REALS(X) X("teacher_part", teacher_part) /* numbers that they do not have: 0 */
+/* Numbers that they do not have, and what those are then. */
+#define LATER_REALS(X)                                                                             \
+    X("teacher_part", teacher_part, 0)                                                             \
+    X("depthwise_rate", depthwise_rate, 1)                                                         \
+    X("sam", sam, 0)
 #define CHOICES(X)                                                                                 \
     X("optimizer", optimizer.kind, optimizers, enum optimizer_kind)                                \
     X("schedule", schedule, schedules, enum schedule_kind)                                         \
@@ -287,6 +294,7 @@ json_t *settings_json(const struct settings *s)
 #define PUT_TEXT(name, field) failed |= json_object_set_new(json, name, json_string(s->field));
 #define PUT_COUNT(name, field) failed |= json_object_set_new(json, name, json_integer(s->field));
 #define PUT_REAL(name, field) failed |= json_object_set_new(json, name, json_real(s->field));
+#define PUT_LATER_REAL(name, field, otherwise) PUT_REAL(name, field)
 #define PUT_SWITCH(name, field) failed |= json_object_set_new(json, name, json_boolean(s->field));
 #define PUT_CHOICE(name, field, choice, type)                                                      \
     failed |= json_object_set_new(json, name, json_string((choice).word[s->field]));
@@ -295,7 +303,7 @@ json_t *settings_json(const struct settings *s)
     REALS(PUT_REAL)
     SWITCHES(PUT_SWITCH)
     LATER(PUT_SWITCH)
-    LATER_REALS(PUT_REAL)
+    LATER_REALS(PUT_LATER_REAL)
     CHOICES(PUT_CHOICE)
     failed |= json_object_set_new(json, "seed", json_integer((json_int_t)s->seed));
     if (!failed) return json;
@@ -350,7 +358,8 @@ xc_status settings_from_json(json_t *json, struct settings *out, struct error *e
 #define GET_REAL(name, field) s.field = take_real(json, name, &missing);
 #define GET_SWITCH(name, field) s.field = take_switch(json, name, &missing);
 #define GET_LATER(name, field) s.field = json_is_true(json_object_get(json, name));
-#define GET_LATER_REAL(name, field) s.field = json_number_value(json_object_get(json, name));
+#define GET_LATER_REAL(name, field, otherwise)                                                     \
+    s.field = json_object_get(json, name) ? take_real(json, name, &missing) : (otherwise);
 #define GET_CHOICE(name, field, choice, type)                                                      \
     s.field = (type)take_choice(json, name, &(choice), &missing);
     TEXTS(GET_TEXT)

@@ -41,8 +41,10 @@ struct settings {
     enum schedule_kind schedule;
     double lr, least, warmup; /* warm-up in epochs */
     double trunk_rate;        /* times lr in front of the head */
+    double depthwise_rate;    /* times lr of depthwise kernels */
     double factor, every; /* step: every so many epochs; plateau: so many without a better one */
     double smoothing;
+    double sam;     /* distance that sharpness-aware minimisation climbs; 0: none */
     double dropout; /* before the last layer of a fresh head; < 0: as the architecture has it */
     double teacher_part; /* of the targets is what teachers say, if there are any; 0: none are */
     enum class_weights class_weights;

@@ -85,10 +85,13 @@ static xc_status make_optimizer(struct trainer *t, struct error *err)
     if (!part) return fail_memory(err, (size_t)t->g->param.count * sizeof *part);
     for (int i = 0; i < t->g->all; i++) {
         const int node = learn_trains(t->learn, i) ? graph_find(all, t->g->node[i].name) : -1;
-        for (int k = 0; node >= 0 && k < t->g->node[i].params; k++)
-            part[t->g->node[i].param[k]] = (struct optimizer_part){
-                .rate = node >= all->nodes || head_has(all, node) ? 1 : t->s.trunk_rate,
-                .since = learns_since(t, node)};
+        const double rate = node >= all->nodes || head_has(all, node) ? 1 : t->s.trunk_rate;
+        for (int k = 0; node >= 0 && k < t->g->node[i].params; k++) {
+            const int p = t->g->node[i].param[k];
+            const bool depthwise = t->g->param.at[p].role == PARAM_DEPTHWISE;
+            part[p] = (struct optimizer_part){.rate = depthwise ? rate * t->s.depthwise_rate : rate,
+                                              .since = learns_since(t, node)};
+        }
     }
     const xc_status status = optimizer_new(&t->s.optimizer, &t->g->param, part, &t->optimizer, err);
     free(part);
@@ -105,8 +108,13 @@ static xc_status take_memory(struct trainer *t, struct error *err)
     t->moments = aligned_new(moments);
     t->best = aligned_new(n);
     if (t->s.ema > 0) t->average = aligned_new(n);
+    if (t->s.sam > 0) {
+        t->slope = aligned_new(n);
+        t->foot = aligned_new(n);
+    }
     t->arena = aligned_large(arena, &t->arena_memory);
-    if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) && t->arena)
+    if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) &&
+        ((t->slope && t->foot) || t->s.sam <= 0) && t->arena)
         return XC_OK;
     return fail(err, XC_ERR_MEMORY,
                 "out of memory: a step of batch %d takes %zu MiB and the weights %zu MiB",
@@ -165,7 +173,7 @@ static void forget(struct trainer *t)
     t->learn = NULL;
     t->optimizer = NULL;
     t->arena = t->arena_memory = NULL;
-    t->weights = t->grad = t->moments = t->average = t->best = NULL;
+    t->weights = t->grad = t->moments = t->average = t->best = t->slope = t->foot = NULL;
     t->train = t->val = NULL;
     t->trunk = NULL;
 }
@@ -188,7 +196,9 @@ xc_status stage_enter(struct trainer *t, int i, struct error *err)
     supply_close(t);
     free(t->arena_memory); /* of the last step: not wanted beside the next one */
     free(t->grad);
-    t->arena = t->arena_memory = t->grad = NULL;
+    free(t->slope);
+    free(t->foot);
+    t->arena = t->arena_memory = t->grad = t->slope = t->foot = NULL;
     before = *t;
     forget(t);
     if (before.tail) stage_move(&before, t->model->block, before.weights, true);
@@ -209,6 +219,8 @@ void stage_leave(struct trainer *t)
     free(t->moments);
     free(t->average);
     free(t->best);
+    free(t->slope);
+    free(t->foot);
     free(t->arena_memory);
     graph_free(t->tail);
     forget(t);

@@ -301,6 +301,19 @@ static xc_status name_wrong(const struct trainer *t, double loss, const struct b
         (uintmax_t)t->at.step + 1, t->at.epoch + 1, name ? name : "the loss", loss, trainer_lr(t));
 }
 
+/* Sharpness-aware minimisation, after io has found the slope of the batch where the weights are:
+ * its gradient is that of weights further up. Moving statistics are those of the first pass. */
+static xc_status learn_above(struct trainer *t, struct learn_io *io)
+{
+    const size_t bytes = t->g->param.total * sizeof *t->foot;
+    memcpy(t->foot, t->weights, bytes);
+    optimizer_climb(t->optimizer, t->s.sam, t->weights, t->slope, t->m->pool);
+    io->grad = t->grad;
+    const xc_status status = learn_run(t->learn, io, t->arena, t->m->pool, NULL);
+    memcpy(t->weights, t->foot, bytes);
+    return status;
+}
+
 /* Batch k of the step: its gradients are added. */
 static xc_status learn_batch(struct trainer *t, int k, struct error *err)
 {
@@ -308,25 +321,26 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
     TRY(feed_next(t->train, &b, err));
     if (!b) return fail(err, XC_ERR_INTERNAL, "the epoch has no further batch");
     const uint64_t draw = t->at.step * (uint64_t)t->s.accumulate + (uint64_t)k;
-    const struct learn_io io = {.input = b->x,
-                                .target = t->target,
-                                .row_weight = t->row_weight,
-                                .class_weight = t->data->multi_label ? t->class_weight : NULL,
-                                .param = t->weights,
-                                .grad = t->grad,
-                                .loss = t->loss,
-                                .scale = 1.0 / (double)step_rows(t),
-                                .draw = {.seed = t->s.seed, .step = (uint32_t)draw}};
+    struct learn_io io = {.input = b->x,
+                          .target = t->target,
+                          .row_weight = t->row_weight,
+                          .class_weight = t->data->multi_label ? t->class_weight : NULL,
+                          .param = t->weights,
+                          .grad = t->slope ? t->slope : t->grad,
+                          .loss = t->loss,
+                          .scale = 1.0 / (double)step_rows(t),
+                          .draw = {.seed = t->s.seed, .step = (uint32_t)draw}};
     double loss = 0;
     set_targets(t, b);
     set_weights(t, b);
     if (t->teachers) TRY(teachers_mix(t->teachers, b->x, b->n, t->s.teacher_part, t->target, err));
+    if (t->slope) memset(t->slope, 0, t->g->param.total * sizeof *t->slope);
     TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
     for (int i = 0; i < b->n; i++) loss += t->loss[i];
     if (!isfinite(loss) || !statistics_finite(t)) return name_wrong(t, loss, b, err);
     add_sums(t, b);
     t->at.position += (uint32_t)b->n;
-    return XC_OK;
+    return t->slope ? learn_above(t, &io) : XC_OK;
 }
 
 static xc_status move_weights(struct trainer *t, struct error *err)

@@ -86,6 +86,7 @@ struct trainer {
     void *arena, *arena_memory; /* the memory that the arena lies in */
     /* weights: the model's own block, or with a tail a copy of its own; average NULL: none */
     float *weights, *grad, *moments, *average, *best;
+    float *slope, *foot;       /* of sharpness-aware minimisation: NULL: none */
     struct teachers *teachers; /* NULL: none */
     float *target;
     float *class_weight; /* NULL: all 1 */

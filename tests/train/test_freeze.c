@@ -437,8 +437,8 @@ static void heads(void **state)
     runs_end(folder);
 }
 
-/* How far the first kernel went from where it began. */
-static double distance(const char *folder, const char *name)
+/* How far this kernel went from where it began. */
+static double distance(const char *folder, const char *name, const char *kernel)
 {
     size_t size[2];
     char *bytes[2] = {runs_read(folder, ".", "start", &size[0]),
@@ -446,8 +446,7 @@ static double distance(const char *folder, const char *name)
     struct weight_file f[2];
     double sum = 0;
     for (int i = 0; i < 2; i++) open_tensors(bytes[i], size[i], &f[i]);
-    const struct weight_tensor *a = weight_find(&f[0], "block1_conv1/kernel"),
-                               *b = weight_find(&f[1], "block1_conv1/kernel");
+    const struct weight_tensor *a = weight_find(&f[0], kernel), *b = weight_find(&f[1], kernel);
     for (size_t i = 0; i < a->count; i++) {
         float x, y;
         memcpy(&x, a->data + i * sizeof x, sizeof x);
@@ -469,13 +468,23 @@ static void rates(void **state)
     xc_model *from = start_model(context);
     assert_true(asprintf(&path, "%s/start", folder) > 0);
     assert_int_equal(xc_model_save(from, path, NULL), XC_OK);
-    xc_train_opts fast = XC_TRAIN_OPTS_INIT, slow = XC_TRAIN_OPTS_INIT;
-    slow.trunk_rate = 0.01;
+    xc_train_opts fast = XC_TRAIN_OPTS_INIT, slow = XC_TRAIN_OPTS_INIT,
+                  spatial = XC_TRAIN_OPTS_INIT;
+    slow.trunk_rate = spatial.depthwise_rate = 0.01;
     assert_int_equal(train_with(folder, "fast", &fast), XC_OK);
     assert_int_equal(train_with(folder, "slow", &slow), XC_OK);
-    const double all = distance(folder, "fast"), part = distance(folder, "slow");
-    print_message("moved by %g, with a hundredth of the rate by %g\n", all, part);
-    assert_true(part > 0 && part < 0.05 * all);
+    assert_int_equal(train_with(folder, "spatial", &spatial), XC_OK);
+    for (int depthwise = 0; depthwise < 2; depthwise++) {
+        const char *kernel = depthwise ? "block2_sepconv1/depthwise_kernel" : "block1_conv1/kernel";
+        const double all = distance(folder, "fast", kernel);
+        const double part = distance(folder, "slow", kernel);
+        const double other = distance(folder, "spatial", kernel);
+        print_message("%s moved by %g, with a hundredth of the rate by %g, of depthwise kernels' "
+                      "rate by %g\n",
+                      kernel, all, part, other);
+        assert_true(part > 0 && part < 0.05 * all);
+        assert_true(depthwise ? other > 0 && other < 0.05 * all : other > 0.5 * all);
+    }
     free(path);
     xc_model_unref(from);
     xc_context_free(context);

@@ -71,6 +71,7 @@ static void through_json(void **state)
         s.patience = 4;
         s.time_limit = 0.1;
         s.target_top1 = 0.9;
+        s.depthwise_rate = 16;
         assert_int_equal(settings_schedule("plateau", &s, &err), XC_OK);
         assert_int_equal(settings_decay("all", &s, &err), XC_OK);
         assert_int_equal(settings_class_weights("auto", &s, &err), XC_OK);
@@ -83,6 +84,10 @@ static void through_json(void **state)
         json_object_del(json, "bf16"); /* as in files of earlier versions */
         assert_int_equal(settings_from_json(json, &back, &err), XC_OK);
         assert_false(back.bf16);
+        assert_true(back.depthwise_rate == 16);
+        json_object_del(json, "depthwise_rate");
+        assert_int_equal(settings_from_json(json, &back, &err), XC_OK);
+        assert_true(back.depthwise_rate == 1);
         assert_int_equal(back.schedule, SCHEDULE_PLATEAU);
         assert_int_equal(back.optimizer.mask, DECAY_ALL);
         json_object_del(json, "lr");

@@ -28,11 +28,12 @@ static bool read_reals(const struct args *args, xc_train_opts *o)
 {
     return read_real(args, "lr", &o->lr) && read_real(args, "least-lr", &o->least_lr) &&
            read_real(args, "trunk-rate", &o->trunk_rate) &&
+           read_real(args, "depthwise-rate", &o->depthwise_rate) &&
            read_real(args, "teacher-part", &o->teacher_part) &&
            read_real(args, "warmup", &o->warmup) && read_real(args, "momentum", &o->momentum) &&
            read_real(args, "wd", &o->weight_decay) && read_real(args, "smooth", &o->smoothing) &&
-           read_real(args, "clip", &o->clip) && read_real(args, "ema", &o->ema) &&
-           read_real(args, "bn-momentum", &o->bn_momentum) &&
+           read_real(args, "sam", &o->sam) && read_real(args, "clip", &o->clip) &&
+           read_real(args, "ema", &o->ema) && read_real(args, "bn-momentum", &o->bn_momentum) &&
            read_real(args, "dropout", &o->dropout) &&
            read_real(args, "step-factor", &o->step_factor) &&
            read_real(args, "step-every", &o->step_every) &&
