@@ -166,8 +166,9 @@ INLINE ints bytes_at(const uint8_t *index, int count)
         uint8_t byte[16];
         __m128i all;
     } some = {{0}};
-    if (count >= VL && VL == 16) {
-        some.all = _mm_loadu_si128((const __m128i *)(const void *)index);
+    const __m128i *first = (const void *)index;
+    if (count >= VL) {
+        some.all = VL == 16 ? _mm_loadu_si128(first) : _mm_loadl_epi64(first);
     } else {
         for (int j = 0; j < count && j < VL; j++) some.byte[j] = index[j];
     }
