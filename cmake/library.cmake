@@ -43,5 +43,6 @@ if(NOT XC_SANITIZE AND NOT XC_COVERAGE) # those leave their runtime to the progr
     target_link_options(xception_shared PRIVATE -Wl,--no-undefined)
 endif()
 set_target_properties(xception_shared PROPERTIES VERSION ${PROJECT_VERSION}
-                                                 SOVERSION ${PROJECT_VERSION_MAJOR}
+                                                 SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+                                                 EXPORT_NAME xception
                                                  LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/xception.map)

@@ -4,7 +4,7 @@
  *
  *   context   threads and CPU level                   one for a program; thread-safe
  *   model     networks and their weights, immutable   shared by any number of threads
- *   session   one thread's plan and memory            no allocation after xc_session_new
+ *   session   one thread's plan and memory            xc_run and xc_session_read allocate nothing
  *   image     decoded pixels                          one thread writes, or any number read
  *   data set, scan       immutable, like a model      (a program's xc_read_fn must be thread-safe)
  *   scores, explainer, practice                       one thread at a time
@@ -14,7 +14,12 @@
  * environment or installs signal handlers. Strings and paths are UTF-8. Option structs begin with
  * their size: initialise them with the _INIT macro and set what you need. NULL options mean
  * defaults (training needs its own). What options point to is read during the call, and copied.
- * NULL where an object is needed is XC_ERR_ARGUMENT, or nothing happens; every free takes it.
+ * NULL where an object is needed is XC_ERR_ARGUMENT, or nothing happens; every free takes it. A
+ * callback must return: no exception, no longjmp. Threads do not survive fork(): a child makes a
+ * context of its own.
+ *
+ * Up to version 1.0 structs may change with each 0.x, and the name of the shared library with them;
+ * from then on they only grow at their end.
  *
  * xception/evaluate.h and xception/explain.h are parts of it, included at the end.
  */
@@ -261,7 +266,8 @@ typedef struct xc_source_sample { /* strings are copied */
     float weight;                 /* preset to 1 */
     xc_split split;
 } xc_source_sample;
-/* The encoded picture of sample i into `to`, which has room for `room` bytes; *size: what it has.
+/* Statuses that these callbacks return are passed on.
+ * The encoded picture of sample i into `to`, which has room for `room` bytes; *size: what it has.
  * Above room nothing is written, and the call comes again. Called from several threads. */
 typedef xc_status xc_read_fn(void *user, uint64_t i, void *to, size_t room, size_t *size);
 
@@ -491,7 +497,9 @@ typedef struct xc_layer {
     uint32_t height, width, channels; /* of its output */
     uint64_t params, trainable, macs;
 } xc_layer;
-/* index: below layers + auxiliary_layers. */
+/* index: below layers + auxiliary_layers. Not all are computed by a session, and so can be tapped:
+ * not a convolution or dense layer with batch norm behind it (which can), nor the auxiliary ones.
+ */
 XC_API XC_NODISCARD xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out);
 
 /* What says that a picture shows none of the classes. */
@@ -549,7 +557,7 @@ XC_API const char *xc_model_import_report(const xc_model *model);
 
 /* Writes a file atomically: the old one stays until the new one is complete and synced. */
 XC_API XC_NODISCARD xc_status xc_file_write(const char *path, const void *bytes, size_t count);
-/* SHA-256 of a whole file, as 64 hex digits: what identifies a model. Reads all of it. */
+/* SHA-256 of a whole regular file, as 64 hex digits: what identifies a model. Reads all of it. */
 XC_API XC_NODISCARD xc_status xc_file_sha256(const char *path, char hex[65]);
 
 /* The label of class i of ImageNet-1k: words and WordNet id ("n01440764"). NULL outside 0..999. */
@@ -569,9 +577,9 @@ typedef enum xc_algo {
 
 typedef struct xc_session_opts {
     uint32_t size;
-    uint32_t max_batch;     /* 1..1024; 0 = 1; with room for as many results */
-    uint32_t height, width; /* 0 = the model's own */
-    xc_precision precision;
+    uint32_t max_batch;              /* 1..1024; 0 = 1; with room for as many results */
+    uint32_t height, width;          /* 0 = the model's own */
+    xc_precision precision;          /* of a packed file its own, or AUTO, which is that */
     const xc_preprocess *preprocess; /* NULL = the model's own */
     const char *const *taps;         /* layers whose outputs xc_session_read gives after a run */
     uint32_t tap_count;
@@ -591,7 +599,8 @@ typedef struct xc_session_opts {
 XC_API XC_NODISCARD xc_status xc_session_new(xc_model *model, const xc_session_opts *opts,
                                              xc_session **out);
 XC_API void xc_session_free(xc_session *session);
-/* Makes the run in progress end with XC_ERR_CANCELLED, looked at between steps; from any thread. */
+/* Makes the run in progress end with XC_ERR_CANCELLED, looked at between steps; from any thread.
+ * Without one nothing happens: the next run is a new one. */
 XC_API void xc_session_cancel(xc_session *session);
 XC_API void xc_session_size(const xc_session *session, uint32_t *height, uint32_t *width,
                             uint32_t *channels);
@@ -652,8 +661,8 @@ typedef struct xc_train_progress {
     uint32_t step, steps;      /* of this epoch */
     uint64_t done, all;
     double lr;         /* of the step that follows */
-    double loss, top1; /* means of this epoch, of what the network saw (of a picture that could
-                        * not be read: loss 0); top1 is a fraction */
+    double loss, top1; /* means of this epoch so far (0 before its first step), of what the network
+                        * saw (of a picture that could not be read: loss 0); top1 is a fraction */
     double seconds;    /* trained so far, earlier processes included */
     double images_per_second;
     double val_loss, val_top1, val_top5;

@@ -162,7 +162,8 @@ typedef struct xc_evaluate_opts {
     const xc_preprocess *preprocess; /* NULL = the model's own */
     xc_progress_fn *progress;
     void *user;
-    xc_scores *scores; /* gets a row for each picture, id: its index in the data set; or NULL */
+    xc_scores *scores; /* of logits: gets a row for each picture, id: its index in the data set; or
+                        * NULL */
     xc_precision precision;
     xc_tta tta;
 } xc_evaluate_opts;
@@ -176,7 +177,8 @@ typedef struct xc_evaluation {
     double top1, top5, loss;     /* fractions; mean cross-entropy */
 } xc_evaluation;
 /* All pictures of a split, in the order of the data set. Classes are compared by index: open the
- * data with the model's labels as its classes. Pictures are decoded while the network runs. */
+ * data with the model's labels as its classes. Pictures are decoded while the network runs.
+ * XC_ERR_FORMAT: none can be read. */
 XC_API XC_NODISCARD xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset,
                                           const xc_evaluate_opts *opts, xc_evaluation *out);
 

@@ -23,7 +23,10 @@ static xc_status read_opts(const xc_dataset_opts *from, struct dataset_opts *to)
     if (o.class_count > DATASET_MAX_CLASSES)
         return fail(api_error(), XC_ERR_ARGUMENT, "%u classes, at most %d", o.class_count,
                     DATASET_MAX_CLASSES);
-    for (uint32_t i = 0; o.classes && i < o.class_count; i++)
+    if (o.class_count && !o.classes)
+        return fail(api_error(), XC_ERR_ARGUMENT, "class_count is %u, classes is NULL",
+                    o.class_count);
+    for (uint32_t i = 0; i < o.class_count; i++)
         if (!o.classes[i]) return fail(api_error(), XC_ERR_ARGUMENT, "class %u has no name", i);
     *to = (struct dataset_opts){.class_name = o.classes,
                                 .classes = (int)o.class_count,
@@ -256,6 +259,8 @@ xc_status xc_dataset_sheet(const xc_dataset *dataset, const xc_sheet_opts *opts,
     if (!path) return refuse_null("path");
     TRY(options_read(&o, sizeof o, opts, "xc_sheet_opts"));
     TRY(preprocess_named("keras", &keras, api_error()));
+    if ((int)o.split < 0 || (int)o.split >= XC_SPLITS)
+        return fail(api_error(), XC_ERR_ARGUMENT, "split: %d is no xc_split", (int)o.split);
     if (o.height > 4096 || o.width > 4096 || o.columns > 1024 || o.rows > 1024)
         return fail(api_error(), XC_ERR_ARGUMENT, "a sheet of %ux%u cells of %ux%u", o.columns,
                     o.rows, o.height, o.width);

@@ -2,8 +2,10 @@
 /* Models of the public interface: load, import, create, look at, save. */
 #include "api/api.h"
 
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/sha256.h"
 #include "base/text.h"
@@ -195,17 +197,22 @@ xc_status xc_file_write(const char *path, const void *bytes, size_t count)
 xc_status xc_file_sha256(const char *path, char hex[65])
 {
     uint8_t bytes[1 << 16];
-    size_t got;
+    ssize_t got;
+    struct stat about;
     struct sha256 sum;
     if (!path) return refuse_null("path");
     if (!hex) return refuse_null("hex");
-    FILE *file = fopen(path, "rbe"); /* not mapped: it may shrink meanwhile */
-    if (!file) return fail_errno(api_error(), path, "cannot open");
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not mapped: it may shrink */
+    if (fd < 0) return fail_errno(api_error(), path, "cannot open");
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        close(fd);
+        return fail(api_error(), XC_ERR_IO, "%s: not a regular file", path);
+    }
     sha256_init(&sum);
-    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0) sha256_add(&sum, bytes, got);
-    const xc_status status = ferror(file) ? fail_errno(api_error(), path, "cannot read") : XC_OK;
-    fclose(file);
-    sha256_hex(&sum, hex);
+    while ((got = read(fd, bytes, sizeof bytes)) > 0) sha256_add(&sum, bytes, (size_t)got);
+    const xc_status status = got < 0 ? fail_errno(api_error(), path, "cannot read") : XC_OK;
+    close(fd);
+    if (status == XC_OK) sha256_hex(&sum, hex);
     return status;
 }
 

@@ -58,12 +58,30 @@ xc_status fail(struct error *err, xc_status status, const char *format, ...)
     return status;
 }
 
+enum { PLACE_END = 120, PLACE_MOST = 2 * PLACE_END + 8 };
+
+/* Of a long path the beginning and the end: the fact behind it must not be cut off. */
+static const char *shortened(const char *place, char room[PLACE_MOST])
+{
+    const size_t length = strlen(place);
+    if (length < PLACE_MOST) return place;
+    const char *end = place + length - PLACE_END;
+    while (((uint8_t)*end & 0xC0) == 0x80) end++;
+    memcpy(room, place, PLACE_END);
+    room[PLACE_END] = '\0';
+    trim_cut_character(room, PLACE_END);
+    strcat(room, " ... ");
+    return strcat(room, end);
+}
+
 xc_status fail_errno(struct error *err, const char *path, const char *what)
 {
     int code = errno;
     bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
+    char room[PLACE_MOST];
     /* strerror is thread-safe in glibc >= 2.32 and in musl */
-    return fail(err, full ? XC_ERR_SPACE : XC_ERR_IO, "%s: %s: %s", path, what, strerror(code));
+    return fail(err, full ? XC_ERR_SPACE : XC_ERR_IO, "%s: %s: %s", shortened(path, room), what,
+                strerror(code));
 }
 
 xc_status fail_memory(struct error *err, size_t bytes)
@@ -74,7 +92,7 @@ xc_status fail_memory(struct error *err, size_t bytes)
 void error_prefix(struct error *err, const char *place)
 {
     if (!err) return;
-    char sentence[ERROR_TEXT_SIZE];
+    char sentence[ERROR_TEXT_SIZE], room[PLACE_MOST];
     memcpy(sentence, err->text, sizeof sentence);
-    err->status = fail(err, err->status, "%s: %s", place, sentence);
+    err->status = fail(err, err->status, "%s: %s", shortened(place, room), sentence);
 }

@@ -8,13 +8,13 @@
 #include "data/loader.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "data/order.h"
 #include "data/view.h"
+#include "thread/start.h"
 
 enum { MOST_THREADS = 64, MOST_AHEAD = 64, USUAL_AHEAD = 3 };
 
@@ -329,20 +329,16 @@ static xc_status index_make(struct loader *l, struct error *err)
     return XC_OK;
 }
 
-/* Workers take no signals: the program's handlers run on the program's threads. */
 static xc_status start_workers(struct loader *l, struct error *err)
 {
-    sigset_t all, before;
     xc_status status = XC_OK;
     l->worker = calloc((size_t)l->o.threads, sizeof *l->worker);
     if (!l->worker) return fail_memory(err, 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < l->o.threads && status == XC_OK; i++) {
         struct worker *w = &l->worker[i];
         w->l = l;
         status = viewer_new(&l->viewing, &w->viewer, err);
-        int code = status == XC_OK ? pthread_create(&w->thread, NULL, work, w) : 0;
+        int code = status == XC_OK ? thread_start(&w->thread, 0, work, w) : 0;
         if (code != 0) {
             viewer_free(w->viewer);
             status = fail(err, XC_ERR_MEMORY, "cannot start decode thread %d: %s", i + 1,
@@ -350,7 +346,6 @@ static xc_status start_workers(struct loader *l, struct error *err)
         }
         if (status == XC_OK) l->workers++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 

@@ -120,6 +120,12 @@ xc_status dataset_open(const char *path, const struct dataset_opts *opts, struct
     return gather_end(&g, status, out);
 }
 
+/* What a program's callback says, as one of ours. */
+static xc_status status_given(xc_status said)
+{
+    return said >= XC_OK && said <= XC_ERR_INTERNAL ? said : XC_ERR_IO;
+}
+
 static xc_status add_called(struct gather *g, const xc_source *source, struct error *err)
 {
     uint32_t store;
@@ -129,7 +135,7 @@ static xc_status add_called(struct gather *g, const xc_source *source, struct er
     TRY(gather_store(g, call, &store, err));
     for (uint64_t i = 0; i < source->samples; i++) {
         xc_source_sample s = {.weight = 1.0f};
-        const xc_status status = source->describe(source->user, i, &s);
+        const xc_status status = status_given(source->describe(source->user, i, &s));
         if (status != XC_OK)
             return fail(err, status, "sample %" PRIu64 ": the program that gives it says: %s", i,
                         xc_status_text(status));
@@ -236,7 +242,8 @@ static xc_status read_called(const struct store *store, uint64_t index, struct s
     size_t size = 0;
     TRY(room_for(bytes, 0, err));
     for (int go = 0; go < 2; go++) {
-        xc_status status = store->read(store->user, index, bytes->data, bytes->room, &size);
+        const xc_status status =
+            status_given(store->read(store->user, index, bytes->data, bytes->room, &size));
         if (status != XC_OK) return fail(err, status, "the program's source refused it");
         if (size <= bytes->room) {
             bytes->size = size;

@@ -211,6 +211,8 @@ xc_status heat_draw(const xc_heatmap *heat, const xc_image *image, const xc_heat
 {
     const uint32_t side = opts->side ? opts->side : SIDE;
     struct drawing d = {.heat = heat};
+    if ((int)opts->style < 0 || opts->style > XC_HEAT_ALONE)
+        return fail(err, XC_ERR_ARGUMENT, "style: %d is no xc_heat_style", (int)opts->style);
     xc_image *picture = NULL;
     uint32_t full[2];
     *out = NULL;

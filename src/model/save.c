@@ -43,11 +43,16 @@ static xc_status replaced(const xc_model *model, const xc_save_opts *opts, struc
                           struct error *err)
 {
     *out = model->meta;
+    if (opts->label_count && !opts->labels)
+        return fail(err, XC_ERR_ARGUMENT, "label_count is %u, labels is NULL", opts->label_count);
     if (opts->labels && opts->label_count != model->info.classes)
         return fail(err, XC_ERR_ARGUMENT, "%u labels for %u classes", opts->label_count,
                     model->info.classes);
     if (opts->labels) out->labels = opts->labels;
     if (opts->preprocess) out->preprocess = *opts->preprocess;
+    const int channels = (int)model->info.channels;
+    if (opts->preprocess && (channels == 1 || channels == 3))
+        TRY(preprocess_fits(&out->preprocess, channels, err));
     if (opts->licence) out->licence = opts->licence;
     if (opts->decision) out->decision = *opts->decision;
     return XC_OK;

@@ -164,6 +164,14 @@ static xc_status set_up(xc_session *s, const xc_session_opts *opts, struct error
     return take_results(s, err);
 }
 
+/* The fast algorithm is float32's, where there is a choice. */
+static xc_precision precision_of(const xc_model *model, const xc_session_opts *opts)
+{
+    const bool free_choice = opts->precision == XC_PRECISION_AUTO && !model->packed.block;
+    if (free_choice && opts->algo == XC_ALGO_FAST) return XC_PRECISION_F32;
+    return model_precision(model, opts->precision);
+}
+
 xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session **out,
                       struct error *err)
 {
@@ -171,7 +179,7 @@ xc_status session_new(xc_model *model, const xc_session_opts *opts, xc_session *
     xc_session *s = calloc(1, sizeof *s);
     if (!s) return fail_memory(err, sizeof *s);
     s->model = model_ref(model);
-    s->precision = model_precision(model, opts->precision);
+    s->precision = precision_of(model, opts);
     s->kernels = machine_kernels(m, s->precision);
     s->input = (struct shape){.n = opts->max_batch ? (int)opts->max_batch : 1,
                               .h = (int)(opts->height ? opts->height : model->info.height),

@@ -12,11 +12,12 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "thread/start.h"
 
 enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LOOKS_BEFORE_YIELD = 1, LINE = 64 };
 enum {
@@ -140,21 +141,6 @@ static void *help(void *argument)
     return NULL;
 }
 
-/* Helpers take no signals: the program's handlers run on the program's threads. */
-static int start_helper(struct helper *helper)
-{
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&helper->thread, &attributes, help, helper);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return code;
-}
-
 static void give_ticket(struct helper *helper, unsigned ticket)
 {
     atomic_store(&helper->ticket, ticket);
@@ -179,7 +165,7 @@ xc_status pool_new(int threads, struct pool **out, struct error *err)
         bell_init(&helper->bell);
         helper->pool = pool;
         helper->index = i + 1;
-        int code = start_helper(helper);
+        int code = thread_start(&helper->thread, STACK, help, helper);
         if (code != 0) {
             bell_destroy(&helper->bell);
             pool_free(pool);

@@ -159,11 +159,16 @@ xc_status evaluate_model(xc_model *model, const struct model_evaluation *o, stru
     if (o->scores && o->scores->o.classes != (uint32_t)e.classes)
         return fail(err, XC_ERR_ARGUMENT, "scores of %u classes, the model has %d",
                     o->scores->o.classes, e.classes);
+    if (o->scores && o->scores->o.kind != XC_SCORES_LOGITS)
+        return fail(err, XC_ERR_ARGUMENT, "scores: a model gives logits, the table takes others");
     TRY(session_new(model, &opts, &e.session, err));
     const struct views views = views_of(o->tta, session_input(e.session));
     e.views = &views;
     xc_status status = open_feed(model, o, &views, &e.feed, err);
     if (status == XC_OK) status = evaluate(&e, out, err);
+    if (status == XC_OK && out->rows == 0)
+        status = fail(err, XC_ERR_FORMAT,
+                      "%s: none of the pictures can be read, or none has a weight", o->data->path);
     feed_free(e.feed);
     session_free(e.session);
     return status;

@@ -87,10 +87,12 @@ static xc_train_progress progress_of(const struct run *r, xc_train_event event)
     const double passed = clock_seconds() - r->epoch_began;
     const double rows = (double)(c->sum.rows - r->epoch_row);
     const uint64_t step_rows = (uint64_t)t->s.batch * (uint64_t)t->s.accumulate;
+    const uint32_t epochs = (uint32_t)t->s.epochs;
+    const uint32_t now = c->epoch + (c->position > 0 || c->sum.rows == 0);
     return (xc_train_progress){.event = event,
                                .folder = r->o->folder,
-                               .epoch = c->epoch + (c->position > 0 || c->sum.rows == 0),
-                               .epochs = (uint32_t)t->s.epochs,
+                               .epoch = now < epochs ? now : epochs,
+                               .epochs = epochs,
                                .step = (uint32_t)(c->sum.rows / step_rows),
                                .steps = trainer_steps(t),
                                .lr = trainer_lr(t),
@@ -145,8 +147,10 @@ static xc_status save_all(struct run *r, struct error *err)
     return XC_OK;
 }
 
-/* last: the run ends, or is stopped, and there is no later try. */
-static xc_status save(struct run *r, bool last, struct error *err)
+enum turn { FIRST, BETWEEN, LAST }; /* LAST: the run ends, or is stopped */
+
+/* Only between two steps is there a later try. */
+static xc_status save(struct run *r, enum turn turn, struct error *err)
 {
     struct error own = {XC_OK, ""};
     const double began = clock_seconds();
@@ -158,11 +162,11 @@ static xc_status save(struct run *r, bool last, struct error *err)
         xc_train_progress p = progress_of(r, XC_TRAIN_SAVED);
         r->failed = 0;
         note_at(r, "saved");
-        if (tell(r, &p) || last) return XC_OK;
+        if (tell(r, &p) || turn == LAST) return XC_OK;
         return fail(err, XC_ERR_CANCELLED, "stopped after saving at step %ju",
                     (uintmax_t)r->s.trainer->at.step);
     }
-    if (last || status == XC_ERR_NUMBER || ++r->failed >= SAVE_TRIES)
+    if (turn != BETWEEN || status == XC_ERR_NUMBER || ++r->failed >= SAVE_TRIES)
         return fail(err, status, "%s", own.text);
     if (tell_note(r, own.text)) return XC_OK;
     return fail(err, XC_ERR_CANCELLED, "stopped at step %ju", (uintmax_t)r->s.trainer->at.step);
@@ -318,7 +322,7 @@ static xc_status loop(struct run *r, const char **reason, struct error *err)
             trainer_end_epoch(t);
             TRY(end_epoch(r, err));
         }
-        if (clock_seconds() - r->saved >= r->o->save_seconds) TRY(save(r, false, err));
+        if (clock_seconds() - r->saved >= r->o->save_seconds) TRY(save(r, BETWEEN, err));
     }
     return XC_OK;
 }
@@ -358,7 +362,7 @@ static xc_status go(struct run *r, struct error *err)
         status = loop(r, &reason, err);
         struct error own = {XC_OK, ""};
         const bool whole = status == XC_OK || status == XC_ERR_CANCELLED;
-        const xc_status saving = whole ? save(r, true, &own) : XC_OK;
+        const xc_status saving = whole ? save(r, LAST, &own) : XC_OK;
         if (saving != XC_OK) status = fail(err, saving, "%s", own.text);
         if (status == XC_OK) status = finish(r, reason, err);
     }
@@ -451,7 +455,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
     TRY(files_teachers(&s->teachers, r->o->folder, err));
     r->since = clock_seconds();
     note_begin(r);
-    return save(r, true, err);
+    return save(r, FIRST, err);
 }
 
 xc_status run_new(const struct run_opts *opts, const struct run_start *start, struct error *err)

@@ -256,12 +256,11 @@ static const char *first_wrong(const struct trainer *t, const float *block)
 }
 
 /* Gradients come from the end: where they went bad, all in front of it are. */
-static const char *last_wrong_gradient(const struct trainer *t)
+static const char *last_wrong_gradient(const struct trainer *t, const float *grad)
 {
     const struct param_table *table = &t->g->param;
     for (int i = table->count - 1; i >= 0; i--)
-        if (!all_finite(t->grad + table->at[i].offset, table->at[i].count))
-            return table->at[i].name;
+        if (!all_finite(grad + table->at[i].offset, table->at[i].count)) return table->at[i].name;
     return NULL;
 }
 
@@ -295,7 +294,8 @@ static xc_status name_wrong(const struct trainer *t, double loss, const struct b
 {
     const char *name = first_wrong(t, t->weights);
     if (!name && b) name = first_wrong_layer(t, b);
-    if (!name) name = last_wrong_gradient(t);
+    if (!name && b && t->slope) name = last_wrong_gradient(t, t->slope);
+    if (!name) name = last_wrong_gradient(t, t->grad);
     return fail(
         err, XC_ERR_NUMBER, "step %ju (epoch %u): %s is not finite (loss %g, learning rate %g)",
         (uintmax_t)t->at.step + 1, t->at.epoch + 1, name ? name : "the loss", loss, trainer_lr(t));

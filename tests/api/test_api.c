@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -273,6 +274,33 @@ static void test_ranges(void **state)
     REFUSED(xc_preprocess_named("caffe", &p), XC_ERR_ARGUMENT, "keras");
 }
 
+/* What could not be read back, or means nothing. */
+static void test_refused_files(void **state)
+{
+    (void)state;
+    xc_preprocess grey = xc_model_get_info(all.model)->preprocess;
+    xc_save_opts save = XC_SAVE_OPTS_INIT;
+    save.label_count = 4;
+    REFUSED(xc_model_save(all.model, "refused", &save), XC_ERR_ARGUMENT, "labels is NULL");
+    save.label_count = 0;
+    grey.colour = XC_COLOUR_GREY;
+    save.preprocess = &grey;
+    REFUSED(xc_model_save(all.model, "refused", &save), XC_ERR_SHAPE, "3");
+    assert_int_not_equal(access("refused", F_OK), 0);
+}
+
+/* Where the choice is the library's it is one that the algorithm knows. */
+static void test_fast_in_any_precision(void **state)
+{
+    (void)state;
+    xc_session *session = NULL;
+    xc_session_opts opts = XC_SESSION_OPTS_INIT;
+    opts.precision = XC_PRECISION_AUTO;
+    opts.algo = XC_ALGO_FAST;
+    CHECK(xc_session_new(all.model, &opts, &session));
+    xc_session_free(session);
+}
+
 /* ---- small things ---------------------------------------------------------------------------- */
 
 static void test_status_words(void **state)
@@ -513,19 +541,32 @@ static void test_hash(void **state)
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_int_equal(remove(path), 0);
     REFUSED(xc_file_sha256(path, hex), XC_ERR_IO, path);
+    assert_int_equal(mkfifo(path, 0600), 0); /* would wait for a writer */
+    REFUSED(xc_file_sha256(path, hex), XC_ERR_IO, "not a regular file");
+    assert_int_equal(remove(path), 0);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_option_sizes),    cmocka_unit_test(test_null_when_making),
-        cmocka_unit_test(test_null_when_using), cmocka_unit_test(test_null_where_nothing_fails),
-        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_status_words),
-        cmocka_unit_test(test_catalogues),      cmocka_unit_test(test_words),
-        cmocka_unit_test(test_colours),         cmocka_unit_test(test_shape_of_a_result),
-        cmocka_unit_test(test_components),      cmocka_unit_test(test_context),
-        cmocka_unit_test(test_measuring),       cmocka_unit_test(test_practice),
-        cmocka_unit_test(test_wrapped_pixels),  cmocka_unit_test(test_import),
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_hash)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_option_sizes),
+                                       cmocka_unit_test(test_null_when_making),
+                                       cmocka_unit_test(test_null_when_using),
+                                       cmocka_unit_test(test_null_where_nothing_fails),
+                                       cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_refused_files),
+                                       cmocka_unit_test(test_fast_in_any_precision),
+                                       cmocka_unit_test(test_status_words),
+                                       cmocka_unit_test(test_catalogues),
+                                       cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_colours),
+                                       cmocka_unit_test(test_shape_of_a_result),
+                                       cmocka_unit_test(test_components),
+                                       cmocka_unit_test(test_context),
+                                       cmocka_unit_test(test_measuring),
+                                       cmocka_unit_test(test_practice),
+                                       cmocka_unit_test(test_wrapped_pixels),
+                                       cmocka_unit_test(test_import),
+                                       cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_hash)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

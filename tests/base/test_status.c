@@ -21,6 +21,21 @@ static void test_sentence(void **state)
     assert_int_equal(fail(NULL, XC_ERR_IO, "%s", "unheard"), XC_ERR_IO);
 }
 
+/* The fact behind a long path is not cut off; no character is. */
+static void test_long_path(void **state)
+{
+    (void)state;
+    struct error err;
+    char path[900] = "/";
+    while (strlen(path) < 880) strcat(path, "h\xC3\xA9/");
+    strcat(path, "end.jpg");
+    errno = ENOENT;
+    assert_int_equal(fail_errno(&err, path, "cannot open"), XC_ERR_IO);
+    assert_non_null(strstr(err.text, " ... "));
+    assert_non_null(strstr(err.text, "/end.jpg: cannot open: No such file or directory"));
+    for (const char *c = err.text; *c; c++) assert_true((*c == '\xC3') == (c[1] == '\xA9'));
+}
+
 static void test_errno(void **state)
 {
     (void)state;
@@ -58,7 +73,7 @@ static void test_cut_between_characters(void **state)
         for (size_t before = 0; before <= 5; before++) check_cut(characters[i], before);
 }
 
-static void test_long_prefix_keeps_its_place(void **state)
+static void test_long_prefix(void **state)
 {
     (void)state;
     struct error err;
@@ -67,9 +82,9 @@ static void test_long_prefix_keeps_its_place(void **state)
     place[sizeof place - 1] = '\0';
     assert_int_equal(fail(&err, XC_ERR_IO, "sentence"), XC_ERR_IO);
     error_prefix(&err, place);
-    assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
+    assert_non_null(strstr(err.text, "ppp ... ppp"));
+    assert_string_equal(strrchr(err.text, 'p') + 1, ": sentence");
 }
 
-RUN(cmocka_unit_test(test_sentence), cmocka_unit_test(test_errno),
-    cmocka_unit_test(test_cut_between_characters),
-    cmocka_unit_test(test_long_prefix_keeps_its_place))
+RUN(cmocka_unit_test(test_sentence), cmocka_unit_test(test_long_path), cmocka_unit_test(test_errno),
+    cmocka_unit_test(test_cut_between_characters), cmocka_unit_test(test_long_prefix))

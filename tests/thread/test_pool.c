@@ -6,6 +6,7 @@
 #include "thread/pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,32 @@ static struct pool *new_pool(int threads)
     assert_int_equal(pool_new(threads, &pool, &err), XC_OK);
     assert_int_equal(pool_threads(pool), threads);
     return pool;
+}
+
+struct blocked {
+    atomic_int sent, own;
+};
+
+static void look_at_mask(void *ctx, size_t from, size_t to)
+{
+    struct blocked *b = ctx;
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    if (from == 0) return; /* the caller's */
+    atomic_fetch_add(&b->sent, sigismember(&mask, SIGTERM) * (int)(to - from));
+    atomic_fetch_add(&b->own, sigismember(&mask, SIGBUS) + sigismember(&mask, SIGSEGV));
+}
+
+/* Helpers leave signals to the program, but for those of their own faults. */
+static void test_signals(void **state)
+{
+    (void)state;
+    struct pool *pool = new_pool(3);
+    struct blocked b = {0};
+    pool_for(pool, 3, 1, look_at_mask, &b);
+    assert_int_equal(b.sent, 2);
+    assert_int_equal(b.own, 0);
+    pool_free(pool);
 }
 
 static void test_every_element_once(void **state)
@@ -193,6 +220,7 @@ static void test_numbers_of_threads(void **state)
     pool_free(pool);
 }
 
-RUN(cmocka_unit_test(test_every_element_once), cmocka_unit_test(test_sums_do_not_depend_on_threads),
-    cmocka_unit_test(test_helpers_that_sleep), cmocka_unit_test(test_concurrent_callers),
-    cmocka_unit_test(test_loop_inside_a_loop), cmocka_unit_test(test_numbers_of_threads))
+RUN(cmocka_unit_test(test_every_element_once), cmocka_unit_test(test_signals),
+    cmocka_unit_test(test_sums_do_not_depend_on_threads), cmocka_unit_test(test_helpers_that_sleep),
+    cmocka_unit_test(test_concurrent_callers), cmocka_unit_test(test_loop_inside_a_loop),
+    cmocka_unit_test(test_numbers_of_threads))

@@ -21,6 +21,7 @@ struct watch { /* stops after so many steps; 0: never */
 static bool watch(void *user, const xc_train_progress *p)
 {
     struct watch *w = user;
+    assert_true(p->epoch >= 1 && p->epoch <= p->epochs);
     if (p->event == XC_TRAIN_EPOCH) w->epoch = *p;
     if (p->event == XC_TRAIN_EPOCH && p->epoch == 1) w->first = p->val_loss;
     if (p->event == XC_TRAIN_EPOCH && p->epoch > 4) w->least = fmin(w->least, p->top1);
@@ -56,6 +57,17 @@ static void learns(void **state)
     assert_int_equal(xc_evaluate(model, data, NULL, &e), XC_OK);
     assert_int_equal(e.images, 18);
     assert_true(e.top1 == w.epoch.best_top1);
+
+    xc_scores *scores = NULL;
+    xc_scores_opts answers = XC_SCORES_OPTS_INIT;
+    xc_evaluate_opts into = XC_EVALUATE_OPTS_INIT;
+    answers.kind = XC_SCORES_PROBABILITIES;
+    answers.classes = 3;
+    assert_int_equal(xc_scores_new(&answers, &scores), XC_OK);
+    into.scores = scores;
+    assert_int_equal(xc_evaluate(model, data, &into, &e), XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "a model gives logits"));
+    xc_scores_free(scores);
     free(path);
     xc_model_unref(model);
     xc_dataset_free(data);
