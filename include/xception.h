@@ -14,9 +14,11 @@
  * environment or installs signal handlers. Strings and paths are UTF-8. Option structs begin with
  * their size: initialise them with the _INIT macro and set what you need. NULL options mean
  * defaults (training needs its own). What options point to is read during the call, and copied.
- * NULL where an object is needed is XC_ERR_ARGUMENT, or nothing happens; every free takes it. A
- * callback must return: no exception, no longjmp. Threads do not survive fork(): a child makes a
- * context of its own.
+ * NULL where an object is needed is XC_ERR_ARGUMENT, or nothing happens; every free takes it.
+ *
+ * A callback must return: no exception, no longjmp. What a program has set of rounding, subnormals
+ * and traps is set aside during calls that compute: bits do not depend on it. Threads do not
+ * survive fork(): a child makes a context of its own.
  *
  * Up to version 1.0 structs may change with each 0.x, and the name of the shared library with them;
  * from then on they only grow at their end.

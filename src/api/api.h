@@ -7,6 +7,7 @@
 #ifndef XC_API_API_H
 #define XC_API_API_H
 
+#include "base/rounding.h"
 #include "data/dataset.h"
 #include "metric/scores.h"
 #include "model/model.h"

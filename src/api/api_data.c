@@ -172,6 +172,7 @@ xc_status xc_dataset_trainable(const xc_dataset *dataset)
 xc_status xc_dataset_scan(xc_context *context, const xc_dataset *dataset, xc_progress_fn *progress,
                           void *user, xc_scan **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!context) return refuse_null("context");
@@ -252,6 +253,7 @@ static uint32_t number_or(uint32_t given, uint32_t usual)
 
 xc_status xc_dataset_sheet(const xc_dataset *dataset, const xc_sheet_opts *opts, const char *path)
 {
+    ROUNDING_RULES;
     xc_sheet_opts o = XC_SHEET_OPTS_INIT;
     xc_preprocess keras;
     xc_image *image = NULL;

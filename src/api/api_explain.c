@@ -10,6 +10,7 @@ enum { MOST_CHANNELS = 1 << 24, CELLS = 64 };
 
 xc_status xc_explainer_new(xc_model *model, const xc_explain_opts *opts, xc_explainer **out)
 {
+    ROUNDING_RULES;
     xc_explain_opts o = XC_EXPLAIN_OPTS_INIT;
     if (!out) return refuse_null("out");
     *out = NULL;
@@ -36,6 +37,7 @@ void xc_explainer_free(xc_explainer *explainer)
 xc_status xc_explain(xc_explainer *explainer, const xc_image *image, int64_t class_index,
                      xc_heatmap *out)
 {
+    ROUNDING_RULES;
     if (!explainer) return refuse_null("explainer");
     if (!image) return refuse_null("image");
     if (!out) return refuse_null("out");
@@ -45,6 +47,7 @@ xc_status xc_explain(xc_explainer *explainer, const xc_image *image, int64_t cla
 xc_status xc_explain_input(xc_explainer *explainer, const float *input, int64_t class_index,
                            xc_heatmap *out)
 {
+    ROUNDING_RULES;
     if (!explainer) return refuse_null("explainer");
     if (!input) return refuse_null("input");
     if (!out) return refuse_null("out");
@@ -56,6 +59,7 @@ xc_status xc_explain_input(xc_explainer *explainer, const float *input, int64_t 
 xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const xc_heat_opts *opts,
                           xc_image **out)
 {
+    ROUNDING_RULES;
     xc_heat_opts o = XC_HEAT_OPTS_INIT;
     if (!out) return refuse_null("out");
     *out = NULL;
@@ -74,6 +78,7 @@ void xc_heat_colour(double t, uint8_t rgb[3])
 xc_status xc_explain_check(xc_explainer *explainer, const xc_heatmap *heat, uint32_t steps,
                            float *deleted, float *inserted, xc_faithfulness *out)
 {
+    ROUNDING_RULES;
     if (!explainer) return refuse_null("explainer");
     if (!heat) return refuse_null("heat");
     if (!out) return refuse_null("out");
@@ -89,6 +94,7 @@ xc_status xc_explain_check(xc_explainer *explainer, const xc_heatmap *heat, uint
 
 xc_status xc_model_randomise(const xc_model *model, double part, uint64_t seed, xc_model **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!model) return refuse_null("model");
@@ -98,6 +104,7 @@ xc_status xc_model_randomise(const xc_model *model, double part, uint64_t seed, 
 xc_status xc_map_sheet(const float *map, uint32_t height, uint32_t width, uint32_t channels,
                        uint32_t most, xc_image **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!map) return refuse_null("map");
@@ -110,6 +117,7 @@ xc_status xc_map_sheet(const float *map, uint32_t height, uint32_t width, uint32
 
 xc_status xc_filter_sheet(const xc_model *model, xc_image **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!model) return refuse_null("model");
@@ -124,6 +132,7 @@ const char *xc_model_feature_layer(const xc_model *model)
 xc_status xc_pca(const float *rows, uint32_t count, uint32_t width, uint32_t components,
                  double *scores, double *axes, double *variances)
 {
+    ROUNDING_RULES;
     if (!rows) return refuse_null("rows");
     if (!scores) return refuse_null("scores");
     if (!count || !width || !components || components > INT32_MAX)

@@ -31,6 +31,7 @@ static xc_status take_file(xc_context *context, const char *path, struct file_vi
 xc_status xc_model_load(xc_context *context, const char *path, const xc_load_opts *opts,
                         xc_model **out)
 {
+    ROUNDING_RULES;
     xc_load_opts o = XC_LOAD_OPTS_INIT;
     struct file_view view;
     if (!out) return refuse_null("out");
@@ -45,6 +46,7 @@ xc_status xc_model_load(xc_context *context, const char *path, const xc_load_opt
 
 xc_status xc_model_load_memory(xc_context *context, const void *bytes, size_t count, xc_model **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!context) return refuse_null("context");
@@ -99,6 +101,7 @@ static xc_status import(xc_context *context, const char *path, const xc_import_o
 xc_status xc_model_import(xc_context *context, const char *path, const xc_import_opts *opts,
                           xc_model **out)
 {
+    ROUNDING_RULES;
     xc_import_opts o = XC_IMPORT_OPTS_INIT;
     if (!out) return refuse_null("out");
     *out = NULL;
@@ -110,6 +113,7 @@ xc_status xc_model_import(xc_context *context, const char *path, const xc_import
 
 xc_status xc_model_mix(const xc_model *first, const xc_model *second, double part, xc_model **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!first) return refuse_null("first");
@@ -120,6 +124,7 @@ xc_status xc_model_mix(const xc_model *first, const xc_model *second, double par
 xc_status xc_model_create(xc_context *context, const char *arch, const xc_create_opts *opts,
                           xc_model **out)
 {
+    ROUNDING_RULES;
     xc_create_opts o = XC_CREATE_OPTS_INIT;
     if (!out) return refuse_null("out");
     *out = NULL;
@@ -230,6 +235,7 @@ const char *xc_imagenet_wnid(uint32_t index)
 
 xc_status xc_model_save(const xc_model *model, const char *path, const xc_save_opts *opts)
 {
+    ROUNDING_RULES;
     xc_save_opts o = XC_SAVE_OPTS_INIT;
     xc_preprocess preprocess;
     xc_decision decision = XC_DECISION_INIT;

@@ -34,6 +34,7 @@ xc_status xc_image_upright(const xc_image *image, xc_image **out)
 xc_status xc_image_resize(const xc_image *image, uint32_t width, uint32_t height, xc_filter filter,
                           xc_image **out)
 {
+    ROUNDING_RULES;
     if (!out) return refuse_null("out");
     *out = NULL;
     if (!image) return refuse_null("image");

@@ -15,6 +15,7 @@ static struct practice *inner(const xc_practice *practice)
 xc_status xc_practice_new(xc_context *context, const char *arch, const xc_practice_opts *opts,
                           xc_practice **out)
 {
+    ROUNDING_RULES;
     xc_practice_opts o = XC_PRACTICE_OPTS_INIT;
     struct practice *p;
     if (!out) return refuse_null("out");
@@ -49,6 +50,7 @@ void xc_practice_free(xc_practice *practice)
 
 xc_status xc_practice_step(xc_practice *practice)
 {
+    ROUNDING_RULES;
     if (!practice) return refuse_null("practice");
     return practice_step(inner(practice), api_error());
 }

@@ -46,6 +46,7 @@ void xc_scores_free(xc_scores *scores)
 
 xc_status xc_scores_add(xc_scores *scores, const xc_scores_row *row)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!row) return refuse_null("row");
     if (row->extra_count && (!row->extra || row->extra_count > scores->s->o.classes))
@@ -69,6 +70,7 @@ uint64_t xc_scores_count(const xc_scores *scores)
 
 xc_status xc_scores_get(const xc_scores *scores, uint64_t row, xc_scored *out)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
     if (row >= scores->s->entries)
@@ -97,6 +99,7 @@ static xc_interval share(uint64_t hits, uint64_t n)
 
 xc_status xc_scores_classes(const xc_scores *scores, xc_class_scores *out)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
     return scores_classes(scores->s, out, api_error());
@@ -104,6 +107,7 @@ xc_status xc_scores_classes(const xc_scores *scores, xc_class_scores *out)
 
 xc_status xc_scores_sum(const xc_scores *scores, xc_scores_summary *out)
 {
+    ROUNDING_RULES;
     struct scores_sum sum;
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
@@ -130,6 +134,7 @@ xc_status xc_scores_sum(const xc_scores *scores, xc_scores_summary *out)
 
 xc_status xc_scores_bins(const xc_scores *scores, xc_bin *out)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
     struct scores_bin *bin = calloc(scores->s->o.bins, sizeof *bin);
@@ -145,6 +150,7 @@ xc_status xc_scores_bins(const xc_scores *scores, xc_bin *out)
 
 xc_status xc_scores_fit_temperature(const xc_scores *scores, double *out)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
     return scores_fit_temperature(scores->s, out, api_error());
@@ -153,6 +159,7 @@ xc_status xc_scores_fit_temperature(const xc_scores *scores, double *out)
 xc_status xc_scores_confusion(const xc_scores *scores, const char *const *labels, const char *title,
                               const char *csv_path, const char *svg_path)
 {
+    ROUNDING_RULES;
     struct arena arena = {0};
     struct confusion confusion = {0};
     if (!scores) return refuse_null("scores");
@@ -177,6 +184,7 @@ xc_status xc_scores_confusion(const xc_scores *scores, const char *const *labels
 xc_status xc_scores_curve(const xc_scores *scores, uint32_t class_index, xc_threshold *out,
                           size_t room, size_t *count)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!out) return refuse_null("out");
     if (!count) return refuse_null("count");
@@ -186,6 +194,7 @@ xc_status xc_scores_curve(const xc_scores *scores, uint32_t class_index, xc_thre
 xc_status xc_scores_pick(const xc_scores *scores, uint32_t class_index, const char *rule,
                          xc_threshold *out)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!rule) return refuse_null("rule");
     if (!out) return refuse_null("out");
@@ -196,6 +205,7 @@ xc_status xc_scores_pick(const xc_scores *scores, uint32_t class_index, const ch
 
 xc_status xc_scores_compare(const xc_scores *a, const xc_scores *b, xc_comparison *out)
 {
+    ROUNDING_RULES;
     if (!a) return refuse_null("a");
     if (!b) return refuse_null("b");
     if (!out) return refuse_null("out");
@@ -205,6 +215,7 @@ xc_status xc_scores_compare(const xc_scores *a, const xc_scores *b, xc_compariso
 xc_status xc_scores_reject(const xc_scores *known, const xc_scores *unknown, xc_reject reject,
                            double tpr, xc_rejection *out)
 {
+    ROUNDING_RULES;
     if (!known) return refuse_null("known");
     if (!unknown) return refuse_null("unknown");
     if (!out) return refuse_null("out");

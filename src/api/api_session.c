@@ -24,6 +24,7 @@ static xc_status check_opts(const xc_session_opts *o)
 
 xc_status xc_session_new(xc_model *model, const xc_session_opts *opts, xc_session **out)
 {
+    ROUNDING_RULES;
     xc_session_opts o = XC_SESSION_OPTS_INIT;
     if (!out) return refuse_null("out");
     *out = NULL;
@@ -62,6 +63,7 @@ uint64_t xc_session_arena_bytes(const xc_session *session)
 
 xc_status xc_prepare(xc_session *session, const xc_image *image, float *out)
 {
+    ROUNDING_RULES;
     if (!session) return refuse_null("session");
     if (!image) return refuse_null("image");
     if (!out) return refuse_null("out");
@@ -90,6 +92,7 @@ static xc_status check_batch(const xc_session *session, uint32_t n)
 
 xc_status xc_run(xc_session *session, const float *input, uint32_t n)
 {
+    ROUNDING_RULES;
     if (!session) return refuse_null("session");
     if (!input) return refuse_null("input");
     TRY(check_batch(session, n));
@@ -98,6 +101,7 @@ xc_status xc_run(xc_session *session, const float *input, uint32_t n)
 
 xc_status xc_run_timed(xc_session *session, const float *input, uint32_t n, double *seconds)
 {
+    ROUNDING_RULES;
     if (!session) return refuse_null("session");
     if (!input) return refuse_null("input");
     if (!seconds) return refuse_null("seconds");
@@ -155,6 +159,7 @@ bool xc_session_unknown(xc_session *session, uint32_t image)
 xc_status xc_classify(xc_session *session, const xc_image *const *images, uint32_t n, uint32_t k,
                       xc_answer *answers)
 {
+    ROUNDING_RULES;
     if (!session) return refuse_null("session");
     if (!images) return refuse_null("images");
     if (!answers) return refuse_null("answers");

@@ -175,6 +175,7 @@ static xc_status train_again(const xc_train_opts *o, const struct run_opts *run,
 
 xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_train_opts *opts)
 {
+    ROUNDING_RULES;
     xc_train_opts o;
     struct run_opts run;
     struct run_start start = {0};
@@ -205,6 +206,7 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
 
 xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset, const xc_train_opts *opts)
 {
+    ROUNDING_RULES;
     xc_train_opts o;
     struct run_opts run;
     TRY(read_opts(context, opts, &o, &run));
@@ -214,6 +216,7 @@ xc_status xc_train_resume(xc_context *context, const xc_dataset *dataset, const 
 xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evaluate_opts *opts,
                       xc_evaluation *out)
 {
+    ROUNDING_RULES;
     xc_evaluate_opts o = XC_EVALUATE_OPTS_INIT;
     struct model_evaluation e = {0};
     struct score score;

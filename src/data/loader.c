@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/rounding.h"
 #include "data/order.h"
 #include "data/view.h"
 #include "thread/start.h"
@@ -152,6 +153,7 @@ static void *work(void *argument)
 {
     struct worker *w = argument;
     struct loader *l = w->l;
+    rounding_rules();
     pthread_mutex_lock(&l->mutex);
     while (!l->stopped) {
         if (has_work(l))

@@ -165,7 +165,7 @@ XC_NODISCARD xc_status graph_all_shapes(const struct graph *g, struct shape inpu
                                         struct shape *out, struct error *err);
 /* The smallest square side at which no window (convolution or pool) is larger than the map it
  * slides over: 71 for the standard Xception. 0 when the graph takes no square input (a dense layer
- * after a flatten, and an input that is not square). */
+ * after a flatten, and an input that is not square), -1: out of memory. */
 int graph_min_side(const struct graph *g);
 /* Multiply-adds of node i (convolutions and dense; all else counts nothing), given shapes. */
 uint64_t graph_macs(const struct graph *g, int i, const struct shape *shapes);

@@ -78,7 +78,7 @@ int graph_min_side(const struct graph *g)
 {
     const int most = 4096;
     struct shape *shapes = calloc((size_t)g->nodes, sizeof *shapes);
-    int found = 0;
+    int found = shapes ? 0 : -1;
     for (int side = 1; shapes && side <= most && !found; side++) {
         struct shape input = {1, side, side, g->input.c};
         if (graph_shapes(g, input, shapes, NULL) == XC_OK && windows_fit(g, shapes)) found = side;

@@ -55,6 +55,7 @@ static bool scatter_rounded(const struct kernels *k, const char *from, enum dtyp
                             const struct view *to)
 {
     if (type != DTYPE_F32 || to->type != DTYPE_BF16 || side_by_side(to) != to->w) return false;
+    if (to->c > INT32_MAX / to->w) return false;
     struct map_call call = {.type = to->type, .out = *to};
     call.out.w = to->h;
     call.out.h = 1;

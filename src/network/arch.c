@@ -106,7 +106,7 @@ int arch_min_side(const struct graph *g)
 {
     int least = g->least_side ? g->least_side : graph_min_side(g);
     int own = g->input.h < g->input.w ? g->input.h : g->input.w;
-    return least < own ? least : own;
+    return least >= 0 && least < own ? least : own;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -114,6 +114,7 @@ int arch_min_side(const struct graph *g)
 static xc_status check_input(const struct arch_opts *o, const struct graph *g, struct error *err)
 {
     int least = o->any_side ? 0 : g->least_side ? g->least_side : graph_min_side(g);
+    if (least < 0) return fail_memory(err, (size_t)g->nodes * sizeof(struct shape));
     if (o->input.h >= least && o->input.w >= least) return XC_OK;
     return fail(err, XC_ERR_ARCH, "%s: input=%dx%dx%d: the smallest input of this network is %dx%d",
                 o->arch->name, o->input.h, o->input.w, o->input.c, least, least);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/rounding.h"
 #include "thread/start.h"
 
 enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LOOKS_BEFORE_YIELD = 1, LINE = 64 };
@@ -133,6 +134,7 @@ static void work(const struct pool *pool, size_t index)
 static void *help(void *argument)
 {
     struct helper *self = argument;
+    rounding_rules();
     unsigned ticket = STOP + 1;
     while ((ticket = await_change(&self->bell, &self->ticket, ticket)) != STOP) {
         work(self->pool, self->index);

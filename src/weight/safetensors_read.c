@@ -180,7 +180,8 @@ static xc_status parse_header(const char *text, size_t size, json_t **out, struc
     json_error_t where;
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
     if (*out) return XC_OK;
-    if (json_error_code(&where) == json_error_out_of_memory) return fail_memory(err, size);
+    if (json_error_code(&where) == json_error_out_of_memory || !where.text[0])
+        return fail_memory(err, size);
     return fail(err, XC_ERR_FORMAT, "the safetensors header is not JSON: byte %d: %s",
                 where.position, where.text);
 }

@@ -3,11 +3,15 @@
  * Does every public call refuse what it cannot take, with a status, a sentence and nothing changed?
  * And do the calls that cannot fail live with NULL?
  */
+#include <fenv.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
 
 #include "harness.h"
 #include "model/setup.h"
@@ -289,6 +293,47 @@ static void test_refused_files(void **state)
     assert_int_not_equal(access("refused", F_OK), 0);
 }
 
+static void answers_of(int threads, float *logits)
+{
+    xc_context *context = make_context(threads);
+    xc_model *model = make_model(context, SMALL_ARCH ",classes=4", 71, XC_WEIGHTS_RANDOM);
+    xc_session *session = make_session(model, 2, XC_PRECISION_F32, NULL);
+    const xc_image *image[] = {all.image, all.image};
+    xc_answer answer[2];
+    size_t written;
+    CHECK(xc_classify(session, image, 2, 1, answer));
+    CHECK(xc_session_read(session, "logits", logits, 8, &written));
+    assert_int_equal(written, 8);
+    xc_session_free(session);
+    xc_model_unref(model);
+    xc_context_free(context);
+}
+
+/* Whatever a program has set for its own numbers is not ours, and stays. */
+static void test_rounding_of_the_program(void **state)
+{
+    (void)state;
+    static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    float usual[8], here[8];
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 % 251);
+    answers_of(1, usual);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fesetround(modes[i]), 0);
+        answers_of(1 + i, here);
+        assert_int_equal(fegetround(), modes[i]);
+        assert_memory_equal(here, usual, sizeof usual);
+    }
+    fesetround(FE_TONEAREST);
+#ifdef __SSE2__
+    const unsigned before = _mm_getcsr(), flush = before | 0x8040; /* FTZ and DAZ */
+    _mm_setcsr(flush);
+    answers_of(2, here);
+    assert_int_equal(_mm_getcsr() & 0xffc0, flush & 0xffc0);
+    _mm_setcsr(before);
+    assert_memory_equal(here, usual, sizeof usual);
+#endif
+}
+
 /* Where the choice is the library's it is one that the algorithm knows. */
 static void test_fast_in_any_precision(void **state)
 {
@@ -555,6 +600,7 @@ int main(void)
                                        cmocka_unit_test(test_ranges),
                                        cmocka_unit_test(test_refused_files),
                                        cmocka_unit_test(test_fast_in_any_precision),
+                                       cmocka_unit_test(test_rounding_of_the_program),
                                        cmocka_unit_test(test_status_words),
                                        cmocka_unit_test(test_catalogues),
                                        cmocka_unit_test(test_words),
