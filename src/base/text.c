@@ -44,7 +44,8 @@ void text_add_csv(struct text *t, const char *field)
     text_add(t, "\"");
 }
 
-size_t text_character(const char *text)
+/* Bytes of the UTF-8 character that text begins with; 0: it is none. */
+static size_t character(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     const size_t n = *p < 0x80                 ? 1
@@ -62,7 +63,7 @@ size_t text_character(const char *text)
 void text_add_xml(struct text *t, const char *text, size_t most)
 {
     for (size_t seen = 0, n; *text; text += n ? n : 1) {
-        n = text_character(text);
+        n = character(text);
         if (++seen > most) {
             text_add(t, "\u2026");
             return;
@@ -85,7 +86,7 @@ static size_t printable_character(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     const bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
-    return control ? 0 : text_character(text);
+    return control ? 0 : character(text);
 }
 
 void text_printable(char *text)

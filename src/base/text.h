@@ -20,8 +20,6 @@ void text_add_csv(struct text *t, const char *field); /* quoted when needed */
  */
 void text_add_xml(struct text *t, const char *text, size_t most);
 
-/* Bytes of the UTF-8 character that text begins with; 0: it is none. */
-size_t text_character(const char *text);
 /* What may not reach a terminal becomes '?': control characters, bytes that are not UTF-8. */
 void text_printable(char *text);
 

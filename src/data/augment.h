@@ -30,10 +30,9 @@ struct augment {
     int mixup_epochs, cutmix_epochs; /* so many at the beginning of a run; 0 = all */
 };
 
-#define AUGMENT_TEXT 256
+#define AUGMENT_TEXT 256 /* bytes of a spec that is kept, with its zero */
 /* spec: items divided by commas, or "none", or a name of augment_name. */
 XC_NODISCARD xc_status augment_parse(const char *spec, struct augment *out, struct error *err);
-void augment_write(const struct augment *a, char text[AUGMENT_TEXT]); /* reads back the same */
 /* Ready-made ones: NULL past the last. */
 const char *augment_name(int i, const char **spec);
 bool augment_is_plain(const struct augment *a); /* nothing happens to a picture (mixing aside) */

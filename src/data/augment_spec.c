@@ -3,7 +3,6 @@
 #include "data/augment.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/decimal.h"
@@ -13,24 +12,20 @@ enum { MOST_NUMBERS = 4 };
 struct number {
     size_t at; /* of a double in struct augment; whole: of an int */
     double usual, min, max;
-    bool whole, silent; /* silent: not written where it is usual */
+    bool whole;
 };
 
 #define REAL(field, usual, min, max)                                                               \
     {                                                                                              \
-        offsetof(struct augment, field), usual, min, max, false, false                             \
+        offsetof(struct augment, field), usual, min, max, false                                    \
     }
 #define WHOLE(field, usual, min, max)                                                              \
     {                                                                                              \
-        offsetof(struct augment, field), usual, min, max, true, false                              \
-    }
-#define EPOCHS(field)                                                                              \
-    {                                                                                              \
-        offsetof(struct augment, field), 0, 0, 1e6, true, true                                     \
+        offsetof(struct augment, field), usual, min, max, true                                     \
     }
 
-/* In the order of augment_write. An item without a value takes the usual numbers; in one with, what
- * is left out at the end does. */
+/* An item without a value takes the usual numbers; in one with, what is left out at the end does.
+ */
 static const struct item {
     const char *name;
     int numbers;
@@ -49,8 +44,8 @@ static const struct item {
       REAL(hue, 0, 0, 0.5)}},
     {"randaug", 2, {WHOLE(rand_ops, 2, 1, 16), REAL(rand_magnitude, 9, 0, 30)}},
     {"erase", 1, {REAL(erase, 0.25, 0, 1)}},
-    {"mixup", 2, {REAL(mixup, 0.2, 0, 100), EPOCHS(mixup_epochs)}},
-    {"cutmix", 2, {REAL(cutmix, 1, 0, 100), EPOCHS(cutmix_epochs)}},
+    {"mixup", 2, {REAL(mixup, 0.2, 0, 100), WHOLE(mixup_epochs, 0, 0, 1e6)}},
+    {"cutmix", 2, {REAL(cutmix, 1, 0, 100), WHOLE(cutmix_epochs, 0, 0, 1e6)}},
 };
 enum { ITEMS = sizeof items / sizeof items[0] };
 
@@ -68,12 +63,6 @@ const char *augment_name(int i, const char **spec)
     if (i < 0 || (size_t)i >= sizeof ready / sizeof ready[0]) return NULL;
     *spec = ready[i].spec;
     return ready[i].name;
-}
-
-static double get(const struct augment *a, const struct number *n)
-{
-    const char *at = (const char *)a + n->at;
-    return n->whole ? *(const int *)(const void *)at : *(const double *)(const void *)at;
 }
 
 static void put(struct augment *a, const struct number *n, double value)
@@ -144,40 +133,6 @@ xc_status augment_parse(const char *spec, struct augment *out, struct error *err
     if (out->scale_min > out->scale_max || out->ratio_min > out->ratio_max)
         return fail(err, XC_ERR_ARGUMENT, "augmentation: rrc: a smallest value above the largest");
     return XC_OK;
-}
-
-static bool is_on(const struct augment *a, const struct item *item)
-{
-    if (!strcmp(item->name, "rrc")) return a->crop;
-    if (!strcmp(item->name, "pad")) return a->pad && !a->pad_mirror;
-    if (!strcmp(item->name, "mirror-pad")) return a->pad && a->pad_mirror;
-    for (int i = 0; i < item->numbers; i++)
-        if (get(a, &item->number[i]) != 0.0) return true;
-    return false;
-}
-
-/* What does not fit is cut. */
-static void append(char text[AUGMENT_TEXT], size_t *used, const char *before, const char *word)
-{
-    const int more = snprintf(text + *used, AUGMENT_TEXT - *used, "%s%s", before, word);
-    *used = *used + (size_t)more < AUGMENT_TEXT ? *used + (size_t)more : AUGMENT_TEXT - 1;
-}
-
-void augment_write(const struct augment *a, char text[AUGMENT_TEXT])
-{
-    size_t used = 0;
-    snprintf(text, AUGMENT_TEXT, "none");
-    for (int i = 0; i < ITEMS; i++) {
-        if (!is_on(a, &items[i])) continue;
-        append(text, &used, used ? "," : "", items[i].name);
-        for (int k = 0; k < items[i].numbers; k++) {
-            const struct number *n = &items[i].number[k];
-            char number[DECIMAL_SIZE];
-            if (n->silent && get(a, n) == n->usual) continue;
-            decimal_write(get(a, n), number);
-            append(text, &used, k ? "/" : "=", number);
-        }
-    }
 }
 
 bool augment_is_plain(const struct augment *a)

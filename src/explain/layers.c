@@ -2,17 +2,9 @@
 /* Which layer shows where the network looks, and which describes a picture, if nobody says? */
 #include "explain/explain.h"
 
-static int logits_of(const struct graph *g)
-{
-    const int last = g->output[0].node;
-    const struct node *n = &g->node[last];
-    const bool sigmoid = n->kind == OP_ACT && n->act.kind == ACT_SIGMOID;
-    return n->kind == OP_SOFTMAX || sigmoid ? n->input[0] : last;
-}
-
 int layer_last_map(const struct graph *g)
 {
-    for (int i = logits_of(g); i > 0; i = g->node[i].input[0])
+    for (int i = graph_logits(g); i > 0; i = g->node[i].input[0])
         if (g->node[i].out.h > 1 || g->node[i].out.w > 1) return i;
     return -1;
 }
@@ -28,7 +20,7 @@ static int read_by(const struct graph *g, int node)
 int layer_features(const struct graph *g)
 {
     int dense = -1; /* the last one */
-    for (int i = logits_of(g); i > 0; i = g->node[i].input[0]) {
+    for (int i = graph_logits(g); i > 0; i = g->node[i].input[0]) {
         const enum op_kind kind = g->node[i].kind;
         if (kind == OP_DENSE && dense < 0) dense = i;
         if (kind == OP_GLOBAL_POOL && dense >= 0) return i;

@@ -2,14 +2,9 @@
 /* How is a graph cut at its last convolution, and at its sums and pools? */
 #include "foreign/keras_outline.h"
 
-bool outline_is_depthwise(const struct node *n)
-{
-    return n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE;
-}
-
 static bool is_pointwise(const struct node *n)
 {
-    return n->kind == OP_CONV && !outline_is_depthwise(n) && n->conv.kh == 1 && n->conv.kw == 1;
+    return n->kind == OP_CONV && !node_is_depthwise(n) && n->conv.kh == 1 && n->conv.kw == 1;
 }
 
 /* The node before i, activations aside. */
@@ -60,8 +55,8 @@ static bool find_head(struct outline *o)
 static bool ends_unit(const struct graph *g, int i)
 {
     const struct node *n = &g->node[i];
-    return n->kind == OP_CONV && ((is_pointwise(n) && outline_is_depthwise(before(g, i))) ||
-                                  (outline_is_depthwise(n) && is_pointwise(before(g, i))));
+    return n->kind == OP_CONV && ((is_pointwise(n) && node_is_depthwise(before(g, i))) ||
+                                  (node_is_depthwise(n) && is_pointwise(before(g, i))));
 }
 
 static void note_unit(struct module *m, int i)
@@ -80,7 +75,7 @@ static bool find_modules(struct outline *o)
         const struct node *n = &g->node[i];
         struct module *m = &o->module[o->modules - 1];
         if (ends_unit(g, i)) note_unit(m, i);
-        if (n->kind == OP_CONV && !outline_is_depthwise(n) && !is_pointwise(n) && o->convs < 3)
+        if (n->kind == OP_CONV && !node_is_depthwise(n) && !is_pointwise(n) && o->convs < 3)
             o->conv[o->convs++] = i;
         m->pool = m->pool || n->kind == OP_POOL;
         m->sum = n->kind == OP_ADD;

@@ -32,6 +32,5 @@ struct outline {
 
 /* False: more of something than any network here has. */
 bool outline_read(const struct graph *g, struct outline *out);
-bool outline_is_depthwise(const struct node *n);
 
 #endif

@@ -233,7 +233,7 @@ static void add_unit(struct spec *s, const struct outline *o)
         add(s, ",act=");
         add_act(s, o, second->input[0]);
     }
-    if (outline_is_depthwise(second)) add(s, ",order=pw-dw");
+    if (node_is_depthwise(second)) add(s, ",order=pw-dw");
 }
 
 /* Modules of two units, then of three, then one of two, then two units alone. Without sums the

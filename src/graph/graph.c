@@ -388,3 +388,11 @@ int graph_find_layer(const struct graph *g, const char *name)
         if (strncmp(g->node[i].name, name, length) == 0 && g->node[i].name[length] == '_') node = i;
     return node;
 }
+
+int graph_logits(const struct graph *g)
+{
+    const int last = g->output[0].node;
+    const struct node *n = &g->node[last];
+    const bool sigmoid = n->kind == OP_ACT && n->act.kind == ACT_SIGMOID;
+    return n->kind == OP_SOFTMAX || sigmoid ? n->input[0] : last;
+}

@@ -84,6 +84,11 @@ struct node {
     };
 };
 
+static inline bool node_is_depthwise(const struct node *n)
+{
+    return n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE;
+}
+
 struct output { /* a named result; output 0 is the classification */
     const char *name;
     int node;
@@ -155,6 +160,8 @@ int graph_find(const struct graph *g, const char *name); /* of all nodes, or -1 
 /* The node of this name, else the last one of the layer of this name, else of the block
  * ("block2" is what begins with "block2_"), or -1. */
 int graph_find_layer(const struct graph *g, const char *name);
+/* The node before the last softmax or sigmoid of output 0. */
+int graph_logits(const struct graph *g);
 /* Shapes of all nodes (g->nodes of them) at another input size and batch. XC_ERR_SHAPE with the
  * layer when something does not fit, or when a parameter's shape would change (dense after
  * flatten). */

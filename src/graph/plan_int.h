@@ -48,7 +48,6 @@ struct filling {
     struct weights *w;
 };
 
-bool weights_linear(const struct node *n); /* has a weight matrix: a convolution or dense layer */
 struct matrix weights_matrix(const struct filling *f, int node);
 enum packing weights_packing(const struct filling *f, int node);
 int weights_kernel(const struct filling *f, int node); /* the parameter that is the matrix */

@@ -17,7 +17,7 @@ enum { LINE = 64, PAGES = 1 << 14, PARTS_A_NODE = 2 }; /* PAGES: lines of a mega
 
 /* ---- what is there to know of a node? -------------------------------------------------------- */
 
-bool weights_linear(const struct node *n)
+static bool has_matrix(const struct node *n)
 {
     return n->kind == OP_CONV || n->kind == OP_DENSE;
 }
@@ -112,7 +112,7 @@ static xc_status list_parts(const struct filling *f, struct arena *a, struct par
     for (int i = 1; fits && i < f->g->nodes; i++) {
         const struct node *n = &f->g->node[i];
         bool outside = n->kind == OP_BATCH_NORM && !is_folded(f, i);
-        if (weights_linear(n)) fits = add_linear(f, p, i);
+        if (has_matrix(n)) fits = add_linear(f, p, i);
         if (outside || n->kind == OP_AFFINE) fits = add_channels(f, p, i);
     }
     return fits ? XC_OK : fail(err, XC_ERR_LIMIT, "the parameters are too large");

@@ -10,11 +10,6 @@
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static bool is_depthwise(const struct node *n)
-{
-    return n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE;
-}
-
 static const char *act_word(enum act kind)
 {
     static const char *const word[] = {
@@ -31,7 +26,7 @@ static const char *kind_word(const struct node *n)
         [OP_CONCAT] = "Concat", [OP_FLATTEN] = "Flatten", [OP_DROPOUT] = "Dropout"};
     switch (n->kind) {
     case OP_CONV:
-        return is_depthwise(n) ? "DepthwiseConv" : n->conv.groups > 1 ? "GroupedConv" : "Conv";
+        return node_is_depthwise(n) ? "DepthwiseConv" : n->conv.groups > 1 ? "GroupedConv" : "Conv";
     case OP_ACT:
         return act_word(n->act.kind);
     case OP_POOL:
@@ -131,7 +126,7 @@ static void count_node(const struct graph *g, int i, uint64_t macs, struct group
     }
     to->last = i;
     to->convs += n->kind == OP_CONV;
-    if (is_depthwise(n)) to->depthwise = i;
+    if (node_is_depthwise(n)) to->depthwise = i;
 }
 
 static int gather(const struct graph *g, const struct shape *shapes, struct group *group,

@@ -26,7 +26,8 @@ static bool add_result(xc_session *s, const char *name, int node, bool softmax)
     return copy != NULL;
 }
 
-const struct result *session_result(const xc_session *s, const char *name)
+/* Or NULL. */
+static const struct result *find_result(const xc_session *s, const char *name)
 {
     for (int i = 0; i < s->results; i++)
         if (strcmp(s->result[i].name, name) == 0) return &s->result[i];
@@ -220,7 +221,7 @@ static void temper(xc_session *s)
 {
     const xc_decision *d = &s->model->meta.decision;
     const enum dtype type = session_result_type(s);
-    const struct result *logits = session_result(s, "logits"), *probs = session_result(s, "probs");
+    const struct result *logits = find_result(s, "logits"), *probs = find_result(s, "probs");
     if (d->temperature == 1 || !probs) return;
     for (uint32_t i = 0; i < s->ran; i++) {
         take_numbers(s, logits, i, s->logit);
@@ -281,7 +282,7 @@ struct plan_step session_step(const xc_session *s, int i)
 static xc_status result_of(const xc_session *s, const char *name, const struct result **out,
                            struct error *err)
 {
-    *out = session_result(s, name);
+    *out = find_result(s, name);
     if (*out) return XC_OK;
     return fail(err, XC_ERR_ARGUMENT, "%s: neither an output nor a tapped layer of this session",
                 name);
@@ -320,7 +321,7 @@ xc_status session_prepare(xc_session *s, const xc_image *image, float *out, stru
 bool session_unknown(xc_session *s, uint32_t image)
 {
     const xc_decision *d = &s->model->meta.decision;
-    const struct result *logits = session_result(s, "logits"), *probs = session_result(s, "probs");
+    const struct result *logits = find_result(s, "logits"), *probs = find_result(s, "probs");
     if (!probs || image >= s->ran) return false;
     take_numbers(s, logits, image, s->logit);
     take_numbers(s, probs, image, s->prob);
@@ -350,7 +351,7 @@ static xc_status answer(xc_session *s, const struct result *probs, uint32_t at, 
 xc_status session_classify(xc_session *s, const xc_image *const *images, uint32_t n, uint32_t k,
                            xc_answer *answers, struct error *err)
 {
-    const struct result *probs = session_result(s, "probs");
+    const struct result *probs = find_result(s, "probs");
     struct batch b = {.session = s, .picture = images, .type = DTYPE_F32, .n = n};
     if (!probs)
         return fail(err, XC_ERR_ARGUMENT, "this network gives features, it does not classify");

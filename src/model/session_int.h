@@ -57,7 +57,6 @@ struct xc_session {
     atomic_bool cancel;
 };
 
-const struct result *session_result(const xc_session *s, const char *name); /* or NULL */
 enum dtype session_result_type(const xc_session *s);
 
 /* ---- batch.c --------------------------------------------------------------------------------- */

@@ -52,7 +52,8 @@ static int edits(const char *a, const char *b)
     return row[m];
 }
 
-const char *opts_nearest(const char *text, const char *const *words, int count)
+/* The word nearest to text when it is a small typing mistake away, or else NULL. */
+static const char *nearest(const char *text, const char *const *words, int count)
 {
     const char *best = NULL;
     int fewest = (int)strlen(text) / 3 + 1;
@@ -111,7 +112,7 @@ static xc_status find_network(const char *name, const struct arch **out, struct 
         size_t used = strlen(all);
         snprintf(all + used, sizeof all - used, "%s%s", count ? ", " : "", names[count]);
     }
-    const char *near = opts_nearest(name, names, count);
+    const char *near = nearest(name, names, count);
     if (near)
         return fail(err, XC_ERR_ARCH, "%.60s: no such network (did you mean %s?)", name, near);
     return fail(err, XC_ERR_ARCH, "%.60s: no such network; there are %s", name, all);
@@ -209,14 +210,12 @@ xc_status opts_done(struct arch_opts *o, struct error *err)
     if (o->err.status != XC_OK) return fail(err, o->err.status, "%s", o->err.text);
     for (int i = 0; i < o->knobs; i++) {
         if (o->knob[i].taken) continue;
-        const char *near = opts_nearest(o->knob[i].name, o->known, o->knowns);
-        if (near)
-            return fail(err, XC_ERR_ARCH, "%s: %.60s=%.60s: no such knob (did you mean %s?)",
-                        o->arch->name, o->knob[i].name, o->knob[i].value, near);
+        const char *near = nearest(o->knob[i].name, o->known, o->knowns);
         char known[320];
         list_known(o, known, sizeof known);
-        return fail(err, XC_ERR_ARCH, "%s: %.60s=%.60s: no such knob; there are %s", o->arch->name,
-                    o->knob[i].name, o->knob[i].value, known);
+        return fail(err, XC_ERR_ARCH, "%s: %.60s=%.60s: no such knob%s%s%s; there are %s",
+                    o->arch->name, o->knob[i].name, o->knob[i].value, near ? " (did you mean " : "",
+                    near ? near : "", near ? "?)" : "", known);
     }
     return XC_OK;
 }

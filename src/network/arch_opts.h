@@ -72,7 +72,5 @@ void opts_note(struct arch_opts *o, const char *knob, const char *text);
 
 /* Decimal digits only, in [least, most]; what follows, or NULL. */
 const char *opts_read_int(const char *text, int least, int most, int *out);
-/* The word nearest to text when it is a small typing mistake away, or else NULL. */
-const char *opts_nearest(const char *text, const char *const *words, int count);
 
 #endif

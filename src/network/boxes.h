@@ -18,10 +18,9 @@ struct boxes { /* what all boxes of one network have in common */
 
 /* Convolution 3x3, BN, ReLU: block1_convK, block1_convK_bn, block1_convK_act. */
 int box_conv(const struct boxes *b, int k, int x, int channels, int stride, enum pad_kind pad);
-/* [ReLU,] SeparableConv 3x3, BN: blockN_sepconvK_act, blockN_sepconvK, blockN_sepconvK_bn. */
-int box_separable(const struct boxes *b, int block, int k, int x, int channels, bool relu);
-/* Two of those with a ReLU between them, then a 3x3 max-pool; beside them, on what the block reads,
- * a 1x1 convolution with BN; both added. stride 1: no pool, and the shortcut keeps the size. */
+/* Two separable convolutions, each 3x3 with BN (blockN_sepconvK, blockN_sepconvK_bn), a ReLU
+ * between them, then a 3x3 max-pool; beside them, on what the block reads, a 1x1 convolution with
+ * BN; both added. stride 1: no pool, and the shortcut keeps the size. */
 struct reduction {
     int first, second; /* channels of the two */
     bool relu;         /* before the first, too */

@@ -44,7 +44,8 @@ static int pair(const struct boxes *b, const char *layer, int x, int channels)
     return x;
 }
 
-int box_separable(const struct boxes *b, int block, int k, int x, int channels, bool relu)
+/* [ReLU,] SeparableConv 3x3, BN: blockN_sepconvK_act, blockN_sepconvK, blockN_sepconvK_bn. */
+static int separable(const struct boxes *b, int block, int k, int x, int channels, bool relu)
 {
     if (relu) x = graph_relu(b->g, name("block%d_sepconv%d_act", block, k).text, x);
     x = pair(b, name("block%d_sepconv%d", block, k).text, x, channels);
@@ -62,8 +63,8 @@ int box_reduction(const struct boxes *b, int block, int x, struct reduction r)
                                        .pad = {.kind = PAD_SAME}};
     const struct pool_attr pool = {
         .kind = POOL_MAX, .kh = 3, .kw = 3, .sy = 2, .sx = 2, .pad = b->flavour.pool};
-    int y = box_separable(b, block, 1, x, r.first, r.relu);
-    y = box_separable(b, block, 2, y, r.second, true);
+    int y = separable(b, block, 1, x, r.first, r.relu);
+    y = separable(b, block, 2, y, r.second, true);
     if (!b->no_residual) x = graph_conv(g, name("block%d_residual", block).text, x, shortcut);
     if (r.stride > 1) y = graph_pool(g, name("block%d_pool", block).text, y, pool);
     if (b->no_residual) return y;
@@ -75,7 +76,7 @@ int box_reduction(const struct boxes *b, int block, int x, struct reduction r)
 static int middle_block(const struct boxes *b, int block, int x, int channels)
 {
     int y = x;
-    for (int k = 1; k <= 3; k++) y = box_separable(b, block, k, y, channels, true);
+    for (int k = 1; k <= 3; k++) y = separable(b, block, k, y, channels, true);
     return b->no_residual ? y : graph_add(b->g, name("block%d_add", block).text, y, x);
 }
 
@@ -83,7 +84,7 @@ static int middle_block(const struct boxes *b, int block, int x, int channels)
 static int last_block(const struct boxes *b, int block, int x, const int channels[2])
 {
     for (int k = 1; k <= 2; k++) {
-        x = box_separable(b, block, k, x, channels[k - 1], false);
+        x = separable(b, block, k, x, channels[k - 1], false);
         x = graph_relu(b->g, name("block%d_sepconv%d_act", block, k).text, x);
     }
     return x;

@@ -25,7 +25,7 @@ xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err
     struct shape input = all->input;
     uint64_t own, trunk = 0;
     input.n = p->s.batch;
-    TRY(runner_bytes(p->m, p->g, stage_input(p), runner_logits(p->g), &own, err));
+    TRY(runner_bytes(p->m, p->g, stage_input(p), graph_logits(p->g), &own, err));
     if (p->tail) TRY(runner_bytes(p->m, all, input, p->phases.at[p->phase].cut, &trunk, err));
     *bytes = 2 * model /* itself, and the copy that is saved */ + (p->tail ? tail : 0) +
              (p->s.ema > 0 ? 3 : 2) * tail /* gradients, best, average */ +

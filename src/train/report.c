@@ -283,9 +283,12 @@ static void put_data(struct text *out, const struct report *r)
 {
     const struct dataset *d = data_of(r);
     char hex[65], count[128];
+    json_t *json = json_loads(r->s->args, 0, NULL);
+    const char *path = json_string_value(json_object_get(json_object_get(json, "data"), "path"));
     args_fingerprint(d, hex);
     text_add(out, "\n## Data\n\n| | |\n|---|---|\n");
-    put_row(out, "read from", d->path);
+    put_row(out, "read from", path ? path : d->path);
+    json_decref(json);
     put_row(out, "kind", d->kind);
     snprintf(count, sizeof count, "%d%s", d->classes,
              d->multi_label ? ", several of them a picture" : "");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does a run leave behind, and how does it go on? The loop over steps and epochs, and when
- * what is written. The state is written last, so a crash between two files is mended by the next
- * run: it computes the same files again.
+ * What does a run leave behind? The loop over steps and epochs, and when what is written. The state
+ * is written last, so a crash between two files is mended by the next run: it computes the same
+ * files again.
  */
 #include "train/run.h"
 
@@ -21,27 +21,10 @@
 #include "base/file.h"
 #include "train/run_args.h"
 #include "train/run_files.h"
+#include "train/run_int.h"
 
 /* Failed saves in a row that a run survives; a run so long says what saving took. */
 enum { SAVE_TRIES = 3, LOG_SECONDS = 10, SAVES_SECONDS = 60 };
-
-struct run {
-    const struct run_opts *o;
-    struct run_state s;
-    char *args;
-    int log;            /* descriptor of log.txt, or -1 */
-    int lock;           /* of the folder, or -1 */
-    double since;       /* when this process began to train */
-    double before;      /* seconds of earlier ones */
-    double saved;       /* when the state was written */
-    double logged;      /* when a step was logged */
-    double saving;      /* seconds that went into saves */
-    int64_t best_saved; /* which epoch this process wrote the best weights of; -1: none */
-    int saves;
-    double epoch_began; /* and at which row of it */
-    uint64_t epoch_row;
-    int failed; /* saves in a row */
-};
 
 static double seconds(const struct run *r)
 {
@@ -351,10 +334,10 @@ static xc_status finish(struct run *r, const char *reason, struct error *err)
     return XC_OK;
 }
 
-/* From where the trainer stands to the end. */
-static xc_status go(struct run *r, struct error *err)
+xc_status run_go(struct run *r, const char *how, struct error *err)
 {
     const char *reason = NULL;
+    if (how) note_at(r, how);
     r->since = r->saved = r->logged = r->epoch_began = clock_seconds();
     r->saving = r->saves = 0;
     xc_status status = trainer_begin(r->s.trainer, tell_features, r, err);
@@ -370,7 +353,7 @@ static xc_status go(struct run *r, struct error *err)
     return status;
 }
 
-static void close_run(struct run *r)
+void run_close(struct run *r)
 {
     trainer_free(r->s.trainer);
     history_free(&r->s.history);
@@ -381,7 +364,7 @@ static void close_run(struct run *r)
     free(r->s.bad);
 }
 
-static xc_status open_log(struct run *r, struct error *err)
+xc_status run_open_log(struct run *r, struct error *err)
 {
     char *path = files_path(r->o->folder, "log.txt");
     if (!path) return fail_memory(err, 1);
@@ -391,9 +374,7 @@ static xc_status open_log(struct run *r, struct error *err)
     return status;
 }
 
-/* Two processes must not write to one folder. Where a file system knows no locks, nobody holds one.
- */
-static xc_status lock_folder(struct run *r, struct error *err)
+xc_status run_lock(struct run *r, struct error *err)
 {
     const char *folder = r->o->folder;
     r->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -402,7 +383,7 @@ static xc_status lock_folder(struct run *r, struct error *err)
     return fail(err, XC_ERR_IO, "%s: another process trains in this folder", folder);
 }
 
-static struct keep_opts keeping(const struct run *r)
+struct keep_opts run_keeping(const struct run *r)
 {
     struct keep_opts keep = r->o->keep;
     keep.folder = r->o->folder;
@@ -419,7 +400,7 @@ static xc_status make_folder(struct run *r, struct error *err)
     if (!made && errno != EEXIST) return fail_errno(err, folder, "cannot create");
     if (!made && !files_unborn(folder))
         return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", folder);
-    TRY(lock_folder(r, err));
+    TRY(run_lock(r, err));
     if (!made) files_clear(folder);
     return XC_OK;
 }
@@ -431,7 +412,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
                              .settings = s->settings,
                              .class_weight = s->class_weight,
                              .teachers = s->teachers,
-                             .keep = keeping(r),
+                             .keep = run_keeping(r),
                              .memory = r->o->memory,
                              .threads = r->o->threads,
                              .stop_on_bad = r->o->stop_on_bad,
@@ -450,7 +431,7 @@ static xc_status prepare(struct run *r, const struct run_start *s, struct error 
     TRY(args_write(s, made, &r->args, err));
     r->s.args = r->args;
     TRY(make_folder(r, err));
-    TRY(open_log(r, err));
+    TRY(run_open_log(r, err));
     TRY(files_begin(&r->s, r->o->folder, err));
     TRY(files_teachers(&s->teachers, r->o->folder, err));
     r->since = clock_seconds();
@@ -462,145 +443,7 @@ xc_status run_new(const struct run_opts *opts, const struct run_start *start, st
 {
     struct run r = {.o = opts, .log = -1, .lock = -1, .best_saved = -1};
     xc_status status = prepare(&r, start, err);
-    if (status == XC_OK) status = go(&r, err);
-    close_run(&r);
-    return status;
-}
-
-/* ---- once more ------------------------------------------------------------------------------- */
-
-/* The run may go without tile registers (args_machine), its teachers are the caller's. */
-static xc_status check_sums(const struct run_opts *opts, const struct run_start *start,
-                            struct error *err)
-{
-    for (int i = 0; start->settings.bf16 && i < start->teachers.count; i++)
-        if (start->teachers.model[i]->machine->bf16.in_blocks != opts->machine->bf16.in_blocks)
-            return fail(err, XC_ERR_ARGUMENT,
-                        "args: the run's teachers answered without tile registers, teacher %d has "
-                        "them: repeat it with cpu avx512bf16",
-                        i + 1);
-    return XC_OK;
-}
-
-static xc_status repeat(const struct run_opts *opts, const struct run_again *again,
-                        const char *text, const struct dataset *data, struct error *err)
-{
-    struct run_start start;
-    struct args_kept kept;
-    xc_status status = args_start(text, data, again->from, &again->teachers, &start, &kept, err);
-    start.command = again->command;
-    if (status == XC_OK) status = check_sums(opts, &start, err);
-    if (status == XC_OK) status = run_new(opts, &start, err);
-    args_free(&kept);
-    return status;
-}
-
-xc_status run_repeat(const struct run_opts *opts, const struct run_again *again, struct error *err)
-{
-    char *text;
-    struct dataset *own = NULL;
-    struct machine machine;
-    struct run_opts same = *opts;
-    same.machine = &machine;
-    TRY(args_read(again->args, &text, err));
-    xc_status status = args_machine(text, opts->machine, &machine, err);
-    if (status == XC_OK && !again->data) status = args_open_data(text, &own, err);
-    if (status == XC_OK) status = repeat(&same, again, text, own ? own : again->data, err);
-    dataset_free(own);
-    free(text);
-    return status;
-}
-
-/* ---- an old one ------------------------------------------------------------------------------ */
-
-/* As they were when the run began, from its folder. */
-static xc_status recall_teachers(const struct run *r, struct teacher_models *out, struct error *err)
-{
-    int count;
-    *out = (struct teacher_models){.count = 0};
-    TRY(args_teachers(r->args, &count, err));
-    if (count == 0) return XC_OK;
-    xc_status status = files_read_teachers(r->o->machine, r->o->folder, count, out, err);
-    if (status != XC_OK) return status;
-    status = args_check_teachers(r->args, out, err);
-    if (status == XC_OK) return XC_OK;
-    teacher_models_unref(out);
-    error_prefix(err, r->o->folder);
-    return status;
-}
-
-static xc_status restore(struct run *r, const struct state_file *f, const struct dataset *data,
-                         struct error *err)
-{
-    struct trainer_opts t = {.machine = r->o->machine,
-                             .data = data,
-                             .keep = keeping(r),
-                             .memory = r->o->memory,
-                             .threads = r->o->threads,
-                             .stop_on_bad = r->o->stop_on_bad,
-                             .cache_bytes = r->o->cache_bytes};
-    char *path = files_path(r->o->folder, "args.json");
-    r->args = strdup(state_args(f));
-    xc_status status = path && r->args ? XC_OK : fail_memory(err, 1);
-    if (status == XC_OK) status = args_check_file(r->args, path, err);
-    free(path);
-    TRY(status);
-    r->s.args = r->args;
-    TRY(args_check_data(r->args, data, err));
-    TRY(args_settings(r->args, &t.settings, err));
-    TRY(state_epoch(f, &t.epoch, err));
-    TRY(recall_teachers(r, &t.teachers, err));
-    status = state_model(f, r->o->machine, (uint32_t)data->classes, &t.model, err);
-    if (status == XC_OK) status = trainer_new(&t, &r->s.trainer, err);
-    teacher_models_unref(&t.teachers);
-    TRY(status);
-    TRY(state_restore(f, &r->s, err));
-    TRY(files_read_bad(&r->s, r->o->folder, err));
-    file_sweep(r->o->folder);
-    r->before = r->s.seconds;
-    if (r->o->time_limit > 0) r->s.trainer->s.time_limit = r->before + r->o->time_limit;
-    return open_log(r, err);
-}
-
-/* Closes the file, which is replaced while the run goes on, and would keep its place on the disk.
- */
-static xc_status resume(struct run *r, struct state_file *f, const struct dataset *data,
-                        struct error *err)
-{
-    struct dataset *own = NULL;
-    xc_status status = data ? XC_OK : args_open_data(state_args(f), &own, err);
-    if (status == XC_OK) status = restore(r, f, data ? data : own, err);
-    state_close(f);
-    if (status == XC_OK) {
-        note_at(r, "resumed");
-        status = go(r, err);
-    }
-    close_run(r);
-    dataset_free(own);
-    return status;
-}
-
-xc_status run_resume(const struct run_opts *opts, const struct dataset *data, struct error *err)
-{
-    struct machine machine;
-    struct run_opts same = *opts;
-    struct run r = {.o = &same, .log = -1, .lock = -1, .best_saved = -1};
-    struct state_file *f = NULL;
-    char *path = files_path(opts->folder, "state.safetensors");
-    if (!path) return fail_memory(err, 1);
-    xc_status status = XC_OK;
-    if (access(path, F_OK) != 0 && files_unborn(opts->folder))
-        status = fail(err, XC_ERR_IO,
-                      "%s: this run has no state yet: begin it anew, in this folder", opts->folder);
-    if (status == XC_OK && access(path, F_OK) == 0) status = lock_folder(&r, err);
-    if (status == XC_OK) status = state_open(path, &f, err);
-    if (status == XC_OK) status = args_machine(state_args(f), opts->machine, &machine, err);
-    same.machine = &machine;
-    if (status == XC_OK)
-        status = resume(&r, f, data, err);
-    else
-        state_close(f);
-    if (r.lock >= 0) close(r.lock);
-    free(path);
+    if (status == XC_OK) status = run_go(&r, NULL, err);
+    run_close(&r);
     return status;
 }

@@ -15,8 +15,9 @@
  * and when it ends, of the best weights: evaluation.json, classes.csv, confusion.csv,
  * confusion.svg, model-card.md.
  *
- * All are written through temporary files but the log. All but the log, and the times of
- * TensorBoard's events, follow from args.json, the data and the state.
+ * All are written through temporary files but the log. All but the log, what clocks said
+ * (metrics.csv, the state, TensorBoard), the folder's name and the command follow from args.json,
+ * the data and the state.
  */
 #ifndef XC_TRAIN_RUN_H
 #define XC_TRAIN_RUN_H

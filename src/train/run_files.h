@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How is each file of a run folder written? Private to run.c, which says when. All but the log go
- * through temporary files, so that an old one stays until the new one is complete and synced.
+ * How is each file of a run folder written? Private to run.c and run_again.c, which say when. All
+ * but the log go through temporary files, so that an old one stays until the new one is complete
+ * and synced.
  */
 #ifndef XC_TRAIN_RUN_FILES_H
 #define XC_TRAIN_RUN_FILES_H

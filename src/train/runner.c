@@ -19,14 +19,6 @@ struct runner {
     struct view out;               /* its shape */
 };
 
-int runner_logits(const struct graph *g)
-{
-    const int last = g->output[0].node;
-    const struct node *n = &g->node[last];
-    const bool sigmoid = n->kind == OP_ACT && n->act.kind == ACT_SIGMOID;
-    return n->kind == OP_SOFTMAX || sigmoid ? n->input[0] : last;
-}
-
 static xc_status set_up(struct runner *r, const struct graph *g, const struct weights *w,
                         struct shape input, int node, struct error *err)
 {
@@ -47,8 +39,10 @@ static xc_status set_up(struct runner *r, const struct graph *g, const struct we
     return fail(err, XC_ERR_INTERNAL, "the plan does not keep what is asked for");
 }
 
-xc_status runner_of(const struct machine *m, const struct graph *g, const struct weights *w,
-                    struct shape input, int node, struct runner **out, struct error *err)
+/* With weights that are ready; they must outlive the runner. */
+static xc_status open_runner(const struct machine *m, const struct graph *g,
+                             const struct weights *w, struct shape input, int node,
+                             struct runner **out, struct error *err)
 {
     struct runner *r = calloc(1, sizeof *r);
     *out = NULL;
@@ -81,7 +75,7 @@ xc_status runner_new(const struct machine *m, const struct graph *g, const float
     struct weights *w;
     *out = NULL;
     xc_status status = weights_of(m, g, block, &w, err);
-    if (status == XC_OK) status = runner_of(m, g, w, input, node, out, err);
+    if (status == XC_OK) status = open_runner(m, g, w, input, node, out, err);
     if (status == XC_OK)
         (*out)->own = w;
     else
@@ -190,7 +184,7 @@ static bool is_finite_at(const struct machine *m, const struct graph *g, const s
     struct runner *r = NULL;
     struct error ignored;
     bool finite = true;
-    if (runner_of(m, g, w, input, node, &r, &ignored) != XC_OK) return true;
+    if (open_runner(m, g, w, input, node, &r, &ignored) != XC_OK) return true;
     const size_t count = runner_width(r);
     float *out = calloc(count, sizeof *out);
     if (out) runner_run(r, x, 1, out);

@@ -11,18 +11,11 @@
 
 struct runner;
 
-/* The node before the last softmax or sigmoid of output 0. */
-int runner_logits(const struct graph *g);
-
 /* block: the parameters, with the offsets of the graph's table; it must outlive the runner, as must
  * g and machine. */
 XC_NODISCARD xc_status runner_new(const struct machine *m, const struct graph *g,
                                   const float *block, struct shape input, int node,
                                   struct runner **out, struct error *err);
-/* The same with weights that are ready; they must outlive the runner. */
-XC_NODISCARD xc_status runner_of(const struct machine *m, const struct graph *g,
-                                 const struct weights *w, struct shape input, int node,
-                                 struct runner **out, struct error *err);
 /* Memory that one will take. */
 XC_NODISCARD xc_status runner_bytes(const struct machine *m, const struct graph *g,
                                     struct shape input, int node, uint64_t *bytes,

@@ -219,7 +219,7 @@ static xc_status check_reals(const struct settings *s, struct error *err)
     };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++)
         if (!(range[i].value >= range[i].least && range[i].value <= range[i].most))
-            return fail(err, XC_ERR_ARGUMENT, "%s: %g, expected %g..%g", range[i].name,
+            return fail(err, XC_ERR_ARGUMENT, "%s: %.9g, expected %.9g..%.9g", range[i].name,
                         range[i].value, range[i].least, range[i].most);
     return XC_OK;
 }

@@ -422,7 +422,7 @@ xc_status trainer_evaluate(struct trainer *t, xc_progress_fn *tick, void *user, 
                            .multi_label = t->data->multi_label,
                            .tick = tick,
                            .user = user};
-    TRY(runner_new(t->m, t->g, counting(t), stage_input(t), runner_logits(t->g), &e.runner, err));
+    TRY(runner_new(t->m, t->g, counting(t), stage_input(t), graph_logits(t->g), &e.runner, err));
     const xc_status status = evaluate(&e, out, err);
     runner_free(e.runner);
     return status;

@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_depthwise(const struct node *n)
-{
-    return n->kind == OP_CONV && n->conv.groups == GROUPS_DEPTHWISE;
-}
-
 static bool same_layer(const struct graph *g, int i)
 {
     return strcmp(g->node[i].layer, g->node[i + 1].layer) == 0;
@@ -22,7 +17,7 @@ static bool same_layer(const struct graph *g, int i)
 /* Is node i the first half of a SeparableConv2D? */
 static bool is_half(const struct graph *g, int i)
 {
-    return is_depthwise(&g->node[i]) && i + 1 < g->nodes && g->node[i + 1].kind == OP_CONV &&
+    return node_is_depthwise(&g->node[i]) && i + 1 < g->nodes && g->node[i + 1].kind == OP_CONV &&
            g->node[i + 1].input[0] == i && same_layer(g, i);
 }
 
@@ -78,9 +73,10 @@ static const char *class_of(const struct graph *g, int i)
     bool max = n->kind == OP_POOL ? n->pool.kind == POOL_MAX : n->global == POOL_MAX;
     switch (n->kind) {
     case OP_CONV:
-        if (i > 0 && n->input[0] == i - 1 && is_depthwise(&g->node[i - 1]) && same_layer(g, i - 1))
+        if (i > 0 && n->input[0] == i - 1 && node_is_depthwise(&g->node[i - 1]) &&
+            same_layer(g, i - 1))
             return "SeparableConv2D";
-        return is_depthwise(n) ? "DepthwiseConv2D" : "Conv2D";
+        return node_is_depthwise(n) ? "DepthwiseConv2D" : "Conv2D";
     case OP_POOL:
         return max ? "MaxPooling2D" : "AveragePooling2D";
     case OP_GLOBAL_POOL:

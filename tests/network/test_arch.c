@@ -161,7 +161,7 @@ static const struct {
     {"xception,,middle=4", XC_ERR_ARCH, {"a comma with no knob"}},
     {"xception,middle", XC_ERR_ARCH, {"middle", "expected KNOB=VALUE"}},
     {"xception,middle=4,middle=5", XC_ERR_ARCH, {"middle=5", "given before"}},
-    {"xception,midle=4", XC_ERR_ARCH, {"midle=4", "did you mean middle?"}},
+    {"xception,midle=4", XC_ERR_ARCH, {"midle=4", "(did you mean middle?); there are", "width"}},
     {"xception,stem_stride=1", XC_ERR_ARCH, {"stem_stride=1", "did you mean stem-stride?"}},
     {"xception,output-stride=8", XC_ERR_ARCH, {"output-stride=8", "no such knob"}},
     {"mini-xception,middle=4", XC_ERR_ARCH, {"mini-xception: middle=4", "no such knob"}},

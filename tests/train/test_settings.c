@@ -115,6 +115,10 @@ static void refusals(void **state)
     s.target_top1 = 1.5;
     assert_int_equal(settings_check(&s, &err), XC_ERR_ARGUMENT);
     s = recipe("cifar");
+    s.optimizer.momentum = 1;
+    assert_int_equal(settings_check(&s, &err), XC_ERR_ARGUMENT);
+    assert_string_equal(err.text, "momentum: 1, expected 0..0.9999999");
+    s = recipe("cifar");
     s.dropout = 1;
     assert_int_equal(settings_check(&s, &err), XC_ERR_ARGUMENT);
 }

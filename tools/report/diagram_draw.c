@@ -339,23 +339,11 @@ static int best_columns(const struct diagram *d, int columns, struct column *out
     return count;
 }
 
-static void grouped(uint64_t number, char room[40])
-{
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0) room[at++] = ' ';
-        room[at++] = digits[i];
-    }
-    room[at] = 0;
-}
-
 static void footer_text(const struct diagram *d, char text[200])
 {
-    char params[40], macs[40];
-    grouped(d->params, params);
-    grouped(d->macs, macs);
-    snprintf(text, 200, "%s parameters, %s multiply-adds%s", params, macs,
+    char params[PAGE_GROUPED], macs[PAGE_GROUPED];
+    snprintf(text, 200, "%s parameters, %s multiply-adds%s", page_grouped(d->params, " ", params),
+             page_grouped(d->macs, " ", macs),
              d->all_norm ? "; batch norm follows every convolution" : "");
 }
 

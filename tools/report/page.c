@@ -104,6 +104,17 @@ void put_json(struct page *p, const char *text)
     put_bytes(p, "\"", 1);
 }
 
+const char *page_grouped(uint64_t number, const char *between, char room[PAGE_GROUPED])
+{
+    char digits[24];
+    const int n = snprintf(digits, sizeof digits, "%ju", (uintmax_t)number);
+    size_t at = 0;
+    for (int i = 0; i < n; i++)
+        at += (size_t)snprintf(room + at, PAGE_GROUPED - at, "%s%c",
+                               i && (n - i) % 3 == 0 ? between : "", digits[i]);
+    return room;
+}
+
 void put_number(struct page *p, double value, int digits)
 {
     char text[64];

@@ -32,6 +32,9 @@ void put_text(struct page *p, const char *text);
 void put_json(struct page *p, const char *text);
 /* A number in as few digits as give it back with `digits` places, no trailing zeros: "0.25". */
 void put_number(struct page *p, double value, int digits);
+/* 22910480 as "22 910 480", with `between` (three bytes at most) for the blanks; gives room. */
+#define PAGE_GROUPED 40
+const char *page_grouped(uint64_t number, const char *between, char room[PAGE_GROUPED]);
 /* data:MIME;base64,... */
 void put_data(struct page *p, const char *mime, const void *bytes, size_t count);
 /* The picture upright, at most `side` pixels a side, as a data: URI. Pictures that cannot be

@@ -9,11 +9,11 @@
  */
 #include <ctype.h>
 #include <math.h>
+#include <seconds.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "predictions.h"
@@ -257,19 +257,12 @@ struct stopwatch {
     uint64_t pictures;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* A step lasts from the event before it: between two of them an epoch may be evaluated. */
 static bool count_step(void *user, const xc_train_progress *p)
 {
     struct stopwatch *w = user;
     const double before = w->last;
-    w->last = now();
+    w->last = seconds_now();
     if (p->event == XC_TRAIN_STEP && ++w->steps > WARM_STEPS) w->stepping += w->last - before;
     if (p->event == XC_TRAIN_STEP && w->steps == WARM_STEPS) w->since = w->last;
     return w->steps < WARM_STEPS + 2 || w->last - w->since < w->seconds;
@@ -280,7 +273,7 @@ static bool count_pictures(void *user, uint64_t done, uint64_t all)
     struct stopwatch *w = user;
     (void)all;
     w->pictures = done;
-    w->last = now();
+    w->last = seconds_now();
     return w->last - w->since < w->seconds;
 }
 
@@ -316,7 +309,7 @@ static xc_status probe_pictures(xc_context *context, const xc_dataset *data, con
     opts.batch = 64;
     opts.progress = count_pictures;
     opts.user = w;
-    w->since = now();
+    w->since = seconds_now();
     xc_status status = xc_evaluate(model, data, &opts, &ignored);
     if (status != XC_ERR_CANCELLED) status = refuse_as(why, status);
     xc_model_unref(model);

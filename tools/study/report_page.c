@@ -32,10 +32,8 @@ static void points_between(struct page *p, const struct interval *i)
 
 static void thousands(struct page *p, uint64_t n)
 {
-    char digits[32];
-    const int length = snprintf(digits, sizeof digits, "%ju", (uintmax_t)n);
-    for (int i = 0; i < length; i++)
-        put(p, "%s%c", i > 0 && (length - i) % 3 == 0 ? "," : "", digits[i]);
+    char room[PAGE_GROUPED];
+    put(p, "%s", page_grouped(n, ",", room));
 }
 
 static const char *verdict_class(enum verdict v)

@@ -15,7 +15,8 @@ double stats_mean(const double *v, size_t n)
     return n ? sum / (double)n : NAN;
 }
 
-double stats_deviation(const double *v, size_t n)
+/* Of the sample (n - 1); NaN below two. */
+static double deviation(const double *v, size_t n)
 {
     const double mean = stats_mean(v, n);
     double sum = 0;
@@ -38,7 +39,7 @@ struct interval stats_interval(const double *v, size_t n)
 {
     const double mean = stats_mean(v, n);
     if (n < 2) return (struct interval){mean, NAN, NAN};
-    const double half = stats_t95(n - 1) * stats_deviation(v, n) / sqrt((double)n);
+    const double half = stats_t95(n - 1) * deviation(v, n) / sqrt((double)n);
     return (struct interval){mean, mean - half, mean + half};
 }
 

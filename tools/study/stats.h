@@ -15,8 +15,7 @@ struct interval { /* low and high are NaN where one value says nothing about the
     double mean, low, high;
 };
 
-double stats_mean(const double *v, size_t n);      /* NaN for none */
-double stats_deviation(const double *v, size_t n); /* of the sample (n - 1); NaN below two */
+double stats_mean(const double *v, size_t n); /* NaN for none */
 /* The point that |Student's t| exceeds in 5 % of cases. */
 double stats_t95(size_t degrees);
 /* 95 % interval of the mean by Student's t. */

@@ -1,37 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How far is a run? */
 #include "bar.h"
+#include "seconds.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { WIDTH = 24 };
 
-double bar_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 double bar_each(struct bar_pace *pace, double done)
 {
     if (pace->time <= 0 || done <= pace->done)
-        *pace = (struct bar_pace){.time = bar_now(), .done = done};
-    return done > pace->done ? (bar_now() - pace->time) / (done - pace->done) : 0;
+        *pace = (struct bar_pace){.time = seconds_now(), .done = done};
+    return done > pace->done ? (seconds_now() - pace->time) / (done - pace->done) : 0;
 }
 
 void bar_begin(struct bar *bar, bool quiet)
 {
-    *bar = (struct bar){.quiet = quiet, .terminal = isatty(STDERR_FILENO) == 1, .shown = bar_now()};
+    *bar = (struct bar){
+        .quiet = quiet, .terminal = isatty(STDERR_FILENO) == 1, .shown = seconds_now()};
 }
 
 bool bar_due(struct bar *bar)
 {
-    const double now = bar_now();
+    const double now = seconds_now();
     if (bar->quiet || now - bar->shown < (bar->terminal ? 0.1 : 10)) return false;
     bar->shown = now;
     return true;

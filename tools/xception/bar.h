@@ -23,7 +23,6 @@ void bar_clear(struct bar *bar);
 /* "6m54s", "4h00m" */
 #define BAR_TIME 32
 void bar_time(double seconds, char text[BAR_TIME]);
-double bar_now(void);
 /* The pace of what this process does: what a run did before it was stopped says nothing of it. */
 struct bar_pace {
     double time, done; /* of the first call; time 0: there was none */

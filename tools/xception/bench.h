@@ -35,11 +35,12 @@ struct step_time {
 struct sample {
     char arch[512], level[24], kind[16]; /* kind: direct, fast, training */
     uint32_t height, width, channels;
-    uint64_t macs;       /* an image */
-    double ready, first; /* when the weights were ready, and the first logits; bench_now() there */
-    double peak;         /* multiply-adds a second, the mean of before and after */
-    double others;       /* share of the machine that others used meanwhile */
-    uint64_t resident;   /* bytes, at most */
+    uint64_t macs; /* an image */
+    double ready,
+        first;         /* when the weights were ready, and the first logits; seconds_now() there */
+    double peak;       /* multiply-adds a second, the mean of before and after */
+    double others;     /* share of the machine that others used meanwhile */
+    uint64_t resident; /* bytes, at most */
     uint32_t runs, steps;
     double *run_seconds;
     struct step_time *step;
@@ -59,8 +60,6 @@ struct row {
 };
 
 #define BENCH_NOISE 0.035 /* share of the machine that others may use */
-
-double bench_now(void); /* seconds; the same clock in every process */
 
 /* ---- bench_machine.c */
 /* Waits until others leave the machine alone for 1.4 s, at most `limit` seconds; then says how busy

@@ -13,6 +13,7 @@
 #include "bench.h"
 #include "engine.h"
 #include "say.h"
+#include "seconds.h"
 
 enum { LEAST_RUNS = 3, MOST_RUNS = 100000, MOST_STEP_RUNS = 200, WARM_RUNS = 2 };
 #define PEAK_SECONDS 0.2
@@ -81,7 +82,7 @@ static int get_ready(const struct args *args, struct child *c)
     if (model && strcmp(model, MODEL_FD_PATH) == 0) arch = NULL; /* what was made of it */
     if (code == EXIT_DONE) code = engine_model(c->context, model, arch, &c->model);
     if (code == EXIT_DONE) code = open_session(args, c);
-    if (code == EXIT_DONE) c->sample.ready = bench_now();
+    if (code == EXIT_DONE) c->sample.ready = seconds_now();
     if (code == EXIT_DONE) code = make_input(c);
     if (code == EXIT_DONE) describe(c);
     return code;
@@ -103,7 +104,7 @@ static int get_practice(const struct args *args, struct child *c)
     if (code != EXIT_DONE) return code;
     xc_status status = xc_practice_new(c->context, arch ? arch : "xception", &opts, &c->practice);
     if (status != XC_OK) return say_status(status, EXIT_USAGE);
-    s->ready = bench_now();
+    s->ready = seconds_now();
     xc_practice_get_info(c->practice, &info);
     snprintf(s->arch, sizeof s->arch, "%s", info.arch);
     snprintf(s->level, sizeof s->level, "%s", xc_context_cpu(c->context, c->precision));
@@ -139,11 +140,12 @@ static xc_status time_runs(struct child *c)
     struct sample *s = &c->sample;
     xc_status status = XC_OK;
     for (int i = 0; c->seconds > 0 && i < WARM_RUNS && status == XC_OK; i++) status = run_once(c);
-    const double end = bench_now() + c->seconds;
-    while (status == XC_OK && s->runs < MOST_RUNS && (s->runs < LEAST_RUNS || bench_now() < end)) {
-        const double start = bench_now();
+    const double end = seconds_now() + c->seconds;
+    while (status == XC_OK && s->runs < MOST_RUNS &&
+           (s->runs < LEAST_RUNS || seconds_now() < end)) {
+        const double start = seconds_now();
         status = run_once(c);
-        s->run_seconds[s->runs++] = bench_now() - start;
+        s->run_seconds[s->runs++] = seconds_now() - start;
     }
     return status;
 }
@@ -161,7 +163,7 @@ static xc_status measure(struct child *c)
 {
     struct sample *s = &c->sample;
     xc_status status = run_once(c);
-    s->first = bench_now();
+    s->first = seconds_now();
     const struct load before = machine_load();
     if (status == XC_OK) status = add_peak(c);
     if (status == XC_OK) status = time_runs(c);

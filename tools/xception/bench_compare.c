@@ -3,7 +3,9 @@
  * Is it faster than it was? The rows of an older `--format json`, found by threads, batch and
  * precision. A change is one when the ratio leaves what the rounds of both spread over, and 1 %.
  */
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bench.h"
@@ -102,9 +104,15 @@ static int same_network(const json_t *root, const struct sample *now, const char
 int rows_compare(struct row *row, size_t rows, const char *path)
 {
     json_error_t error;
-    json_t *root = json_load_file(path, 0, &error);
+    FILE *in = fopen(path, "rbe");
+    if (!in) {
+        say_error("%s: cannot open: %s [XC-E0003]", path, strerror(errno));
+        return EXIT_DATA;
+    }
+    json_t *root = json_loadf(in, 0, &error);
+    fclose(in);
     if (!root) {
-        say_error("--compare: %s: %s", path, error.text);
+        say_error("%s: %s [XC-E0004]", path, error.text);
         return EXIT_DATA;
     }
     const json_t *list = json_object_get(root, "rows");

@@ -11,16 +11,10 @@
 
 #include "bench.h"
 #include "say.h"
+#include "seconds.h"
 
 #define LOOK_SECONDS 0.7
 #define QUIET_LOOKS 2 /* one after the other */
-
-double bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static double seconds_of(struct timeval t)
 {
@@ -66,10 +60,10 @@ static double look(void)
 
 void machine_wait(uint32_t limit)
 {
-    const double end = bench_now() + limit;
+    const double end = seconds_now() + limit;
     double others = 0;
     for (int quiet = 0; limit && quiet < QUIET_LOOKS;) {
-        if (quiet == 0 && others > 0 && bench_now() > end) {
+        if (quiet == 0 && others > 0 && seconds_now() > end) {
             say_error("others use %.0f %% of this machine, and did for %u s: measured all the same",
                       others * 100, limit);
             return;

@@ -14,6 +14,7 @@
 
 #include "bench.h"
 #include "say.h"
+#include "seconds.h"
 
 extern char **environ;
 
@@ -140,7 +141,7 @@ int bench_spawn(const struct args *args, const struct config *config, bool layer
         say_error("a pipe: %s", strerror(errno));
         return EXIT_LIMIT;
     }
-    const double begin = bench_now();
+    const double begin = seconds_now();
     int error = start(&w, end[1], config->model, &child);
     close(end[1]);
     FILE *from = fdopen(end[0], "rb");

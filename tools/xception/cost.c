@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bar.h"
+#include "seconds.h"
 
 enum { LEAST_RUNS = 6, FEW_RUNS = 2, MOST_RUNS = 200 };
 #define SECONDS 0.12
@@ -42,9 +42,9 @@ xc_status cost_steps(xc_session *session, const float *input, double limit, doub
     const uint32_t steps = xc_session_steps(session);
     double *now = calloc(steps + 1u, sizeof *now), least = 0, sum = 0;
     xc_status status = now ? XC_OK : XC_ERR_MEMORY;
-    const double start = bar_now();
+    const double start = seconds_now();
     for (int i = 0; i < MOST_RUNS && status == XC_OK; i++) {
-        const double gone = (bar_now() - start) / limit;
+        const double gone = (seconds_now() - start) / limit;
         if ((i >= FEW_RUNS && gone > 10) || (i >= LEAST_RUNS && gone > 1)) break;
         const double begun = thread_seconds();
         status = xc_run_timed(session, input, 1, now);

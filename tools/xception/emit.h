@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How do values become JSON, CSV, TSV and text on stdout? JSON values are written piece by piece in
- * the order given; the caller keeps the commas with emit_comma.
+ * the order given; the commas are the caller's.
  */
 #ifndef TOOL_EMIT_H
 #define TOOL_EMIT_H

@@ -190,6 +190,15 @@ void labels_free(struct labels *labels)
     *labels = (struct labels){0};
 }
 
+const char *labels_at(const struct labels *labels, const xc_model *model, uint32_t index,
+                      char *room, size_t size)
+{
+    const char *label = labels->text ? labels->text[index] : xc_model_label(model, index);
+    if (label) return label;
+    snprintf(room, size, "%u", index);
+    return room;
+}
+
 int engine_status(const struct args *args, xc_status status, int what)
 {
     const bool asked =

@@ -34,6 +34,9 @@ struct labels {
 };
 int engine_labels(const struct args *args, const xc_model *model, struct labels *out);
 void labels_free(struct labels *labels);
+/* Of a class, by these labels or the model's; where it has none its number, in room. */
+const char *labels_at(const struct labels *labels, const xc_model *model, uint32_t index,
+                      char *room, size_t size);
 /* say_status; shapes that do not fit are wrong usage where a flag asked for them, else the model's.
  */
 int engine_status(const struct args *args, xc_status status, int what);

@@ -12,6 +12,7 @@
 #include "eval.h"
 #include "pictures.h"
 #include "say.h"
+#include "seconds.h"
 
 static int fit_temperature(struct eval *e)
 {
@@ -133,7 +134,7 @@ static xc_status run_strange(struct eval *e, const struct strange *s, xc_session
 {
     const uint64_t all = s->count < OOD_MOST ? s->count : OOD_MOST;
     struct bar bar;
-    struct ticker ticker = {.bar = &bar, .what = "unknown", .began = bar_now()};
+    struct ticker ticker = {.bar = &bar, .what = "unknown", .began = seconds_now()};
     xc_status status = XC_OK;
     bar_begin(&bar, arg_on(e->args, "quiet"));
     for (uint64_t i = 0; i < all && status == XC_OK;) {

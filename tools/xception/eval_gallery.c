@@ -11,6 +11,7 @@
 
 #include "bar.h"
 #include "eval_draw.h"
+#include "seconds.h"
 
 enum {
     MATRIX = 40,       /* classes of a matrix that is a table */
@@ -83,7 +84,7 @@ static bool put_worst(struct page *p, const struct eval *e, xc_explainer *explai
 void eval_put_gallery(struct page *p, const struct eval *e)
 {
     struct bar bar;
-    struct ticker ticker = {.bar = &bar, .what = "worst pictures", .began = bar_now()};
+    struct ticker ticker = {.bar = &bar, .what = "worst pictures", .began = seconds_now()};
     xc_explainer *explainer = open_explainer(e);
     const size_t before = p->size;
     int shown = 0, missing = 0;
@@ -137,7 +138,7 @@ static void put_small(struct page *p, const struct eval *e, uint64_t i, const xc
 static void put_smalls(struct page *p, const struct eval *e)
 {
     struct bar bar;
-    struct ticker ticker = {.bar = &bar, .what = "small pictures", .began = bar_now()};
+    struct ticker ticker = {.bar = &bar, .what = "small pictures", .began = seconds_now()};
     int wrong = 0, right = 0, missing = 0;
     bar_begin(&bar, arg_on(e->args, "quiet"));
     put(p, "t:{");

@@ -41,13 +41,8 @@ struct job {
     char message[96]; /* behind the bar */
 };
 
-const char *job_label(const struct job *job, uint32_t index, char *room, size_t size);
-
 /* ---- explain_files.c: a sentence is printed where it fails */
 #define FILE_NAME 4096
-/* The place of what was made of a picture: OUT/STEM.WORDS.EXT. */
-bool file_name(struct job *job, const char *picture, const char *words, const char *ext,
-               char name[FILE_NAME]);
 xc_status write_heat(struct job *job, const char *picture, const xc_image *image,
                      const xc_heatmap *heat, char name[FILE_NAME]);
 xc_status write_maps(struct job *job, const char *picture, const xc_image *image);

@@ -43,8 +43,9 @@ static bool remember(struct job *job, const char *name)
     return job->name[job->names++] != NULL;
 }
 
-bool file_name(struct job *job, const char *picture, const char *words, const char *ext,
-               char name[FILE_NAME])
+/* The place of what was made of a picture: OUT/STEM.WORDS.EXT. */
+static bool file_name(struct job *job, const char *picture, const char *words, const char *ext,
+                      char name[FILE_NAME])
 {
     char stem[512], plain[256];
     int length = 0;
@@ -85,7 +86,8 @@ xc_status write_heat(struct job *job, const char *picture, const xc_image *image
                      const xc_heatmap *heat, char name[FILE_NAME])
 {
     char room[16], words[256];
-    snprintf(words, sizeof words, "%.200s.%s", job_label(job, heat->class_index, room, sizeof room),
+    snprintf(words, sizeof words, "%.200s.%s",
+             labels_at(&job->labels, job->model, heat->class_index, room, sizeof room),
              xc_explain_method_name(heat->method));
     if (!file_name(job, picture, words, job->raw ? "npy" : "png", name)) return XC_ERR_MEMORY;
     if (job->raw) {
@@ -94,7 +96,7 @@ xc_status write_heat(struct job *job, const char *picture, const xc_image *image
     }
     xc_image *drawn = NULL;
     xc_heatmap named = *heat;
-    named.label = job_label(job, heat->class_index, room, sizeof room);
+    named.label = labels_at(&job->labels, job->model, heat->class_index, room, sizeof room);
     xc_status status = xc_heatmap_draw(&named, image, &job->heat, &drawn);
     if (status == XC_OK) status = write_png(drawn, name);
     xc_image_free(drawn);

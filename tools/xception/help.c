@@ -14,10 +14,10 @@ void help_all(FILE *out)
 {
     fprintf(out, "xception %s: Xception image classifiers on ordinary CPUs\n\n", xc_version());
     fprintf(out, "usage: xception VERB [FLAGS] [FILES]\n\nverbs:\n");
-    for (int i = 0; verbs[i]; i++) fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+    for (int i = 0; verbs[i]; i++) fprintf(out, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
     fprintf(out, "\ntopics, for xception help TOPIC:\n");
     for (const struct topic *t = topics; t->name; t++)
-        fprintf(out, "  %-11s %s\n", t->name, t->summary);
+        fprintf(out, "  %-12s %s\n", t->name, t->summary);
     fprintf(out, "\nxception VERB --help shows the flags of a verb.\n"
                  "Results go to standard output, everything else to standard error.\n");
 }

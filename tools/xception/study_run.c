@@ -19,6 +19,7 @@
 
 #include "bar.h"
 #include "say.h"
+#include "seconds.h"
 #include "stop.h"
 #include "study_run.h"
 
@@ -216,14 +217,14 @@ static void say_done(const struct plan *p, uint32_t cell, double seconds, struct
     pace->left -= macs;
     cell_name(p, cell, name, sizeof name);
     bar_time(seconds, took);
-    bar_time((bar_now() - pace->begin) / pace->macs * pace->left, left);
+    bar_time((seconds_now() - pace->begin) / pace->macs * pace->left, left);
     say_line("%s: %s, about %s left", name, took, left);
 }
 
 int study_cells(const struct args *args, const struct plan *p, const char *folder)
 {
     const uint32_t cells = plan_cells(p);
-    struct pace pace = {.begin = bar_now()};
+    struct pace pace = {.begin = seconds_now()};
     uint32_t failed = 0;
     const int lock = take_lock(folder, "study.lock", LOCK_EX | LOCK_NB);
     if (lock < 0) {
@@ -237,10 +238,10 @@ int study_cells(const struct args *args, const struct plan *p, const char *folde
     int code = EXIT_DONE;
     for (uint32_t i = 0; i < cells && !stopped_by; i++) {
         if (cell_done(p, folder, i)) continue;
-        const double begin = bar_now();
+        const double begin = seconds_now();
         code = is_hopeless(p, folder, i) ? EXIT_NUMBERS : run_cell(args, p, folder, i);
         failed += code != EXIT_DONE;
-        if (code == EXIT_DONE) say_done(p, i, bar_now() - begin, &pace);
+        if (code == EXIT_DONE) say_done(p, i, seconds_now() - begin, &pace);
         if (code == CELL_FULL) break;
     }
     close(lock);

@@ -14,11 +14,28 @@ static void print_arch(FILE *out)
     const char *name, *help;
     fprintf(out, "An architecture is a string, NAME[,KNOB=VALUE]...: --arch xception,middle=4\n\n");
     for (int32_t i = 0; (name = xc_arch_name(i, &help)); i++)
-        fprintf(out, "  %-16s %s\n", name, help);
-    fprintf(out,
-            "\nEvery network takes input=HxWxC and classes=N. 'xception summary --arch STRING'\n"
-            "draws it as a list of layers and counts it; a wrong knob is answered with the\n"
-            "ones that there are.\n");
+        fprintf(out, "  %-25s %s\n", name, help);
+    fprintf(
+        out,
+        "\nKnobs of every network:\n\n"
+        "  input=HxWxC, classes=N\n"
+        "  flavour=keras|timm        conventions of batch norm and pools; xception has both\n"
+        "  head=avg/dense:10         the layers behind the trunk, in place of its own, or none\n"
+        "  pre=affine:SCALE:SHIFT    x SCALE + SHIFT, before the first layer\n\n"
+        "Knobs of xception, with their usual values:\n\n"
+        "  width=1                   scales all channels, to multiples of 8; lists win\n"
+        "  stem=32/64                channels of the first two convolutions\n"
+        "  entry=128/256/728         of the blocks of the entry flow\n"
+        "  middle=8                  blocks of the middle flow\n"
+        "  exit=1024/1536/2048       channels of the exit flow\n"
+        "  stem-stride=2             1: for small pictures\n"
+        "  pools=2/3/4/13            blocks that halve the map, or none\n"
+        "  residual=on               off: no shortcuts\n"
+        "  act=none, order=dw-pw     relu or elu between depthwise and pointwise; pw-dw: turned\n"
+        "  fc=0, dropout=0           4096x2: two such dense layers before the last one\n"
+        "  softmax=on, sigmoid=off   the end; sigmoid=on: for several labels a picture\n\n"
+        "'xception summary --arch STRING' lists and counts the layers; a wrong knob is\n"
+        "answered with the ones that there are.\n");
 }
 
 static void print_preprocess(FILE *out)
@@ -30,12 +47,14 @@ static void print_preprocess(FILE *out)
     for (int32_t i = 0; (name = xc_preprocess_name(i)); i++) {
         xc_preprocess p;
         if (xc_preprocess_named(name, &p) != XC_OK) continue;
-        fprintf(out, "  %-14s %s, %s, %s, ((x / %g) - ", name, xc_fit_name(p.fit),
-                xc_filter_name(p.filter), xc_colour_name(p.colour), (double)p.divisor);
+        fprintf(out, "  %-22s %s", name, xc_fit_name(p.fit));
+        if (p.fit == XC_FIT_CROP) fprintf(out, " %g", p.crop);
+        fprintf(out, ", %s, %s, (x/%g - ", xc_filter_name(p.filter), xc_colour_name(p.colour),
+                (double)p.divisor);
         emit_channels(out, p.mean, 3);
         fputs(") / ", out);
         emit_channels(out, p.std, 3);
-        fputs(p.apply_exif ? ", turned upright\n" : "\n", out);
+        fputs(p.apply_exif ? ", upright\n" : "\n", out);
     }
 }
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "emit.h"
@@ -14,6 +13,7 @@
 #include "output.h"
 #include "pictures.h"
 #include "say.h"
+#include "seconds.h"
 #include "sheet.h"
 #include "verbs.h"
 
@@ -56,15 +56,6 @@ struct job {
     size_t done, failed; /* pictures */
 };
 
-static const char *label_of(const struct job *job, uint32_t index, char *room, size_t size)
-{
-    const char *label =
-        job->labels.text ? job->labels.text[index] : xc_model_label(job->model, index);
-    if (label) return label;
-    snprintf(room, size, "%u", index);
-    return room;
-}
-
 static const float *logits_of(const struct job *job)
 {
     return job->logit + (size_t)job->at * job->info->classes;
@@ -91,7 +82,7 @@ static void print_text(const struct job *job, const char *path)
     for (uint32_t i = 0; i < job->k; i++) {
         const xc_answer *a = answer_at(job, i);
         fputs(job->terminal ? "  " : "\t", stdout);
-        emit_plain(label_of(job, a->index, room, sizeof room));
+        emit_plain(labels_at(&job->labels, job->model, a->index, room, sizeof room));
         printf(job->terminal ? " %.3f" : "\t%.6g", (double)score_of(job, a));
     }
     if (job->unknown && job->terminal) putchar(')');
@@ -117,7 +108,7 @@ static void print_rows(const struct job *job, const char *path)
         const xc_answer *a = answer_at(job, i);
         emit_field(job->format, path);
         printf("%c%u%c", separator, i + 1, separator);
-        emit_field(job->format, label_of(job, a->index, room, sizeof room));
+        emit_field(job->format, labels_at(&job->labels, job->model, a->index, room, sizeof room));
         printf("%c%u%c", separator, a->index, separator);
         emit_float(score_of(job, a));
         putchar('\n');
@@ -165,7 +156,7 @@ static void print_json(const struct job *job, const char *path)
     for (uint32_t i = 0; i < job->k; i++) {
         const xc_answer *a = answer_at(job, i);
         fputs(i ? ",{\"label\":" : "{\"label\":", stdout);
-        emit_string(label_of(job, a->index, room, sizeof room));
+        emit_string(labels_at(&job->labels, job->model, a->index, room, sizeof room));
         printf(",\"index\":%u,\"prob\":", a->index);
         emit_float(a->prob);
         putchar('}');
@@ -194,7 +185,7 @@ static const char *truth_of(const struct job *job, const char *path)
     size_t length;
     const char *folder = picture_folder(path, &length);
     for (uint32_t i = 0; length && i < job->info->classes; i++) {
-        const char *label = label_of(job, i, room, sizeof room);
+        const char *label = labels_at(&job->labels, job->model, i, room, sizeof room);
         if (label != room && strncmp(label, folder, length) == 0 && !label[length]) return label;
     }
     return NULL;
@@ -207,17 +198,11 @@ static void draw(const struct job *job, const char *path, const xc_image *image)
     size_t count = 0;
     for (; count < job->k && count < SHEET_ANSWERS; count++) {
         const xc_answer *a = answer_at(job, (uint32_t)count);
-        best[count].label = label_of(job, a->index, room[count], sizeof room[count]);
+        best[count].label =
+            labels_at(&job->labels, job->model, a->index, room[count], sizeof room[count]);
         best[count].prob = a->prob;
     }
     sheet_add(job->sheet, path, image, best, count, truth_of(job, path), job->unknown);
-}
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
 /* The library's sentence may or may not name the file already. */
@@ -252,14 +237,14 @@ static void print_failure(struct job *job, const struct decoded *d)
 
 static xc_status run_pictures(struct job *job, const xc_image *const *image, uint32_t n)
 {
-    const double start = now_ms();
+    const double start = 1e3 * seconds_now();
     size_t written;
     xc_status status = xc_classify(job->session, image, n, job->k, job->answer);
     if (status == XC_OK && job->logits)
         status = xc_session_read(job->session, "logits", job->logit, (size_t)n * job->info->classes,
                                  &written);
     job->ran = n;
-    job->ms = (now_ms() - start) / n;
+    job->ms = (1e3 * seconds_now() - start) / n;
     return status;
 }
 

@@ -11,6 +11,7 @@
 #include "eval.h"
 #include "output.h"
 #include "say.h"
+#include "seconds.h"
 #include "verbs.h"
 
 static const struct option options[] = {
@@ -46,7 +47,8 @@ bool eval_tick(void *user, uint64_t done, uint64_t all)
     struct ticker *t = user;
     char tail[64], left[BAR_TIME];
     if (!bar_due(t->bar)) return true;
-    const double seconds = bar_now() - t->began, rate = seconds > 0 ? (double)done / seconds : 0;
+    const double seconds = seconds_now() - t->began,
+                 rate = seconds > 0 ? (double)done / seconds : 0;
     bar_time(rate > 0 ? (double)(all - done) / rate : 0, left);
     snprintf(tail, sizeof tail, "%.1f img/s eta %s", rate, left);
     bar_draw(t->bar, t->what, done, all, tail);
@@ -100,7 +102,7 @@ static int run_model(struct eval *e, struct eval_model *m)
     xc_evaluate_opts opts = XC_EVALUATE_OPTS_INIT;
     xc_evaluation result;
     struct bar bar;
-    struct ticker ticker = {.bar = &bar, .what = "evaluate", .began = bar_now()};
+    struct ticker ticker = {.bar = &bar, .what = "evaluate", .began = seconds_now()};
     int code = engine_preprocess(e->args, m->model, &e->preprocess);
     if (code != EXIT_DONE) return code;
     e->split = choose_split(e->args, m->data);
@@ -122,7 +124,7 @@ static int run_model(struct eval *e, struct eval_model *m)
     if (status != XC_OK) return engine_status(e->args, status, EXIT_DATA);
     if (m == e->model) {
         e->unreadable = result.unreadable;
-        e->seconds = bar_now() - ticker.began;
+        e->seconds = seconds_now() - ticker.began;
     }
     return EXIT_DONE;
 }

@@ -55,15 +55,6 @@ static const struct need needs[] = {{"check-steps", "check", NULL},
                                     {"channels", "method", "scorecam"},
                                     NEEDS_END};
 
-const char *job_label(const struct job *job, uint32_t index, char *room, size_t size)
-{
-    const char *label =
-        job->labels.text ? job->labels.text[index] : xc_model_label(job->model, index);
-    if (label) return label;
-    snprintf(room, size, "%u", index);
-    return room;
-}
-
 /* ---- what is wanted -------------------------------------------------------------------------- */
 
 static int choose_class(struct job *job)
@@ -75,7 +66,7 @@ static int choose_class(struct job *job)
     job->wanted = XC_CLASS_TOP;
     if (!word || strcmp(word, "top") == 0) return EXIT_DONE;
     for (uint32_t i = 0; i < classes; i++)
-        if (strcmp(job_label(job, i, room, sizeof room), word) == 0) {
+        if (strcmp(labels_at(&job->labels, job->model, i, room, sizeof room), word) == 0) {
             job->wanted = i;
             return EXIT_DONE;
         }
@@ -84,7 +75,7 @@ static int choose_class(struct job *job)
         return EXIT_DONE;
     }
     say_usage("--class %s: the model has no such class (%u classes, '%s' is the first)", word,
-              classes, job_label(job, 0, room, sizeof room));
+              classes, labels_at(&job->labels, job->model, 0, room, sizeof room));
     return EXIT_USAGE;
 }
 
@@ -253,7 +244,7 @@ static void print_json(const struct job *job, const char *path, const xc_heatmap
     char room[16];
     start_json(job, path);
     fputs(",\"ok\":true,\"label\":", stdout);
-    emit_string(job_label(job, heat->class_index, room, sizeof room));
+    emit_string(labels_at(&job->labels, job->model, heat->class_index, room, sizeof room));
     printf(",\"index\":%u", heat->class_index);
     print_number(",\"prob\":", (double)heat->prob);
     print_number(",\"logit\":", (double)heat->logit);
@@ -278,7 +269,8 @@ static void print_row(const struct job *job, const char *path, const xc_heatmap 
     const char separator = job->format == FORMAT_CSV ? ',' : '\t';
     emit_field(job->format, path);
     putchar(separator);
-    emit_field(job->format, job_label(job, heat->class_index, room, sizeof room));
+    emit_field(job->format,
+               labels_at(&job->labels, job->model, heat->class_index, room, sizeof room));
     putchar(separator);
     emit_float(heat->prob);
     printf("%c%s%c", separator, xc_explain_method_name(heat->method), separator);
@@ -303,7 +295,7 @@ static void print_picture(const struct job *job, const char *path, const xc_heat
     }
     emit_plain(path);
     fputs("  ", stdout);
-    emit_plain(job_label(job, heat->class_index, room, sizeof room));
+    emit_plain(labels_at(&job->labels, job->model, heat->class_index, room, sizeof room));
     printf(" %.3f  %s@", (double)heat->prob, xc_explain_method_name(heat->method));
     emit_plain(heat->layer);
     fputs(" -> ", stdout);

@@ -28,19 +28,6 @@ static const struct option options[] = {
     {"list", 0, NULL, NULL, 0, 0, "list the architectures"},
     OPTIONS_END};
 
-/* 22910480 as "22 910 480" in room. */
-static const char *grouped(uint64_t number, char room[32])
-{
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0) room[at++] = ' ';
-        room[at++] = digits[i];
-    }
-    room[at] = 0;
-    return room;
-}
-
 static uint32_t all_layers(const xc_model *model)
 {
     const xc_model_info *info = xc_model_get_info(model);
@@ -49,7 +36,7 @@ static uint32_t all_layers(const xc_model *model)
 
 static void text_layers(const xc_model *model)
 {
-    char params[32], macs[32], shape[48], what[64];
+    char params[PAGE_GROUPED], macs[PAGE_GROUPED], shape[48], what[64];
     xc_layer layer;
     printf("%-28s %-24s %-14s %12s %14s\n", "layer", "operator", "output", "parameters",
            "multiply-adds");
@@ -58,8 +45,8 @@ static void text_layers(const xc_model *model)
         snprintf(shape, sizeof shape, "%ux%ux%u", layer.height, layer.width, layer.channels);
         snprintf(what, sizeof what, "%s%s%s", layer.kind, *layer.detail ? " " : "", layer.detail);
         printf("%-28s %-24s %-14s %12s %14s\n", layer.name, what, shape,
-               layer.params ? grouped(layer.params, params) : "",
-               layer.macs ? grouped(layer.macs, macs) : "");
+               layer.params ? page_grouped(layer.params, " ", params) : "",
+               layer.macs ? page_grouped(layer.macs, " ", macs) : "");
     }
 }
 
@@ -94,14 +81,16 @@ static void text_decision(const xc_decision *d)
 static void text_totals(const xc_model *model, const xc_model_info *shape, const char *sha256)
 {
     const xc_model_info *info = xc_model_get_info(model);
-    char a[32], b[32], c[32], d[32];
+    char a[PAGE_GROUPED], b[PAGE_GROUPED], c[PAGE_GROUPED], d[PAGE_GROUPED];
     printf("\ntotal        %s parameters, %s of them trained, %s multiply-adds\n",
-           grouped(shape->params, a), grouped(shape->trainable, b), grouped(shape->macs, c));
+           page_grouped(shape->params, " ", a), page_grouped(shape->trainable, " ", b),
+           page_grouped(shape->macs, " ", c));
     if (shape->auxiliary_layers)
         printf("auxiliary    the last %u layers, which only training computes\n",
                shape->auxiliary_layers);
     printf("memory       %s bytes of weights, %s bytes of activations at most\n",
-           grouped(shape->weight_bytes, a), grouped(shape->activation_bytes, d));
+           page_grouped(shape->weight_bytes, " ", a),
+           page_grouped(shape->activation_bytes, " ", d));
     printf("architecture %s\n", shape->arch);
     printf("flavour      %s; input %ux%ux%u, at least %ux%u\n", info->flavour, shape->height,
            shape->width, shape->channels, shape->min_side, shape->min_side);
@@ -249,14 +238,16 @@ static int open_models(const struct args *args, xc_context *context, xc_model **
 
 static void text_cost(const struct cost_pair *p)
 {
-    char shape[80], stride[16] = "", params[2][32], macs[2][32];
+    char shape[80], stride[16] = "", params[2][PAGE_GROUPED], macs[2][PAGE_GROUPED];
     if (p->stride > 1) snprintf(stride, sizeof stride, "/%u", p->stride);
     snprintf(shape, sizeof shape, "%ux%u%s %ux%ux%u > %u", p->kernel, p->kernel, stride, p->height,
              p->width, p->in, p->out);
     printf("%-18s %5u  %-26s %11s %11s %14s %15s %9.3f %9.3f %6.1fx\n", p->name, p->times, shape,
-           grouped(p->separable.params, params[0]), grouped(p->regular.params, params[1]),
-           grouped(p->separable.macs, macs[0]), grouped(p->regular.macs, macs[1]), p->separable.ms,
-           p->regular.ms, p->regular.ms / p->separable.ms);
+           page_grouped(p->separable.params, " ", params[0]),
+           page_grouped(p->regular.params, " ", params[1]),
+           page_grouped(p->separable.macs, " ", macs[0]),
+           page_grouped(p->regular.macs, " ", macs[1]), p->separable.ms, p->regular.ms,
+           p->regular.ms / p->separable.ms);
 }
 
 static void json_one_cost(const char *name, const struct cost *c)
@@ -333,7 +324,7 @@ static int save(struct page *p, const char *path)
 
 static void html_layers(struct page *p, const xc_model *model)
 {
-    char number[32];
+    char number[PAGE_GROUPED];
     xc_layer layer;
     put(p, "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th>layer</th><th>operator"
            "</th><th>reads</th><th>output</th><th class=\"num\">parameters</th><th class=\"num\">"
@@ -350,9 +341,9 @@ static void html_layers(struct page *p, const xc_model *model)
         for (const char *c = layer.inputs; *c; c++) put(p, *c == ',' ? ", " : "%c", *c);
         put(p, "</td><td>%u×%u×%u</td>", layer.height, layer.width, layer.channels);
         put(p, "<td class=\"num\" data-v=\"%" PRIu64 "\">%s</td>", layer.params,
-            grouped(layer.params, number));
+            page_grouped(layer.params, " ", number));
         put(p, "<td class=\"num\" data-v=\"%" PRIu64 "\">%s</td></tr>\n", layer.macs,
-            grouped(layer.macs, number));
+            page_grouped(layer.macs, " ", number));
     }
     put(p, "</tbody></table></div>\n");
 }
@@ -360,17 +351,17 @@ static void html_layers(struct page *p, const xc_model *model)
 static void html_page(struct page *p, const xc_model *model, const struct diagram *diagram)
 {
     const xc_model_info *info = xc_model_get_info(model);
-    char number[32];
+    char number[PAGE_GROUPED];
     page_begin(p, info->arch, "A network, layer by layer");
     put(p,
         "<style>%s@media(max-width:60rem){.desk{display:none}}@media(min-width:60.01rem)"
         "{.phone{display:none}}</style>\n<div class=\"cards\">\n",
         diagram_style);
-    page_card(p, "parameters", "%s", grouped(info->params, number));
-    page_card(p, "multiply-adds", "%s", grouped(info->macs, number));
+    page_card(p, "parameters", "%s", page_grouped(info->params, " ", number));
+    page_card(p, "multiply-adds", "%s", page_grouped(info->macs, " ", number));
     page_card(p, "input", "%u × %u × %u", info->height, info->width, info->channels);
     page_card(p, "outputs", "%u", info->classes);
-    page_card(p, "bytes of activations", "%s", grouped(info->activation_bytes, number));
+    page_card(p, "bytes of activations", "%s", page_grouped(info->activation_bytes, " ", number));
     put(p, "</div>\n<figure class=\"desk\">\n");
     diagram_write(diagram, 0, false, p);
     put(p, "</figure>\n<figure class=\"phone\">\n");

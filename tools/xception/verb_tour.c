@@ -3,7 +3,6 @@
  * tour: why is Xception built as it is? One page that walks from the Inception module to Xception
  * with the user's picture: drawings from real graphs, counts by the library, times of this machine.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +24,8 @@ static const struct option options[] = {
 
 void put_grouped(struct page *p, uint64_t number)
 {
-    char digits[24];
-    const int n = snprintf(digits, sizeof digits, "%" PRIu64, number);
-    for (int i = 0; i < n; i++) put(p, "%s%c", i && (n - i) % 3 == 0 ? "\u202f" : "", digits[i]);
+    char room[PAGE_GROUPED];
+    put(p, "%s", page_grouped(number, "\u202f", room));
 }
 
 void put_heading(struct page *p, const char *id, const char *title)

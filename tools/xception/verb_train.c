@@ -94,6 +94,7 @@ struct show {
     struct bar bar;
     struct bar_pace steps, pictures; /* pictures: of FEATURES and EVALUATE */
     uint64_t unreadable;
+    bool begun; /* there is a run, and its folder */
 };
 
 static void show_step(struct show *s, const xc_train_progress *p)
@@ -147,6 +148,8 @@ static void show_epoch(struct show *s, const xc_train_progress *p)
 static bool on_progress(void *user, const xc_train_progress *p)
 {
     struct show *s = user;
+    if (!s->begun) say_line("run      %s", p->folder);
+    s->begun = true;
     if (p->event == XC_TRAIN_STEP) show_step(s, p);
     if (p->event == XC_TRAIN_FEATURES) show_pictures(s, p, "features");
     if (p->event == XC_TRAIN_EVALUATE) show_pictures(s, p, "evaluate");
@@ -257,7 +260,6 @@ static int train(const struct args *args, xc_context *context, const xc_dataset 
     opts->progress = on_progress;
     opts->user = &show;
     stop_catch();
-    say_line("run      %s", opts->folder);
     const xc_status status =
         resume ? xc_train_resume(context, set, opts) : xc_train(context, set, opts);
     bar_clear(&show.bar);

@@ -65,7 +65,7 @@ static struct strip strip_at(int c, int channels)
     return (struct strip){c, vectors, first_lanes(last), first_part(last)};
 }
 
-/* do_name(args, vectors, how) with the number of vectors as a constant. */
+/* do_it(vectors) with the number of vectors as a constant. */
 #define BY_VECTORS(s, do_it)                                                                       \
     switch ((s)->vectors) {                                                                        \
     case 1:                                                                                        \
