@@ -17,8 +17,8 @@
  * NULL where an object is needed is XC_ERR_ARGUMENT, or nothing happens; every free takes it.
  *
  * A callback must return: no exception, no longjmp. What a program has set of rounding, subnormals
- * and traps is set aside during calls that compute: bits do not depend on it. Threads do not
- * survive fork(): a child makes a context of its own.
+ * and traps is set aside during calls that compute (in callbacks, too): bits do not depend on it.
+ * Threads do not survive fork(): a child makes a context of its own.
  *
  * Up to version 1.0 structs may change with each 0.x, and the name of the shared library with them;
  * from then on they only grow at their end.
@@ -268,12 +268,13 @@ typedef struct xc_source_sample { /* strings are copied */
     float weight;                 /* preset to 1 */
     xc_split split;
 } xc_source_sample;
-/* Statuses that these callbacks return are passed on.
- * The encoded picture of sample i into `to`, which has room for `room` bytes; *size: what it has.
+/* The encoded picture of sample i into `to`, which has room for `room` bytes; *size: what it has.
  * Above room nothing is written, and the call comes again. Called from several threads. */
 typedef xc_status xc_read_fn(void *user, uint64_t i, void *to, size_t room, size_t *size);
 
-typedef struct xc_source { /* pictures that a program has */
+/* Pictures that a program has. A status outside the list counts as XC_ERR_IO. What `describe`
+ * refuses ends the opening; a picture that `read` refuses is one that cannot be read. */
+typedef struct xc_source {
     uint32_t size;
     void *user;
     uint64_t samples;
@@ -499,9 +500,8 @@ typedef struct xc_layer {
     uint32_t height, width, channels; /* of its output */
     uint64_t params, trainable, macs;
 } xc_layer;
-/* index: below layers + auxiliary_layers. Not all are computed by a session, and so can be tapped:
- * not a convolution or dense layer with batch norm behind it (which can), nor the auxiliary ones.
- */
+/* index: below layers + auxiliary_layers. A session computes, and can tap, all but the auxiliary
+ * ones and what has batch norm behind it (tap that). */
 XC_API XC_NODISCARD xc_status xc_model_layer(const xc_model *model, uint32_t index, xc_layer *out);
 
 /* What says that a picture shows none of the classes. */
@@ -574,7 +574,7 @@ typedef enum xc_algo {
     XC_ALGO_DIRECT,
     XC_ALGO_FAST /* seven multiplications for eight in large pointwise layers (Strassen, Winograd):
                     other last bits, still the same on every processor; more memory for weights;
-                    float32 and float64 only */
+                    float32 and float64 only: with XC_PRECISION_AUTO float32 */
 } xc_algo;
 
 typedef struct xc_session_opts {

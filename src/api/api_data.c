@@ -49,6 +49,7 @@ static xc_status wrap(struct dataset *d, xc_dataset **out)
 
 xc_status xc_dataset_open(const char *path, const xc_dataset_opts *opts, xc_dataset **out)
 {
+    ROUNDING_RULES;
     struct dataset_opts o;
     struct dataset *d;
     if (!out) return refuse_null("out");
@@ -61,6 +62,7 @@ xc_status xc_dataset_open(const char *path, const xc_dataset_opts *opts, xc_data
 
 xc_status xc_dataset_new(const xc_source *source, const xc_dataset_opts *opts, xc_dataset **out)
 {
+    ROUNDING_RULES;
     xc_source s = {.size = sizeof s};
     struct dataset_opts o;
     struct dataset *d;
@@ -140,6 +142,7 @@ xc_status xc_dataset_sample(const xc_dataset *dataset, uint64_t index, xc_sample
 xc_status xc_dataset_image(const xc_dataset *dataset, uint64_t index, const xc_image_limits *limits,
                            xc_image **out)
 {
+    ROUNDING_RULES;
     xc_image_limits l = XC_IMAGE_LIMITS_INIT;
     struct sample_bytes bytes = {0};
     if (out) *out = NULL;
@@ -229,6 +232,7 @@ xc_status xc_scan_sample(const xc_scan *scan, uint64_t index, xc_scanned *out)
 xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path, uint64_t shard_bytes,
                           uint64_t seed, uint32_t *files)
 {
+    ROUNDING_RULES;
     struct pack_opts o = {shard_bytes, seed};
     uint32_t written;
     if (!dataset) return refuse_null("dataset");

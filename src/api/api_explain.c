@@ -72,6 +72,7 @@ xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const x
 
 void xc_heat_colour(double t, uint8_t rgb[3])
 {
+    ROUNDING_RULES;
     if (rgb) heat_colour(t, rgb);
 }
 

@@ -10,6 +10,7 @@
 xc_status xc_image_decode(const void *bytes, size_t count, const xc_image_limits *limits,
                           xc_image **out)
 {
+    ROUNDING_RULES;
     xc_image_limits l = XC_IMAGE_LIMITS_INIT;
     if (!out) return refuse_null("out");
     *out = NULL;
@@ -20,6 +21,7 @@ xc_status xc_image_decode(const void *bytes, size_t count, const xc_image_limits
 
 xc_status xc_image_load(const char *path, const xc_image_limits *limits, xc_image **out)
 {
+    ROUNDING_RULES;
     xc_image_limits l = XC_IMAGE_LIMITS_INIT;
     struct file_view view;
     if (!out) return refuse_null("out");

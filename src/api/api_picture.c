@@ -76,6 +76,7 @@ xc_status xc_image_text(xc_image *image, int32_t x, int32_t y, const char *text,
 xc_status xc_image_encode(const xc_image *image, xc_codec codec, int32_t quality, uint8_t **bytes,
                           size_t *count)
 {
+    ROUNDING_RULES;
     if (!bytes) return refuse_null("bytes");
     if (!count) return refuse_null("count");
     *bytes = NULL;

@@ -134,6 +134,7 @@ xc_status xc_session_step(const xc_session *session, uint32_t index, xc_step *ou
 xc_status xc_session_read(const xc_session *session, const char *name, float *out, size_t count,
                           size_t *written)
 {
+    ROUNDING_RULES;
     size_t numbers;
     if (!session) return refuse_null("session");
     if (!name) return refuse_null("name");
@@ -144,6 +145,7 @@ xc_status xc_session_read(const xc_session *session, const char *name, float *ou
 xc_status xc_session_read_f64(const xc_session *session, const char *name, double *out,
                               size_t count, size_t *written)
 {
+    ROUNDING_RULES;
     size_t numbers;
     if (!session) return refuse_null("session");
     if (!name) return refuse_null("name");
@@ -153,6 +155,7 @@ xc_status xc_session_read_f64(const xc_session *session, const char *name, doubl
 
 bool xc_session_unknown(xc_session *session, uint32_t image)
 {
+    ROUNDING_RULES;
     return session && session_unknown(session, image);
 }
 

@@ -251,6 +251,9 @@ xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evalu
     e.tick = o.progress;
     e.user = o.user;
     TRY(evaluate_model(model, &e, &score, api_error()));
+    if (score.rows == 0)
+        return fail(api_error(), XC_ERR_FORMAT,
+                    "%s: none of the pictures can be read, or none has a weight", dataset->d->path);
     *out = (xc_evaluation){.images = score.rows,
                            .unreadable = dataset_weighed(dataset->d, o.split) - score.rows,
                            .top1 = score_top1(&score),

@@ -20,10 +20,11 @@ struct error {
  * err may be NULL. */
 XC_NODISCARD xc_status fail(struct error *err, xc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* fail() with XC_ERR_IO or XC_ERR_SPACE after errno, as "path: what: strerror". */
+/* fail() with XC_ERR_IO or XC_ERR_SPACE after errno, as "path: what: strerror"; of a long path the
+ * beginning and the end. */
 XC_NODISCARD xc_status fail_errno(struct error *err, const char *path, const char *what);
 XC_NODISCARD xc_status fail_memory(struct error *err, size_t bytes);
-/* Puts "place: " in front of the sentence. */
+/* Puts "place: " in front of the sentence, shortened like a path. */
 void error_prefix(struct error *err, const char *place);
 
 /* Only in functions that own nothing at that point. */

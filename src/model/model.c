@@ -255,7 +255,7 @@ static xc_status make_weights(const xc_model *model, const struct kernels *k, st
         return weights_new(model->graph, &from, k, model->machine->pool, out, err);
     if (model->packed.form.type == k->type)
         return weights_from_packed(model->graph, &model->packed, k, model->machine->pool, out, err);
-    return model_need_original(model, "other precisions than its own (XC_PRECISION_AUTO)", err);
+    return model_need_original(model, "precisions other than its own", err);
 }
 
 xc_precision model_precision(const xc_model *model, xc_precision wanted)

@@ -166,9 +166,6 @@ xc_status evaluate_model(xc_model *model, const struct model_evaluation *o, stru
     e.views = &views;
     xc_status status = open_feed(model, o, &views, &e.feed, err);
     if (status == XC_OK) status = evaluate(&e, out, err);
-    if (status == XC_OK && out->rows == 0)
-        status = fail(err, XC_ERR_FORMAT,
-                      "%s: none of the pictures can be read, or none has a weight", o->data->path);
     feed_free(e.feed);
     session_free(e.session);
     return status;

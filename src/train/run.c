@@ -20,7 +20,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "train/run_args.h"
-#include "train/run_files.h"
 #include "train/run_int.h"
 
 /* Failed saves in a row that a run survives; a run so long says what saving took. */

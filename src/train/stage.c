@@ -85,8 +85,9 @@ static xc_status make_optimizer(struct trainer *t, struct error *err)
     if (!part) return fail_memory(err, (size_t)t->g->param.count * sizeof *part);
     for (int i = 0; i < t->g->all; i++) {
         const int node = learn_trains(t->learn, i) ? graph_find(all, t->g->node[i].name) : -1;
+        if (node < 0) continue;
         const double rate = node >= all->nodes || head_has(all, node) ? 1 : t->s.trunk_rate;
-        for (int k = 0; node >= 0 && k < t->g->node[i].params; k++) {
+        for (int k = 0; k < t->g->node[i].params; k++) {
             const int p = t->g->node[i].param[k];
             const bool depthwise = t->g->param.at[p].role == PARAM_DEPTHWISE;
             part[p] = (struct optimizer_part){.rate = depthwise ? rate * t->s.depthwise_rate : rate,

@@ -301,15 +301,25 @@ static xc_status name_wrong(const struct trainer *t, double loss, const struct b
         (uintmax_t)t->at.step + 1, t->at.epoch + 1, name ? name : "the loss", loss, trainer_lr(t));
 }
 
+static xc_status learn_once(struct trainer *t, const struct learn_io *io, const struct batch *b,
+                            struct error *err)
+{
+    double loss = 0;
+    TRY(learn_run(t->learn, io, t->arena, t->m->pool, NULL));
+    for (int i = 0; i < b->n; i++) loss += t->loss[i];
+    return isfinite(loss) && statistics_finite(t) ? XC_OK : name_wrong(t, loss, b, err);
+}
+
 /* Sharpness-aware minimisation, after io has found the slope of the batch where the weights are:
  * its gradient is that of weights further up. Moving statistics are those of the first pass. */
-static xc_status learn_above(struct trainer *t, struct learn_io *io)
+static xc_status learn_above(struct trainer *t, struct learn_io *io, const struct batch *b,
+                             struct error *err)
 {
     const size_t bytes = t->g->param.total * sizeof *t->foot;
     memcpy(t->foot, t->weights, bytes);
     optimizer_climb(t->optimizer, t->s.sam, t->weights, t->slope, t->m->pool);
     io->grad = t->grad;
-    const xc_status status = learn_run(t->learn, io, t->arena, t->m->pool, NULL);
+    const xc_status status = learn_once(t, io, b, err);
     memcpy(t->weights, t->foot, bytes);
     return status;
 }
@@ -330,17 +340,14 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
                           .loss = t->loss,
                           .scale = 1.0 / (double)step_rows(t),
                           .draw = {.seed = t->s.seed, .step = (uint32_t)draw}};
-    double loss = 0;
     set_targets(t, b);
     set_weights(t, b);
     if (t->teachers) TRY(teachers_mix(t->teachers, b->x, b->n, t->s.teacher_part, t->target, err));
     if (t->slope) memset(t->slope, 0, t->g->param.total * sizeof *t->slope);
-    TRY(learn_run(t->learn, &io, t->arena, t->m->pool, NULL));
-    for (int i = 0; i < b->n; i++) loss += t->loss[i];
-    if (!isfinite(loss) || !statistics_finite(t)) return name_wrong(t, loss, b, err);
+    TRY(learn_once(t, &io, b, err));
     add_sums(t, b);
     t->at.position += (uint32_t)b->n;
-    return t->slope ? learn_above(t, &io) : XC_OK;
+    return t->slope ? learn_above(t, &io, b, err) : XC_OK;
 }
 
 static xc_status move_weights(struct trainer *t, struct error *err)

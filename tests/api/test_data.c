@@ -200,6 +200,34 @@ static void packed(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static xc_status describe_wrong(void *user, uint64_t i, xc_source_sample *out)
+{
+    (void)user, (void)i, (void)out;
+    return (xc_status)99;
+}
+
+static xc_status read_wrong(void *user, uint64_t i, void *to, size_t room, size_t *size)
+{
+    (void)user, (void)i, (void)to, (void)room, (void)size;
+    return (xc_status)-1;
+}
+
+/* A program's callbacks may say what they like; we say what is in the list. */
+static void other_statuses(void **state)
+{
+    (void)state;
+    xc_dataset *set = NULL;
+    xc_image *image = NULL;
+    xc_source wrong = source;
+    wrong.describe = describe_wrong;
+    assert_int_equal(xc_dataset_new(&wrong, NULL, &set), XC_ERR_IO);
+    wrong = source;
+    wrong.read = read_wrong;
+    CHECK(xc_dataset_new(&wrong, NULL, &set));
+    assert_int_equal(xc_dataset_image(set, 0, NULL, &image), XC_ERR_IO);
+    xc_dataset_free(set);
+}
+
 static void held_out(void **state)
 {
     (void)state;
@@ -284,9 +312,8 @@ static void augmentations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contents),     cmocka_unit_test(bytes_and_pixels),
-        cmocka_unit_test(scanned),      cmocka_unit_test(packed),
-        cmocka_unit_test(held_out),     cmocka_unit_test(refused),
-        cmocka_unit_test(augmentations)};
+        cmocka_unit_test(contents), cmocka_unit_test(bytes_and_pixels), cmocka_unit_test(scanned),
+        cmocka_unit_test(packed),   cmocka_unit_test(other_statuses),   cmocka_unit_test(held_out),
+        cmocka_unit_test(refused),  cmocka_unit_test(augmentations)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -21,19 +21,31 @@ static void test_sentence(void **state)
     assert_int_equal(fail(NULL, XC_ERR_IO, "%s", "unheard"), XC_ERR_IO);
 }
 
-/* The fact behind a long path is not cut off; no character is. */
-static void test_long_path(void **state)
+/* The fact behind a long path is not cut off; no character is, wherever the cuts fall. */
+static void check_long_path(int before, int behind)
 {
-    (void)state;
     struct error err;
     char path[900] = "/";
-    while (strlen(path) < 880) strcat(path, "h\xC3\xA9/");
+    while (before-- > 0) strcat(path, "x");
+    while (strlen(path) < 870) strcat(path, "h\xC3\xA9/");
+    while (behind-- > 0) strcat(path, "x");
     strcat(path, "end.jpg");
     errno = ENOENT;
     assert_int_equal(fail_errno(&err, path, "cannot open"), XC_ERR_IO);
     assert_non_null(strstr(err.text, " ... "));
-    assert_non_null(strstr(err.text, "/end.jpg: cannot open: No such file or directory"));
-    for (const char *c = err.text; *c; c++) assert_true((*c == '\xC3') == (c[1] == '\xA9'));
+    assert_non_null(strstr(err.text, "end.jpg: cannot open: No such file or directory"));
+    for (const char *c = err.text; *c; c++) {
+        assert_true((*c == '\xC3') == (c[1] == '\xA9'));
+        if (*c == 'h') assert_true(c[1] == '\xC3' || c[1] == ' ');
+    }
+    assert_true(err.text[0] != '\xA9');
+}
+
+static void test_long_path(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 4; before++)
+        for (int behind = 0; behind < 4; behind++) check_long_path(before, behind);
 }
 
 static void test_errno(void **state)

@@ -112,7 +112,7 @@ static void test_has_a_precision(void **state)
             xc_session_free(session);
             other.precision = precisions[!p];
             REFUSED(xc_session_new(model, &other, &session), XC_ERR_UNSUPPORTED,
-                    "other precisions need the parameters");
+                    "precisions other than its own need the parameters");
             xc_model_unref(model);
             xc_context_free(context);
         }
@@ -171,7 +171,7 @@ static void test_needs_the_original(void **state)
     opts.pack = "";
     REFUSED(xc_model_save(model, f->path, &opts), XC_ERR_UNSUPPORTED, "saving and converting");
     wide.precision = XC_PRECISION_F64;
-    REFUSED(xc_session_new(model, &wide, &session), XC_ERR_UNSUPPORTED, "other precisions");
+    REFUSED(xc_session_new(model, &wide, &session), XC_ERR_UNSUPPORTED, "precisions other than");
     same_answers(f->model, model);
     xc_model_unref(model);
     opts.pack = "sse9";

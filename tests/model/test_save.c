@@ -191,6 +191,8 @@ static void test_words_are_replaced(void **state)
     labels[2] = "\xff";
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "label 2 is not UTF-8");
     opts.labels = NULL;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "labels is NULL");
+    opts.label_count = 0;
     p.crop = 0;
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "crop");
     CHECK(xc_model_load(f->context, f->path, NULL, &model)); /* the old file stands */

@@ -27,12 +27,12 @@ static xc_model *begin(xc_context *context)
     create.weights = XC_WEIGHTS_RANDOM;
     create.classes = 3;
     create.seed = 11;
-    assert_int_equal(xc_model_create(context, RUNS_PLAIN, &create, &from), XC_OK);
+    assert_int_equal(xc_model_create(context, RUNS_ARCH, &create, &from), XC_OK);
     from->meta.labels = name;
     return from;
 }
 
-/* All pictures are one batch, and the rate is 1. */
+/* All pictures are one batch, and the rate is 1. What dropout draws is of the step. */
 static struct step step_from(xc_context *context, const xc_model *from, const char *folder,
                              const char *name, double sam)
 {
@@ -126,7 +126,7 @@ static bool stop_at_third(void *user, const xc_train_progress *p)
     return p->event != XC_TRAIN_STEP || ++*steps != 3;
 }
 
-/* Batches of a step climb by themselves; dropout draws once for both passes. */
+/* With accumulation and dropout, too. */
 static void same_bits(void **state)
 {
     (void)state;

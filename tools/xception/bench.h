@@ -35,12 +35,11 @@ struct step_time {
 struct sample {
     char arch[512], level[24], kind[16]; /* kind: direct, fast, training */
     uint32_t height, width, channels;
-    uint64_t macs; /* an image */
-    double ready,
-        first;         /* when the weights were ready, and the first logits; seconds_now() there */
-    double peak;       /* multiply-adds a second, the mean of before and after */
-    double others;     /* share of the machine that others used meanwhile */
-    uint64_t resident; /* bytes, at most */
+    uint64_t macs;       /* an image */
+    double ready, first; /* when the weights were, and the logits; seconds_now() there */
+    double peak;         /* multiply-adds a second, the mean of before and after */
+    double others;       /* share of the machine that others used meanwhile */
+    uint64_t resident;   /* bytes, at most */
     uint32_t runs, steps;
     double *run_seconds;
     struct step_time *step;
