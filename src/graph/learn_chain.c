@@ -57,7 +57,6 @@ static bool is_by_image(enum learn_kind kind)
     case LEARN_conv:
     case LEARN_pool:
     case LEARN_map:
-    case LEARN_conv_dx:
     case LEARN_pool_index:
     case LEARN_pool_dx:
     case LEARN_map_dx:

@@ -2,9 +2,9 @@
 /*
  * How is a convolution trained, and a dense layer, which is one of 1x1 over maps of 1x1?
  *
- * The gradient of the input is again a convolution: of dout with the weights turned round, where
- * strides are 1; of one tap, into every stride-th pixel; a kernel of its own for the rest. Weights
- * change every step, so they are packed in every step, just before use.
+ * The gradient of the input is again a convolution, of dout with the weights turned round. With
+ * strides it is one for each phase: pixels of the input that lie a stride apart saw the same taps
+ * of the kernel. Weights change every step, so they are packed in every step, just before use.
  */
 #include "graph/learn_int.h"
 
@@ -61,29 +61,37 @@ static enum dtype type_of(const struct tape *t, const struct geometry *g)
     return g->layer ? t->t->dense.type : t->k->type;
 }
 
-static struct ref pack(struct tape *t, int node, const struct geometry *g, enum packing packing,
-                       bool backward)
+static struct ref pack_some(struct tape *t, int node, const struct geometry *g,
+                            struct pack_call call)
 {
-    const enum dtype type = type_of(t, g);
-    if (packing == PACK_PLAIN && !backward && type != DTYPE_BF16) return weight_of(t, node);
-    const struct pack_call call = {.type = type,
-                                   .taps = g->window.kh * g->window.kw,
-                                   .k = g->c / g->groups,
-                                   .o = g->oc / g->groups,
-                                   .groups = g->groups,
-                                   .packing = packing,
-                                   .backward = backward};
+    call.type = type_of(t, g);
+    call.kw = g->window.kw;
+    call.k = g->c / g->groups;
+    call.o = g->oc / g->groups;
+    call.groups = g->groups;
     const struct matrix m = pack_matrix(&call);
     size_t numbers = 0;
-    if (!packing_numbers(packing, &m, &numbers) || numbers > INT32_MAX)
+    if (!packing_numbers(call.packing, &m, &numbers) || numbers > INT32_MAX)
         tape_fail(t, XC_ERR_LIMIT, node, "the weights do not fit into memory");
-    const struct ref to = tape_numbers(t, type, numbers);
-    struct learn_step *s = tape_step(t, node, LEARN_pack, packing_panels(packing, &m));
+    const struct ref to = tape_numbers(t, call.type, numbers);
+    struct learn_step *s = tape_step(t, node, LEARN_pack, packing_panels(call.packing, &m));
     s->fn.pack = g->layer ? t->t->dense.pack : t->t->pack;
     s->call.pack = call;
     LINK(t, s, pack.from, weight_of(t, node));
     LINK(t, s, pack.to, to);
     return to;
+}
+
+static struct ref pack(struct tape *t, int node, const struct geometry *g, enum packing packing,
+                       bool backward)
+{
+    if (packing == PACK_PLAIN && !backward && type_of(t, g) != DTYPE_BF16)
+        return weight_of(t, node);
+    return pack_some(t, node, g,
+                     (struct pack_call){.y = {0, 1, g->window.kh},
+                                        .x = {0, 1, g->window.kw},
+                                        .packing = packing,
+                                        .backward = backward});
 }
 
 /* ---- forward --------------------------------------------------------------------------------- */
@@ -186,20 +194,22 @@ static void bias_grad(struct tape *t, int node)
 
 /* ---- backward: input ------------------------------------------------------------------------- */
 
+static void make_zero(struct tape *t, int node, const struct map *map)
+{
+    const size_t bytes = (size_t)map->view.image * (size_t)map->view.n;
+    struct learn_step *s = tape_step(t, node, LEARN_zero, (bytes + 63) / 64);
+    s->fn.zero = t->t->zero;
+    s->call.zero.bytes = bytes;
+    LINK(t, s, zero.to, map->ref);
+}
+
 /* Every pixel, or with strides every stride-th one, is one pixel of dout times W turned round. */
 static void one_tap_dx(struct tape *t, int node, const struct geometry *g)
 {
     bool add;
     const struct map dout = t->grad[node], dx = tape_grad_into(t, t->g->node[node].input[0], &add);
     const struct window *w = &g->window;
-    const bool strided = w->sy > 1 || w->sx > 1;
-    if (strided && !add) {
-        const size_t bytes = (size_t)dx.view.image * (size_t)dx.view.n;
-        struct learn_step *s = tape_step(t, node, LEARN_zero, (bytes + 63) / 64);
-        s->fn.zero = t->t->zero;
-        s->call.zero.bytes = bytes;
-        LINK(t, s, zero.to, dx.ref);
-    }
+    if ((w->sy > 1 || w->sx > 1) && !add) make_zero(t, node, &dx);
     const struct ref weight = pack(t, node, g, packing_of(t, g), true);
     struct learn_step *s = conv_step(t, node, g, map_pixels(&dout));
     struct conv_call *call = &s->call.conv;
@@ -216,49 +226,87 @@ static void one_tap_dx(struct tape *t, int node, const struct geometry *g)
     LINK(t, s, conv.epilogue.add.data, dx.ref);
 }
 
-/* A convolution of dout; the kernel cannot add to its output while sums wait there. */
-static void unstrided_dx(struct tape *t, int node, const struct geometry *g)
+struct side { /* of a convolution: its rows, or its columns */
+    int stride, taps, dilation, pad, pixels, outs;
+};
+
+/* Input pixels first, first + stride, ...: the taps that saw them, and the window that goes over
+ * dout without its first `skip` pixels. No pixels: none that was seen. */
+struct phase {
+    int first, stride, pixels;
+    struct tap_range taps;
+    int dilation, pad, skip;
+};
+
+/* Pixel p lies under tap t at output (p + pad - t dilation) / stride, where that is whole: so does
+ * every `step`-th tap, some outputs earlier. */
+static struct phase phase_of(const struct side *s, int first)
+{
+    struct phase p = {.first = first, .stride = s->stride, .taps.step = 1};
+    int tap = 0;
+    while (p.taps.step * s->dilation % s->stride != 0) p.taps.step++;
+    while (tap < s->taps && (first + s->pad - tap * s->dilation) % s->stride != 0) tap++;
+    if (tap == s->taps || first >= s->pixels) return p;
+    p.taps.first = tap;
+    p.taps.count = (s->taps - tap - 1) / p.taps.step + 1;
+    p.dilation = p.taps.step * s->dilation / s->stride;
+    p.pad = (p.taps.count - 1) * p.dilation - (first + s->pad - tap * s->dilation) / s->stride;
+    p.skip = p.pad < 0 ? -p.pad : 0;
+    p.pad += p.skip;
+    if (p.skip < s->outs) p.pixels = (s->pixels - first + s->stride - 1) / s->stride;
+    return p;
+}
+
+static bool sees_all(const struct side *s)
+{
+    int pixels = 0;
+    for (int i = 0; i < s->stride; i++) pixels += phase_of(s, i).pixels;
+    return pixels == s->pixels;
+}
+
+/* A convolution of dout into the pixels of a phase. */
+static void phase_dx(struct tape *t, int node, const struct geometry *g, const struct phase *y,
+                     const struct phase *x, const struct map *out)
+{
+    const struct map *dout = &t->grad[node];
+    const struct ref weight =
+        pack_some(t, node, g,
+                  (struct pack_call){
+                      .y = y->taps, .x = x->taps, .packing = t->k->conv_packing, .backward = true});
+    const size_t pixels = (size_t)out->view.n * (size_t)y->pixels * (size_t)x->pixels;
+    struct learn_step *s = conv_step(t, node, g, pixels);
+    struct conv_call *call = &s->call.conv;
+    call->window = (struct window){y->taps.count, x->taps.count, 1,      1,
+                                   y->dilation,   x->dilation,   y->pad, x->pad};
+    call->in = dout->view;
+    call->in.h -= y->skip, call->in.w -= x->skip;
+    call->out = out->view;
+    call->out.h = y->pixels, call->out.w = x->pixels;
+    call->out.row *= y->stride, call->out.pixel *= x->stride;
+    LINK(t, s, conv.in.data,
+         ref_at(dout->ref, (size_t)(y->skip * dout->view.row + x->skip * dout->view.pixel)));
+    LINK(t, s, conv.out.data,
+         ref_at(out->ref, (size_t)(y->first * out->view.row + x->first * out->view.pixel)));
+    LINK(t, s, conv.weight, weight);
+}
+
+/* Phase after phase; the kernel cannot add to its output while sums wait there. */
+static void window_dx(struct tape *t, int node, const struct geometry *g)
 {
     bool add;
     const int input = t->g->node[node].input[0];
     const struct map dout = t->grad[node], dx = tape_grad_into(t, input, &add);
     const struct map out = add ? tape_map(t, input) : dx;
-    const struct ref weight = pack(t, node, g, t->k->conv_packing, true);
-    struct learn_step *s = conv_step(t, node, g, map_pixels(&out));
-    struct window *w = &s->call.conv.window;
-    w->pad_top = (w->kh - 1) * w->dy - w->pad_top;
-    w->pad_left = (w->kw - 1) * w->dx - w->pad_left;
-    s->call.conv.in = dout.view;
-    s->call.conv.out = out.view;
-    LINK(t, s, conv.in.data, dout.ref);
-    LINK(t, s, conv.out.data, out.ref);
-    LINK(t, s, conv.weight, weight);
+    const struct window *w = &g->window;
+    const struct side rows = {w->sy, w->kh, w->dy, w->pad_top, dx.view.h, dout.view.h};
+    const struct side columns = {w->sx, w->kw, w->dx, w->pad_left, dx.view.w, dout.view.w};
+    if (!sees_all(&rows) || !sees_all(&columns)) make_zero(t, node, &out);
+    for (int i = 0; i < w->sy; i++)
+        for (int j = 0; j < w->sx; j++) {
+            const struct phase y = phase_of(&rows, i), x = phase_of(&columns, j);
+            if (y.pixels && x.pixels) phase_dx(t, node, g, &y, &x, &out);
+        }
     if (add) tape_copy(t, node, &out, &dx, &dx);
-}
-
-static void strided_dx(struct tape *t, int node, const struct geometry *g)
-{
-    bool add;
-    const struct map dout = t->grad[node], dx = tape_grad_into(t, t->g->node[node].input[0], &add);
-    const struct ref weight = pack(t, node, g, PACK_PLAIN, true);
-    struct learn_step *s = tape_step(t, node, LEARN_conv_dx, map_pixels(&dx));
-    s->fn.conv_dx = t->t->conv_dx;
-    s->call.conv_dx = (struct conv_dx_call){.type = t->k->type,
-                                            .dout = dout.view,
-                                            .dx = dx.view,
-                                            .window = g->window,
-                                            .groups = g->groups,
-                                            .add = add};
-    LINK(t, s, conv_dx.dout.data, dout.ref);
-    LINK(t, s, conv_dx.dx.data, dx.ref);
-    LINK(t, s, conv_dx.weight, weight);
-}
-
-/* Can a convolution without negative padding do it? */
-static bool is_unstrided(const struct window *w)
-{
-    return w->sy == 1 && w->sx == 1 && w->pad_top <= (w->kh - 1) * w->dy &&
-           w->pad_left <= (w->kw - 1) * w->dx;
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
@@ -308,10 +356,8 @@ static void backward(struct tape *t, int node)
     if (!t->needs[t->g->node[node].input[0]]) return;
     if (g.one_tap)
         one_tap_dx(t, node, &g);
-    else if (is_unstrided(&g.window))
-        unstrided_dx(t, node, &g);
     else
-        strided_dx(t, node, &g);
+        window_dx(t, node, &g);
 }
 
 const struct rule rule_conv = {forward, backward};

@@ -29,7 +29,6 @@
     X(softmax)                                                                                     \
     X(conv_dw)                                                                                     \
     X(sum_parts)                                                                                   \
-    X(conv_dx)                                                                                     \
     X(depthwise_grad)                                                                              \
     X(channel_sum)                                                                                 \
     X(pool_index)                                                                                  \

@@ -141,7 +141,7 @@ void training_kernels_init(struct training_kernels *k, enum dtype type, unsigned
 
 struct matrix pack_matrix(const struct pack_call *call)
 {
-    const size_t taps = (size_t)call->taps, k = (size_t)call->k, o = (size_t)call->o;
+    const size_t taps = pack_taps(call), k = (size_t)call->k, o = (size_t)call->o;
     const size_t groups = (size_t)call->groups;
     if (call->backward) return (struct matrix){taps * o, k, groups};
     return (struct matrix){taps * k, o, groups};

@@ -19,8 +19,8 @@
  * A gradient dx is the derivative of the loss by x. With `add` a call adds into dx, without it dx
  * is overwritten (the first writer saves a pass of zeros). Gradients of parameters are always added
  * to. The gradient of a convolution's input is a convolution of dout with the weights that `pack`
- * turned round (backward = true): conv and pointwise of kernel.h do it wherever strides are 1 or
- * the window is one tap.
+ * turned round (backward = true): conv and pointwise of kernel.h do it, with strides once for each
+ * phase (graph/learn_conv.c).
  */
 #ifndef XC_KERNEL_TRAINING_H
 #define XC_KERNEL_TRAINING_H
@@ -88,20 +88,10 @@ struct sum_parts_call {
     void *sum;
 };
 
-/* dx = [dx +] sum over the taps, in the order of the pixels of dout that they fall on (ky, kx
- * descending), and o ascending; taps on no pixel read +0. Units: pixels of dx. For any stride. */
-struct conv_dx_call {
-    enum dtype type;
-    struct view dout, dx;
-    struct window window; /* of the convolution */
-    int groups;
-    const void *weight; /* turned round, plain: (kh, kw, oc/groups, c) */
-    bool add;
-};
-
-/* Both gradients of a depthwise convolution. dx as above, dw as in conv_dw, but a chunk is as many
- * whole rows of dout, within an image, as SUM_CHUNK pixels hold (at least one). dx.data NULL, dw
- * NULL: not wanted. Units: channels, group after group. */
+/* Both gradients of a depthwise convolution. dx = [dx +] sum over the taps, in the order of the
+ * pixels of dout that they fall on (ky, kx descending); taps on no pixel read +0. dw as in conv_dw,
+ * but a chunk is as many whole rows of dout, within an image, as SUM_CHUNK pixels hold (at least
+ * one). dx.data NULL, dw NULL: not wanted. Units: channels, group after group. */
 struct depthwise_grad_call {
     enum dtype type;
     struct view in, dout, dx;
@@ -256,17 +246,33 @@ struct loss_call {
     bool add;      /* to loss */
 };
 
-/* A weight matrix as kernels want it: from is Keras' (taps, k, groups*o). Forward: k rows a tap, o
- * columns a group. Backward: taps in the opposite order, o rows a tap, k columns a group. Units:
- * panels of the result. */
+struct tap_range { /* rows of a window, or columns: first, first + step, ... */
+    int first, step, count;
+};
+
+/* A weight matrix as kernels want it: from is Keras' (kh, kw, k, groups*o). Forward: of all taps, k
+ * rows a tap, o columns a group. Backward: of taps (y, x) in the opposite order, o rows a tap, k
+ * columns a group. Units: panels of the result. */
 struct pack_call {
     enum dtype type;
     const void *from; /* parameters */
     void *to;
-    int taps, k, o, groups; /* k, o: of one group */
+    struct tap_range y, x;
+    int kw, k, o, groups; /* k, o: of one group */
     enum packing packing;
     bool backward;
 };
+static inline size_t pack_taps(const struct pack_call *c)
+{
+    return (size_t)c->y.count * (size_t)c->x.count;
+}
+/* Which of the window is tap i of the result? */
+static inline size_t pack_tap(const struct pack_call *c, size_t i)
+{
+    const size_t columns = (size_t)c->x.count, at = c->backward ? pack_taps(c) - 1 - i : i;
+    const size_t y = (size_t)c->y.first + at / columns * (size_t)c->y.step;
+    return y * (size_t)c->kw + (size_t)c->x.first + at % columns * (size_t)c->x.step;
+}
 struct matrix pack_matrix(const struct pack_call *call);
 
 /* Units: lines of 64 bytes; to begins on one. */
@@ -279,7 +285,6 @@ struct zero_call {
 #define TRAINING_KERNELS(X)                                                                        \
     X(conv_dw, conv_dw)                                                                            \
     X(sum_parts, sum_parts)                                                                        \
-    X(conv_dx, conv_dx)                                                                            \
     X(depthwise_grad, depthwise_grad)                                                              \
     X(channel_sum, channel_sum)                                                                    \
     X(pool_index, pool_index)                                                                      \

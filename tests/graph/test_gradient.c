@@ -109,6 +109,21 @@ static void convolutions(void **state)
           .pad = {.kind = PAD_SAME}}},
         {"padding wider than the window",
          {.oc = 4, .kh = 2, .kw = 1, .pad = {PAD_EXPLICIT, 3, 2, 1, 1}}},
+        {"the same, stride 2x3",
+         {.oc = 4, .kh = 2, .kw = 3, .sy = 2, .sx = 3, .pad = {PAD_EXPLICIT, 5, 4, 6, 1}}},
+        {"7x4 stride 2, padding 3x1",
+         {.oc = 3, .kh = 7, .kw = 4, .sy = 2, .sx = 2, .pad = {PAD_EXPLICIT, 3, 1, 3, 1}}},
+        {"strides beyond the window",
+         {.oc = 4, .kh = 1, .kw = 2, .sy = 3, .sx = 4, .pad = {PAD_EXPLICIT, 1, 0, 2, 0}}},
+        {"strides that dilations share nothing with",
+         {.oc = 2,
+          .kh = 4,
+          .kw = 3,
+          .sy = 3,
+          .sx = 4,
+          .dy = 2,
+          .dx = 6,
+          .pad = {PAD_EXPLICIT, 4, 7, 3, 9}}},
         {"1x1", {.oc = 9, .kh = 1, .kw = 1, .bias = true}},
         {"1x1 padded behind", {.oc = 9, .kh = 1, .kw = 1, .pad = {PAD_EXPLICIT, 0, 0, 1, 2}}},
         {"1x1 stride 2", {.oc = 9, .kh = 1, .kw = 1, .sy = 2, .sx = 2, .pad = {.kind = PAD_SAME}}},
@@ -154,6 +169,11 @@ static void shared_inputs(void **state)
     const int y = graph_conv(l.g, "one", l.x, half), z = graph_conv(l.g, "two", l.x, half);
     l.x = graph_add(l.g, "add", y, z);
     check(l, "two strided readers");
+    l = open_lane(7, 6, 3);
+    const struct conv_attr third = {.oc = 4, .kh = 3, .kw = 2, .sy = 3, .sx = 2};
+    const int one = graph_conv(l.g, "one", l.x, third), two = graph_conv(l.g, "two", l.x, third);
+    l.x = graph_add(l.g, "add", one, two);
+    check(l, "two strided windows");
 }
 
 static void pools(void **state)

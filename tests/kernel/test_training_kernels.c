@@ -244,21 +244,35 @@ static void maps(struct trial *s)
     DO(s, map_dx, &map, pixels_of(&in));
 }
 
+static struct tap_range taps_of(struct trial *s)
+{
+    return (struct tap_range){0, 1, draw(s, 0, 1) ? 1 : draw(s, 1, 3)};
+}
+
 /* The room for weights is that of a map; its size, and what lies behind, are compared with it. */
 static void packs(struct trial *s)
 {
     struct pack_call call = {.from = s->t->map[0],
                              .to = s->type == DTYPE_BF16 ? (void *)s->t->rounded[1] : s->t->map[1],
-                             .taps = draw(s, 0, 1) ? 1 : draw(s, 1, 6),
+                             .y = taps_of(s),
+                             .x = taps_of(s),
                              .k = draw(s, 1, 40),
                              .o = draw(s, 1, 70),
                              .groups = draw(s, 0, 1) ? 1 : draw(s, 1, 3),
                              .packing = s->type == DTYPE_BF16 ? PACK_PAIRS16 : PACK_PANEL16,
                              .backward = draw(s, 0, 1)};
+    call.kw = call.x.count;
     if (draw(s, 0, 5) == 0) call.packing = PACK_PLAIN;
+    if (call.backward && draw(s, 0, 1)) {
+        call.kw = 4;
+        call.x = (struct tap_range){draw(s, 0, 1), draw(s, 1, 2), 2};
+        call.y = (struct tap_range){draw(s, 0, 2), draw(s, 1, 3), draw(s, 1, 2)};
+    }
     const struct matrix m = pack_matrix(&call);
     size_t room;
     if (!packing_numbers(call.packing, &m, &room) || room > ROOM) return;
+    const int rows = call.y.first + call.y.count * call.y.step;
+    if (rows * call.kw * call.k * call.o * call.groups > ROOM) return;
     DO(s, pack, &call, packing_panels(call.packing, &m));
 }
 

@@ -134,40 +134,6 @@ static bool find_dout(const struct view *dout, const struct window *win, struct 
            window_of(at.x, win->pad_left, kx * win->dx, win->sx, dout->w, &from->x);
 }
 
-static void dx_block(const struct conv_dx_call *call, struct place at, int group, int first,
-                     int width)
-{
-    const struct window *win = &call->window;
-    const int o_count = call->dout.c / call->groups, taps = win->kh * win->kw;
-    const operand *w = (const operand *)call->weight + first; /* (taps from the last, o, c) */
-    struct block_sums s = {.width = width};
-    for (int tap = taps - 1; tap >= 0; tap--) {
-        struct place from;
-        const bool some = find_dout(&call->dout, win, at, tap / win->kw, tap % win->kw, &from);
-        for (int o = 0, n; o < o_count; o += n) {
-            real room[BLOCK];
-            n = block_width(o, o_count);
-            const real *d =
-                some ? load_operands(&call->dout, &as_it_is, from, group * o_count + o, n, room)
-                     : zeros;
-            for (int i = 0; i < n; i++, w += call->dx.c) add_number(&s, d[i], w);
-        }
-    }
-    end_sums(&s);
-    give_numbers(&call->dx, at, first, width, s.acc, call->add);
-}
-
-void REF(conv_dx)(const struct conv_dx_call *call, size_t from, size_t to)
-{
-    const int columns = call->dx.c / call->groups;
-    for (size_t unit = from; unit < to; unit++)
-        for (int first = 0, width; first < call->dx.c; first += width) {
-            const int group = first / columns;
-            width = block_width(first, (group + 1) * columns);
-            dx_block(call, place_of(&call->dx, unit), group, first, width);
-        }
-}
-
 /* ---- depthwise ------------------------------------------------------------------------------- */
 
 /* acc[j] += dout[j] w[j] of one tap; before the first kernel row both are zeros. */

@@ -23,14 +23,13 @@ static void pack_column(const struct pack_call *call, const struct panel *p, siz
 {
     const size_t column = p->first + j;
     operand *to = call->to;
-    const size_t k = (size_t)call->k, o = (size_t)call->o, taps = (size_t)call->taps;
+    const size_t k = (size_t)call->k, o = (size_t)call->o, taps = pack_taps(call);
     const size_t all = o * (size_t)call->groups, rows = call->backward ? o : k;
     const size_t step = call->backward ? 1 : all;
     const real *from = call->from; /* (taps, k, groups, o) */
     for (size_t tap = 0, at = 0; tap < taps; tap++) {
-        const size_t turned = taps - 1 - tap;
-        const real *x = call->backward ? from + (turned * k + column % k) * all + column / k * o
-                                       : from + tap * k * all + column;
+        const real *first = from + pack_tap(call, tap) * k * all;
+        const real *x = first + (call->backward ? column % k * all + column / k * o : column);
         for (size_t row = 0; row < rows; row++, at++)
             to[panel_at(p, at, j)] = narrowed(x[row * step]);
     }

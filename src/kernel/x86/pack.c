@@ -65,13 +65,14 @@ static void pack_turned(const struct target *t, const float *from, size_t step, 
 static void pack_columns(const struct target *t, const float *from, size_t all)
 {
     const struct pack_call *call = t->call;
-    const size_t k = (size_t)call->k, o = (size_t)call->o, taps = (size_t)call->taps;
+    const size_t k = (size_t)call->k, o = (size_t)call->o;
     const size_t most = PANEL * DEPTH;
     float *to = t->to;
-    for (size_t tap = taps; tap-- > 0;)
+    for (size_t tap = 0; tap < pack_taps(call); tap++)
         for (size_t row = 0, count; row < o; row += count) {
+            const float *x = from + (pack_tap(call, tap) * k + t->first) * all + row;
             count = o - row < most ? o - row : most;
-            pack_turned(t, from + (tap * k + t->first) * all + row, all, (int)count, to);
+            pack_turned(t, x, all, (int)count, to);
             to += (count + DEPTH - 1) / DEPTH * PANEL;
         }
 }
@@ -82,7 +83,7 @@ void MAPS(pack)(const struct pack_call *call, size_t from, size_t to)
 {
     const struct matrix m = pack_matrix(call);
     const size_t all = (size_t)call->o * (size_t)call->groups;
-    const bool whole = !call->backward || call->taps == 1 || call->o % DEPTH == 0;
+    const bool whole = !call->backward || pack_taps(call) == 1 || call->o % DEPTH == 0;
     if (call->packing == PACK_PLAIN || !whole) { /* a word would have numbers of two taps */
         PLAIN(pack)(call, from, to);
         return;
