@@ -732,10 +732,10 @@ typedef struct xc_train_opts {
     bool features_bf16;     /* what frozen layers say of a picture is rounded to bf16 */
     xc_precision precision; /* of maps and their gradients: F32, BF16, or AUTO. Weights, sums and
                              * statistics are float32, and so is evaluation */
-    /* Distillation: models of the same classes (by name, where both have names) and scale of
-     * pixels, XC_MAX_TEACHERS at most, whose mean answer is a part of each target. They see each
-     * picture as the network does, augmented and mixed; the run folder gets copies. Not with frozen
-     * layers. With args: those that the run had. */
+    /* Distillation: models of the same classes (by name, where both have names) and channels,
+     * XC_MAX_TEACHERS at most, whose mean answer is a part of each target. They see each picture as
+     * the network does, augmented and mixed, but at their own size and scale of pixels; the run
+     * folder gets copies. Not with frozen layers. With args: those that the run had. */
     xc_model *const *teacher;
     uint32_t teachers;
     double teacher_part; /* above 0, at most 1; -1 = 0.7 */

@@ -6,18 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/sight.h"
+
 enum {
     ROWS = 256
 }; /* at a time, at most: as many as a machine has threads, so that each has some */
 
 struct teachers {
     xc_session *session[XC_MAX_TEACHERS];
+    struct sight sight[XC_MAX_TEACHERS];
     int count, rows;
     size_t classes, picture; /* picture: its numbers */
     bool several;            /* labels a picture */
     const struct kernels *kernels;
     uint64_t bytes;
     float *answer; /* (rows, classes) */
+    float *seen;   /* rows of pictures, for the teacher with the largest ones; NULL: none */
+    size_t seen_numbers;
 };
 
 void teacher_models_unref(struct teacher_models *m)
@@ -28,25 +33,11 @@ void teacher_models_unref(struct teacher_models *m)
 
 /* ---- do they fit? ---------------------------------------------------------------------------- */
 
-static bool same(const float *a, const float *b, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (a[i] < b[i] || a[i] > b[i]) return false;
-    return true;
-}
-
 static xc_status check_pixels(const xc_model *teacher, const xc_model *student, struct error *err)
 {
-    const xc_preprocess *a = &teacher->meta.preprocess, *b = &student->meta.preprocess;
     const int c = student->graph->input.c, its = teacher->graph->input.c;
-    const int means = (int)(sizeof a->mean / sizeof *a->mean), known = c < means ? c : means;
-    if (its != c)
-        return fail(err, XC_ERR_SHAPE, "pictures of %d channels, the network sees %d", its, c);
-    if (a->colour == b->colour && same(&a->divisor, &b->divisor, 1) &&
-        same(a->mean, b->mean, known) && same(a->std, b->std, known))
-        return XC_OK;
-    return fail(err, XC_ERR_ARGUMENT,
-                "its pixels have another scale or order of colours than the network's");
+    if (its == c) return XC_OK;
+    return fail(err, XC_ERR_SHAPE, "pictures of %d channels, the network sees %d", its, c);
 }
 
 /* One that gives logits alone may mean either. */
@@ -85,20 +76,30 @@ static xc_status check(const xc_model *teacher, const xc_model *student, bool se
 
 /* ---- what they say --------------------------------------------------------------------------- */
 
+static xc_status make_room(struct teachers *t, const struct sight *sight, struct error *err)
+{
+    const struct shape in = sight->to;
+    const size_t numbers = (size_t)t->rows * (size_t)in.h * (size_t)in.w * (size_t)in.c;
+    if (!sight->differs || numbers <= t->seen_numbers) return XC_OK;
+    float *more = realloc(t->seen, numbers * sizeof *more);
+    if (!more) return fail_memory(err, numbers * sizeof *more);
+    t->bytes += (numbers - t->seen_numbers) * sizeof *more;
+    t->seen = more;
+    t->seen_numbers = numbers;
+    return XC_OK;
+}
+
 static xc_status add(struct teachers *t, xc_model *model, const struct teachers_opts *o,
                      struct error *err)
 {
-    const struct shape in = o->student->graph->input;
     const uint64_t number = o->precision == XC_PRECISION_BF16 ? 2 : 4;
-    const xc_session_opts opts = {.size = sizeof opts,
-                                  .max_batch = (uint32_t)t->rows,
-                                  .height = (uint32_t)in.h,
-                                  .width = (uint32_t)in.w,
-                                  .precision = o->precision};
+    const xc_session_opts opts = {
+        .size = sizeof opts, .max_batch = (uint32_t)t->rows, .precision = o->precision};
     TRY(check(model, o->student, t->several, err));
     xc_session **session = &t->session[t->count];
     TRY(session_new(model, &opts, session, err));
-    t->count++;
+    t->sight[t->count++] = sight_of(model, o->student);
+    TRY(make_room(t, &t->sight[t->count - 1], err));
     t->bytes +=
         model->graph->param.total * (sizeof(float) + number) + session_arena_bytes(*session);
     return XC_OK;
@@ -143,6 +144,7 @@ void teachers_free(struct teachers *t)
     if (!t) return;
     for (int i = 0; i < t->count; i++) session_free(t->session[i]);
     free(t->answer);
+    free(t->seen);
     free(t);
 }
 
@@ -181,7 +183,10 @@ static xc_status mix_rows(struct teachers *t, const float *x, int n, double part
     size_t written;
     for (size_t k = 0; k < numbers; k++) target[k] *= rest;
     for (int i = 0; i < t->count; i++) {
-        TRY(session_run(t->session[i], x, DTYPE_F32, (uint32_t)n, NULL, err));
+        const struct sight *sight = &t->sight[i];
+        const float *seen = sight->differs ? t->seen : x;
+        if (sight->differs) TRY(sight_turn(sight, x, n, t->seen, err));
+        TRY(session_run(t->session[i], seen, DTYPE_F32, (uint32_t)n, NULL, err));
         TRY(session_read(t->session[i], "logits", DTYPE_F32, t->answer, numbers, &written, err));
         to_probabilities(t, n);
         for (size_t k = 0; k < numbers; k++) target[k] += each * t->answer[k];

@@ -2,7 +2,7 @@
 /*
  * What do other models say of the same pictures? The mean of their answers becomes a part of the
  * targets: distillation (Hinton, Vinyals and Dean 2015, at temperature 1), where teacher and
- * student see the same augmented and mixed picture (Beyer et al. 2022).
+ * student see the same augmented and mixed picture (Beyer et al. 2022), each at its own size.
  */
 #ifndef XC_TRAIN_TEACHER_H
 #define XC_TRAIN_TEACHER_H
@@ -19,7 +19,7 @@ void teacher_models_unref(struct teacher_models *m);
 struct teachers;
 
 struct teachers_opts {
-    const xc_model *student; /* its input and classes, which have to be theirs */
+    const xc_model *student; /* its channels and classes have to be theirs */
     int batch;               /* of pictures, at most */
     xc_precision precision;  /* F32 or BF16, that they run in */
     bool several;            /* labels a picture */

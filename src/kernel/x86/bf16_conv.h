@@ -17,7 +17,7 @@ enum {
     LEAST_ROWS = 12,
     BLOCK_ROWS = 384, /* the rows that a scratch holds: all 19 of 19 pixels of 728 */
     BLOCK_BYTES = 1024 << 10,
-    GATHERED_ROWS = TILE_ROWS,
+    GATHERED_ROWS = 4 * TILE_ROWS,
 #else
     TILE_ROWS = BF16_ROWS,
     LEAST_ROWS = 4,
