@@ -137,11 +137,19 @@ static void conv_direct(struct product *p, size_t from, size_t to)
 
 /* ---- gathered rows --------------------------------------------------------------------------- */
 
-/* Eight numbers at a time, the last ones twice: quicker than masks. */
+/* A vector of numbers at a time, the last ones twice: quicker than masks. */
 INLINE void copy_halves(uint16_t *to, const uint16_t *from, int count)
 {
     enum { STEP = 8 };
-    for (int i = 0; i < count; i += STEP) {
+    int i = 0;
+#ifdef __AVX512F__
+    enum { LONG = 32 };
+    for (; count >= LONG && i < count; i += LONG) {
+        const int at = i + LONG <= count ? i : count - LONG;
+        _mm512_storeu_si512(to + at, _mm512_loadu_si512(from + at));
+    }
+#endif
+    for (; i < count; i += STEP) {
         const int at = i + STEP <= count ? i : count - STEP;
         if (count < STEP)
             to[i] = from[i], i -= STEP - 1;
