@@ -30,8 +30,9 @@ struct block { /* one panel of columns or two, and what happens to their sums */
     int first; /* column */
     uint32_t mask;
     const char *fetch;
-    int lines; /* of what is to be fetched with each block of k */
-    int rows;  /* of a tile */
+    ptrdiff_t panel; /* bytes */
+    int lines;       /* of two panels, to be fetched with each block of k */
+    int rows;        /* of a tile */
 };
 
 struct rows { /* one tile of them, or two */
@@ -102,7 +103,10 @@ static struct outputs outputs_of(const struct block *b, const struct run *run, i
 
 INLINE void fetch_some(struct block *b)
 {
-    for (int i = 0; i < b->lines; i++, b->fetch += AMX_LINE) _mm_prefetch(b->fetch, _MM_HINT_T1);
+    for (int i = 0; i < b->lines; i++, b->fetch += AMX_LINE) {
+        _mm_prefetch(b->fetch, _MM_HINT_T1);
+        _mm_prefetch(b->fetch + b->panel, _MM_HINT_T1);
+    }
 }
 
 #define MULTIPLY(p, q, row, b0, b1)                                                                \
@@ -280,15 +284,15 @@ static void multiply_runs(struct product *p, struct block *b)
     }
 }
 
-/* How many lines of a panel pair come with each block of k, when it comes as fast as this one. */
-static int fetched_lines(const struct product *p, ptrdiff_t bytes)
+/* How many lines of a panel come with each block of k, when it comes as fast as this one: of its
+ * rows that are multiplied here, which may be some of many. */
+static int fetched_lines(const struct product *p)
 {
     int tiles = 0;
     for (const struct run *run = p->run; run < p->run + p->runs; run++)
         tiles += (run->rows + TALL - 1) / TALL;
-    const int steps = tiles * p->strip.segments * (p->strip.k / AMX_PAIRS);
-    const int lines = (int)(bytes / AMX_LINE);
-    return steps ? (lines + steps - 1) / steps : 0;
+    const int steps = tiles * (p->strip.k / AMX_PAIRS);
+    return steps ? (p->strip.k + steps - 1) / steps : 0;
 }
 
 /* What comes behind the whole tiles of the panels. */
@@ -304,7 +308,7 @@ void BF16(multiply)(struct product *p, struct pass pass)
 {
     const ptrdiff_t panel = p->strip.panel * WORD;
     struct strip strip = p->strip;
-    struct block b = {.strip = &strip, .lines = fetched_lines(p, 2 * panel)};
+    struct block b = {.strip = &strip, .panel = panel, .lines = fetched_lines(p)};
     b.room_row = pass.width;
     strip.c_row = p->call->out.pixel;
     if (p->finished) bf16_limit(&strip, &p->call->epilogue.act);
