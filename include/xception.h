@@ -734,8 +734,9 @@ typedef struct xc_train_opts {
                              * statistics are float32, and so is evaluation */
     /* Distillation: models of the same classes (by name, where both have names) and channels,
      * XC_MAX_TEACHERS at most, whose mean answer is a part of each target. They see each picture as
-     * the network does, augmented and mixed, but at their own size and scale of pixels; the run
-     * folder gets copies. Not with frozen layers. With args: those that the run had. */
+     * the network does, augmented and mixed, but at their own size, scale of pixels and order of
+     * colours; the run folder gets copies. Not with frozen layers. With args: those that the run
+     * had. */
     xc_model *const *teacher;
     uint32_t teachers;
     double teacher_part; /* above 0, at most 1; -1 = 0.7 */

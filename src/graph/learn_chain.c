@@ -79,7 +79,8 @@ static void set_slice(const struct tape *t, struct learn_step *s)
     if (s->kind == LEARN_norm_dsums) s->images = call->norm_dsums.images;
     if (s->kind == LEARN_zero && call->zero.bytes == s->units * 64 && s->units % n == 0)
         s->images = 1;
-    if (is_by_image(s->kind) && s->units % n == 0) s->images = tape_images(t, s->units / n);
+    if (is_by_image(s->kind) && s->units % n == 0 && !s->images)
+        s->images = tape_images(t, s->units / n);
     if (!s->images) return;
     groups = (n + (size_t)s->images - 1) / (size_t)s->images;
     if (is_by_image(s->kind))

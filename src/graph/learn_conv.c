@@ -244,9 +244,10 @@ static struct phase phase_of(const struct side *s, int first)
 {
     struct phase p = {.first = first, .stride = s->stride, .taps.step = 1};
     int tap = 0;
+    if (first >= s->pixels) return p;
     while (p.taps.step * s->dilation % s->stride != 0) p.taps.step++;
     while (tap < s->taps && (first + s->pad - tap * s->dilation) % s->stride != 0) tap++;
-    if (tap == s->taps || first >= s->pixels) return p;
+    if (tap == s->taps) return p;
     p.taps.first = tap;
     p.taps.count = (s->taps - tap - 1) / p.taps.step + 1;
     p.dilation = p.taps.step * s->dilation / s->stride;
@@ -257,10 +258,15 @@ static struct phase phase_of(const struct side *s, int first)
     return p;
 }
 
+static int phases_of(const struct side *s)
+{
+    return s->stride < s->pixels ? s->stride : s->pixels;
+}
+
 static bool sees_all(const struct side *s)
 {
     int pixels = 0;
-    for (int i = 0; i < s->stride; i++) pixels += phase_of(s, i).pixels;
+    for (int i = 0; i < phases_of(s); i++) pixels += phase_of(s, i).pixels;
     return pixels == s->pixels;
 }
 
@@ -276,6 +282,7 @@ static void phase_dx(struct tape *t, int node, const struct geometry *g, const s
     const size_t pixels = (size_t)out->view.n * (size_t)y->pixels * (size_t)x->pixels;
     struct learn_step *s = conv_step(t, node, g, pixels);
     struct conv_call *call = &s->call.conv;
+    s->images = tape_images(t, (size_t)out->view.h * (size_t)out->view.w); /* as the other steps */
     call->window = (struct window){y->taps.count, x->taps.count, 1,      1,
                                    y->dilation,   x->dilation,   y->pad, x->pad};
     call->in = dout->view;
@@ -301,11 +308,13 @@ static void window_dx(struct tape *t, int node, const struct geometry *g)
     const struct side rows = {w->sy, w->kh, w->dy, w->pad_top, dx.view.h, dout.view.h};
     const struct side columns = {w->sx, w->kw, w->dx, w->pad_left, dx.view.w, dout.view.w};
     if (!sees_all(&rows) || !sees_all(&columns)) make_zero(t, node, &out);
-    for (int i = 0; i < w->sy; i++)
-        for (int j = 0; j < w->sx; j++) {
-            const struct phase y = phase_of(&rows, i), x = phase_of(&columns, j);
-            if (y.pixels && x.pixels) phase_dx(t, node, g, &y, &x, &out);
+    for (int i = 0; i < phases_of(&rows); i++) {
+        const struct phase y = phase_of(&rows, i);
+        for (int j = 0; y.pixels && j < phases_of(&columns) && t->err.status == XC_OK; j++) {
+            const struct phase x = phase_of(&columns, j);
+            if (x.pixels) phase_dx(t, node, g, &y, &x, &out);
         }
+    }
     if (add) tape_copy(t, node, &out, &dx, &dx);
 }
 

@@ -42,11 +42,10 @@ uint8_t rgb_luma(const uint8_t rgb[3]);
 XC_NODISCARD xc_status resize_u8(const uint8_t *in, int w, int h, ptrdiff_t stride, int channels,
                                  xc_filter filter, int out_w, int out_h, uint8_t *out,
                                  struct error *err);
-/* The same filters over n pictures (h, w, channels) of numbers, without rounding in between. out:
- * (n, out_h, out_w, channels). */
-XC_NODISCARD xc_status resize_f32(const float *in, int n, int w, int h, int channels,
-                                  xc_filter filter, int out_w, int out_h, float *out,
-                                  struct error *err);
+/* BILINEAR over n pictures (h, w, channels) of numbers, nothing rounded in between. out: (n, out_h,
+ * out_w, channels). */
+XC_NODISCARD xc_status resize_bilinear_f32(const float *in, int n, int w, int h, int channels,
+                                           int out_w, int out_h, float *out, struct error *err);
 /* tf.image.resize(method="bilinear", antialias=False): half-pixel centres, float32. */
 void resize_tf_bilinear(const uint8_t *in, int w, int h, ptrdiff_t stride, int channels, int out_w,
                         int out_h, float *out);

@@ -101,24 +101,36 @@ static void axis_free(struct axis *axis)
     free(axis->weights);
 }
 
-/* The taps of one output pixel; real: room for their weights before rounding. */
-static void tap_fill(struct tap *tap, int out, int in_size, double scale, xc_filter filter,
-                     double *real)
+size_t filter_most(xc_filter filter, int in_size, int out_size)
 {
-    double stretch = scale < 1.0 ? 1.0 : scale;
+    const double scale = (double)in_size / out_size;
+    return (size_t)(ceil(filters[filter].support * (scale < 1.0 ? 1.0 : scale)) * 2 + 1);
+}
+
+int filter_taps(xc_filter filter, int in_size, int out_size, int out, int *first, double *weight)
+{
+    double scale = (double)in_size / out_size, stretch = scale < 1.0 ? 1.0 : scale;
     double support = filters[filter].support * stretch;
     double centre = (out + 0.5) * scale, step = 1.0 / stretch, sum = 0.0;
-    int first = (int)(centre - support + 0.5), end = (int)(centre + support + 0.5);
-    if (first < 0) first = 0;
+    int from = (int)(centre - support + 0.5), end = (int)(centre + support + 0.5);
+    if (from < 0) from = 0;
     if (end > in_size) end = in_size;
-    tap->first = first;
-    tap->count = end - first;
-    for (int i = 0; i < tap->count; i++) {
-        real[i] = filters[filter].weight((i + first - centre + 0.5) * step);
-        sum += real[i];
+    for (int i = from; i < end; i++) {
+        weight[i - from] = filters[filter].weight((i - centre + 0.5) * step);
+        sum += weight[i - from];
     }
+    for (int i = 0; i < end - from && sum != 0.0; i++) weight[i] /= sum;
+    *first = from;
+    return end - from;
+}
+
+/* The taps of one output pixel; real: room for their weights before rounding. */
+static void tap_fill(struct tap *tap, int out, int in_size, int out_size, xc_filter filter,
+                     double *real)
+{
+    tap->count = filter_taps(filter, in_size, out_size, out, &tap->first, real);
     for (int i = 0; i < tap->count; i++) {
-        double w = (sum != 0.0 ? real[i] / sum : real[i]) * (1 << FRACTION_BITS);
+        double w = real[i] * (1 << FRACTION_BITS);
         tap->weight[i] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
     }
 }
@@ -127,9 +139,7 @@ static void tap_fill(struct tap *tap, int out, int in_size, double scale, xc_fil
 static xc_status axis_new(int in_size, int out_size, int from, int n, xc_filter filter,
                           struct axis *axis, struct error *err)
 {
-    double scale = (double)in_size / out_size;
-    double most = ceil(filters[filter].support * (scale < 1.0 ? 1.0 : scale)) * 2 + 1;
-    size_t per_tap = (size_t)most, bytes;
+    size_t per_tap = filter_most(filter, in_size, out_size), bytes;
     *axis = (struct axis){0};
     if (!size_mul(per_tap, sizeof(double), &bytes) || !size_mul(bytes, (size_t)n, &bytes))
         return fail_memory(err, SIZE_MAX);
@@ -140,7 +150,7 @@ static xc_status axis_new(int in_size, int out_size, int from, int n, xc_filter 
     if (axis->taps && axis->weights && real) {
         for (int i = 0; i < n; i++) {
             axis->taps[i].weight = axis->weights + (size_t)i * per_tap;
-            tap_fill(&axis->taps[i], from + i, in_size, scale, filter, real);
+            tap_fill(&axis->taps[i], from + i, in_size, out_size, filter, real);
         }
     } else {
         status = fail_memory(err, bytes);

@@ -31,6 +31,10 @@ void resize_tf_window(const struct rows *in, int out_w, int out_h, struct window
 /* The filter at distance x, zero beyond its support; not of NEAREST and TF_BILINEAR. */
 double filter_weight(xc_filter filter, double x);
 double filter_support(xc_filter filter);
+/* The input pixels, from *first on, that make output pixel `out`: how many, and their weights,
+ * which sum up to 1. At most filter_most. */
+int filter_taps(xc_filter filter, int in_size, int out_size, int out, int *first, double *weight);
+size_t filter_most(xc_filter filter, int in_size, int out_size);
 
 /* Rows of pixels that lie in memory as they are. */
 struct plain_rows {

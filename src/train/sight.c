@@ -6,18 +6,22 @@
 
 #include "image/image.h"
 
+static int known_channels(const struct sight *s)
+{
+    return s->to.c < SIGHT_CHANNELS ? s->to.c : SIGHT_CHANNELS;
+}
+
 /* value = (byte / divisor - mean) / std */
 static void find_scale(struct sight *s, const xc_preprocess *its, const xc_preprocess *shown)
 {
     const double times = (double)shown->divisor / its->divisor;
-    for (int c = 0; c < SIGHT_CHANNELS; c++) {
+    for (int c = 0; c < known_channels(s); c++) {
         const int from = s->turned && c < 3 ? 2 - c : c;
         const double scale = shown->std[from] * times / its->std[c];
         const double shift = (shown->mean[from] * times - its->mean[c]) / its->std[c];
         s->scale[c] = (float)scale;
         s->shift[c] = (float)shift;
-        if (c < s->from.c)
-            s->differs = s->differs || scale < 1 || scale > 1 || shift < 0 || shift > 0;
+        s->differs = s->differs || scale < 1 || scale > 1 || shift < 0 || shift > 0;
     }
 }
 
@@ -34,7 +38,7 @@ struct sight sight_of(const xc_model *seer, const xc_model *shown)
 
 static void rescale(const struct sight *s, size_t pixels, float *x)
 {
-    const int c = s->to.c, known = c < SIGHT_CHANNELS ? c : SIGHT_CHANNELS;
+    const int c = s->to.c, known = known_channels(s);
     for (; pixels > 0; pixels--, x += c) {
         if (s->turned) {
             const float first = x[0];
@@ -49,8 +53,8 @@ xc_status sight_turn(const struct sight *s, const float *from, int n, float *to,
 {
     const size_t pixels = (size_t)n * (size_t)s->to.h * (size_t)s->to.w;
     if (s->resized)
-        TRY(resize_f32(from, n, s->from.w, s->from.h, s->from.c, XC_FILTER_BILINEAR, s->to.w,
-                       s->to.h, to, err));
+        TRY(resize_bilinear_f32(from, n, s->from.w, s->from.h, s->from.c, s->to.w, s->to.h, to,
+                                err));
     else
         memcpy(to, from, pixels * (size_t)s->to.c * sizeof *to);
     rescale(s, pixels, to);

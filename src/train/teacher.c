@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "train/sight.h"
 
 enum {
@@ -79,10 +80,13 @@ static xc_status check(const xc_model *teacher, const xc_model *student, bool se
 static xc_status make_room(struct teachers *t, const struct sight *sight, struct error *err)
 {
     const struct shape in = sight->to;
-    const size_t numbers = (size_t)t->rows * (size_t)in.h * (size_t)in.w * (size_t)in.c;
+    const size_t picture = (size_t)in.h * (size_t)in.w * (size_t)in.c;
+    size_t numbers, bytes;
+    if (!size_mul(picture, (size_t)t->rows, &numbers) || !size_mul(numbers, sizeof(float), &bytes))
+        return fail_memory(err, SIZE_MAX);
     if (!sight->differs || numbers <= t->seen_numbers) return XC_OK;
-    float *more = realloc(t->seen, numbers * sizeof *more);
-    if (!more) return fail_memory(err, numbers * sizeof *more);
+    float *more = realloc(t->seen, bytes);
+    if (!more) return fail_memory(err, bytes);
     t->bytes += (numbers - t->seen_numbers) * sizeof *more;
     t->seen = more;
     t->seen_numbers = numbers;

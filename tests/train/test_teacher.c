@@ -118,88 +118,141 @@ static void taught(void **state)
     runs_end(folder);
 }
 
-/* Rows in parts or at once; part of a row that sums to 1 does, too. */
+enum { N = 11, CLASSES = 3, PICTURE = 15 * 15 * 3, LARGEST = 19 * 17 * 3 };
+
+/* Of x, turned for the teacher, `part` of its answer is added to each row. */
+static void add_answers(xc_model *teacher, const xc_model *shown, const float *x, float part,
+                        float *target)
+{
+    static float turned[N * LARGEST];
+    const struct sight sight = sight_of(teacher, shown);
+    const xc_session_opts opts = {.size = sizeof opts, .max_batch = N};
+    float logits[N * CLASSES];
+    size_t written;
+    xc_session *session = NULL;
+    assert_int_equal(sight_turn(&sight, x, N, turned, NULL), XC_OK);
+    assert_int_equal(session_new(teacher, &opts, &session, NULL), XC_OK);
+    assert_int_equal(session_run(session, turned, DTYPE_F32, N, NULL, NULL), XC_OK);
+    assert_int_equal(
+        session_read(session, "logits", DTYPE_F32, logits, N * CLASSES, &written, NULL), XC_OK);
+    session_free(session);
+    for (int i = 0; i < N; i++) {
+        const float *row = logits + i * CLASSES;
+        float e[CLASSES], sum = 0;
+        for (int c = 0; c < CLASSES; c++) sum += e[c] = expf(row[c]);
+        for (int c = 0; c < CLASSES; c++) target[i * CLASSES + c] += part * e[c] / sum;
+    }
+}
+
+static xc_model *make_sized(xc_context *context, const char *input, uint64_t seed)
+{
+    char arch[160];
+    snprintf(arch, sizeof arch, "xception,input=%s%s", input, strstr(RUNS_ARCH, ",stem="));
+    return make(context, arch, 3, seed);
+}
+
+/* Rows in parts or at once, from teachers that see other pictures than the network. */
 static void in_parts(void **state)
 {
     (void)state;
-    enum { N = 11, CLASSES = 3, PICTURE = 15 * 15 * 3 };
     xc_context *context = runs_context(2);
+    xc_model *student = make(context, RUNS_ARCH, 3, 1);
     struct teacher_models models = {
-        {make(context, RUNS_ARCH, 3, 1), make(context, RUNS_ARCH, 3, 2)}, 2};
-    struct teachers_opts o = {.student = models.model[1], .precision = XC_PRECISION_F32};
-    float x[N * PICTURE], target[2][N * CLASSES];
+        {make(context, RUNS_ARCH, 3, 2), make_sized(context, "15x17x3", 3),
+         make_sized(context, "19x17x3", 4), make(context, RUNS_ARCH, 3, 5)},
+        4};
+    struct teachers_opts o = {.student = student, .precision = XC_PRECISION_F32};
+    float x[N * PICTURE], target[3][N * CLASSES];
+    models.model[2]->meta.preprocess.colour = XC_COLOUR_BGR;
+    models.model[3]->meta.preprocess.divisor = 50;
     for (int i = 0; i < N * PICTURE; i++) x[i] = rng_uniform(9, RNG_TEST, 0, 0, (uint32_t)i);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         struct teachers *t = NULL;
-        o.batch = k ? 4 : N;
         for (int i = 0; i < N * CLASSES; i++) target[k][i] = i % CLASSES == i / CLASSES % CLASSES;
+        if (k == 2) break;
+        o.batch = k ? 4 : N;
         assert_int_equal(teachers_new(&models, &o, &t, NULL), XC_OK);
         assert_int_equal(teachers_mix(t, x, N, 0.3, target[k], NULL), XC_OK);
         teachers_free(t);
     }
     assert_memory_equal(target[0], target[1], sizeof target[0]);
-    for (int i = 0; i < N; i++) {
-        const float *row = target[0] + i * CLASSES;
-        assert_true(fabsf(row[0] + row[1] + row[2] - 1) < 1e-6F);
-        assert_true(row[i % CLASSES] > 0.7F && row[i % CLASSES] < 1);
-    }
+    for (int i = 0; i < N * CLASSES; i++) target[2][i] *= 0.7F;
+    for (int i = 0; i < models.count; i++)
+        add_answers(models.model[i], student, x, 0.3F / (float)models.count, target[2]);
+    for (int i = 0; i < N * CLASSES; i++) assert_true(fabsf(target[0][i] - target[2][i]) < 1e-6F);
     teacher_models_unref(&models);
+    xc_model_unref(student);
     xc_context_free(context);
 }
 
-/* What a model gets of a picture, from its bytes or from what another model gets. */
+/* A channel of what a model gets, from bytes in the order R, G, B. */
+static double seen(const xc_preprocess *p, const uint8_t *pixel, int c, int channels)
+{
+    const int from = p->colour == XC_COLOUR_BGR ? channels - 1 - c : c;
+    return ((double)pixel[from] / p->divisor - p->mean[c]) / p->std[c];
+}
+
+/* What a model gets of a picture, from its bytes or from what another model gets. wrong: by
+ * Pillow's rounding to bytes, twice. */
+static void turns(int w, int h, int channels, bool back, double wrong)
+{
+    enum { PICTURES = 3, SIZE = 48, BYTES = SIZE * SIZE * 3, MOST = 71 * 90 * 3 };
+    static const xc_preprocess views[] = {
+        {.colour = XC_COLOUR_BGR, .divisor = 1, .mean = {104, 117, 124}, .std = {2, 3, 4, 1}},
+        {.colour = XC_COLOUR_RGB,
+         .divisor = 255,
+         .mean = {0.1F, 0.5F, 0.7F},
+         .std = {0.2F, 0.3F, 0.4F}}};
+    static uint8_t picture[PICTURES * BYTES], own[MOST];
+    static float from[PICTURES * BYTES], to[PICTURES * MOST];
+    char arch[80];
+    xc_context *context = runs_context(1);
+    const int numbers = w * h * channels, bytes = SIZE * SIZE * channels;
+    snprintf(arch, sizeof arch, "xception,input=%dx%dx%d,stem-stride=1,middle=1", h, w, channels);
+    xc_model *seer = make(context, arch, 3, 1);
+    snprintf(arch, sizeof arch, "xception,input=48x48x%d,stem-stride=1,middle=1", channels);
+    xc_model *shown = make(context, arch, 3, 1);
+    assert_int_equal(sight_of(seer, shown).differs, w != SIZE);
+    xc_preprocess *const p = &seer->meta.preprocess, *const q = &shown->meta.preprocess;
+    *p = views[back];
+    *q = views[!back];
+    if (channels == 1) p->colour = q->colour = XC_COLOUR_GREY;
+    for (int k = 0; k < PICTURES * bytes; k++) { /* soft and hard edges */
+        const float soft = 127 + 100 * sinf((float)k / 40);
+        const float hard = 255 * rng_uniform(9, RNG_TEST, 0, 0, (uint32_t)k);
+        picture[k] = (uint8_t)(k < bytes ? soft : hard);
+    }
+    for (int k = 0; k < PICTURES * bytes; k++)
+        from[k] = (float)seen(q, picture + k - k % channels, k % channels, channels);
+    const struct sight sight = sight_of(seer, shown);
+    assert_int_equal(sight_turn(&sight, from, PICTURES, to, NULL), XC_OK);
+    double worst = 0;
+    for (int n = 0; n < PICTURES; n++) {
+        assert_int_equal(resize_u8(picture + n * bytes, SIZE, SIZE, SIZE * channels, channels,
+                                   XC_FILTER_BILINEAR, w, h, own, NULL),
+                         XC_OK);
+        for (int k = 0; k < numbers; k++) {
+            const int c = k % channels;
+            const double off = to[n * numbers + k] - seen(p, own + k - c, c, channels);
+            worst = fmax(worst, fabs(off) * p->std[c] * p->divisor);
+        }
+    }
+    print_message("%dx%dx%d: off by %g of a byte\n", w, h, channels, worst);
+    assert_true(worst < wrong + 1e-3);
+    xc_model_unref(seer);
+    xc_model_unref(shown);
+    xc_context_free(context);
+}
+
 static void own_eyes(void **state)
 {
     (void)state;
-    enum { N = 3, SIZE = 48, BYTES = SIZE * SIZE * 3, MOST = 71 * 90 * 3 };
-    static uint8_t picture[N * BYTES], own[MOST];
-    static float from[N * BYTES], to[N * MOST];
-    static const struct {
-        const char *seer;
-        int w, h;
-        double wrong; /* by Pillow's rounding of bytes, twice, on a scale of 1 */
-    } trial[] = {{"xception,input=48x48x3,stem-stride=1,middle=1", 48, 48, 0},
-                 {"xception,input=32x32x3,stem-stride=1,middle=1", 32, 32, 1},
-                 {"xception,input=71x90x3,middle=1", 90, 71, 1}};
-    xc_context *context = runs_context(1);
-    xc_model *shown = make(context, trial[0].seer, 3, 1);
-    xc_preprocess caffe;
-    assert_int_equal(xc_preprocess_named("keras-caffe", &caffe), XC_OK);
-    for (size_t i = 0; i < sizeof trial / sizeof *trial; i++) {
-        const int w = trial[i].w, h = trial[i].h, numbers = w * h * 3;
-        xc_model *seer = make(context, trial[i].seer, 3, 1);
-        xc_preprocess *const p = &seer->meta.preprocess, *const q = &shown->meta.preprocess;
-        struct sight sight = sight_of(seer, shown);
-        assert_int_equal(sight.differs, i > 0);
-        p->colour = XC_COLOUR_BGR;
-        p->divisor = 1;
-        memcpy(p->mean, caffe.mean, sizeof p->mean);
-        memcpy(p->std, (float[]){2, 3, 4, 1}, sizeof p->std);
-        for (int k = 0; k < N * BYTES; k++) { /* soft and hard edges */
-            const float soft = 127 + 100 * sinf((float)k / 40);
-            const float hard = 255 * rng_uniform(9, RNG_TEST, 0, 0, (uint32_t)k);
-            picture[k] = (uint8_t)(k < BYTES ? soft : hard);
-            from[k] = (picture[k] / q->divisor - q->mean[k % 3]) / q->std[k % 3];
+    for (int back = 0; back < 2; back++)
+        for (int channels = 1; channels <= 3; channels += 2) {
+            turns(48, 48, channels, back, 0);
+            turns(32, 32, channels, back, 1);
+            turns(90, 71, channels, back, 1);
         }
-        sight = sight_of(seer, shown);
-        assert_int_equal(sight_turn(&sight, from, N, to, NULL), XC_OK);
-        double worst = 0;
-        for (int n = 0; n < N; n++) {
-            assert_int_equal(resize_u8(picture + n * BYTES, SIZE, SIZE, SIZE * 3, 3,
-                                       XC_FILTER_BILINEAR, w, h, own, NULL),
-                             XC_OK);
-            for (int k = 0; k < numbers; k++) {
-                const int c = k % 3;
-                const double want = (own[k - c + 2 - c] - p->mean[c]) / p->std[c];
-                worst = fmax(worst, fabs(to[n * numbers + k] - want) * p->std[c]);
-            }
-        }
-        print_message("%dx%d: off by %g of a byte\n", w, h, worst);
-        assert_true(worst < trial[i].wrong + 1e-3);
-        xc_model_unref(seer);
-    }
-    xc_model_unref(shown);
-    xc_context_free(context);
 }
 
 /* Several labels a picture: from a teacher that is sure of none. */
@@ -358,17 +411,16 @@ static void refused(void **state)
         xc_model *const *teacher;
         uint32_t count;
         double part;
-        const char *preprocess;
         const char *said;
     } trial[] = {
-        {&other[0], 1, -1, NULL, "teacher 1: 4 classes, the data have 3"},
-        {&other[1], 1, -1, NULL, "teacher 1: pictures of 1 channels, the network sees 3"},
-        {&named, 1, -1, NULL, "teacher 1: class 1 is red, in the data it is green"},
-        {&good, 1, 0, NULL, "the teachers' part: 0, expected more than 0, at most 1"},
-        {&good, 1, 1.5, NULL, "the teachers' part: 1.5, expected more than 0"},
-        {NULL, 0, 0.5, NULL, "the teachers' part: 0.5, but there is no teacher"},
-        {NULL, 1, -1, NULL, "opts->teacher"},
-        {many, XC_MAX_TEACHERS + 1, -1, NULL, "9 teachers, at most 8"},
+        {&other[0], 1, -1, "teacher 1: 4 classes, the data have 3"},
+        {&other[1], 1, -1, "teacher 1: pictures of 1 channels, the network sees 3"},
+        {&named, 1, -1, "teacher 1: class 1 is red, in the data it is green"},
+        {&good, 1, 0, "the teachers' part: 0, expected more than 0, at most 1"},
+        {&good, 1, 1.5, "the teachers' part: 1.5, expected more than 0"},
+        {NULL, 0, 0.5, "the teachers' part: 0.5, but there is no teacher"},
+        {NULL, 1, -1, "opts->teacher"},
+        {many, XC_MAX_TEACHERS + 1, -1, "9 teachers, at most 8"},
     };
     xc_train_opts opts = runs_opts(folder, "run");
     for (size_t i = 0; i < sizeof trial / sizeof *trial; i++) {
@@ -376,13 +428,11 @@ static void refused(void **state)
         opts.teacher = trial[i].teacher;
         opts.teachers = trial[i].count;
         opts.teacher_part = trial[i].part;
-        opts.preprocess = trial[i].preprocess;
         assert_int_not_equal(xc_train(context, data, &opts), XC_OK);
         if (!strstr(xc_error(), trial[i].said)) print_error("%s\n", xc_error());
         assert_non_null(strstr(xc_error(), trial[i].said));
         xc_dataset_free(data);
     }
-    opts.preprocess = NULL;
     opts.teacher = &good;
     opts.teachers = 1;
     opts.teacher_part = -1;

@@ -249,6 +249,11 @@ static void multiply_run(struct block *b, const struct run *run, int rows)
 }
 
 /* Gathered rows lie one below the other, whatever runs they make, and so do their sums. */
+static bool is_joined(const struct product *p)
+{
+    return p->step && (!p->finished || p->runs == 1);
+}
+
 static struct run joined(const struct product *p)
 {
     struct run all = p->run[0];
@@ -271,7 +276,7 @@ static void shape_tiles(struct product *p, struct block *b, int rows)
 
 static void multiply_runs(struct product *p, struct block *b)
 {
-    if (p->step && (!p->finished || p->runs == 1)) {
+    if (is_joined(p)) {
         const struct run all = joined(p);
         shape_tiles(p, b, AMX_ROWS);
         multiply_run(b, &all, whole_tiles(all.rows));
@@ -289,8 +294,11 @@ static void multiply_runs(struct product *p, struct block *b)
 static int fetched_lines(const struct product *p)
 {
     int tiles = 0;
-    for (const struct run *run = p->run; run < p->run + p->runs; run++)
-        tiles += (run->rows + TALL - 1) / TALL;
+    if (is_joined(p))
+        tiles = (joined(p).rows + TALL - 1) / TALL;
+    else
+        for (const struct run *run = p->run; run < p->run + p->runs; run++)
+            tiles += (run->rows + TALL - 1) / TALL;
     const int steps = tiles * (p->strip.k / AMX_PAIRS);
     return steps ? (p->strip.k + steps - 1) / steps : 0;
 }
@@ -319,7 +327,7 @@ void BF16(multiply)(struct product *p, struct pass pass)
         b.b[0] = (const char *)p->strip.b + column / PANEL * panel;
         b.b[1] = b.wide ? b.b[0] + panel : b.b[0];
         b.fetch = b.b[1] + panel;
-        if (column + COLUMNS >= p->columns && p->then) b.fetch = p->then;
+        if (column + COLUMNS >= pass.end && p->then) b.fetch = p->then;
         b.first = column;
         b.mask = left < COLUMNS ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
         store(b.bias, p->bias ? load_lanes(p->bias + column, low) : zero());

@@ -61,6 +61,12 @@ static struct pass next_pass(const struct product *p, int first, int width)
     return (struct pass){first, first + (left < width ? left : width), width};
 }
 
+/* The panel of a column, whose rows begin at b. */
+static const float *panel_from(const struct product *p, const float *b, int column)
+{
+    return b + column / PANEL * p->strip.panel;
+}
+
 /* ---- A is the input -------------------------------------------------------------------------- */
 
 /* The segments of a row of A inside the input; 0 when the input does not have it like that. */
@@ -126,9 +132,10 @@ static void conv_direct(struct product *p, size_t from, size_t to)
     p->strip.a_row = p->call->window.sx * p->call->in.pixel;
     while (from < to) {
         from = make_runs(p, NULL, from, to - from < rows ? to : from + rows);
-        p->then = from < to ? p->strip.b : p->call->then;
+        const void *then = from < to ? p->strip.b : p->call->then;
         for (int column = 0; column < p->columns; column += COLUMNS) {
             const struct pass pass = next_pass(p, column, COLUMNS);
+            p->then = pass.end == p->columns ? then : NULL;
             BF16(multiply)(p, pass);
             if (!p->finished) finish(p, pass);
         }
@@ -340,12 +347,16 @@ static void conv_gathered(struct product *p, size_t from, size_t to)
     p->finished &= !deep;
     for (size_t rows; from < to; from += rows) {
         rows = make_runs(p, a, from, to - from < most ? to : from + most) - from;
-        p->then = from + rows < to ? b : p->call->then;
+        const void *then = from + rows < to ? b : p->call->then;
         for (int column = 0; column < p->columns; column += columns) {
             const struct pass pass = next_pass(p, column, columns);
             for (size_t k = 0; k < p->depth; k += DEPTH) {
                 const int count = p->depth - k < DEPTH ? (int)(p->depth - k) : DEPTH;
                 if (deep || column == 0) gather(p, from, rows, k, count, a);
+                const float *next = b + (k + DEPTH) / 2 * PANEL;
+                p->then = k + DEPTH < p->depth    ? panel_from(p, next, pass.first)
+                          : pass.end < p->columns ? panel_from(p, b, pass.end)
+                                                  : then;
                 p->strip.b = b + k / 2 * PANEL;
                 p->strip.k = (count + 1) / 2;
                 p->strip.resume = k > 0;

@@ -46,7 +46,7 @@ struct product { /* of one group */
     struct strip strip;
     const float *bias;
     bool finished;    /* tiles leave outputs, not sums */
-    const void *then; /* what is read after the last panel; NULL: what is behind */
+    const void *then; /* what is read after the last panel of a pass; NULL: what is behind */
     size_t step;      /* from a gathered row to the next, in numbers; 0: A is the input */
     struct run run[RUNS];
     int runs;

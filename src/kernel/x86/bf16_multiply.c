@@ -24,7 +24,7 @@ void BF16(multiply)(struct product *p, struct pass pass)
         width = strips == g->narrow ? PANEL : 2 * PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
-        if (column + width >= p->columns && p->then) common.fetch = p->then;
+        if (column + width >= pass.end && p->then) common.fetch = p->then;
         common.bias = p->bias ? p->bias + column : zeros;
         common.mask = left < 2 * PANEL ? (UINT32_C(1) << left) - 1 : UINT32_MAX;
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {
