@@ -33,6 +33,11 @@ static void draw_conv(struct trial *t, struct dice *d, int groups, int c, int oc
         call->window = (struct window){1, 1, dice_int(d, 1, 3), dice_int(d, 1, 3), 1, 1, 0, 0};
         oh = (h - 1) / call->window.sy + 1;
         ow = (w - 1) / call->window.sx + 1;
+    } else if (groups < c && dice_int(d, 0, 2) == 0) { /* windows that see padding alone */
+        call->window.pad_top += dice_int(d, 0, 2);
+        call->window.pad_left += dice_int(d, 0, 2);
+        oh += dice_int(d, 0, 2);
+        ow += dice_int(d, 0, 2);
     }
     draw_views(t, d, (struct view){.n = n, .h = h, .w = w, .c = c}, oh, ow, oc);
 }
@@ -58,14 +63,15 @@ static void draw_grouped(struct trial *t, struct dice *d)
     if (dice_int(d, 0, 1)) call->prologue = (struct prologue){0};
 }
 
-/* So many numbers a sum that a pair of panels is read in parts. */
+/* So many numbers a sum that a pair of panels is read in parts; at times as many columns, too. */
 static void draw_deep(struct trial *t, struct dice *d)
 {
     struct conv_call *call = &t->conv;
     const int h = 2, w = dice_int(d, 8, 11), c = dice_int(d, 290, 310);
     *call = (struct conv_call){.type = t->type, .groups = 1, .packing = PACK_PLAIN};
     call->window = (struct window){3, 3, 1, 1, 1, 1, 1, 1};
-    draw_views(t, d, (struct view){.n = 1, .h = h, .w = w, .c = c}, h, w, dice_int(d, 1, 20));
+    draw_views(t, d, (struct view){.n = 1, .h = h, .w = w, .c = c}, h, w,
+               dice_int(d, 0, 7) ? dice_int(d, 1, 20) : dice_int(d, 257, 290));
 }
 
 static void draw_depthwise(struct trial *t, struct dice *d)
