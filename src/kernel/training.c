@@ -16,6 +16,7 @@ static void init_avx2(struct training_kernels *k)
 {
     k->conv_dw = conv_dw_avx2;
     k->depthwise_grad = depthwise_grad_avx2;
+    k->channel_sum = channel_sum_avx2;
     k->norm_sums = norm_sums_avx2;
     k->norm_dsums = norm_dsums_avx2;
     k->norm_dx = norm_dx_avx2;
@@ -30,6 +31,7 @@ static void init_avx512(struct training_kernels *k)
 {
     k->conv_dw = conv_dw_avx512;
     k->depthwise_grad = depthwise_grad_avx512;
+    k->channel_sum = channel_sum_avx512;
     k->norm_sums = norm_sums_avx512;
     k->norm_dsums = norm_dsums_avx512;
     k->norm_dx = norm_dx_avx512;
@@ -47,6 +49,7 @@ static void init_avx512(struct training_kernels *k)
         k->conv_dw_grain = rows;                                                                   \
         k->depthwise_grad = depthwise_grad_bf16_##name;                                            \
         k->depthwise_grad_grain = 32;                                                              \
+        k->channel_sum = channel_sum_bf16_##name;                                                  \
         k->norm_sums = norm_sums_bf16_##name;                                                      \
         k->norm_dsums = norm_dsums_bf16_##name;                                                    \
         k->norm_dx = norm_dx_bf16_##name;                                                          \
@@ -103,6 +106,7 @@ static void init_bf16(struct training_kernels *k, unsigned flags)
     k->pack = pack_bf16_avx512bf16;
     if (!(flags & CPU_AMX) || !bf16_check_amx()) return;
     k->conv_dw = conv_dw_bf16_amx;
+    k->depthwise_grad = depthwise_grad_bf16_amx;
     k->conv_dw_grain = 32;
 #endif
     (void)flags;

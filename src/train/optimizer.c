@@ -124,7 +124,8 @@ static double norm(struct optimizer *o, const float *grad, struct pool *pool)
 
 /* ---- one parameter --------------------------------------------------------------------------- */
 
-/* A run of numbers of one parameter, with everything that is the same for all of them. */
+/* A run of numbers of one parameter, with everything that is the same for all of them: a copy,
+ * which no number is stored to. */
 struct run {
     float *w, *m, *s;
     const float *g;
@@ -133,34 +134,34 @@ struct run {
     bool nesterov;
 };
 
-static void sgd(const struct run *r)
+static void sgd(struct run r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        const float g = r->g[i] * r->clip + r->decay * r->w[i];
-        const float m = r->m[i] = r->momentum * r->m[i] + g;
-        r->w[i] -= r->lr * (r->nesterov ? g + r->momentum * m : m);
+    for (size_t i = 0; i < r.count; i++) {
+        const float g = r.g[i] * r.clip + r.decay * r.w[i];
+        const float m = r.m[i] = r.momentum * r.m[i] + g;
+        r.w[i] -= r.lr * (r.nesterov ? g + r.momentum * m : m);
     }
 }
 
-static void rmsprop(const struct run *r)
+static void rmsprop(struct run r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        const float g = r->g[i] * r->clip + r->decay * r->w[i];
-        const float s = r->s[i] = r->s[i] + r->fresh * (g * g - r->s[i]);
-        const float m = r->m[i] = r->momentum * r->m[i] + r->lr * g / sqrtf(s + r->epsilon);
-        r->w[i] -= m;
+    for (size_t i = 0; i < r.count; i++) {
+        const float g = r.g[i] * r.clip + r.decay * r.w[i];
+        const float s = r.s[i] = r.s[i] + r.fresh * (g * g - r.s[i]);
+        const float m = r.m[i] = r.momentum * r.m[i] + r.lr * g / sqrtf(s + r.epsilon);
+        r.w[i] -= m;
     }
 }
 
-static void adamw(const struct run *r)
+static void adamw(struct run r)
 {
-    const float lost = r->lr * r->decay;
-    for (size_t i = 0; i < r->count; i++) {
-        const float g = r->g[i] * r->clip;
-        const float m = r->m[i] = r->m[i] + (1 - r->momentum) * (g - r->m[i]);
-        const float v = r->s[i] = r->s[i] + r->fresh * (g * g - r->s[i]);
-        const float w = r->w[i] - lost * r->w[i];
-        r->w[i] = w - r->first * m / (sqrtf(v) * r->second + r->epsilon);
+    const float lost = r.lr * r.decay;
+    for (size_t i = 0; i < r.count; i++) {
+        const float g = r.g[i] * r.clip;
+        const float m = r.m[i] = r.m[i] + (1 - r.momentum) * (g - r.m[i]);
+        const float v = r.s[i] = r.s[i] + r.fresh * (g * g - r.s[i]);
+        const float w = r.w[i] - lost * r.w[i];
+        r.w[i] = w - r.first * m / (sqrtf(v) * r.second + r.epsilon);
     }
 }
 
@@ -193,9 +194,9 @@ static void step_range(void *ctx, size_t from, size_t to)
         r.first = o->speed[i].first;
         r.second = o->speed[i].second;
         r.decay = decays(o, p) ? (float)o->opts.decay : 0;
-        if (o->opts.kind == OPTIMIZER_SGD) sgd(&r);
-        if (o->opts.kind == OPTIMIZER_RMSPROP) rmsprop(&r);
-        if (o->opts.kind == OPTIMIZER_ADAMW) adamw(&r);
+        if (o->opts.kind == OPTIMIZER_SGD) sgd(r);
+        if (o->opts.kind == OPTIMIZER_RMSPROP) rmsprop(r);
+        if (o->opts.kind == OPTIMIZER_ADAMW) adamw(r);
     }
 }
 
@@ -244,8 +245,8 @@ struct climb_work {
 
 static void climb_range(void *ctx, size_t from, size_t to)
 {
-    const struct climb_work *w = ctx;
-    for (size_t i = from; i < to; i++) w->param[i] += w->scale * w->grad[i];
+    const struct climb_work w = *(struct climb_work *)ctx;
+    for (size_t i = from; i < to; i++) w.param[i] += w.scale * w.grad[i];
 }
 
 double optimizer_climb(struct optimizer *o, double distance, float *param, const float *grad,
@@ -269,10 +270,11 @@ struct ema_work {
 
 static void ema_range(void *ctx, size_t from, size_t to)
 {
-    const struct ema_work *w = ctx;
-    for (size_t i = from; i < to; i++)
-        if (w->param[i] < w->average[i] || w->param[i] > w->average[i]) /* -0 and infinity stay */
-            w->average[i] += w->fresh * (w->param[i] - w->average[i]);
+    const struct ema_work w = *(struct ema_work *)ctx;
+    for (size_t i = from; i < to; i++) { /* -0 and infinity stay */
+        const float x = w.param[i], a = w.average[i], next = a + w.fresh * (x - a);
+        w.average[i] = x < a || x > a ? next : a;
+    }
 }
 
 void ema_update(const struct param_table *table, uint64_t t, double decay, const float *param,

@@ -164,6 +164,8 @@ static void conv_dw(struct trial *s)
                                        .part = s->t->map[2],
                                        .sum = s->t->map[3]};
     DO(s, sum_parts, &sum, sum.numbers);
+    const struct channel_sum_call bias = {.in = call.dout, .sum = s->t->vector[7]};
+    DO(s, channel_sum, &bias, (size_t)out.c);
 }
 
 static void depthwise_grad(struct trial *s)

@@ -240,31 +240,41 @@ static void gather_row(const struct product *p, struct place at, size_t k, int c
     to[count] = 0;
 }
 
-/* The kernel rows under neighbouring windows inside the input, one piece each. */
+/* Where a row of A begins: in this kernel row, at this number of it. */
+struct start {
+    int ky, c;
+};
+
+/* The next `count` numbers of neighbouring windows that are inside the input in x: a piece of each
+ * kernel row. */
 static void gather_pieces(const struct conv_call *call, struct place first, size_t windows,
-                          size_t step, uint16_t *to)
+                          struct start start, int count, size_t step, uint16_t *to)
 {
     const struct window *win = &call->window;
     const int n = win->kw * call->in.c;
     const enum dtype type = call->in.type;
-    const char *from = (const char *)pixel_at(&call->in, first);
+    const ptrdiff_t size = (ptrdiff_t)dtype_size(type);
+    const char *from = (const char *)pixel_at(&call->in, (struct place){first.n, 0, first.x});
     for (size_t i = 0; i < windows; i++, from += win->sx * call->in.pixel, to += step) {
-        const char *piece = from;
+        struct start s = start;
         uint16_t *at = to;
-        for (int ky = 0; ky < win->kh; ky++, at += n, piece += win->dy * call->in.row) {
+        for (int left = count, some; left > 0; left -= some, at += some, s.ky++, s.c = 0) {
+            const int y = first.y + s.ky * win->dy;
+            const char *piece = from + y * call->in.row + s.c * size;
+            some = n - s.c < left ? n - s.c : left;
+            if (y < 0 || y >= call->in.h) memset(at, 0, (size_t)some * HALF);
 #ifdef __AVX512F__
-            if (n <= VL) { /* behind it come zeros, where there is room for them */
-                _mm256_storeu_si256((void *)at, load_rounded(type, piece, first_lanes(n)));
-                continue;
-            }
+            else if (n <= VL) /* behind it come zeros, where there is room for them */
+                _mm256_storeu_si256((void *)at, load_rounded(type, piece, first_lanes(some)));
 #endif
-            copy_rounded(type, piece, n, at);
+            else
+                copy_rounded(type, piece, some, at);
         }
         *at = 0;
     }
 }
 
-/* All of it: the usual case, without divisions. */
+/* All of it, without divisions. */
 static void gather_whole_row(const struct product *p, struct place at, uint16_t *to)
 {
     const struct conv_call *call = p->call;
@@ -292,16 +302,17 @@ static void gather(const struct product *p, size_t unit, size_t rows, size_t k, 
     const struct conv_call *call = p->call;
     const struct view *out = &call->out;
     const struct window *win = &call->window;
-    const bool whole = (size_t)count == p->depth, joined = whole && taps_are_joined(call);
+    const bool whole = (size_t)count == p->depth, joined = taps_are_joined(call);
+    const size_t length = (size_t)(win->kw * call->in.c);
+    const struct start start = {(int)(k / length), (int)(k % length)};
     struct place at = place_of(out, unit);
     for (size_t n; rows > 0; rows -= n, to += n * p->step) {
         const struct place first = {at.n, at.y * win->sy - win->pad_top,
                                     at.x * win->sx - win->pad_left};
-        const bool inside = first.y >= 0 && first.y + (win->kh - 1) * win->dy < call->in.h;
-        n = joined && inside ? (size_t)count_inside(call, at) : 0;
+        n = joined ? (size_t)count_inside(call, at) : 0;
         if (n > rows) n = rows;
         if (n > 0)
-            gather_pieces(call, first, n, p->step, to);
+            gather_pieces(call, first, n, start, count, p->step, to);
         else if (whole)
             gather_whole_row(p, at, to);
         else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How does batch norm, and the slope of an activation, go through memory once? Four vectors of
- * channels at a time, pixel after pixel; sums, and what belongs to channels, stay in registers.
- * Operation by operation what ref/norm.c and ref/slope.h do, so the bits are the same.
+ * How do batch norm, sums of a bias and the slope of an activation go through memory once? Four
+ * vectors of channels at a time, pixel after pixel; sums, and what belongs to channels, stay in
+ * registers. Operation by operation what the plain kernels do, so the bits are the same.
  */
 #include "kernel/x86/act.h"
 #include "kernel/x86/maps.h"
@@ -180,6 +180,50 @@ void MAPS(norm_sums)(const struct norm_sums_call *call, size_t from, size_t to)
         for (int c = 0; c < channels; c += 4 * VL) {
             const struct strip s = strip_at(c, channels);
 #define DO(vectors) sums(x, count, &s, vectors, partial, channels)
+            BY_VECTORS(&s, DO)
+#undef DO
+        }
+    }
+}
+
+/* ---- sums of a bias -------------------------------------------------------------------------- */
+
+INLINE void bias_sums(void *const *x, int count, const struct strip *s, const int vectors,
+                      float *total)
+{
+    vec sum[4];
+#define START(j) sum[j] = zero();
+    FOUR(START)
+    for (int p = 0; p < count; p++) {
+        const number *at = x[p];
+        fetch_next(at, s);
+#define SUM(j)                                                                                     \
+    if (j < vectors) sum[j] = add(sum[j], load_map(at, s, vectors, j));
+        FOUR(SUM)
+    }
+#define PUT(j)                                                                                     \
+    if (j < vectors) store_at(total, s, vectors, j, add(load_at(total, s, vectors, j), sum[j]));
+    FOUR(PUT)
+#undef START
+#undef SUM
+#undef PUT
+}
+
+void MAPS(channel_sum)(const struct channel_sum_call *call, size_t from, size_t to)
+{
+    if (!is_own(&call->in)) {
+        PLAIN(channel_sum)(call, from, to);
+        return;
+    }
+    const struct chunks chunks = chunks_of(&call->in, 0);
+    void *x[SUM_CHUNK];
+    for (size_t chunk = 0; chunk < chunk_count(&chunks); chunk++) {
+        const struct stretch span = chunk_span(&chunks, chunk);
+        const int count = (int)(span.to - span.from);
+        find_pixels(&call->in, span.from, count, x);
+        for (int c = (int)from; c < (int)to; c += 4 * VL) {
+            const struct strip s = strip_at(c, (int)to);
+#define DO(vectors) bias_sums(x, count, &s, vectors, call->sum)
             BY_VECTORS(&s, DO)
 #undef DO
         }

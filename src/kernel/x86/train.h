@@ -16,5 +16,6 @@
 TRAINING_KERNELS(TRAINED)
 #undef TRAINED
 void conv_dw_bf16_amx(const struct conv_dw_call *call, size_t from, size_t to);
+void depthwise_grad_bf16_amx(const struct depthwise_grad_call *call, size_t from, size_t to);
 
 #endif
