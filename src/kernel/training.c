@@ -23,6 +23,7 @@ static void init_avx2(struct training_kernels *k)
     k->map_dx = map_dx_avx2;
     k->pool_index = pool_index_avx2;
     k->pool_max_dx = pool_max_dx_avx2;
+    k->pool_average_dx = pool_average_dx_avx2;
     k->conv_dw_grain = 6;
     k->depthwise_grad_grain = 16;
 }
@@ -38,6 +39,7 @@ static void init_avx512(struct training_kernels *k)
     k->map_dx = map_dx_avx512;
     k->pool_index = pool_index_avx512;
     k->pool_max_dx = pool_max_dx_avx512;
+    k->pool_average_dx = pool_average_dx_avx512;
     k->pack = pack_avx512;
     k->conv_dw_grain = 14;
 }
@@ -56,6 +58,7 @@ static void init_avx512(struct training_kernels *k)
         k->map_dx = map_dx_bf16_##name;                                                            \
         k->pool_index = pool_index_bf16_##name;                                                    \
         k->pool_max_dx = pool_max_dx_bf16_##name;                                                  \
+        k->pool_average_dx = pool_average_dx_bf16_##name;                                          \
     }
 INIT_BF16(avx2, 3)
 INIT_BF16(avx512, 8)

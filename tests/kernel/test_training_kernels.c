@@ -199,6 +199,10 @@ static void pools(struct trial *s)
                                 .index = s->t->index,
                                 .add = draw(s, 0, 1)};
     DO(s, pool_max_dx, &back, pixels_of(&back.dx));
+    back.index = NULL;
+    back.dx = view_of(s, 0, in);
+    back.count_pad = draw(s, 0, 1);
+    DO(s, pool_average_dx, &back, pixels_of(&back.dx));
 }
 
 static void norms(struct trial *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How does max pooling for training go a vector of channels at a time? The number of the tap is
+ * How does pooling for training go a vector of channels at a time? Max: the number of the tap is
  * carried along as a float beside the largest value.
  */
 #include <string.h>
@@ -156,8 +156,9 @@ void MAPS(pool_index)(const struct pool_index_call *call, size_t from, size_t to
 
 struct giver { /* a window that a pixel lies in, and the tap that falls on it */
     const number *dout;
-    const uint8_t *index;
+    const uint8_t *index; /* NULL: an average of so many taps */
     int tap;
+    float taps;
 };
 
 INLINE ints bytes_at(const uint8_t *index, int count)
@@ -186,6 +187,12 @@ INLINE vec chosen(const struct giver *g, int c, int count, part some)
 #endif
 }
 
+INLINE vec given(const struct giver *g, int c, int count, part some)
+{
+    if (g->index) return chosen(g, c, count, some);
+    return PS(div)(load_part_of(g->dout + c, some), splat(g->taps));
+}
+
 static int first_window(int n, int pad, int k, int dilation, int stride)
 {
     const int low = n + pad - (k - 1) * dilation;
@@ -198,19 +205,35 @@ struct givers {
     int count;
     struct {
         int16_t window;
-        uint8_t tap;
+        uint8_t tap, inside; /* inside: taps of the window that are no padding */
     } at[4];
 };
 
+struct axis {
+    int pad, k, dilation, stride, windows, pixels;
+};
+
+static int count_inside(const struct axis *a, int window)
+{
+    int inside = 0;
+    for (int tap = 0; tap < a->k; tap++) {
+        const int at = window * a->stride - a->pad + tap * a->dilation;
+        inside += at >= 0 && at < a->pixels;
+    }
+    return inside;
+}
+
 /* At most four, or the caller takes the plain kernel. */
-static struct givers givers_on(int n, int pad, int k, int dilation, int stride, int windows)
+static struct givers givers_on(const struct axis *a, int n)
 {
     struct givers g = {0};
-    for (int i = first_window(n, pad, k, dilation, stride); i < windows && i * stride <= n + pad;
-         i++) {
-        const int tap = tap_on(n, i, pad, k, dilation, stride);
+    const int end =
+        (n + a->pad) / a->stride + 1 < a->windows ? (n + a->pad) / a->stride + 1 : a->windows;
+    for (int i = first_window(n, a->pad, a->k, a->dilation, a->stride); i < end; i++) {
+        const int tap = tap_on(n, i, a->pad, a->k, a->dilation, a->stride);
         if (tap < 0) continue;
         g.at[g.count].window = (int16_t)i;
+        g.at[g.count].inside = (uint8_t)count_inside(a, i);
         g.at[g.count++].tap = (uint8_t)tap;
     }
     return g;
@@ -228,9 +251,12 @@ static int find_givers(const struct pool_dx_call *call, int n, const struct give
         const size_t pixel = ((size_t)n * (size_t)d->h + (size_t)oy) * (size_t)d->w;
         for (int j = 0; j < xs->count; j++) {
             const int ox = xs->at[j].window;
-            giver[count++] = (struct giver){(const void *)further(row, ox * d->pixel),
-                                            call->index + (pixel + (size_t)ox) * (size_t)d->c,
-                                            tap + xs->at[j].tap};
+            struct giver *g = &giver[count++];
+            *g = (struct giver){.dout = (const void *)further(row, ox * d->pixel)};
+            if (call->index) g->index = call->index + (pixel + (size_t)ox) * (size_t)d->c;
+            g->tap = tap + xs->at[j].tap;
+            g->taps = (float)(call->count_pad ? call->window.kh * call->window.kw
+                                              : ys->at[i].inside * xs->at[j].inside);
         }
     }
     return count;
@@ -243,35 +269,49 @@ static void pixel_dx(const struct pool_dx_call *call, const struct giver *giver,
     for (int c = 0; c < channels; c += VL) {
         const part some = first_part(channels - c);
         vec sum = zero();
-        for (int i = 0; i < count; i++) sum = add(sum, chosen(&giver[i], c, channels - c, some));
+        for (int i = 0; i < count; i++) sum = add(sum, given(&giver[i], c, channels - c, some));
         if (call->add) sum = add(load_part_of(dx + c, some), sum);
         store_part_of(dx + c, some, sum);
     }
 }
 
-static bool has_few_givers(const struct pool_dx_call *call)
+static bool is_served(const struct pool_dx_call *call)
 {
     const struct window *w = &call->window;
-    return w->kh <= 4 && w->kw <= 4 && call->dx.w <= MOST_COLUMNS && call->dout.h <= INT16_MAX;
+    return w->kh <= 4 && w->kw <= 4 && call->dx.w <= MOST_COLUMNS && call->dout.h <= INT16_MAX &&
+           is_own(&call->dout) && is_own(&call->dx);
 }
 
-void MAPS(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
+static void pool_dx(const struct pool_dx_call *call, size_t from, size_t to)
 {
     const struct window *w = &call->window;
+    const struct axis rows = {w->pad_top, w->kh, w->dy, w->sy, call->dout.h, call->dx.h};
+    const struct axis columns = {w->pad_left, w->kw, w->dx, w->sx, call->dout.w, call->dx.w};
     struct givers xs[MOST_COLUMNS];
     struct giver giver[MOST_GIVERS];
-    if (!has_few_givers(call) || !is_own(&call->dout) || !is_own(&call->dx)) {
-        PLAIN(pool_max_dx)(call, from, to);
-        return;
-    }
-    for (int x = 0; x < call->dx.w; x++)
-        xs[x] = givers_on(x, w->pad_left, w->kw, w->dx, w->sx, call->dout.w);
+    for (int x = 0; x < call->dx.w; x++) xs[x] = givers_on(&columns, x);
     while (from < to) {
         struct place at = place_of(&call->dx, from);
-        const struct givers ys = givers_on(at.y, w->pad_top, w->kh, w->dy, w->sy, call->dout.h);
+        const struct givers ys = givers_on(&rows, at.y);
         for (; at.x < call->dx.w && from < to; at.x++, from++) {
             const int count = find_givers(call, at.n, &ys, &xs[at.x], giver);
             pixel_dx(call, giver, count, (void *)pixel_at(&call->dx, at));
         }
     }
+}
+
+void MAPS(pool_max_dx)(const struct pool_dx_call *call, size_t from, size_t to)
+{
+    if (is_served(call))
+        pool_dx(call, from, to);
+    else
+        PLAIN(pool_max_dx)(call, from, to);
+}
+
+void MAPS(pool_average_dx)(const struct pool_dx_call *call, size_t from, size_t to)
+{
+    if (is_served(call))
+        pool_dx(call, from, to);
+    else
+        PLAIN(pool_average_dx)(call, from, to);
 }
