@@ -176,8 +176,7 @@ static const char *const networks[] = {
     "xception,input=71x72x3,classes=5,width=0.04,middle=1,flavour=timm,fc=12x2",
     "mini-xception,input=48x48x1,classes=4",
     "xception,input=33x35x3,classes=5,width=0.05,middle=1,stem-stride=1,act=elu,pools=none",
-    "resnet50,flavour=timm,stem-stride=1,input=48x48x3,channels=8/16/16,blocks=1/1/1,block=basic,"
-    "stem=8,classes=5",
+    "resnet50,input=32x32x3,classes=5,stem-stride=1,stem=8,channels=8/12,blocks=1/1,block=basic",
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
 
