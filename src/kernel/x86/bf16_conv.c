@@ -260,9 +260,10 @@ static void gather_pieces(const struct conv_call *call, struct place first, size
         uint16_t *at = to;
         for (int left = count, some; left > 0; left -= some, at += some, s.ky++, s.c = 0) {
             const int y = first.y + s.ky * win->dy;
-            const char *piece = from + y * call->in.row + s.c * size;
+            const bool inside = y >= 0 && y < call->in.h;
+            const char *piece = inside ? from + y * call->in.row + s.c * size : NULL;
             some = n - s.c < left ? n - s.c : left;
-            if (y < 0 || y >= call->in.h) memset(at, 0, (size_t)some * HALF);
+            if (!inside) memset(at, 0, (size_t)some * HALF);
 #ifdef __AVX512F__
             else if (n <= VL) /* behind it come zeros, where there is room for them */
                 _mm256_storeu_si256((void *)at, load_rounded(type, piece, first_lanes(some)));
