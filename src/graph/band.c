@@ -55,13 +55,13 @@ static bool is_view(const struct schedule *s, int node)
     return node < 0 || shape_equal(s->shape[node], s->shape[s->source[node]]);
 }
 
-/* Does a row of the chain's result come from a few rows of what it reads? The fast algorithm works
- * on pairs of pixels, which may belong to two rows. */
+/* Does a row of the chain's result come from a few rows of what it reads? Strassen's algorithm
+ * works on pairs of pixels, which may belong to two rows. */
 static bool is_by_rows(const struct schedule *s, const struct chain *c)
 {
     const struct op *op = op_of(&s->g->node[c->root]);
     return (op->sliding || op->traits & OP_IN_PLACE) && is_view(s, c->in) && is_view(s, c->other) &&
-           !schedule_is_fast(s, c->root);
+           schedule_fast(s, c->root) != FAST_STRASSEN;
 }
 
 /* Row r of the group's result needs these rows of node, too; those in front of place `first` do not

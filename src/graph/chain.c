@@ -227,10 +227,10 @@ static bool allocate(struct schedule *s, struct arena *a)
            s->on_load && s->chain;
 }
 
-bool schedule_is_fast(const struct schedule *s, int root)
+enum fast schedule_fast(const struct schedule *s, int root)
 {
     const struct node *n = &s->g->node[root];
-    return s->fast && op_conv_is_fast(n, s->shape[n->input[0]].c);
+    return s->fast ? op_conv_fast(n, s->shape[n->input[0]].c) : FAST_NONE;
 }
 
 xc_status schedule_build(struct schedule *s, enum dtype type, const struct plan_opts *opts,

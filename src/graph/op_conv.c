@@ -96,11 +96,14 @@ bool op_conv_is_pixelwise(const struct node *node)
     return is_pointwise(&node->conv) && node->conv.sy == 1 && node->conv.sx == 1;
 }
 
-bool op_conv_is_fast(const struct node *node, int c)
+enum fast op_conv_fast(const struct node *node, int c)
 {
-    if (node->kind != OP_CONV || !op_conv_is_pixelwise(node)) return false;
+    const struct conv_attr *a = &node->conv;
+    const struct window window = {a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, 0, 0};
+    if (node->kind != OP_CONV) return FAST_NONE;
+    if (winograd_takes(&window, groups_of(a, c), c, node->out)) return FAST_WINOGRAD;
     const struct matrix m = op_conv_matrix(node, c);
-    return winograd_takes(&m);
+    return op_conv_is_pixelwise(node) && strassen_takes(&m) ? FAST_STRASSEN : FAST_NONE;
 }
 
 static void choose_kernel(const struct conv_attr *a, const struct kernels *k, struct step *step)

@@ -34,7 +34,8 @@ void emit_map(const struct emit *e, const struct chain *chain, struct step *step
 
 struct epilogue *call_epilogue(enum call_kind kind, union call *call)
 {
-    if (kind == CALL_CONV || kind == CALL_SEPARABLE) return &call->conv.epilogue;
+    if (kind == CALL_CONV || kind == CALL_SEPARABLE || kind == CALL_WINOGRAD)
+        return &call->conv.epilogue;
     if (kind == CALL_POOL) return &call->pool.epilogue;
     if (kind == CALL_DENSE) return &call->dense.epilogue;
     return kind == CALL_MAP ? &call->map.epilogue : NULL;
@@ -42,7 +43,7 @@ struct epilogue *call_epilogue(enum call_kind kind, union call *call)
 
 struct window *call_window(enum call_kind kind, union call *call)
 {
-    if (kind == CALL_CONV) return &call->conv.window;
+    if (kind == CALL_CONV || kind == CALL_WINOGRAD) return &call->conv.window;
     if (kind == CALL_SEPARABLE) return &call->separable.depthwise.window;
     return kind == CALL_POOL ? &call->pool.window : NULL;
 }
@@ -117,9 +118,9 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Makes a step fast. Its units are pairs of pixels, because pairs stay together; a block that
+/* Makes a step Strassen's. Its units are pairs of pixels, because pairs stay together; a block that
  * begins and ends with one may be a pixel longer than its rows. */
-static void make_fast(struct building *b, struct step *step)
+static void make_strassen(struct building *b, struct step *step)
 {
     const int root = step->chain.root;
     const struct node *n = &b->emit.g->node[root];
@@ -131,7 +132,7 @@ static void make_fast(struct building *b, struct step *step)
     call->pointwise.weight = b->emit.ready[root].fast;
     call->scratch = pixels * (size_t)between->pixel;
     b->plan->scratch =
-        larger(b->plan->scratch, call->scratch + winograd_scratch(&m, b->emit.k->type, pixels));
+        larger(b->plan->scratch, call->scratch + strassen_scratch(&m, b->emit.k->type, pixels));
     step->per_image = (step->per_image + 1) / 2;
     step->grain = 1;
 }
@@ -157,7 +158,21 @@ static void add_separable(struct building *b, int chain)
     call->scratch = call->block_rows * (size_t)call->depthwise.out.row;
     step->kind = CALL_SEPARABLE;
     b->plan->scratch = larger(b->plan->scratch, call->scratch);
-    if (schedule_is_fast(&b->schedule, step->chain.root)) make_fast(b, step);
+    if (schedule_fast(&b->schedule, step->chain.root) == FAST_STRASSEN) make_strassen(b, step);
+}
+
+/* Makes a step Winograd's. Its units are rows. */
+static void make_winograd(struct building *b, struct step *step)
+{
+    struct winograd_call *call = &step->call.winograd;
+    call->conv.weight = b->emit.ready[step->chain.root].fast;
+    call->kernels = b->emit.k;
+    call->rows = winograd_rows(&call->conv);
+    step->kind = CALL_WINOGRAD;
+    step->per_image = (size_t)call->conv.out.h;
+    step->grain = 1;
+    step->panels = 0;
+    b->plan->scratch = larger(b->plan->scratch, winograd_scratch(&call->conv, call->rows));
 }
 
 static void add_step(struct building *b, int chain)
@@ -167,6 +182,7 @@ static void add_step(struct building *b, int chain)
     call->io.in = place_view(&b->places, &b->schedule, step->chain.in, &step->in);
     call->io.out = place_view(&b->places, &b->schedule, chain, &step->out);
     fill_step(b, &step->chain, step);
+    if (schedule_fast(&b->schedule, step->chain.root) == FAST_WINOGRAD) make_winograd(b, step);
 }
 
 /* One copy an input, except for those that were computed in place. */
@@ -204,7 +220,8 @@ static xc_status add_steps(struct building *b, struct error *err)
         if (root < 0) continue;
         if (op_of(&g->node[root])->traits & OP_PARTS)
             add_parts(b, i);
-        else if (b->schedule.chain[i].depthwise >= 0 || schedule_is_fast(&b->schedule, root))
+        else if (b->schedule.chain[i].depthwise >= 0 ||
+                 schedule_fast(&b->schedule, root) == FAST_STRASSEN)
             add_separable(b, i);
         else
             add_step(b, i);

@@ -37,8 +37,8 @@ XC_NODISCARD xc_status weights_new(const struct graph *g, const struct weights_s
 void weights_free(struct weights *w);
 size_t weights_bytes(const struct weights *w); /* memory of its own */
 
-/* The same weights, and those of the fast algorithm (one level of Strassen-Winograd) for the layers
- * that it takes; a plan that is made with them uses it. direct must outlive them. */
+/* The same weights, and those of the fast algorithms (strassen.h, winograd.h) for the layers that
+ * they take; a plan that is made with them uses those. direct must outlive them. */
 XC_NODISCARD xc_status weights_fast(const struct graph *g, const struct weights *direct,
                                     const struct kernels *k, struct pool *pool,
                                     struct weights **out, struct error *err);

@@ -17,6 +17,7 @@
 #include "graph/memory.h"
 #include "graph/op.h"
 #include "graph/plan.h"
+#include "graph/strassen.h"
 #include "graph/winograd.h"
 
 #define NOWHERE SIZE_MAX
@@ -27,7 +28,7 @@
  * type; everything else is, too, but for float32 where that is bf16. */
 struct ready {
     const void *weight, *bias, *scale, *shift;
-    const void *fast; /* the weight as winograd_conv wants it, where weights are fast */
+    const void *fast; /* the weight as the fast algorithm wants it, where weights are fast */
 };
 
 struct weights {
@@ -61,8 +62,8 @@ struct matrix op_conv_matrix(const struct node *node, int c);
 enum packing op_conv_packing(const struct node *node, int c, const struct kernels *k);
 /* Does an output pixel read the input pixel at its own place, and nothing else? */
 bool op_conv_is_pixelwise(const struct node *node);
-/* Does the fast algorithm, where it is wanted, take this node (its input has c channels)? */
-bool op_conv_is_fast(const struct node *node, int c);
+/* The fast algorithm, where that is wanted, of a node whose input has c channels. */
+enum fast op_conv_fast(const struct node *node, int c);
 
 /* norm_of[i]: the batch norm that goes into the weights of node i, or -1. */
 void fold_find(const struct graph *g, int *norm_of);
@@ -110,8 +111,8 @@ struct schedule {
     struct reach *reach; /* by chain in a group: how it is read */
 };
 
-/* Is the chain of this root done by the fast algorithm? */
-bool schedule_is_fast(const struct schedule *s, int root);
+/* The algorithm of the chain of this root. */
+enum fast schedule_fast(const struct schedule *s, int root);
 /* g and shape are there already; type: the precision. */
 XC_NODISCARD xc_status schedule_build(struct schedule *s, enum dtype type,
                                       const struct plan_opts *opts, struct arena *a,
@@ -163,6 +164,7 @@ int places_overlap(const struct places *p);
 enum call_kind {
     CALL_CONV,
     CALL_SEPARABLE,
+    CALL_WINOGRAD,
     CALL_POOL,
     CALL_GLOBAL_POOL,
     CALL_MAP,
@@ -171,15 +173,21 @@ enum call_kind {
 };
 
 /* A pointwise convolution and what comes before it, a block of rows at a time: what is between them
- * lies in a scratch, one a thread. Before it: a depthwise convolution, or, when the fast algorithm
- * reads what is activated on load, that activation; or nothing. */
+ * lies in a scratch, one a thread. Before it: a depthwise convolution, or, when Strassen's
+ * algorithm reads what is activated on load, that activation; or nothing. */
 struct separable_call {
     struct conv_call pointwise; /* but for `in`, which is what comes before reads */
     struct conv_call depthwise; /* its output is the scratch in any case */
     conv_fn *depthwise_kernel;  /* or NULL */
-    const struct kernels *fast; /* of the fast algorithm, or NULL */
+    const struct kernels *fast; /* of Strassen's algorithm, or NULL */
     size_t block_rows;          /* at most */
     size_t scratch;             /* bytes between the two convolutions; behind is that of `fast` */
+};
+
+struct winograd_call {
+    struct conv_call conv;
+    const struct kernels *kernels;
+    int rows; /* at a time, at most */
 };
 
 union call {
@@ -189,6 +197,7 @@ union call {
     } io; /* all calls begin like this */
     struct conv_call conv;
     struct separable_call separable;
+    struct winograd_call winograd;
     struct pool_call pool;
     struct global_pool_call global_pool;
     struct map_call map;

@@ -103,7 +103,7 @@ static struct view run_depthwise(const struct separable_call *s, char *scratch, 
     return pixels_of(&depthwise.out, 0, x, count);
 }
 
-/* out = act(in), before the fast algorithm: it adds numbers up as they are. */
+/* out = act(in), before Strassen's algorithm: it adds numbers up as they are. */
 static struct view activate_block(const struct separable_call *s, struct view in, char *scratch)
 {
     struct map_call map = {.type = s->pointwise.type, .in = in, .out = in};
@@ -129,12 +129,12 @@ static void run_block(const struct work *w, char *scratch, int image, size_t fir
     if (call.epilogue.add.data)
         call.epilogue.add = pixels_of(&s->pointwise.epilogue.add, image, first, count);
     if (s->fast)
-        winograd_conv(s->fast, &call, scratch + s->scratch);
+        strassen_conv(s->fast, &call, scratch + s->scratch);
     else
         w->kernel.conv(&call, 0, count);
 }
 
-/* The fast algorithm works on pairs. */
+/* Strassen's algorithm works on pairs. */
 static size_t unit_pixels(const struct separable_call *s)
 {
     return s->fast ? 2 : 1;
@@ -174,6 +174,26 @@ static void run_separable(void *ctx, size_t from, size_t to)
     }
 }
 
+/* ---- Winograd's convolutions ----------------------------------------------------------------- */
+
+/* A unit is a lane: a part of the rows of all images, and a scratch. */
+static void run_winograd(void *ctx, size_t from, size_t to)
+{
+    const struct work *w = ctx;
+    const struct winograd_call *call = &w->call.winograd;
+    const size_t h = (size_t)w->call.io.out.h;
+    for (size_t lane = from; lane < to; lane++) {
+        struct range r = range_part(w->units, w->grain, w->lanes, lane);
+        for (size_t end; r.from < r.to; r.from = end) {
+            const size_t image = r.from / h, before = image * h;
+            end = before + h < r.to ? before + h : r.to;
+            const struct winograd_rows rows = {(int)image, (int)(r.from - before),
+                                               (int)(end - before), call->rows};
+            winograd_conv(call->kernels, &call->conv, &rows, w->scratch + lane * w->scratch_bytes);
+        }
+    }
+}
+
 /* ---- one function a kind --------------------------------------------------------------------- */
 
 static void run_pool(void *ctx, size_t from, size_t to)
@@ -207,10 +227,9 @@ static void run_softmax(void *ctx, size_t from, size_t to)
 }
 
 static pool_fn *const run_kind[] = {
-    [CALL_CONV] = run_conv,       [CALL_SEPARABLE] = run_separable,
-    [CALL_POOL] = run_pool,       [CALL_GLOBAL_POOL] = run_global_pool,
-    [CALL_MAP] = run_map,         [CALL_DENSE] = run_dense,
-    [CALL_SOFTMAX] = run_softmax,
+    [CALL_CONV] = run_conv,   [CALL_SEPARABLE] = run_separable,     [CALL_WINOGRAD] = run_winograd,
+    [CALL_POOL] = run_pool,   [CALL_GLOBAL_POOL] = run_global_pool, [CALL_MAP] = run_map,
+    [CALL_DENSE] = run_dense, [CALL_SOFTMAX] = run_softmax,
 };
 
 /* What one run lies in. */
@@ -263,8 +282,8 @@ static void run_slice(const struct plan *p, const struct slice *slice, const str
         epilogue->add.h = slice->rows;
     }
     if (slice->kept_bytes) keep_rows(step, slice, p->batch, m->scratch);
-    if (step->kind == CALL_SEPARABLE)
-        pool_for(pool, w.units ? w.lanes : 0, 1, run_separable, &w);
+    if (step->kind == CALL_SEPARABLE || step->kind == CALL_WINOGRAD)
+        pool_for(pool, w.units ? w.lanes : 0, 1, run_kind[step->kind], &w);
     else if (step->panels && w.units && panels_are_even(step->panels, w.lanes))
         pool_for(pool, step->panels, PANELS, run_conv_panels, &w);
     else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which weights does the fast algorithm read? Those of the direct one, shared, and a block of its
- * own for the layers that it takes: 7/4 of theirs.
+ * own for the layers that it takes: 7/4 of theirs, or twice as many.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,29 +12,38 @@
 enum { LINE = 64 };
 
 static bool describe(const struct graph *g, int i, const struct kernels *k,
-                     struct winograd_weights *out)
+                     struct fast_weights *out)
 {
     const struct node *n = &g->node[i];
     const int c = i > 0 ? g->node[n->input[0]].out.c : 0;
-    if (i == 0 || !op_conv_is_fast(n, c)) return false;
-    *out = (struct winograd_weights){
-        .matrix = op_conv_matrix(n, c), .packing = op_conv_packing(n, c, k), .type = k->type};
+    const enum fast fast = i > 0 ? op_conv_fast(n, c) : FAST_NONE;
+    if (fast == FAST_NONE) return false;
+    *out = (struct fast_weights){.fast = fast,
+                                 .matrix = op_conv_matrix(n, c),
+                                 .channels = (size_t)c,
+                                 .packing = op_conv_packing(n, c, k),
+                                 .type = k->type};
     return true;
 }
 
+static bool count(const struct fast_weights *w, size_t *numbers)
+{
+    return w->fast == FAST_STRASSEN ? strassen_numbers(w, numbers) : winograd_numbers(w, numbers);
+}
+
 /* Where a layer's numbers begin in the block; *used grows by them. */
-static bool place(const struct winograd_weights *w, size_t *used, size_t *at)
+static bool place(const struct fast_weights *w, size_t *used, size_t *at)
 {
     size_t bytes;
     *at = *used;
-    return winograd_numbers(w, &bytes) && size_mul(bytes, dtype_size(w->type), &bytes) &&
+    return count(w, &bytes) && size_mul(bytes, dtype_size(w->type), &bytes) &&
            size_align(bytes, LINE, &bytes) && size_add(*used, bytes, used);
 }
 
 static xc_status take(const struct graph *g, const struct kernels *k, struct weights *w,
                       struct error *err)
 {
-    struct winograd_weights layer;
+    struct fast_weights layer;
     size_t at;
     for (int i = 0; i < g->nodes; i++)
         if (describe(g, i, k, &layer) && !place(&layer, &w->bytes, &at))
@@ -46,13 +55,13 @@ static xc_status take(const struct graph *g, const struct kernels *k, struct wei
 static void fill(const struct graph *g, const struct kernels *k, struct weights *w,
                  struct pool *pool)
 {
-    struct winograd_weights layer;
+    struct fast_weights layer;
     size_t used = 0, at;
     for (int i = 0; i < g->nodes; i++) {
         if (!describe(g, i, k, &layer) || !place(&layer, &used, &at)) continue;
         layer.from = w->ready[i].weight;
         layer.to = w->block + at;
-        winograd_fill(&layer, pool);
+        (layer.fast == FAST_STRASSEN ? strassen_fill : winograd_fill)(&layer, pool);
         w->ready[i].fast = layer.to;
     }
 }

@@ -1,38 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How is a large pointwise convolution done with seven multiplications where eight are due?
+ * How is a convolution with windows of three columns done with half of its multiplications?
  *
- * Its input A (pixels, channels), weights B and output C are cut into quarters. Two neighbouring
- * pixels of an image, the first of them even, are the halves of A and C, so any even cut between
- * pixels gives the same bits; channels are cut in the middle, filters into two equal halves of
- * whole pairs of panels. The filters that remain are multiplied directly.
+ * By Winograd's F(4, 3) along the rows (Lavin, Gray 2016): of the six columns that four
+ * neighbouring outputs look at six sums are made, each is multiplied by a matrix of its own, and
+ * sums of the six products are the outputs: six products for twelve. From row to row nothing
+ * changes: each of the six is an ordinary convolution of one column. Fours of outputs begin with
+ * the row, so any cut between rows gives the same bits.
  */
 #ifndef XC_GRAPH_WINOGRAD_H
 #define XC_GRAPH_WINOGRAD_H
 
-#include "kernel/kernel.h"
+#include "graph/fast.h"
 #include "thread/pool.h"
 
-/* Is it large enough? By the matrix alone: the bits must be a function of the network. */
-bool winograd_takes(const struct matrix *m);
+/* Is it worth it, where c channels become an output of this shape? By the network alone: the bits
+ * must be a function of it. */
+bool winograd_takes(const struct window *window, int groups, int c, struct shape out);
 
-/* Weights: numbers that they are, and how they come from the matrix itself (of type F32 or F64,
- * packed as its products will be; `to` is zeroed). */
-struct winograd_weights {
-    struct matrix matrix;
-    enum packing packing;
-    enum dtype type;
-    const void *from;
-    void *to;
+bool winograd_numbers(const struct fast_weights *w, size_t *numbers);
+void winograd_fill(const struct fast_weights *w, struct pool *pool);
+
+/* How many rows of the output should be made at a time, and the bytes that it takes, a whole number
+ * of lines. */
+int winograd_rows(const struct conv_call *call);
+size_t winograd_scratch(const struct conv_call *call, int rows);
+
+/* Rows [from, to) of an image, `most` at a time, with weights of winograd_fill. */
+struct winograd_rows {
+    int image, from, to, most;
 };
-bool winograd_numbers(const struct winograd_weights *w, size_t *numbers);
-void winograd_fill(const struct winograd_weights *w, struct pool *pool);
-
-/* The bytes that winograd_conv needs for so many pixels, a whole number of lines. */
-size_t winograd_scratch(const struct matrix *m, enum dtype type, size_t pixels);
-
-/* Runs a pointwise call over the row of pixels that its views are, with weights of winograd_fill.
- * The first pixel is an even one of its image; the last is even, too, only at the image's end. */
-void winograd_conv(const struct kernels *k, const struct conv_call *call, void *scratch);
+void winograd_conv(const struct kernels *k, const struct conv_call *call,
+                   const struct winograd_rows *rows, void *scratch);
 
 #endif

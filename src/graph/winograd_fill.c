@@ -1,128 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fast algorithm for weights: sums of quarters of B, once, from the numbers that the direct
- * algorithm would use. Each is added up in double and rounded once.
+ * Winograd's F(4, 3) for weights: of the three columns of a window six sums, each the matrix of a
+ * product. They lie one behind the other, in the order of the products.
  */
 #include "base/checked.h"
-#include "graph/winograd_int.h"
+#include "graph/winograd.h"
 
-enum {
-    LEAST_ROWS = 512, /* below, the sums cost more than the eighth product */
-    LEAST_COLUMNS = 512,
-    RUN = 16,        /* columns that lie side by side in every packing */
-    PANEL_PAIR = 32, /* what the widest tiles take at once */
+enum { COLUMNS = 3 };
+
+static const double factor[WINOGRAD_PRODUCTS][COLUMNS] = {
+    {1.0 / 4, 0, 0},
+    {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+    {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+    {1.0 / 24, 1.0 / 12, 1.0 / 6},
+    {1.0 / 24, -1.0 / 12, 1.0 / 6},
+    {0, 0, 1},
 };
 
-/* How the quarters B11, B12, B21, B22 are added up for each product, in the order of their use. */
-static const signed char quarters[WINOGRAD_PRODUCTS][4] = {
-    {1, 0, 0, 0},   /* B11 */
-    {1, -1, 0, 1},  /* T2 */
-    {0, 0, 1, 0},   /* B21 */
-    {0, -1, 0, 1},  /* T3 */
-    {-1, 1, 0, 0},  /* T1 */
-    {0, 0, 0, 1},   /* B22 */
-    {-1, 1, 1, -1}, /* -T4 */
-};
-
-bool winograd_takes(const struct matrix *m)
+static struct matrix product_of(const struct fast_weights *w)
 {
-    return m->groups == 1 && m->rows % 2 == 0 && m->rows >= LEAST_ROWS &&
-           m->columns >= LEAST_COLUMNS;
+    return (struct matrix){w->matrix.rows / COLUMNS, w->matrix.columns, 1};
 }
 
-struct winograd_cut winograd_cut(const struct matrix *m)
+bool winograd_numbers(const struct fast_weights *w, size_t *numbers)
 {
-    const size_t columns = m->columns / (2 * PANEL_PAIR) * PANEL_PAIR;
-    return (struct winograd_cut){.quarter = {m->rows / 2, columns, 1},
-                                 .rest = {m->rows, m->columns - 2 * columns, 1}};
+    const struct matrix product = product_of(w);
+    return packing_numbers(w->packing, &product, numbers) &&
+           size_mul(*numbers, WINOGRAD_PRODUCTS, numbers);
 }
 
-size_t winograd_quarter(const struct matrix *quarter, enum packing packing)
+/* A panel of a product; `before` numbers lie in front of its matrix. */
+static void fill_panel(const struct fast_weights *w, int product, size_t i, size_t before)
 {
+    const struct matrix m = product_of(w);
+    const struct panel to = packing_panel(w->packing, &m, i);
+    const struct panel from = packing_panel(w->packing, &w->matrix, i);
+    for (size_t row = 0; row < m.rows; row++) {
+        const size_t c = row % w->channels, first = (row - c) * COLUMNS + c;
+        double sum[PACKING_MOST_COLUMNS] = {0};
+        for (size_t x = 0; x < COLUMNS; x++)
+            fast_add(sum, factor[product][x], w, panel_at(&from, first + x * w->channels, 0),
+                     to.columns);
+        fast_put(w, before + panel_at(&to, row, 0), sum, to.columns);
+    }
+}
+
+/* A unit is a panel of a product. */
+static void fill_panels(void *ctx, size_t from, size_t to)
+{
+    const struct fast_weights *w = ctx;
+    const struct matrix product = product_of(w);
+    const size_t panels = packing_panels(w->packing, &product);
     size_t numbers = 0;
-    return packing_numbers(packing, quarter, &numbers) ? numbers : 0;
+    if (!packing_numbers(w->packing, &product, &numbers)) return;
+    for (; from < to; from++)
+        fill_panel(w, (int)(from / panels), from % panels, from / panels * numbers);
 }
 
-bool winograd_numbers(const struct winograd_weights *w, size_t *numbers)
+void winograd_fill(const struct fast_weights *w, struct pool *pool)
 {
-    const struct winograd_cut cut = winograd_cut(&w->matrix);
-    size_t rest;
-    return packing_numbers(w->packing, &cut.quarter, numbers) &&
-           size_mul(*numbers, WINOGRAD_PRODUCTS, numbers) &&
-           packing_numbers(w->packing, &cut.rest, &rest) && size_add(*numbers, rest, numbers);
-}
-
-/* ---- numbers --------------------------------------------------------------------------------- */
-
-struct run { /* some columns of a matrix: those of a row begin at + row * stride */
-    size_t at, stride;
-};
-
-static struct run run_of(enum packing packing, const struct matrix *m, size_t column)
-{
-    const size_t width = packing_panel(packing, m, 0).width;
-    const struct panel p = packing_panel(packing, m, column / width);
-    return (struct run){p.at + (column - p.first), p.stride};
-}
-
-static double get(const struct winograd_weights *w, size_t i)
-{
-    return w->type == DTYPE_F64 ? ((const double *)w->from)[i]
-                                : (double)((const float *)w->from)[i];
-}
-
-static void put(const struct winograd_weights *w, size_t i, double value)
-{
-    if (w->type == DTYPE_F64)
-        ((double *)w->to)[i] = value;
-    else
-        ((float *)w->to)[i] = (float)value;
-}
-
-/* Columns first .. first + RUN of a product's matrix. */
-static void fill_product(const struct winograd_weights *w, int product, size_t first)
-{
-    const struct matrix quarter = winograd_cut(&w->matrix).quarter;
-    const struct run to = run_of(w->packing, &quarter, first);
-    const size_t before = (size_t)product * winograd_quarter(&quarter, w->packing);
-    for (size_t row = 0; row < quarter.rows; row++) {
-        double sum[RUN] = {0};
-        for (size_t q = 0; q < 4; q++) {
-            const double sign = quarters[product][q];
-            if (quarters[product][q] == 0) continue;
-            const struct run from = run_of(w->packing, &w->matrix, first + q % 2 * quarter.columns);
-            const size_t at = from.at + (row + q / 2 * quarter.rows) * from.stride;
-            for (size_t j = 0; j < RUN; j++) sum[j] += sign * get(w, at + j);
-        }
-        for (size_t j = 0; j < RUN; j++) put(w, before + to.at + row * to.stride + j, sum[j]);
-    }
-}
-
-/* The last columns, as they are, from the matrix's column `first` on. */
-static void fill_rest(const struct winograd_weights *w, size_t first, size_t before)
-{
-    const struct matrix rest = winograd_cut(&w->matrix).rest;
-    for (size_t j = 0; j < rest.columns; j++) {
-        const struct run from = run_of(w->packing, &w->matrix, first + j);
-        const struct run to = run_of(w->packing, &rest, j);
-        for (size_t row = 0; row < rest.rows; row++)
-            put(w, before + to.at + row * to.stride, get(w, from.at + row * from.stride));
-    }
-}
-
-/* A unit is a run of columns of a product. */
-static void fill_products(void *ctx, size_t from, size_t to)
-{
-    const struct winograd_weights *w = ctx;
-    const size_t runs = winograd_cut(&w->matrix).quarter.columns / RUN;
-    for (; from < to; from++) fill_product(w, (int)(from / runs), from % runs * RUN);
-}
-
-void winograd_fill(const struct winograd_weights *w, struct pool *pool)
-{
-    const struct winograd_cut cut = winograd_cut(&w->matrix);
-    struct winograd_weights copy = *w;
-    pool_for(pool, WINOGRAD_PRODUCTS * cut.quarter.columns / RUN, 1, fill_products, &copy);
-    const size_t before = WINOGRAD_PRODUCTS * winograd_quarter(&cut.quarter, w->packing);
-    fill_rest(w, 2 * cut.quarter.columns, before);
+    const struct matrix product = product_of(w);
+    struct fast_weights copy = *w;
+    pool_for(pool, WINOGRAD_PRODUCTS * packing_panels(w->packing, &product), 1, fill_panels, &copy);
 }

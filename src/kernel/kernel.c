@@ -21,6 +21,8 @@ static void init_avx2(struct kernels *k)
     k->global_average = global_average_avx2;
     k->map = map_avx2;
     k->quarters = quarters_avx2;
+    k->winograd_in = winograd_in_avx2;
+    k->winograd_out = winograd_out_avx2;
     k->peak = peak_avx2;
     k->conv_packing = k->pointwise_packing = k->dense_packing = PACK_PANEL16;
 }
@@ -37,6 +39,8 @@ static void init_avx512(struct kernels *k)
     k->global_average = global_average_avx512;
     k->map = map_avx512;
     k->quarters = quarters_avx512;
+    k->winograd_in = winograd_in_avx512;
+    k->winograd_out = winograd_out_avx512;
     k->peak = peak_avx512;
 }
 #endif
@@ -130,8 +134,8 @@ static void init_bf16_levels(struct kernels *k, unsigned flags)
     (void)flags;
 }
 
-/* Dense layers, softmax and quarters are those of float32, and so is the speed where pairs are made
- * of its multiply-adds. */
+/* Dense layers, softmax and the fast algorithms are those of float32, and so is the speed where
+ * pairs are made of its multiply-adds. */
 static void init_bf16(struct kernels *k, unsigned flags)
 {
     struct kernels f32;
@@ -139,6 +143,8 @@ static void init_bf16(struct kernels *k, unsigned flags)
     init_bf16_plain(k, flags);
     k->dense = f32.dense;
     k->quarters = f32.quarters;
+    k->winograd_in = f32.winograd_in;
+    k->winograd_out = f32.winograd_out;
     k->dense_packing = f32.dense_packing;
     k->softmax = f32.softmax;
     k->peak = f32.peak;

@@ -146,13 +146,44 @@ struct map_call {
     struct epilogue epilogue; /* bias unused */
 };
 
-/* What the fast multiplication (Winograd) reads of a matrix in quarters, in = A11, A12, A21, A22:
- * out[0] = A21 + A22, out[1] = out[0] - A11, out[2] = A11 - A21, out[3] = A12 - out[1]. All views
- * are rows of as many pixels (n = h = 1) and channels; out[3], which is written last, may be any of
- * `in`. Units: pixels. */
+/* What the fast multiplication (Strassen, Winograd) reads of a matrix in quarters, in = A11, A12,
+ * A21, A22: out[0] = A21 + A22, out[1] = out[0] - A11, out[2] = A11 - A21, out[3] = A12 - out[1].
+ * All views are rows of as many pixels (n = h = 1) and channels; out[3], which is written last, may
+ * be any of `in`. Units: pixels. */
 struct quarters_call {
     enum dtype type;
     struct view in[4], out[4];
+};
+
+/* The two ends of Winograd's F(4, 3): four neighbouring outputs of a window of three columns from
+ * six products where twelve are due (Lavin, Gray 2016, "Fast Algorithms for Convolutional Neural
+ * Networks"). What one side of a product holds is a view of six images.
+ *
+ * In: columns d0 .. d5 of an image are those from 4 x - left on, row y - top, after `act`; those
+ * outside of it are +0. With e = d4 - 4 d2, f = d3 - 4 d1, g = d4 - d2, h = d3 - d1
+ *
+ *     out[0] = 4 d0 + (d4 - 5 d2)   out[1] = e + f     out[2] = e - f
+ *     out[5] = 4 d1 + (d5 - 5 d3)   out[3] = g + 2 h   out[4] = g - 2 h
+ *
+ * Units: pixels of an image of out. */
+enum { WINOGRAD_OUTPUTS = 4, WINOGRAD_PRODUCTS = 6 };
+struct winograd_in_call {
+    enum dtype type;
+    struct view in, out;
+    int top, left;
+    struct activation act;
+};
+
+/* Out: with s = in[1] + in[2], t = in[1] - in[2], u = in[3] + in[4], v = in[3] - in[4]
+ *
+ *     y0 = (in[0] + s) + u   y1 = t + 2 v   y2 = s + 4 u   y3 = (t + 8 v) + in[5]
+ *
+ * then y + bias, and the rest of the epilogue: columns 4 x .. 4 x + 3 of out, as far as they exist.
+ * Factors and sums are one fma in both. Units: pixels of an image of in. */
+struct winograd_out_call {
+    enum dtype type;
+    struct view in, out;
+    struct epilogue epilogue;
 };
 
 /* out[n][o] = bias[o] + sum_k in[n][k] * weight[k][o]; in is dense rows of k = c numbers.
@@ -176,6 +207,8 @@ typedef void pool_kernel_fn(const struct pool_call *call, size_t from, size_t to
 typedef void global_pool_fn(const struct global_pool_call *call, size_t from, size_t to);
 typedef void map_fn(const struct map_call *call, size_t from, size_t to);
 typedef void quarters_fn(const struct quarters_call *call, size_t from, size_t to);
+typedef void winograd_in_fn(const struct winograd_in_call *call, size_t from, size_t to);
+typedef void winograd_out_fn(const struct winograd_out_call *call, size_t from, size_t to);
 typedef void dense_fn(const struct dense_call *call, size_t from, size_t to);
 typedef void softmax_fn(const struct softmax_call *call, size_t from, size_t to);
 /* For measuring only: multiply-adds that wait for nothing, with the instructions that the kernels
@@ -200,6 +233,8 @@ struct kernels {
     global_pool_fn *global_max, *global_average;
     map_fn *map;
     quarters_fn *quarters;
+    winograd_in_fn *winograd_in;
+    winograd_out_fn *winograd_out;
     dense_fn *dense;
     softmax_fn *softmax;
     peak_fn *peak;

@@ -23,9 +23,16 @@ void subject_make(struct subject *s, struct graph *g, uint64_t seed, enum dtype 
     assert_int_equal(status, XC_OK);
 }
 
+void subject_make_fast(struct subject *s)
+{
+    s->direct = s->w;
+    assert_int_equal(weights_fast(s->g, s->direct, &s->k, NULL, &s->w, &s->err), XC_OK);
+}
+
 void subject_free(struct subject *s)
 {
     weights_free(s->w);
+    weights_free(s->direct);
     net_data_free(s->data);
     graph_free(s->g);
 }

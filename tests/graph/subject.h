@@ -14,13 +14,15 @@ struct subject {
     uint64_t seed;
     float **data;
     struct kernels k;
-    struct weights *w;
-    size_t band_bytes; /* of the plans to come; 0 after subject_make */
+    struct weights *w, *direct; /* direct: what those of the fast algorithms share, or NULL */
+    size_t band_bytes;          /* of the plans to come; 0 after subject_make */
     struct error err;
 };
 
 /* g is the subject's. */
 void subject_make(struct subject *s, struct graph *g, uint64_t seed, enum dtype type);
+/* Plans that are made from here on use the fast algorithms. */
+void subject_make_fast(struct subject *s);
 void subject_free(struct subject *s);
 
 /* One run, arena and all. */

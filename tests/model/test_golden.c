@@ -301,7 +301,8 @@ static double off_by(const float *a, const float *b)
  * convolutions in front of depthwise ones, and without any depthwise one, too. */
 static void test_fast(void **state)
 {
-    static const char *const arch[] = {"xception", "xception,order=pw-dw", "resnet50"};
+    static const char *const arch[] = {"xception", "xception,order=pw-dw", "resnet50",
+                                       "inception-v3"};
     static float direct[MOST_LOGITS], fast[MOST_LOGITS], alone[1000];
     (void)state;
     for (size_t i = 0; i < sizeof arch / sizeof *arch; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which plain kernels exist? One for each slot of the table, in the numbers of this object set; but
- * dense layers, softmax and quarters have no brain floats.
+ * dense layers, softmax and the fast algorithms have no brain floats.
  */
 #include "kernel/ref/ref.h"
 
@@ -28,6 +28,8 @@ void REF(ref_kernels)(struct kernels *k)
         .map = REF(map),
 #ifndef REF_BF16
         .quarters = REF(quarters),
+        .winograd_in = REF(winograd_in),
+        .winograd_out = REF(winograd_out),
         .dense = REF(dense),
         .softmax = REF(softmax),
 #endif
