@@ -573,7 +573,7 @@ typedef struct xc_session xc_session;
 typedef enum xc_algo {
     XC_ALGO_DIRECT,
     XC_ALGO_FAST /* seven multiplications for eight in large pointwise layers (Strassen, Winograd),
-                    six for twelve in those with windows of three columns (Winograd): other last
+                    six for twelve in layers with windows of three columns (Winograd): other last
                     bits, still the same on every processor; more memory for weights; float32 and
                     float64 only: with XC_PRECISION_AUTO float32 */
 } xc_algo;

@@ -73,6 +73,9 @@ ROWS = [
     Row("vgg16-b1-t2", "vgg16", "f32", 1, 2),
     Row("inception-v3-b1-t1", "inception-v3", "f32", 1, 1),
     Row("inception-v3-b1-t2", "inception-v3", "f32", 1, 2),
+    Row("resnet50-fast-b1-t1", "resnet50", "f32", 1, 1, "fast"),
+    Row("vgg16-fast-b1-t1", "vgg16", "f32", 1, 1, "fast"),
+    Row("inception-v3-fast-b1-t1", "inception-v3", "f32", 1, 1, "fast"),
     Row("mini-b1-t1", "mini-xception", "f32", 1, 1),
 ]
 GOLDEN = ("xception", "mini-xception")  # architectures that the golden pattern of weights is good for

@@ -4,7 +4,7 @@
  * than everything behind them together. A group is a run of chains whose values, but for the last
  * one's, are read inside it alone: it makes a few rows of its result at a time, and of each value
  * inside there is never more than those rows need. Rows that the next band reads again are kept, so
- * nothing is computed twice.
+ * none is computed twice.
  *
  * All ways to cut the chains into groups (most of a single chain, which runs as a whole) are
  * compared: first the least memory that any of them needs, then the fewest chains in bands that
@@ -106,7 +106,8 @@ static size_t weight_bytes(const struct schedule *s, int chain)
     const struct node *n = &s->g->node[s->chain[chain].root];
     if (n->kind != OP_CONV) return 0;
     const struct matrix m = op_conv_matrix(n, s->shape[n->input[0]].c);
-    return m.rows * m.columns * m.groups * dtype_size(s->type[chain]);
+    const size_t twice = schedule_fast(s, s->chain[chain].root) == FAST_WINOGRAD ? 2 : 1;
+    return twice * m.rows * m.columns * m.groups * dtype_size(s->type[chain]);
 }
 
 /* Can these chains be in one group? Those without weights can be in any. */

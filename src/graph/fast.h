@@ -26,27 +26,29 @@ struct fast_weights {
     void *to;
 };
 
-/* sum += scale times the `columns` numbers of `from` that begin with number `at`. */
-static inline void fast_add(double *restrict sum, double scale, const struct fast_weights *w,
+/* sum += factor times the `columns` numbers of `from` that begin with number `at`. */
+static inline void fast_add(double *restrict sum, int factor, const struct fast_weights *w,
                             size_t at, size_t columns)
 {
-    const double *wide = (const double *)w->from + at;
-    const float *narrow = (const float *)w->from + at;
-    if (w->type == DTYPE_F64)
-        for (size_t j = 0; j < columns; j++) sum[j] += scale * wide[j];
-    else
-        for (size_t j = 0; j < columns; j++) sum[j] += scale * (double)narrow[j];
+    if (w->type == DTYPE_F64) {
+        const double *from = (const double *)w->from + at;
+        for (size_t j = 0; j < columns; j++) sum[j] += factor * from[j];
+    } else {
+        const float *from = (const float *)w->from + at;
+        for (size_t j = 0; j < columns; j++) sum[j] += factor * (double)from[j];
+    }
 }
 
 static inline void fast_put(const struct fast_weights *w, size_t at, const double *sum,
                             size_t columns)
 {
-    double *wide = (double *)w->to + at;
-    float *narrow = (float *)w->to + at;
-    if (w->type == DTYPE_F64)
-        for (size_t j = 0; j < columns; j++) wide[j] = sum[j];
-    else
-        for (size_t j = 0; j < columns; j++) narrow[j] = (float)sum[j];
+    if (w->type == DTYPE_F64) {
+        double *to = (double *)w->to + at;
+        for (size_t j = 0; j < columns; j++) to[j] = sum[j];
+    } else {
+        float *to = (float *)w->to + at;
+        for (size_t j = 0; j < columns; j++) to[j] = (float)sum[j];
+    }
 }
 
 #endif

@@ -98,9 +98,9 @@ bool op_conv_is_pixelwise(const struct node *node)
 
 enum fast op_conv_fast(const struct node *node, int c)
 {
+    if (node->kind != OP_CONV) return FAST_NONE;
     const struct conv_attr *a = &node->conv;
     const struct window window = {a->kh, a->kw, a->sy, a->sx, a->dy, a->dx, 0, 0};
-    if (node->kind != OP_CONV) return FAST_NONE;
     if (winograd_takes(&window, groups_of(a, c), c, node->out)) return FAST_WINOGRAD;
     const struct matrix m = op_conv_matrix(node, c);
     return op_conv_is_pixelwise(node) && strassen_takes(&m) ? FAST_STRASSEN : FAST_NONE;

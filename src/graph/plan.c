@@ -167,12 +167,11 @@ static void make_winograd(struct building *b, struct step *step)
     struct winograd_call *call = &step->call.winograd;
     call->conv.weight = b->emit.ready[step->chain.root].fast;
     call->kernels = b->emit.k;
-    call->rows = winograd_rows(&call->conv);
+    winograd_prepare(call);
     step->kind = CALL_WINOGRAD;
     step->per_image = (size_t)call->conv.out.h;
     step->grain = 1;
-    step->panels = 0;
-    b->plan->scratch = larger(b->plan->scratch, winograd_scratch(&call->conv, call->rows));
+    b->plan->scratch = larger(b->plan->scratch, winograd_scratch(call));
 }
 
 static void add_step(struct building *b, int chain)

@@ -38,10 +38,11 @@ void weights_free(struct weights *w);
 size_t weights_bytes(const struct weights *w); /* memory of its own */
 
 /* The same weights, and those of the fast algorithms (strassen.h, winograd.h) for the layers that
- * they take; a plan that is made with them uses those. direct must outlive them. */
+ * they take; a plan that is made with them uses those. direct must outlive them. file: what direct
+ * may lie in, or NULL. */
 XC_NODISCARD xc_status weights_fast(const struct graph *g, const struct weights *direct,
-                                    const struct kernels *k, struct pool *pool,
-                                    struct weights **out, struct error *err);
+                                    const struct file_view *file, const struct kernels *k,
+                                    struct pool *pool, struct weights **out, struct error *err);
 
 /* What weights consist of: arrays one behind the other, each a whole number of 64-byte lines (zeros
  * fill it up), in the order of the nodes. Of k only the type and the packings matter. */

@@ -96,7 +96,7 @@ struct reach { /* row r of a group's result needs rows [step * r + low, step * r
 struct schedule {
     const struct graph *g;
     enum dtype *type;          /* by node */
-    bool fast;                 /* the fast algorithm, where it is possible */
+    bool fast;                 /* the fast algorithms, where they are possible */
     const struct shape *shape; /* by node, with the batch */
     int *source;    /* the node that a node is another name of (dropout, flatten), or itself */
     bool *kept;     /* by source: an output or a tap */
@@ -182,12 +182,6 @@ struct separable_call {
     const struct kernels *fast; /* of Strassen's algorithm, or NULL */
     size_t block_rows;          /* at most */
     size_t scratch;             /* bytes between the two convolutions; behind is that of `fast` */
-};
-
-struct winograd_call {
-    struct conv_call conv;
-    const struct kernels *kernels;
-    int rows; /* at a time, at most */
 };
 
 union call {

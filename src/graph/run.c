@@ -31,10 +31,9 @@ static struct matrix matrix_of(const struct conv_call *call)
     return (struct matrix){taps * (size_t)call->in.c, (size_t)call->out.c, 1};
 }
 
-static size_t panel_bytes(const struct conv_call *call, size_t panel)
+static size_t panel_bytes(const struct conv_call *call, const struct matrix *m, size_t panel)
 {
-    const struct matrix m = matrix_of(call);
-    return packing_panel(call->packing, &m, panel).at * dtype_size(call->type);
+    return packing_panel(call->packing, m, panel).at * dtype_size(call->type);
 }
 
 /* Where whoever begins this step with unit `from` of n will read weights in the next one. */
@@ -43,8 +42,9 @@ static const void *weights_then(const struct work *w, size_t from, size_t n)
     const struct step *next = w->next;
     if (!next || next->kind != CALL_CONV || next->panels == 0) return NULL;
     const struct conv_call *call = &next->call.conv;
+    const struct matrix m = matrix_of(call);
     const size_t pair = next->panels * from / n / PANELS;
-    return (const char *)call->weight + panel_bytes(call, pair * PANELS);
+    return (const char *)call->weight + panel_bytes(call, &m, pair * PANELS);
 }
 
 static void run_conv(void *ctx, size_t from, size_t to)
@@ -55,22 +55,27 @@ static void run_conv(void *ctx, size_t from, size_t to)
     w->kernel.conv(&call, from, to);
 }
 
-/* Panels from .. to of the output channels: a convolution of its own. */
+/* Leaves the output channels of panels from .. to: a convolution of its own. */
+static void take_panels(struct conv_call *call, const struct matrix *m, size_t from, size_t to)
+{
+    struct epilogue *e = &call->epilogue;
+    const struct panel first = packing_panel(call->packing, m, from);
+    const struct panel last = packing_panel(call->packing, m, to - 1);
+    call->weight = (const char *)call->weight + panel_bytes(call, m, from);
+    call->out.data = (char *)call->out.data + first.first * dtype_size(call->out.type);
+    call->out.c = (int)(last.first + last.columns - first.first);
+    if (e->bias) e->bias = (const float *)e->bias + first.first;
+    if (e->add.data) e->add.data = (char *)e->add.data + first.first * dtype_size(e->add.type);
+    e->add.c = call->out.c;
+}
+
 static void run_conv_panels(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
     struct conv_call call = w->call.conv;
-    struct epilogue *e = &call.epilogue;
     const struct matrix m = matrix_of(&call);
-    const struct panel first = packing_panel(call.packing, &m, from);
-    const struct panel last = packing_panel(call.packing, &m, to - 1);
     call.then = weights_then(w, from, w->panels);
-    call.weight = (const char *)call.weight + panel_bytes(&call, from);
-    call.out.data = (char *)call.out.data + first.first * dtype_size(call.out.type);
-    call.out.c = (int)(last.first + last.columns - first.first);
-    if (e->bias) e->bias = (const float *)e->bias + first.first;
-    if (e->add.data) e->add.data = (char *)e->add.data + first.first * dtype_size(e->add.type);
-    e->add.c = call.out.c;
+    take_panels(&call, &m, from, to);
     w->kernel.conv(&call, 0, w->units);
 }
 
@@ -180,17 +185,31 @@ static void run_separable(void *ctx, size_t from, size_t to)
 static void run_winograd(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
-    const struct winograd_call *call = &w->call.winograd;
     const size_t h = (size_t)w->call.io.out.h;
     for (size_t lane = from; lane < to; lane++) {
         struct range r = range_part(w->units, w->grain, w->lanes, lane);
         for (size_t end; r.from < r.to; r.from = end) {
             const size_t image = r.from / h, before = image * h;
             end = before + h < r.to ? before + h : r.to;
-            const struct winograd_rows rows = {(int)image, (int)(r.from - before),
-                                               (int)(end - before), call->rows};
-            winograd_conv(call->kernels, &call->conv, &rows, w->scratch + lane * w->scratch_bytes);
+            winograd_run(&w->call.winograd, (int)image, (int)(r.from - before), (int)(end - before),
+                         w->scratch + lane * w->scratch_bytes);
         }
+    }
+}
+
+/* The same: a part of the panels of each product. */
+static void run_winograd_panels(void *ctx, size_t from, size_t to)
+{
+    const struct work *w = ctx;
+    for (size_t lane = from; lane < to; lane++) {
+        const struct range r = range_part(w->panels, PANELS, w->lanes, lane);
+        struct winograd_call call = w->call.winograd;
+        const struct matrix m = winograd_product(&call);
+        if (r.from == r.to) continue;
+        take_panels(&call.conv, &m, r.from, r.to);
+        for (size_t image = 0; image < w->units / (size_t)call.conv.out.h; image++)
+            winograd_run(&call, (int)image, 0, call.conv.out.h,
+                         w->scratch + lane * w->scratch_bytes);
     }
 }
 
@@ -282,9 +301,12 @@ static void run_slice(const struct plan *p, const struct slice *slice, const str
         epilogue->add.h = slice->rows;
     }
     if (slice->kept_bytes) keep_rows(step, slice, p->batch, m->scratch);
-    if (step->kind == CALL_SEPARABLE || step->kind == CALL_WINOGRAD)
+    const bool by_panels = step->panels && w.units && panels_are_even(step->panels, w.lanes);
+    if (step->kind == CALL_WINOGRAD && by_panels)
+        pool_for(pool, w.lanes, 1, run_winograd_panels, &w);
+    else if (step->kind == CALL_SEPARABLE || step->kind == CALL_WINOGRAD)
         pool_for(pool, w.units ? w.lanes : 0, 1, run_kind[step->kind], &w);
-    else if (step->panels && w.units && panels_are_even(step->panels, w.lanes))
+    else if (by_panels)
         pool_for(pool, step->panels, PANELS, run_conv_panels, &w);
     else
         pool_for(pool, w.units, w.grain, run_kind[step->kind], &w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fast algorithm for pixels: sums of quarters of A, seven products, sums of products. All of it
- * is made of calls to the kernels that everybody uses, so every instruction set has the same bits;
- * nearly all sums ride on what a product adds at its end.
+ * Strassen's algorithm for pixels: sums of quarters of A, seven products, sums of products. All of
+ * it is made of calls to the kernels that everybody uses, so every instruction set has the same
+ * bits; nearly all sums ride on what a product adds at its end.
  *
  *   S1 = A21 + A22   S2 = S1 - A11   S3 = A11 - A21   S4 = A12 - S2
  *   T1 = B12 - B11   T2 = B22 - T1   T3 = B22 - B12   T4 = T2 - B21      (strassen_fill.c)

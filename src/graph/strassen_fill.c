@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fast algorithm for weights: sums of quarters of B, once, from the numbers that the direct
+ * Strassen's algorithm for weights: sums of quarters of B, once, from the numbers that the direct
  * algorithm would use. Each is added up in double and rounded once.
  */
 #include "base/checked.h"
@@ -74,8 +74,8 @@ static void fill_product(const struct fast_weights *w, int product, size_t first
     for (size_t row = 0; row < quarter.rows; row++) {
         double sum[RUN] = {0};
         for (size_t q = 0; q < 4; q++) {
-            const double sign = quarters[product][q];
-            if (quarters[product][q] == 0) continue;
+            const int sign = quarters[product][q];
+            if (sign == 0) continue;
             const struct run from = run_of(w->packing, &w->matrix, first + q % 2 * quarter.columns);
             fast_add(sum, sign, w, from.at + (row + q / 2 * quarter.rows) * from.stride, RUN);
         }

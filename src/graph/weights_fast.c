@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which weights does the fast algorithm read? Those of the direct one, shared, and a block of its
+ * Which weights do the fast algorithms read? Those of the direct one, shared, and a block of its
  * own for the layers that it takes: 7/4 of theirs, or twice as many.
  */
 #include <stdlib.h>
@@ -52,8 +52,17 @@ static xc_status take(const struct graph *g, const struct kernels *k, struct wei
     return w->block ? XC_OK : fail_memory(err, w->bytes);
 }
 
-static void fill(const struct graph *g, const struct kernels *k, struct weights *w,
-                 struct pool *pool)
+/* Nobody reads the direct algorithm's numbers of a layer that the fast one takes: when they lie in
+ * a file, they leave memory. (Should a session want them after all, they come back.) */
+static void forget(const struct file_view *file, const struct fast_weights *layer)
+{
+    size_t numbers;
+    if (file && packing_numbers(layer->packing, &layer->matrix, &numbers))
+        file_forget(file, layer->from, numbers * dtype_size(layer->type));
+}
+
+static void fill(const struct graph *g, const struct kernels *k, const struct file_view *file,
+                 struct weights *w, struct pool *pool)
 {
     struct fast_weights layer;
     size_t used = 0, at;
@@ -63,11 +72,13 @@ static void fill(const struct graph *g, const struct kernels *k, struct weights 
         layer.to = w->block + at;
         (layer.fast == FAST_STRASSEN ? strassen_fill : winograd_fill)(&layer, pool);
         w->ready[i].fast = layer.to;
+        forget(file, &layer);
     }
 }
 
-xc_status weights_fast(const struct graph *g, const struct weights *direct, const struct kernels *k,
-                       struct pool *pool, struct weights **out, struct error *err)
+xc_status weights_fast(const struct graph *g, const struct weights *direct,
+                       const struct file_view *file, const struct kernels *k, struct pool *pool,
+                       struct weights **out, struct error *err)
 {
     const size_t nodes = (size_t)g->nodes;
     struct weights *w = calloc(1, sizeof *w);
@@ -83,7 +94,7 @@ xc_status weights_fast(const struct graph *g, const struct weights *direct, cons
     w->fast = true;
     status = take(g, k, w, err);
     if (status == XC_OK)
-        fill(g, k, w, pool);
+        fill(g, k, file, w, pool);
     else
         weights_free(w);
     if (status == XC_OK) *out = w;

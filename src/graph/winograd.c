@@ -8,18 +8,17 @@
 #include "graph/memory.h"
 
 enum {
-    COLUMNS = 3,
-    LEAST_CHANNELS = 16, /* of the input and of the output: below, sums cost what is saved */
+    LEAST_CHANNELS = 16, /* with fewer, sums cost what is saved */
     LEAST_FILTERS = 32,
-    LEAST_PIXELS = 14 * 14, /* below, twice as many weights are read as are needed twice */
-    LEAST_ROWS = 8 * 14,    /* of a matrix: its weights come from far */
-    ROOM = 640 << 10        /* of the second-level cache */
+    LEAST_PIXELS =
+        14 * 14,        /* with fewer, time goes into weights, of which there are twice as many */
+    LEAST_ROWS = 8 * 14 /* of a matrix whose weights come from far */
 };
 
 bool winograd_takes(const struct window *window, int groups, int c, struct shape out)
 {
-    return window->kw == COLUMNS && window->sx == 1 && window->dx == 1 && groups == 1 &&
-           c >= LEAST_CHANNELS && out.c >= LEAST_FILTERS && out.h * out.w >= LEAST_PIXELS;
+    return window->kw == WINOGRAD_WINDOW && window->sx == 1 && window->dx == 1 && groups == 1 &&
+           c >= LEAST_CHANNELS && out.c >= LEAST_FILTERS && (int64_t)out.h * out.w >= LEAST_PIXELS;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -51,19 +50,34 @@ static size_t bytes_of(const struct view *v)
     return (size_t)v->n * (size_t)v->image;
 }
 
-size_t winograd_scratch(const struct conv_call *call, int rows)
+static size_t scratch_of(const struct conv_call *call, int rows)
 {
     const struct view in = six_maps(call, rows_seen(&call->window, rows), call->in.c);
     const struct view out = six_maps(call, rows, call->out.c);
     return bytes_of(&in) + bytes_of(&out);
 }
 
-int winograd_rows(const struct conv_call *call)
+size_t winograd_scratch(const struct winograd_call *call)
 {
-    const int least = (LEAST_ROWS + quads(call->out.w) - 1) / quads(call->out.w);
-    int rows = call->out.h < least ? call->out.h : least;
-    while (rows < call->out.h && winograd_scratch(call, rows + 1) <= ROOM) rows++;
-    return rows;
+    return scratch_of(&call->conv, call->rows);
+}
+
+struct matrix winograd_product(const struct winograd_call *call)
+{
+    const struct conv_call *conv = &call->conv;
+    return (struct matrix){(size_t)(conv->window.kh * conv->in.c), (size_t)conv->out.c, 1};
+}
+
+void winograd_prepare(struct winograd_call *call)
+{
+    const struct conv_call *conv = &call->conv;
+    const struct matrix m = winograd_product(call);
+    const int h = conv->out.h, width = quads(conv->out.w), least = (LEAST_ROWS + width - 1) / width;
+    call->rows = h < least ? h : least;
+    while (call->rows < h && scratch_of(conv, call->rows + 1) <= call->kernels->block_bytes)
+        call->rows++;
+    const bool counted = packing_numbers(conv->packing, &m, &call->product);
+    call->product = counted ? call->product * dtype_size(conv->type) : 0;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -78,56 +92,53 @@ static struct view rows_of(struct view v, int image, int first, int rows)
     return v;
 }
 
-static void multiply(const struct kernels *k, const struct conv_call *call, const struct view *in,
+static void multiply(const struct winograd_call *call, const struct view *in,
                      const struct view *out)
 {
-    const struct matrix m = {(size_t)(call->window.kh * in->c), (size_t)out->c, 1};
-    struct conv_call one = {.type = call->type,
-                            .window = call->window,
+    struct conv_call one = {.type = call->conv.type,
+                            .window = call->conv.window,
                             .groups = 1,
-                            .weight = call->weight,
-                            .packing = call->packing};
-    size_t numbers = 0;
-    if (!packing_numbers(call->packing, &m, &numbers)) return;
+                            .weight = call->conv.weight,
+                            .packing = call->conv.packing};
     one.window.kw = 1;
     one.window.pad_top = one.window.pad_left = 0;
     for (int i = 0; i < WINOGRAD_PRODUCTS; i++) {
         one.in = rows_of(*in, i, 0, in->h);
         one.out = rows_of(*out, i, 0, out->h);
-        k->conv(&one, 0, (size_t)out->h * (size_t)out->w);
-        one.weight = (const char *)one.weight + numbers * dtype_size(call->type);
+        call->kernels->conv(&one, 0, (size_t)out->h * (size_t)out->w);
+        one.weight = (const char *)one.weight + call->product;
     }
 }
 
 /* Rows first .. first + rows of an image. */
-static void run_rows(const struct kernels *k, const struct conv_call *call, int image, int first,
-                     int rows, char *scratch)
+static void run_rows(const struct winograd_call *call, int image, int first, int rows,
+                     char *scratch)
 {
-    const struct window *window = &call->window;
-    struct winograd_in_call in = {.type = call->type,
-                                  .in = rows_of(call->in, image, 0, call->in.h),
-                                  .out = six_maps(call, rows_seen(window, rows), call->in.c),
+    const struct conv_call *conv = &call->conv;
+    const struct window *window = &conv->window;
+    struct winograd_in_call in = {.type = conv->type,
+                                  .in = rows_of(conv->in, image, 0, conv->in.h),
+                                  .out = six_maps(conv, rows_seen(window, rows), conv->in.c),
                                   .top = window->pad_top - first * window->sy,
                                   .left = window->pad_left,
-                                  .act = call->prologue.act};
-    struct winograd_out_call out = {.type = call->type,
-                                    .in = six_maps(call, rows, call->out.c),
-                                    .out = rows_of(call->out, image, first, rows),
-                                    .epilogue = call->epilogue};
+                                  .act = conv->prologue.act};
+    struct winograd_out_call out = {.type = conv->type,
+                                    .in = six_maps(conv, rows, conv->out.c),
+                                    .out = rows_of(conv->out, image, first, rows),
+                                    .epilogue = conv->epilogue};
     in.out.data = scratch;
     out.in.data = scratch + bytes_of(&in.out);
     out.epilogue.add = rows_of(out.epilogue.add, image, first, rows);
-    k->winograd_in(&in, 0, (size_t)in.out.h * (size_t)in.out.w);
-    multiply(k, call, &in.out, &out.in);
-    k->winograd_out(&out, 0, (size_t)rows * (size_t)out.in.w);
+    call->kernels->winograd_in(&in, 0, (size_t)in.out.h * (size_t)in.out.w);
+    multiply(call, &in.out, &out.in);
+    call->kernels->winograd_out(&out, 0, (size_t)rows * (size_t)out.in.w);
 }
 
-void winograd_conv(const struct kernels *k, const struct conv_call *call,
-                   const struct winograd_rows *rows, void *scratch)
+void winograd_run(const struct winograd_call *call, int image, int from, int to, void *scratch)
 {
-    for (int from = rows->from, end; from < rows->to; from = end) {
-        const int left = rows->to - from, parts = (left + rows->most - 1) / rows->most;
+    for (int end; from < to; from = end) {
+        const int left = to - from, parts = (left + call->rows - 1) / call->rows;
         end = from + (left + parts - 1) / parts;
-        run_rows(k, call, rows->image, from, end - from, scratch);
+        run_rows(call, image, from, end - from, scratch);
     }
 }

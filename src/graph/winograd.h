@@ -21,16 +21,20 @@ bool winograd_takes(const struct window *window, int groups, int c, struct shape
 bool winograd_numbers(const struct fast_weights *w, size_t *numbers);
 void winograd_fill(const struct fast_weights *w, struct pool *pool);
 
-/* How many rows of the output should be made at a time, and the bytes that it takes, a whole number
- * of lines. */
-int winograd_rows(const struct conv_call *call);
-size_t winograd_scratch(const struct conv_call *call, int rows);
-
-/* Rows [from, to) of an image, `most` at a time, with weights of winograd_fill. */
-struct winograd_rows {
-    int image, from, to, most;
+struct winograd_call {
+    struct conv_call conv; /* its weights: of winograd_fill */
+    const struct kernels *kernels;
+    size_t product; /* bytes from a product's weights to the next one's */
+    int rows;       /* that are made at a time, at most */
 };
-void winograd_conv(const struct kernels *k, const struct conv_call *call,
-                   const struct winograd_rows *rows, void *scratch);
+/* Finds the rest; conv and kernels are there. */
+void winograd_prepare(struct winograd_call *call);
+/* The bytes that a thread needs, a whole number of lines. */
+size_t winograd_scratch(const struct winograd_call *call);
+/* The matrix of a product. */
+struct matrix winograd_product(const struct winograd_call *call);
+
+/* Rows [from, to) of an image. */
+void winograd_run(const struct winograd_call *call, int image, int from, int to, void *scratch);
 
 #endif

@@ -6,20 +6,17 @@
 #include "base/checked.h"
 #include "graph/winograd.h"
 
-enum { COLUMNS = 3 };
-
-static const double factor[WINOGRAD_PRODUCTS][COLUMNS] = {
-    {1.0 / 4, 0, 0},
-    {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-    {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-    {1.0 / 24, 1.0 / 12, 1.0 / 6},
-    {1.0 / 24, -1.0 / 12, 1.0 / 6},
-    {0, 0, 1},
+/* What the columns are multiplied by, and what their sum is divided by. */
+static const struct {
+    signed char factor[WINOGRAD_WINDOW], divisor;
+} sums[WINOGRAD_PRODUCTS] = {
+    {{1, 0, 0}, 4},  {{1, 1, 1}, -6},  {{1, -1, 1}, -6},
+    {{1, 2, 4}, 24}, {{1, -2, 4}, 24}, {{0, 0, 1}, 1},
 };
 
 static struct matrix product_of(const struct fast_weights *w)
 {
-    return (struct matrix){w->matrix.rows / COLUMNS, w->matrix.columns, 1};
+    return (struct matrix){w->matrix.rows / WINOGRAD_WINDOW, w->matrix.columns, 1};
 }
 
 bool winograd_numbers(const struct fast_weights *w, size_t *numbers)
@@ -36,11 +33,12 @@ static void fill_panel(const struct fast_weights *w, int product, size_t i, size
     const struct panel to = packing_panel(w->packing, &m, i);
     const struct panel from = packing_panel(w->packing, &w->matrix, i);
     for (size_t row = 0; row < m.rows; row++) {
-        const size_t c = row % w->channels, first = (row - c) * COLUMNS + c;
+        const size_t c = row % w->channels, first = (row - c) * WINOGRAD_WINDOW + c;
         double sum[PACKING_MOST_COLUMNS] = {0};
-        for (size_t x = 0; x < COLUMNS; x++)
-            fast_add(sum, factor[product][x], w, panel_at(&from, first + x * w->channels, 0),
+        for (size_t x = 0; x < WINOGRAD_WINDOW; x++)
+            fast_add(sum, sums[product].factor[x], w, panel_at(&from, first + x * w->channels, 0),
                      to.columns);
+        for (size_t j = 0; j < to.columns; j++) sum[j] /= sums[product].divisor;
         fast_put(w, before + panel_at(&to, row, 0), sum, to.columns);
     }
 }

@@ -166,7 +166,7 @@ struct quarters_call {
  *     out[5] = 4 d1 + (d5 - 5 d3)   out[3] = g + 2 h   out[4] = g - 2 h
  *
  * Units: pixels of an image of out. */
-enum { WINOGRAD_OUTPUTS = 4, WINOGRAD_PRODUCTS = 6 };
+enum { WINOGRAD_WINDOW = 3, WINOGRAD_OUTPUTS = 4, WINOGRAD_PRODUCTS = 6 };
 struct winograd_in_call {
     enum dtype type;
     struct view in, out;

@@ -285,7 +285,8 @@ xc_status model_weights(xc_model *model, xc_precision precision, xc_algo algo,
     pthread_mutex_lock(&model->lock);
     if (!*ready) status = make_weights(model, k, ready, err);
     if (status == XC_OK && algo == XC_ALGO_FAST && !*fast)
-        status = weights_fast(model->graph, *ready, k, model->machine->pool, fast, err);
+        status = weights_fast(model->graph, *ready, model->packed.file, k, model->machine->pool,
+                              fast, err);
     *out = algo == XC_ALGO_FAST ? *fast : *ready;
     pthread_mutex_unlock(&model->lock);
     return status;

@@ -14,6 +14,11 @@ struct conv_attr attr_conv(int oc, int k, int stride, enum pad_kind pad)
         .oc = oc, .kh = k, .kw = k, .sy = stride, .sx = stride, .pad = {.kind = pad}};
 }
 
+int net_pick(uint64_t seed, uint32_t which, int low, int high)
+{
+    return low + (int)(rng_uniform(seed, RNG_TEST, 3, which, 0) * (float)(high - low + 1));
+}
+
 /* ---- Xception -------------------------------------------------------------------------------- */
 
 static char *named(char *text, size_t size, const char *name, const char *suffix)

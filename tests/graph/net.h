@@ -12,6 +12,8 @@
 struct conv_attr attr_conv(int oc, int k, int stride, enum pad_kind pad);
 struct graph *net_xception(int h, int w); /* the published one, 1000 classes */
 struct graph *net_small(void); /* 12x12x3, one block of each kind; NULL when out of memory */
+/* A random integer of low .. high: number `which` of this seed. */
+int net_pick(uint64_t seed, uint32_t which, int low, int high);
 struct graph *net_random(uint64_t seed);
 /* Blocks one above the other, each a separable convolution and a pool beside a shortcut, with
  * windows of any kind: what runs in bands. */

@@ -39,6 +39,13 @@ void trial_free(struct trial *t);
 void *trial_read(const struct trial *t, const struct subject *s, int node, int image,
                  size_t *bytes);
 
+/* Are the outputs of two images the same bits? */
+bool trial_same(const struct subject *s, const struct trial *a, int image_a, const struct trial *b,
+                int image_b);
+
+/* XC_TEST_SEED, or the time. */
+uint64_t subject_seed(void);
+
 /* All nodes but those whose batch norm is in their weights; returns how many. */
 int subject_taps(const struct subject *s, int *tap);
 /* Outputs of a plan without taps, and all nodes of a plan with all taps, are what the formulas say,

@@ -9,19 +9,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/rng.h"
 #include "graph/plan_int.h"
 #include "graph/subject.h"
 
 #define NETS 60
-
-static uint64_t first_seed(void)
-{
-    const char *given = getenv("XC_TEST_SEED");
-    return given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-}
 
 /* ---- right numbers --------------------------------------------------------------------------- */
 
@@ -37,7 +30,7 @@ static void check_numbers(uint64_t seed, enum dtype type, double tolerance)
 static void random_networks(void **state)
 {
     (void)state;
-    uint64_t seed = first_seed();
+    uint64_t seed = subject_seed();
     print_message("seeds %llu and the next %d\n", (unsigned long long)seed, NETS - 1);
     for (uint64_t i = 0; i < NETS; i++) {
         check_numbers(seed + i, DTYPE_F64, 1e-12);
@@ -47,21 +40,6 @@ static void random_networks(void **state)
 }
 
 /* ---- same bits ------------------------------------------------------------------------------- */
-
-static bool same_outputs(const struct subject *s, const struct trial *a, int image_a,
-                         const struct trial *b, int image_b)
-{
-    bool same = true;
-    for (int i = 0; i < s->g->outputs; i++) {
-        size_t bytes, other;
-        void *x = trial_read(a, s, s->g->output[i].node, image_a, &bytes);
-        void *y = trial_read(b, s, s->g->output[i].node, image_b, &other);
-        same = same && bytes == other && memcmp(x, y, bytes) == 0;
-        free(x);
-        free(y);
-    }
-    return same;
-}
 
 static void check_bits(uint64_t seed, enum dtype type, struct pool *const *pool, int pools)
 {
@@ -80,12 +58,12 @@ static void check_bits(uint64_t seed, enum dtype type, struct pool *const *pool,
         for (int i = 0; i < pools; i++) {
             trial_run(&three, &s, 3, 0, pool[i]);
             trial_run(&banded, &s, 3, 0, pool[i]);
-            assert_true(same_outputs(&s, &one, 0, &three, image));
-            assert_true(same_outputs(&s, &one, 0, &banded, image));
+            assert_true(trial_same(&s, &one, 0, &three, image));
+            assert_true(trial_same(&s, &one, 0, &banded, image));
         }
         trial_run(&tapped, &s, 2, image == 2 ? 1 : 0, pool[0]); /* another position */
         if (type == DTYPE_BF16) continue;                       /* taps are rounded */
-        assert_true(same_outputs(&s, &one, 0, &tapped, image == 0 ? 0 : 1));
+        assert_true(trial_same(&s, &one, 0, &tapped, image == 0 ? 0 : 1));
     }
     trial_free(&one);
     trial_free(&three);
@@ -100,7 +78,7 @@ static void same_bits(void **state)
     const int threads[] = {1, 2, 3, 7};
     struct pool *pool[4];
     struct error err = {0};
-    uint64_t seed = first_seed();
+    uint64_t seed = subject_seed();
     for (int i = 0; i < 4; i++) assert_int_equal(pool_new(threads[i], &pool[i], &err), XC_OK);
     print_message("seeds %llu and the next 11\n", (unsigned long long)seed);
     for (uint64_t i = 0; i < 12; i++) {
@@ -113,23 +91,19 @@ static void same_bits(void **state)
 
 /* ---- separable convolutions ------------------------------------------------------------------ */
 
-static int pick(uint64_t seed, uint32_t which, int low, int high)
-{
-    return low + (int)(rng_uniform(seed, RNG_TEST, 3, which, 0) * (float)(high - low + 1));
-}
-
 /* A depthwise convolution (node 1) of any kind and a pointwise one, large enough for blocks. */
 static struct graph *separable_net(uint64_t seed)
 {
-    int c = pick(seed, 0, 2, 150);
-    struct graph *g = graph_new(pick(seed, 1, 5, 43), pick(seed, 2, 5, 43), c);
-    struct conv_attr a = attr_conv(c, pick(seed, 3, 1, 5), pick(seed, 4, 1, 3), PAD_SAME);
+    int c = net_pick(seed, 0, 2, 150);
+    struct graph *g = graph_new(net_pick(seed, 1, 5, 43), net_pick(seed, 2, 5, 43), c);
+    struct conv_attr a = attr_conv(c, net_pick(seed, 3, 1, 5), net_pick(seed, 4, 1, 3), PAD_SAME);
     a.groups = GROUPS_DEPTHWISE;
-    a.dy = pick(seed, 5, 1, 2);
-    a.dx = pick(seed, 6, 1, 3);
+    a.dy = net_pick(seed, 5, 1, 2);
+    a.dx = net_pick(seed, 6, 1, 3);
     int x = graph_conv(g, "d", 0, a);
-    if (pick(seed, 7, 0, 1)) x = graph_relu(g, "r", x);
-    graph_output(g, "y", graph_conv(g, "p", x, attr_conv(pick(seed, 8, 1, 40), 1, 1, PAD_VALID)));
+    if (net_pick(seed, 7, 0, 1)) x = graph_relu(g, "r", x);
+    graph_output(g, "y",
+                 graph_conv(g, "p", x, attr_conv(net_pick(seed, 8, 1, 40), 1, 1, PAD_VALID)));
     return g;
 }
 
@@ -148,8 +122,7 @@ static bool same_as_apart(uint64_t seed, enum dtype type, struct pool *pool, int
     together.plan->slice[0].pad_top += fault;
     trial_run(&together, &s, 2, 0, pool);
     trial_run(&apart, &s, 2, 0, pool);
-    bool same =
-        same_outputs(&s, &together, 0, &apart, 0) && same_outputs(&s, &together, 1, &apart, 1);
+    bool same = trial_same(&s, &together, 0, &apart, 0) && trial_same(&s, &together, 1, &apart, 1);
     trial_free(&together);
     trial_free(&apart);
     subject_free(&s);
@@ -161,7 +134,7 @@ static void separable_bits(void **state)
     (void)state;
     struct pool *pool[3] = {NULL};
     struct error err = {0};
-    uint64_t seed = first_seed();
+    uint64_t seed = subject_seed();
     assert_int_equal(pool_new(2, &pool[1], &err), XC_OK);
     assert_int_equal(pool_new(5, &pool[2], &err), XC_OK);
     print_message("seeds %llu and the next 59\n", (unsigned long long)seed);
@@ -202,7 +175,7 @@ static bool same_in_bands_of(struct graph *g, uint64_t seed, enum dtype type, si
     plant(banded.plan, fault);
     trial_run(&whole, &s, 2, 0, NULL);
     trial_run(&banded, &s, 2, 0, pool);
-    bool same = same_outputs(&s, &whole, 0, &banded, 0) && same_outputs(&s, &whole, 1, &banded, 1);
+    bool same = trial_same(&s, &whole, 0, &banded, 0) && trial_same(&s, &whole, 1, &banded, 1);
     trial_free(&whole);
     trial_free(&banded);
     subject_free(&s);
@@ -219,7 +192,7 @@ static void banded_bits(void **state)
     (void)state;
     struct pool *pool;
     struct error err = {0};
-    uint64_t seed = first_seed();
+    uint64_t seed = subject_seed();
     assert_int_equal(pool_new(3, &pool, &err), XC_OK);
     print_message("seeds %llu and the next 119\n", (unsigned long long)seed);
     for (uint64_t i = 0; i < 120; i++)
@@ -289,7 +262,7 @@ static void plan_is_shared(void **state)
         void *result = NULL;
         pthread_join(thread[i], &result);
         assert_ptr_equal(result, &r[i]);
-        assert_true(same_outputs(&s, &r[0].trial, 0, &r[i].trial, 0));
+        assert_true(trial_same(&s, &r[0].trial, 0, &r[i].trial, 0));
     }
     for (int i = 1; i < 3; i++) {
         free(r[i].trial.arena);

@@ -272,7 +272,7 @@ static void test_fast_hashes(void **state)
         check_hashes((struct golden_how){threads, NULL, true}, XC_PRECISION_F32);
 }
 
-/* ---- the fast algorithm ---------------------------------------------------------------------- */
+/* ---- the fast algorithms --------------------------------------------------------------------- */
 
 enum { FAST_BATCH = 3, MOST_LOGITS = FAST_BATCH * 1000 };
 
@@ -302,7 +302,7 @@ static double off_by(const float *a, const float *b)
 static void test_fast(void **state)
 {
     static const char *const arch[] = {"xception", "xception,order=pw-dw", "resnet50",
-                                       "inception-v3"};
+                                       "inception-v3", "vgg16"};
     static float direct[MOST_LOGITS], fast[MOST_LOGITS], alone[1000];
     (void)state;
     for (size_t i = 0; i < sizeof arch / sizeof *arch; i++) {

@@ -60,7 +60,7 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
 #define ENGINE_ALGO_OPTION                                                                         \
     {                                                                                              \
         "algo", 0, "ALGO", "direct|fast", 0, 0,                                                    \
-            "of large layers; fast: other last digits, more memory; not for bf16"                  \
+            "of convolutions; fast: other last digits, more memory; not for bf16"                  \
     }
 #define ENGINE_PREPROCESS_OPTIONS                                                                  \
     {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},     \
