@@ -48,7 +48,7 @@ static int stem(struct graph *g, const char *name, int x, int oc, int stride)
 
 static int separable(struct graph *g, int block, int k, int x, int oc, bool activate)
 {
-    char name[32];
+    char name[40];
     snprintf(name, sizeof name, "block%d_sepconv%d", block, k);
     if (activate) x = relu(g, name, x);
     return norm(g, name, graph_sepconv(g, name, x, attr_conv(oc, 3, 1, PAD_SAME)));
@@ -56,7 +56,7 @@ static int separable(struct graph *g, int block, int k, int x, int oc, bool acti
 
 static int down(struct graph *g, int block, int x, int c1, int c2)
 {
-    char name[32];
+    char name[40];
     int y = separable(g, block, 1, x, c1, block > 2);
     y = separable(g, block, 2, y, c2, true);
     snprintf(name, sizeof name, "block%d_residual", block);
@@ -69,7 +69,7 @@ static int down(struct graph *g, int block, int x, int c1, int c2)
 
 static int middle(struct graph *g, int block, int x)
 {
-    char name[32];
+    char name[40];
     int y = x;
     for (int k = 1; k <= 3; k++) y = separable(g, block, k, y, 728, true);
     snprintf(name, sizeof name, "block%d_add", block);
@@ -116,7 +116,7 @@ struct maker {
     uint64_t seed;
     uint32_t drawn;
     int made;
-    char name[32];
+    char name[40];
 };
 
 static int draw(struct maker *m, int from, int to) /* both included */

@@ -12,7 +12,7 @@
 #include "graph/plan_int.h"
 #include "graph/subject.h"
 
-enum { NETS = 32, IMAGES = 2, THREE = 3 };
+enum { NETS = 12, IMAGES = 2, THREE = 3 };
 
 /* A window of three columns and one to five rows; one of four is not for Winograd's algorithm. */
 static struct conv_attr odd_window(uint64_t seed, uint32_t which, int oc)
@@ -235,8 +235,14 @@ static void the_network_decides(void **state)
     assert_int_equal(taken_at(14, 5).winograd, 1);
     assert_int_equal(taken_at(13, 13).winograd, 0);
     assert_int_equal(taken_at(13, 30).winograd, 0);
-    const struct window window = {3, 3, 1, 1, 1, 1, 0, 0};
-    assert_true(winograd_takes(&window, 1, 16, (struct shape){1, 65532, 65532, 64}));
+    const struct window window = {3, 3, 1, 1, 1, 1, 0, 0}, strided = {3, 3, 1, 2, 1, 1, 0, 0};
+    const struct window dilated = {3, 3, 1, 1, 1, 2, 0, 0}, wider = {3, 5, 1, 1, 1, 1, 0, 0};
+    const struct shape large = {1, 65532, 65532, 64};
+    assert_true(winograd_takes(&window, 1, 16, large));
+    assert_false(winograd_takes(&window, 2, 16, large));
+    assert_false(winograd_takes(&strided, 1, 16, large));
+    assert_false(winograd_takes(&dilated, 1, 16, large));
+    assert_false(winograd_takes(&wider, 1, 16, large));
 }
 
 RUN(cmocka_unit_test(right_numbers), cmocka_unit_test(same_bits),
