@@ -698,7 +698,8 @@ typedef struct xc_train_opts {
                              * "paper-imagenet", "paper-jft" */
     const char *freeze;     /* none, stem, entry, middle, all-but-head, or a block: up to there */
     const char *augment;    /* as in xc_sheet_opts */
-    const char *optimizer;  /* sgd, rmsprop, adamw */
+    const char *optimizer;  /* sgd, rmsprop, adamw; another than the recipe's brings its usual lr
+                             * and weight decay */
     const char *schedule;   /* constant, step, cosine, one-cycle, plateau */
     const char *decay;      /* what decays: kernels, depthwise (those, too), all */
     const char *class_weights;   /* "none"; "auto": samples / (classes x samples of the class) */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/sha256.h"
@@ -34,6 +35,7 @@ xc_status gather_store(struct gather *g, struct store store, uint32_t *index, st
     void *memory = d->store;
     if (!grow(&memory, d->stores, &g->store_room, sizeof store)) {
         free(store.memory);
+        if (store.kind == STORE_PART) close(store.fd);
         return fail_memory(err, g->store_room * sizeof store);
     }
     d->store = memory;

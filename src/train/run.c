@@ -70,12 +70,14 @@ static xc_train_progress progress_of(const struct run *r, xc_train_event event)
     const double rows = (double)(c->sum.rows - r->epoch_row);
     const uint64_t step_rows = (uint64_t)t->s.batch * (uint64_t)t->s.accumulate;
     const uint32_t epochs = (uint32_t)t->s.epochs;
-    const uint32_t now = c->epoch + (c->position > 0 || c->sum.rows == 0);
+    const bool between = c->position == 0 && c->sum.rows > 0; /* an epoch's end and the next */
+    const uint32_t now = c->epoch + !between;
     return (xc_train_progress){.event = event,
                                .folder = r->o->folder,
                                .epoch = now < epochs ? now : epochs,
                                .epochs = epochs,
-                               .step = (uint32_t)(c->sum.rows / step_rows),
+                               .step =
+                                   between ? trainer_steps(t) : (uint32_t)(c->position / step_rows),
                                .steps = trainer_steps(t),
                                .lr = trainer_lr(t),
                                .loss = score_loss(&c->sum),
@@ -289,7 +291,18 @@ static const char *end_reason(const struct run *r)
     return r->o->until > 0 && c->epoch >= r->o->until ? "stopped where it was told to" : NULL;
 }
 
-/* The time limit ends an epoch early; what was learned is evaluated. */
+/* The time limit ends a run between any two steps, as if somebody had stopped it: resumed, it has
+ * the same bits. Before any epoch is evaluated, what was learned so far is the best there is. */
+static const char *cut_short(struct run *r)
+{
+    struct trainer *t = r->s.trainer;
+    if (t->at.best_epoch == 0) {
+        trainer_keep_best(t);
+        r->best_saved = -1;
+    }
+    return "the time limit is reached";
+}
+
 static xc_status loop(struct run *r, const char **reason, struct error *err)
 {
     struct trainer *t = r->s.trainer;
@@ -301,8 +314,8 @@ static xc_status loop(struct run *r, const char **reason, struct error *err)
         if (trainer_is_due(t)) TRY(trainer_begin(t, tell_features, r, err));
         TRY(one_step(r, err));
         if (t->at.position > 0 && time_is_over(r)) {
-            trainer_end_epoch(t);
-            TRY(end_epoch(r, err));
+            *reason = cut_short(r);
+            return XC_OK;
         }
         if (clock_seconds() - r->saved >= r->o->save_seconds) TRY(save(r, BETWEEN, err));
     }
@@ -397,9 +410,12 @@ static xc_status make_folder(struct run *r, struct error *err)
     const char *folder = r->o->folder;
     const bool made = mkdir(folder, 0777) == 0;
     if (!made && errno != EEXIST) return fail_errno(err, folder, "cannot create");
-    if (!made && !files_unborn(folder))
-        return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", folder);
-    TRY(run_lock(r, err));
+    bool ours = made || files_unborn(folder);
+    if (ours) {
+        TRY(run_lock(r, err));
+        ours = made || files_unborn(folder); /* still: nobody has trained in it meanwhile */
+    }
+    if (!ours) return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", folder);
     if (!made) files_clear(folder);
     return XC_OK;
 }

@@ -254,8 +254,21 @@ static bool is_early(const char *entry)
     for (int i = 0; i < FILES; i++)
         if (i != FILE_CURVES && i != FILE_BAD && i != FILE_STATE && strcmp(entry, name[i]) == 0)
             return true;
-    if (sscanf(entry, "teacher-%d.safetensors%n", &number, &end) == 1 && end > 0) return true;
+    if (sscanf(entry, "teacher-%d.safetensors%n", &number, &end) == 1 && end > 0 && !entry[end])
+        return true;
     return strncmp(entry, ".xception-", 10) == 0;
+}
+
+/* A second line of metrics.csv: an epoch was done, and its weights are worth something. */
+static bool has_epoch(const char *folder)
+{
+    char *path = files_path(folder, name[FILE_METRICS]);
+    FILE *f = path ? fopen(path, "r") : NULL;
+    int lines = 0;
+    for (int c; f && lines < 2 && (c = getc(f)) != EOF;) lines += c == '\n';
+    if (f) fclose(f);
+    free(path);
+    return lines > 1;
 }
 
 /* The log comes first: what looks like a run's files without one is somebody's. */
@@ -271,7 +284,7 @@ bool files_unborn(const char *folder)
             early = files = is_early(e->d_name);
     }
     if (dir) closedir(dir);
-    return early && (log || !files);
+    return early && (log || !files) && !has_epoch(folder);
 }
 
 void files_clear(const char *folder)

@@ -29,12 +29,12 @@ struct schedule {
 };
 
 /* t = 0, 1, ... One-cycle: half a cosine from lr/25 up to lr in the first 30 % of the steps, then
- * down to lr/250000 (Smith, Topin 2018, with PyTorch's defaults). */
+ * down to lr/250000 (Smith, Topin 2018; rates as PyTorch's; momentum stays). */
 double schedule_lr(const struct schedule *s, uint64_t t);
 
 /* factor^k, where k counts how often a metric had not improved for more than `patience` values in a
- * row (PyTorch's rule); counting starts again after each. metric: every `stride` doubles; higher:
- * more is better, else less. */
+ * row (PyTorch's rule, with a threshold of 0); counting starts again after each. metric: every
+ * `stride` doubles; higher: more is better, else less. */
 double plateau_scale(const double *metric, size_t stride, size_t count, bool higher, int patience,
                      double factor);
 

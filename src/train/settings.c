@@ -155,9 +155,12 @@ xc_status settings_optimizer(const char *word, struct settings *s, struct error 
     TRY(choose(&optimizers, word, &kind, err));
     if (old.kind == (enum optimizer_kind)kind) return XC_OK;
     s->optimizer = optimizer_defaults((enum optimizer_kind)kind);
-    s->optimizer.decay = old.decay;
     s->optimizer.mask = old.mask;
     s->optimizer.clip = old.clip;
+    const struct settings *usual = recipes; /* rates of one are none of another */
+    while (usual->optimizer.kind != s->optimizer.kind) usual++;
+    s->optimizer.decay = usual->optimizer.decay;
+    s->lr = usual->lr;
     return XC_OK;
 }
 

@@ -229,10 +229,12 @@ static bool is_right(const struct batch *b, int i, const float *logits, int clas
     return soft[best] > 0 && soft[best] == soft[best_class(soft, classes)];
 }
 
+/* As in evaluation, a sample without weight (it could not be read, say) does not count. */
 static void add_sums(struct trainer *t, const struct batch *b)
 {
     const struct view logits = learn_logits(t->learn, t->arena);
     for (int i = 0; i < b->n; i++) {
+        if (b->weight[i] <= 0) continue;
         const float *row = (const float *)(const void *)((char *)logits.data + i * logits.image);
         t->at.sum.loss += t->loss[i] * (double)step_rows(t);
         t->at.sum.rows++;
@@ -367,14 +369,10 @@ xc_status trainer_step(struct trainer *t, bool *ended, struct error *err)
     for (int k = 0; k < t->s.accumulate; k++) TRY(learn_batch(t, k, err));
     TRY(move_weights(t, err));
     *ended = t->at.position / step_rows(t) >= trainer_steps(t);
-    if (*ended) trainer_end_epoch(t);
-    return XC_OK;
-}
-
-void trainer_end_epoch(struct trainer *t)
-{
+    if (!*ended) return XC_OK;
     t->at.epoch++;
     t->at.position = 0;
+    return XC_OK;
 }
 
 xc_status trainer_begin(struct trainer *t, xc_progress_fn *tick, void *user, struct error *err)

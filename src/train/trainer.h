@@ -111,8 +111,6 @@ bool trainer_augments(const struct trainer *t); /* are pictures seen otherwise t
  * XC_ERR_NUMBER names the first layer with a number that is none; the weights are of no use then.
  */
 XC_NODISCARD xc_status trainer_step(struct trainer *t, bool *ended, struct error *err);
-/* The epoch ends before its last step. */
-void trainer_end_epoch(struct trainer *t);
 /* More may learn in it: then trainer_begin is due. */
 XC_NODISCARD xc_status trainer_next_epoch(struct trainer *t, struct error *err);
 double trainer_lr(const struct trainer *t);      /* of the next step */

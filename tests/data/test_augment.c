@@ -69,6 +69,93 @@ static void test_pillow(void **state)
     assert_true(rows >= 30);
 }
 
+/* torchvision's table: a colour changes by at most nine tenths, either way. */
+static void test_rand_colours(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"brightness", "saturation", "contrast", "sharpness"};
+    static uint8_t rgb[BYTES], expected[BYTES], scratch[BYTES];
+    for (int i = 0; i < 4; i++)
+        for (int magnitude = -30; magnitude <= 30; magnitude += 5) {
+            make(name[i], (float)(1 + 0.9 * magnitude / 30.0), expected);
+            test_picture(rgb);
+            rand_apply(6 + i, abs(magnitude), magnitude < 0, rgb, W, H, scratch);
+            assert_memory_equal(rgb, expected, BYTES);
+        }
+}
+
+/* Each picture has its own operations, all equally often, half of them the other way round. */
+static void test_rand_choice(void **state)
+{
+    (void)state;
+    enum { KINDS = 2 * RAND_OPERATIONS, DRAWS = 2800 };
+    static uint8_t made[KINDS][BYTES], rgb[BYTES], scratch[BYTES];
+    int count[KINDS] = {0};
+    for (int i = 0; i < KINDS; i++) {
+        test_picture(made[i]);
+        rand_apply(i / 2, 20, i % 2, made[i], W, H, scratch);
+    }
+    for (int ops = 1; ops <= 3; ops += 2) {
+        const struct augment a = {.rand_ops = ops, .rand_magnitude = 20};
+        int single = 0;
+        for (uint32_t n = 0; n < DRAWS; n++) {
+            const struct view_key key = {5, 1, n};
+            test_picture(rgb);
+            augment_colours(&a, &key, rgb, W, H, scratch);
+            int i = 0;
+            while (i < KINDS && memcmp(rgb, made[i], BYTES) != 0) i++;
+            if (i < KINDS) single++;
+            if (ops == 1 && i < KINDS) count[i]++;
+        }
+        assert_true(ops == 1 ? single == DRAWS : single < DRAWS / 5);
+    }
+    for (int i = 0; i < KINDS; i++) {
+        const bool signless = memcmp(made[i], made[i ^ 1], BYTES) == 0; /* the first is found */
+        const int expected = !signless ? DRAWS / KINDS : i % 2 ? 0 : 2 * DRAWS / KINDS;
+        assert_true(abs(count[i] - expected) <= 5 * sqrt(expected));
+    }
+}
+
+/* Every offset is as likely; outside the picture is black, or the mirror image. */
+static void test_pad(void **state)
+{
+    (void)state;
+    enum { SIDE = 9, PAD = 3, PLACES = 2 * PAD + 1, DRAWS = 4900 };
+    static uint8_t in[SIDE * SIDE * 3], out[SIDE * SIDE * 3];
+    static const char *const spec[] = {"pad=3", "mirror-pad=3"};
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        in[3 * i] = (uint8_t)(1 + i % SIDE);
+        in[3 * i + 1] = (uint8_t)(1 + i / SIDE);
+        in[3 * i + 2] = 7;
+    }
+    for (int mirror = 0; mirror < 2; mirror++) {
+        struct augment a;
+        struct error err;
+        int count[PLACES][PLACES] = {{0}};
+        assert_int_equal(augment_parse(spec[mirror], &a, &err), XC_OK);
+        for (uint32_t n = 0; n < DRAWS; n++) {
+            const struct view_key key = {4, 2, n};
+            augment_pad(&a, &key, in, SIDE, SIDE, out);
+            const uint8_t *middle = &out[(SIDE / 2 * SIDE + SIDE / 2) * 3];
+            const int left = middle[0] - 1 - SIDE / 2, top = middle[1] - 1 - SIDE / 2;
+            assert_true(abs(left) <= PAD && abs(top) <= PAD);
+            count[top + PAD][left + PAD]++;
+            for (int i = 0; i < SIDE * SIDE; i++) {
+                int x = i % SIDE + left, y = i / SIDE + top;
+                const bool inside = x >= 0 && x < SIDE && y >= 0 && y < SIDE;
+                x = x < 0 ? -x : x >= SIDE ? 2 * (SIDE - 1) - x : x;
+                y = y < 0 ? -y : y >= SIDE ? 2 * (SIDE - 1) - y : y;
+                const bool black = !inside && !mirror;
+                assert_int_equal(out[3 * i], black ? 0 : x + 1);
+                assert_int_equal(out[3 * i + 1], black ? 0 : y + 1);
+                assert_int_equal(out[3 * i + 2], black ? 0 : 7);
+            }
+        }
+        for (int i = 0; i < PLACES * PLACES; i++)
+            assert_true(abs(count[i / PLACES][i % PLACES] - 100) <= 50);
+    }
+}
+
 static void test_crop(void **state)
 {
     (void)state;
@@ -252,7 +339,8 @@ static void test_spec(void **state)
         assert_int_equal(augment_parse(spec, &a, &err), XC_OK);
 }
 
-RUN(cmocka_unit_test(test_pillow), cmocka_unit_test(test_crop),
+RUN(cmocka_unit_test(test_pillow), cmocka_unit_test(test_rand_colours),
+    cmocka_unit_test(test_rand_choice), cmocka_unit_test(test_pad), cmocka_unit_test(test_crop),
     cmocka_unit_test(test_probabilities), cmocka_unit_test(test_mixing),
     cmocka_unit_test(test_mixed_weights), cmocka_unit_test(test_cutmix),
     cmocka_unit_test(test_mix_ends), cmocka_unit_test(test_spec))

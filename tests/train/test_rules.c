@@ -171,6 +171,8 @@ static void weighed_samples(void **state)
     const double once = loss_of(folder, "once", RUNS_USUAL, NULL);
     const double twice = loss_of(folder, "twice", RUNS_DOUBLE, NULL);
     assert_true(fabs(twice - 2 * once) < 1e-6 * twice);
+    const double fewer = loss_of(folder, "fewer", RUNS_NO_RED, NULL); /* a mean of two thirds */
+    assert_true(fewer > 0.85 * once && fewer < 1.15 * once);
     size_t size[2];
     char *last[2];
     for (int i = 0; i < 2; i++) {
@@ -414,25 +416,46 @@ static bool six_hours(void *user, const xc_train_progress *p)
     return true;
 }
 
-/* A limit inside an epoch of four steps ends it behind the second; a new one lets it go on. */
+static double best_top1(const char *folder, const char *name)
+{
+    size_t size;
+    char *json = runs_read(folder, name, "evaluation.json", &size);
+    const char *top1 = strstr(json, "\"top1\":");
+    assert_non_null(top1);
+    const double value = strtod(top1 + 7, NULL);
+    free(json);
+    return value;
+}
+
+/* A limit ends a run inside its first epoch of four steps, and inside its second one: what it has
+ * learned is there, and nothing of it is lost to what goes on. */
 static void time_limit(void **state)
 {
     (void)state;
     char *folder = runs_folder();
-    xc_train_opts opts = runs_opts(folder, "cut");
-    opts.time_limit = 9 * 3600;
+    xc_train_opts whole = runs_opts(folder, "whole"), opts = runs_opts(folder, "cut");
+    opts.time_limit = whole.time_limit = 9 * 3600;
+    runs_train(&whole, RUNS_USUAL, 2, XC_OK);
     opts.progress = six_hours;
-    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
-    assert_int_equal(runs_rows(folder, "cut"), 1);
-    assert_true(runs_last(folder, "cut", "step") == 2);
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK); /* behind the second step */
+    assert_int_equal(runs_rows(folder, "cut"), 0);
+    assert_true(best_top1(folder, "cut") > 0);
+    size_t best, last;
+    char *weights[2] = {runs_read(folder, "cut", "best.safetensors", &best),
+                        runs_read(folder, "cut", "last.safetensors", &last)};
+    assert_true(best == last && !memcmp(weights[0], weights[1], best));
+    free(weights[0]);
+    free(weights[1]);
     opts.time_limit = -1;
-    runs_resume(&opts, RUNS_USUAL, XC_OK); /* the run's own is over */
+    runs_resume(&opts, RUNS_USUAL, XC_OK); /* the run's own is over, behind one more */
+    opts.time_limit = 3600;
+    for (int i = 0; i < 3; i++) runs_resume(&opts, RUNS_USUAL, XC_OK);
     assert_int_equal(runs_rows(folder, "cut"), 1);
     opts.time_limit = 99 * 3600;
     opts.progress = NULL;
     runs_resume(&opts, RUNS_USUAL, XC_OK);
-    assert_int_equal(runs_rows(folder, "cut"), 3);
-    assert_true(runs_last(folder, "cut", "step") == 2 + 8);
+    assert_true(runs_same(folder, "whole", "cut"));
+    runs_opts_free(&whole);
     runs_opts_free(&opts);
     runs_end(folder);
 }

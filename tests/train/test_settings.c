@@ -98,6 +98,27 @@ static void through_json(void **state)
     }
 }
 
+/* Another optimizer comes with a rate and a decay of its own; the recipe's own keeps the recipe's.
+ */
+static void optimizers(void **state)
+{
+    (void)state;
+    struct error err;
+    struct settings s = recipe("cifar");
+    assert_int_equal(settings_decay("depthwise", &s, &err), XC_OK);
+    s.optimizer.clip = 3;
+    assert_int_equal(settings_optimizer("sgd", &s, &err), XC_OK);
+    assert_true(s.lr == 0.1 && s.optimizer.nesterov && s.optimizer.decay == 5e-4);
+    assert_int_equal(settings_optimizer("adamw", &s, &err), XC_OK);
+    assert_true(s.lr == 1e-3 && !s.optimizer.nesterov && s.optimizer.decay == 0.05);
+    assert_true(s.optimizer.mask == DECAY_DEPTHWISE && s.optimizer.clip == 3);
+    assert_int_equal(settings_optimizer("rmsprop", &s, &err), XC_OK);
+    assert_true(s.lr == 1e-3 && s.optimizer.decay == 1e-5);
+    s = recipe("finetune");
+    assert_int_equal(settings_optimizer("sgd", &s, &err), XC_OK);
+    assert_true(s.lr == 0.05 && s.optimizer.decay == 4e-5);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -123,4 +144,5 @@ static void refusals(void **state)
     assert_int_equal(settings_check(&s, &err), XC_ERR_ARGUMENT);
 }
 
-RUN(cmocka_unit_test(as_the_paper_says), cmocka_unit_test(through_json), cmocka_unit_test(refusals))
+RUN(cmocka_unit_test(as_the_paper_says), cmocka_unit_test(through_json),
+    cmocka_unit_test(optimizers), cmocka_unit_test(refusals))
