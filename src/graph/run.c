@@ -160,57 +160,57 @@ static void run_blocks(const struct work *w, char *scratch, int image, size_t fr
     }
 }
 
-/* A unit is a lane: a part of the pixels, and a scratch. */
+/* A lane is a part of the units, and a scratch. A thread that has several (of a pool that others
+ * keep busy) makes one of them: it reads weights once, into one scratch. */
+static struct range lanes_join(size_t units, size_t grain, size_t lanes, size_t from, size_t to)
+{
+    return (struct range){range_part(units, grain, lanes, from).from,
+                          range_part(units, grain, lanes, to - 1).to};
+}
+
 static void run_separable(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
     const struct view *out = &w->call.io.out;
     const size_t pixels = (size_t)out->h * (size_t)out->w, unit = unit_pixels(&w->call.separable);
     const size_t per_image = (pixels + unit - 1) / unit;
-    for (size_t lane = from; lane < to; lane++) {
-        struct range r = range_part(w->units, w->grain, w->lanes, lane);
-        for (size_t end; r.from < r.to; r.from = end) {
-            const size_t image = r.from / per_image, before = image * per_image;
-            end = before + per_image < r.to ? before + per_image : r.to;
-            const size_t first = (r.from - before) * unit, behind = (end - before) * unit;
-            run_blocks(w, w->scratch + lane * w->scratch_bytes, (int)image, first,
-                       behind < pixels ? behind : pixels);
-        }
+    struct range r = lanes_join(w->units, w->grain, w->lanes, from, to);
+    for (size_t end; r.from < r.to; r.from = end) {
+        const size_t image = r.from / per_image, before = image * per_image;
+        end = before + per_image < r.to ? before + per_image : r.to;
+        const size_t first = (r.from - before) * unit, behind = (end - before) * unit;
+        run_blocks(w, w->scratch + from * w->scratch_bytes, (int)image, first,
+                   behind < pixels ? behind : pixels);
     }
 }
 
 /* ---- Winograd's convolutions ----------------------------------------------------------------- */
 
-/* A unit is a lane: a part of the rows of all images, and a scratch. */
+/* Lanes are parts of the rows of all images. */
 static void run_winograd(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
     const size_t h = (size_t)w->call.io.out.h;
-    for (size_t lane = from; lane < to; lane++) {
-        struct range r = range_part(w->units, w->grain, w->lanes, lane);
-        for (size_t end; r.from < r.to; r.from = end) {
-            const size_t image = r.from / h, before = image * h;
-            end = before + h < r.to ? before + h : r.to;
-            winograd_run(&w->call.winograd, (int)image, (int)(r.from - before), (int)(end - before),
-                         w->scratch + lane * w->scratch_bytes);
-        }
+    struct range r = lanes_join(w->units, w->grain, w->lanes, from, to);
+    for (size_t end; r.from < r.to; r.from = end) {
+        const size_t image = r.from / h, before = image * h;
+        end = before + h < r.to ? before + h : r.to;
+        winograd_run(&w->call.winograd, (int)image, (int)(r.from - before), (int)(end - before),
+                     w->scratch + from * w->scratch_bytes);
     }
 }
 
-/* The same: a part of the panels of each product. */
+/* Lanes are parts of the panels of each product. */
 static void run_winograd_panels(void *ctx, size_t from, size_t to)
 {
     const struct work *w = ctx;
-    for (size_t lane = from; lane < to; lane++) {
-        const struct range r = range_part(w->panels, PANELS, w->lanes, lane);
-        struct winograd_call call = w->call.winograd;
-        const struct matrix m = winograd_product(&call);
-        if (r.from == r.to) continue;
-        take_panels(&call.conv, &m, r.from, r.to);
-        for (size_t image = 0; image < w->units / (size_t)call.conv.out.h; image++)
-            winograd_run(&call, (int)image, 0, call.conv.out.h,
-                         w->scratch + lane * w->scratch_bytes);
-    }
+    const struct range r = lanes_join(w->panels, PANELS, w->lanes, from, to);
+    struct winograd_call call = w->call.winograd;
+    const struct matrix m = winograd_product(&call);
+    if (r.from == r.to) return;
+    take_panels(&call.conv, &m, r.from, r.to);
+    for (size_t image = 0; image < w->units / (size_t)call.conv.out.h; image++)
+        winograd_run(&call, (int)image, 0, call.conv.out.h, w->scratch + from * w->scratch_bytes);
 }
 
 /* ---- one function a kind --------------------------------------------------------------------- */
@@ -324,9 +324,9 @@ struct bands {
     const struct plan *plan;
     const struct stage *stage;
     struct memory memory;
-    size_t parts;
+    size_t lanes;
     const atomic_bool *cancel;
-    double *seconds; /* of the first part's slices, or NULL */
+    double *seconds; /* of the first lane's slices, or NULL */
 };
 
 static bool is_cancelled(const atomic_bool *cancel)
@@ -348,16 +348,14 @@ static void run_band(const struct bands *b, const struct memory *m, size_t band,
     }
 }
 
-/* Neighbouring bands, in the scratch of their part. */
+/* Lanes are neighbouring bands. */
 static void run_bands(void *ctx, size_t from, size_t to)
 {
     const struct bands *b = ctx;
-    for (size_t part = from; part < to; part++) {
-        const struct memory m = {b->memory.arena, b->memory.scratch + part * b->plan->scratch};
-        const struct range r = range_part((size_t)b->stage->bands, 1, b->parts, part);
-        for (size_t band = r.from; band < r.to && !is_cancelled(b->cancel); band++)
-            run_band(b, &m, band, r.from, NULL, part == 0 ? b->seconds : NULL);
-    }
+    const struct memory m = {b->memory.arena, b->memory.scratch + from * b->plan->scratch};
+    const struct range r = lanes_join((size_t)b->stage->bands, 1, b->lanes, from, to);
+    for (size_t band = r.from; band < r.to && !is_cancelled(b->cancel); band++)
+        run_band(b, &m, band, r.from, NULL, from == 0 ? b->seconds : NULL);
 }
 
 static void bands_together(struct bands *b, struct pool *pool)
@@ -373,9 +371,9 @@ static void bands_apart(struct bands *b, struct pool *pool)
     const struct slice *last = &b->plan->slice[b->stage->at[BAND_PLACES * b->stage->bands] - 1];
     const double start = seconds ? clock_seconds() : 0;
     double before = 0, after = 0;
-    b->parts = (size_t)pool_threads(pool);
+    b->lanes = (size_t)pool_threads(pool);
     for (int i = 0; seconds && i < b->plan->steps; i++) before += seconds[i];
-    pool_for(pool, b->parts, 1, run_bands, b);
+    pool_for(pool, b->lanes, 1, run_bands, b);
     for (int i = 0; seconds && i < b->plan->steps; i++) after += seconds[i];
     if (seconds) seconds[last->step] += clock_seconds() - start - (after - before);
 }

@@ -89,6 +89,28 @@ void trial_run(struct trial *t, const struct subject *s, int images, int first_i
     assert_int_equal(plan_run(t->plan, t->arena, t->scratch, pool, NULL), XC_OK);
 }
 
+struct busy {
+    struct trial *trial;
+    const struct subject *subject;
+    int images, first_image;
+    struct pool *pool;
+};
+
+static void run_inside(void *ctx, size_t from, size_t to)
+{
+    const struct busy *b = ctx;
+    (void)to;
+    if (from == 0) trial_run(b->trial, b->subject, b->images, b->first_image, b->pool);
+}
+
+void trial_run_busy(struct trial *t, const struct subject *s, int images, int first_image,
+                    struct pool *pool)
+{
+    struct busy busy = {t, s, images, first_image, pool};
+    trial_run(t, s, images, first_image + images, NULL); /* so that nothing right is left over */
+    pool_for(pool, 2, 1, run_inside, &busy);
+}
+
 static enum dtype read_type(const struct subject *s)
 {
     return s->k.type == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;

@@ -34,6 +34,9 @@ void trial_make(struct trial *t, struct subject *s, int batch, const int *tap, i
 /* Image i of the batch gets image first_image + i of the input of this seed, then all run. */
 void trial_run(struct trial *t, const struct subject *s, int images, int first_image,
                struct pool *pool);
+/* The same while the pool has other work: this thread does that of all. */
+void trial_run_busy(struct trial *t, const struct subject *s, int images, int first_image,
+                    struct pool *pool);
 void trial_free(struct trial *t);
 /* The values of one image of a node, dense; brain floats as floats: free(). */
 void *trial_read(const struct trial *t, const struct subject *s, int node, int image,

@@ -155,8 +155,8 @@ static void right_numbers(void **state)
 
 /* ---- same bits ------------------------------------------------------------------------------- */
 
-/* Image by image on one thread, and all at once in bands on those of the pool. rows: of a piece in
- * the second, where that is not 0; shift: a fault, of what is read. */
+/* Image by image on one thread, and all at once in bands on those of the pool, idle or busy. rows:
+ * of a piece in the second, where that is not 0; shift: a fault, of what is read. */
 static bool same_in_pieces(struct counts *c, struct graph *g, uint64_t seed, struct pool *pool,
                            int rows, int shift)
 {
@@ -174,10 +174,12 @@ static bool same_in_pieces(struct counts *c, struct graph *g, uint64_t seed, str
         if (rows && rows < step->call.winograd.rows) step->call.winograd.rows = rows;
         step->call.winograd.conv.window.pad_left += shift;
     }
-    trial_run(&all, &s, IMAGES, 0, pool);
-    for (int i = 0; i < IMAGES; i++) {
-        trial_run(&one, &s, 1, i, NULL);
-        same = same && trial_same(&s, &one, 0, &all, i);
+    for (int busy = 0; busy < 2; busy++) {
+        (busy ? trial_run_busy : trial_run)(&all, &s, IMAGES, 0, pool);
+        for (int i = 0; i < IMAGES; i++) {
+            trial_run(&one, &s, 1, i, NULL);
+            same = same && trial_same(&s, &one, 0, &all, i);
+        }
     }
     trial_free(&one);
     trial_free(&all);

@@ -60,6 +60,8 @@ static void check_bits(uint64_t seed, enum dtype type, struct pool *const *pool,
             trial_run(&banded, &s, 3, 0, pool[i]);
             assert_true(trial_same(&s, &one, 0, &three, image));
             assert_true(trial_same(&s, &one, 0, &banded, image));
+            trial_run_busy(&banded, &s, 3, 0, pool[i]);
+            assert_true(trial_same(&s, &one, 0, &banded, image));
         }
         trial_run(&tapped, &s, 2, image == 2 ? 1 : 0, pool[0]); /* another position */
         if (type == DTYPE_BF16) continue;                       /* taps are rounded */
