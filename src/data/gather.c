@@ -347,7 +347,10 @@ static xc_status note_left_out(struct gather *g, struct error *err)
         TRY(gather_note(g, err, "%zu folders of training runs were left out", g->runs));
     if (g->links > 0) TRY(gather_note(g, err, "%zu links of the tar were left out", g->links));
     if (g->others > 0)
-        TRY(gather_note(g, err, "%zu entries that are no pictures were left out", g->others));
+        TRY(gather_note(g, err,
+                        g->others == 1 ? "%zu entry that is no picture was left out"
+                                       : "%zu entries that are no pictures were left out",
+                        g->others));
     return XC_OK;
 }
 

@@ -104,16 +104,16 @@ const char *arch_recipe(const char *spec)
 
 int arch_min_side(const struct graph *g)
 {
-    int least = g->least_side ? g->least_side : graph_min_side(g);
-    int own = g->input.h < g->input.w ? g->input.h : g->input.w;
-    return least >= 0 && least < own ? least : own;
+    const int least = g->least_side ? g->least_side : graph_min_side(g);
+    const int own = g->input.h < g->input.w ? g->input.h : g->input.w;
+    return least >= 0 && least < own ? least : own; /* without memory: as it is */
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
 
 static xc_status check_input(const struct arch_opts *o, const struct graph *g, struct error *err)
 {
-    int least = o->any_side ? 0 : g->least_side ? g->least_side : graph_min_side(g);
+    int least = g->least_side ? g->least_side : graph_min_side(g);
     if (least < 0) return fail_memory(err, (size_t)g->nodes * sizeof(struct shape));
     if (o->input.h >= least && o->input.w >= least) return XC_OK;
     return fail(err, XC_ERR_ARCH, "%s: input=%dx%dx%d: the smallest input of this network is %dx%d",
@@ -142,7 +142,7 @@ static xc_status finish(const struct arch_opts *o, struct graph *g, const char *
     if (g->param.count > ARCH_MAX_TENSORS)
         return fail(err, XC_ERR_LIMIT, "%s: %d tensors of parameters, at most %d", o->arch->name,
                     g->param.count, ARCH_MAX_TENSORS);
-    g->least_side = o->arch->least_side;
+    g->least_side = o->any_side ? 1 : o->arch->least_side;
     TRY(check_input(o, g, err));
     int classes = g->node[g->output[0].node].out.c;
     TRY(check_classes(o, classes, err));

@@ -56,8 +56,8 @@ const char *arch_flavour(const char *spec);
 /* The preprocessing that the published weights of this network and flavour want: a name of
  * preprocess_named. */
 const char *arch_recipe(const char *spec);
-/* The smallest side to run it at: the makers', or graph_min_side, or its own side when it was built
- * for less (the string said so with stem-stride=1). */
+/* The smallest side to run it at: the makers', or graph_min_side; 1 where maps smaller than a
+ * window are meant (stem-stride=1). */
 int arch_min_side(const struct graph *g);
 
 #endif

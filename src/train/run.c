@@ -415,7 +415,11 @@ static xc_status make_folder(struct run *r, struct error *err)
         TRY(run_lock(r, err));
         ours = made || files_unborn(folder); /* still: nobody has trained in it meanwhile */
     }
-    if (!ours) return fail(err, XC_ERR_ARGUMENT, "%s: the run folder exists already", folder);
+    struct stat info;
+    const bool is_folder = stat(folder, &info) == 0 && S_ISDIR(info.st_mode);
+    if (!ours)
+        return fail(err, XC_ERR_ARGUMENT, "%s: %s", folder,
+                    is_folder ? "the run folder exists already" : "exists already, as a file");
     if (!made) files_clear(folder);
     return XC_OK;
 }

@@ -54,7 +54,7 @@ static void test_folder(void **state)
     assert_int_equal(d->notes, 3);
     assert_string_equal(d->note[0], "1 hidden entries were left out");
     assert_string_equal(d->note[1], "1 pictures that are in no folder of a class were left out");
-    assert_string_equal(d->note[2], "1 entries that are no pictures were left out");
+    assert_string_equal(d->note[2], "1 entry that is no picture was left out");
     dataset_free(d);
     scratch_end(root);
 }

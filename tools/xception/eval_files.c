@@ -52,7 +52,7 @@ static void put_labels(FILE *file, const struct eval *e, const xc_scored *s)
 static int write_predictions(const struct eval *e, const char *folder)
 {
     struct output o;
-    if (!output_open(&o, folder, "predictions.csv")) return EXIT_LIMIT;
+    if (!output_open(&o, folder, "predictions.csv")) return EXIT_DATA;
     fputs("path,label,prediction,probability,loss\n", o.file);
     for (uint64_t i = 0; i < e->worst.count; i++) {
         xc_scored s;
@@ -72,7 +72,7 @@ static int write_predictions(const struct eval *e, const char *folder)
 static int write_classes(const struct eval *e, const char *folder)
 {
     struct output o;
-    if (!output_open(&o, folder, "classes.csv")) return EXIT_LIMIT;
+    if (!output_open(&o, folder, "classes.csv")) return EXIT_DATA;
     fputs("label,pictures,precision,recall,f1,auc,average_precision,threshold\n", o.file);
     for (uint32_t c = 0; c < e->classes; c++) {
         const xc_class_scores *s = &e->of_class[c];
@@ -96,7 +96,11 @@ static int write_changed(const struct eval *e, const char *folder)
     size_t count;
     if (e->models < 2) return EXIT_DONE;
     change = eval_changed(e, &count);
-    if (!change || !output_open(&o, folder, "changed.csv")) return EXIT_LIMIT;
+    if (!change) return EXIT_LIMIT;
+    if (!output_open(&o, folder, "changed.csv")) {
+        free((void *)(uintptr_t)change);
+        return EXIT_DATA;
+    }
     fputs("path,label,first,second\n", o.file);
     for (size_t i = 0; i < count; i++) {
         emit_csv(o.file, eval_path(e, change[i].id));
@@ -120,9 +124,10 @@ static int write_unreadable(const struct eval *e, const char *folder)
     if (!e->unreadable) return EXIT_DONE;
     xc_dataset_get_info(e->model[0].data, &info);
     bool *seen = calloc(info.samples + 1, sizeof *seen);
-    if (!seen || !output_open(&o, folder, "unreadable.txt")) {
+    if (!seen) return EXIT_LIMIT;
+    if (!output_open(&o, folder, "unreadable.txt")) {
         free(seen);
-        return EXIT_LIMIT;
+        return EXIT_DATA;
     }
     for (uint64_t i = 0; i < xc_scores_count(e->model[0].scores); i++) {
         xc_scored s;

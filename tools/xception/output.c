@@ -33,14 +33,19 @@ int output_close(struct output *o)
     return EXIT_LIMIT;
 }
 
+/* The folder of path: up to its last slash. */
+static void folder_of(const char *path, char *out, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+}
+
 bool output_has_place(const char *path)
 {
     char folder[4096];
-    const char *slash = path ? strrchr(path, '/') : NULL;
     struct stat info;
     if (!path || (stat(path, &info) == 0 && !S_ISREG(info.st_mode))) return true;
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-             slash ? path : ".");
+    folder_of(path, folder, sizeof folder);
     if (access(folder, W_OK | X_OK) == 0) return true;
     say_error("%s: cannot be made: %s", path, strerror(errno));
     return false;
@@ -77,4 +82,43 @@ bool output_is_input(const struct args *args, const char *path, const struct pic
         if (is_same(&out, path, pictures->path[i])) in = pictures->path[i];
     if (in) say_usage("%s: would be written over the input %s", path, in);
     return in != NULL;
+}
+
+static bool is_in_folder(const struct stat *out, const char *path, const char *folder)
+{
+    char own[4096];
+    struct stat info;
+    folder_of(path, own, sizeof own);
+    return stat(own, &info) == 0 && is_same(&info, own, folder) && S_ISREG(out->st_mode);
+}
+
+static bool is_picture(const struct stat *out, const char *path, const char *folder,
+                       const xc_dataset *set, uint64_t count)
+{
+    char file[8192];
+    xc_sample sample;
+    for (uint64_t i = 0; i < count && xc_dataset_sample(set, i, &sample) == XC_OK; i++) {
+        const bool whole = sample.name[0] == '/';
+        snprintf(file, sizeof file, "%s%s%s", whole ? "" : folder, whole ? "" : "/", sample.name);
+        if (is_same(out, path, file)) return true;
+    }
+    return false;
+}
+
+bool output_is_sample(const char *path, const char *data, const xc_dataset *set)
+{
+    struct stat out;
+    xc_dataset_info info;
+    char folder[4096];
+    if (!path || stat(path, &out) != 0 || !S_ISREG(out.st_mode)) return false;
+    xc_dataset_get_info(set, &info);
+    if (stat(data, &(struct stat){0}) == 0 && strcmp(info.kind, "list") != 0)
+        snprintf(folder, sizeof folder, "%s", data); /* of files, or of files that hold some */
+    else
+        folder_of(data, folder, sizeof folder);
+    const bool files = !strcmp(info.kind, "folder") || !strcmp(info.kind, "list");
+    const bool inside = files ? is_picture(&out, path, folder, set, info.samples)
+                              : is_in_folder(&out, path, folder);
+    if (inside) say_usage("%s: would be written over a part of the data set %s", path, data);
+    return inside;
 }

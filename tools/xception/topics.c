@@ -110,9 +110,10 @@ static void print_exit(FILE *out)
 
 static void print_errors(FILE *out)
 {
-    fprintf(out,
-            "A message is 'xception VERB: WHERE: WHAT [ID]', perhaps with a hint below. Ids never\n"
-            "change their meaning:\n\n");
+    fprintf(
+        out,
+        "A message is 'xception VERB: WHERE: WHAT', perhaps with a hint below; what the library\n"
+        "or the reading of flags refuses ends in an [ID], which never changes its meaning:\n\n");
 #define STATUS_X(name, value, id, text)                                                            \
     if (value) fprintf(out, "  %s  %s\n", id, text);
     XC_STATUS_LIST(STATUS_X)

@@ -193,7 +193,7 @@ xc_status tour_spectrum(struct tour *t)
         "One segment is a regular convolution, three or four are Inception, one a channel is "
         "Xception. The paper asked what lies between; the slider goes through all %d numbers of "
         "segments that divide %d.</p>\n"
-        "<div class=\"tool\" id=\"spectrum\"><label class=\"slide\">segments <input "
+        "<div class=\"tool\" id=\"spectrum-tool\"><label class=\"slide\">segments <input "
         "id=\"segments\" "
         "type=\"range\" min=\"0\" max=\"%d\" value=\"2\"><output "
         "id=\"segments-at\"></output></label>"

@@ -132,7 +132,7 @@ const char tour_script[] =
     "}\n"
     "hand.addEventListener('input',move);move();\n"
     "const data=JSON.parse($('spectrum-data').textContent),seg=$('segments');\n"
-    "const dots=[...document.querySelectorAll('#spectrum figure svg')].map(s=>[...s.querySelectorAll('circle')]);\n"
+    "const dots=[...document.querySelectorAll('#spectrum-tool figure svg')].map(s=>[...s.querySelectorAll('circle')]);\n"
     "function segment(){\n"
     "const i=+seg.value,[s,params,macs,ms,wide]=data[i],one=data[0],all=data[data.length-1][0];\n"
     "$('segments-at').textContent=`${s} of ${all}`;\n"

@@ -266,13 +266,25 @@ static int run(const struct args *args)
         say_usage("--train takes an architecture (--arch), and shows no layers");
         return EXIT_USAGE;
     }
+    const char *algo = arg_text(args, "algo");
+    if (arg_on(args, "train") && algo && strstr(algo, "fast")) {
+        say_usage("--algo fast: training is direct");
+        return EXIT_USAGE;
+    }
     if (arg_on(args, "train") && arg_text(args, "precision") &&
         strstr(arg_text(args, "precision"), "f64")) {
         say_usage("--precision %s: training is in f32 or bf16", arg_text(args, "precision"));
         return EXIT_USAGE;
     }
     if (arg_on(args, "result-fd")) return bench_child(args, RESULT_FD);
-    if (!arg_size(args, &height, &width)) return EXIT_USAGE;
+    uint64_t memory;
+    if (!arg_size(args, &height, &width) || !arg_bytes(args, "memory-limit", &memory))
+        return EXIT_USAGE;
+    const char *model = arg_text(args, "model"); /* before the waiting */
+    if (model && access(model, R_OK) != 0) {
+        say_error("%s: cannot open: %s [%s]", model, strerror(errno), xc_status_id(XC_ERR_IO));
+        return EXIT_MODEL;
+    }
     int code = configurations(args, config, &count);
     if (code == EXIT_DONE && arg_on(args, "compare"))
         code = rows_compare(NULL, 0, arg_text(args, "compare"));

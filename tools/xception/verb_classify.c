@@ -26,7 +26,7 @@ static const struct option options[] = {
     ENGINE_PRECISION_OPTION,
     ENGINE_ALGO_OPTION,
     {"format", 0, "FORMAT", FORMAT_CHOICES, 0, 0, "of the results"},
-    {"raw-logits", 0, NULL, NULL, 0, 0, "scores before the softmax (json: all of them, too)"},
+    {"raw-logits", 0, NULL, NULL, 0, 0, "scores before the softmax (json: all, beside prob)"},
     {"sheet", 0, "FILE", NULL, 0, 0, "draw pictures and answers, too, as .svg"},
     {"on-bad-image", 0, "HOW", "skip|stop", 0, 0, "what to do when a picture cannot be read"},
     {"files0-from", 0, "FILE", NULL, 0, 0, RARE "read NUL-separated paths from FILE, '-' is stdin"},

@@ -25,7 +25,7 @@ static const struct option options[] = {
     {"dry-run", 'n', NULL, NULL, 0, 0, "print the mapping, write nothing"},
     OPTIONS_END};
 
-static const struct need needs[] = {{"part", "mix", NULL}, NEEDS_END};
+static const struct need needs[] = {{"part", "mix", NULL}, {"precision", "pack", NULL}, NEEDS_END};
 
 static int write_model(const struct args *args, const xc_model *model, const char *in,
                        const char *out, xc_save_opts *opts)

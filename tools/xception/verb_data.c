@@ -425,22 +425,22 @@ static int sheet(const struct args *args, const xc_dataset *set)
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
 }
 
+static int act(const struct args *args, const char *action, const char *path, xc_dataset *set)
+{
+    if (output_is_sample(arg_text(args, "output"), path, set)) return EXIT_USAGE;
+    if (!strcmp(action, "check")) return check(args, set);
+    if (!strcmp(action, "stats")) return stats(args, set);
+    if (!strcmp(action, "split")) return split(args, set, path);
+    if (!strcmp(action, "pack")) return pack(args, set);
+    return sheet(args, set);
+}
+
 static int run_action(const struct args *args, const char *action, const char *path)
 {
     xc_dataset *set = NULL;
     if (output_is_input(args, arg_text(args, "output"), NULL)) return EXIT_USAGE;
     int code = open_set(args, path, &set);
-    if (code != EXIT_DONE) return code;
-    if (!strcmp(action, "check"))
-        code = check(args, set);
-    else if (!strcmp(action, "stats"))
-        code = stats(args, set);
-    else if (!strcmp(action, "split"))
-        code = split(args, set, path);
-    else if (!strcmp(action, "pack"))
-        code = pack(args, set);
-    else
-        code = sheet(args, set);
+    if (code == EXIT_DONE) code = act(args, action, path, set);
     xc_dataset_free(set);
     return code;
 }

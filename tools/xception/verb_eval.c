@@ -323,7 +323,7 @@ static bool check_flags(const struct args *args)
     if (given ? arg_typed(args, "model") || args->operands || arg_typed(args, "ood") ||
                     arg_typed(args, "output")
               : !arg_text(args, "data") || args->operands > 1) {
-        say_usage("needs --data DATA, -m MODEL [MODEL2]; or --predictions FILE and no model");
+        say_usage("needs --data DATA, and at most one MODEL2; or --predictions FILE and no model");
         return false;
     }
     if (choose_tta(args) != XC_TTA_NONE && (arg_text(args, "output") || arg_text(args, "ood"))) {

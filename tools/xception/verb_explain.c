@@ -152,9 +152,9 @@ static bool on_progress(void *user, uint64_t done, uint64_t all)
 {
     struct job *job = user;
     if (!bar_due(&job->bar)) return true;
-    snprintf(job->message, sizeof job->message, "%zu of %zu pictures", job->at + 1,
+    snprintf(job->message, sizeof job->message, "picture %zu of %zu", job->at + 1,
              job->pictures.count);
-    bar_draw(&job->bar, "explain", done, all, job->message);
+    bar_draw(&job->bar, "explain", job->at * all + done, job->pictures.count * all, job->message);
     return true;
 }
 
@@ -387,7 +387,8 @@ static int explain_all(struct job *job)
     bar_begin(&job->bar, arg_on(job->args, "quiet"));
     if (arg_on(job->args, "filters")) {
         const xc_status status = write_filters(job);
-        if (status != XC_OK) return say_status(status, EXIT_MODEL);
+        if (status != XC_OK)
+            return say_status(status, status == XC_ERR_IO ? EXIT_DATA : EXIT_MODEL);
     }
     if (job->explainer) print_head(job);
     int code = all_pictures(job);

@@ -40,8 +40,7 @@ static const struct option options[] = {
     {"least-lr", 0, "X", NULL, 0, 0, RARE "where cosine ends (0)"},
     {"trunk-rate", 0, "X", NULL, 0, 0, RARE "learning rate in front of the head: times this"},
     {"depthwise-rate", 0, "X", NULL, 0, 0, RARE "learning rate of depthwise kernels: times this"},
-    {"opt", 0, "NAME", "sgd|rmsprop|adamw", 0, 0,
-     "optimizer; another than the recipe's brings its usual rate and decay"},
+    {"opt", 0, "NAME", "sgd|rmsprop|adamw", 0, 0, "optimizer, with its usual rate and decay"},
     {"schedule", 0, "NAME", "constant|step|cosine|one-cycle|plateau", 0, 0, "of the learning rate"},
     {"step-factor", 0, "X", NULL, 0, 0, RARE "step, plateau: the learning rate times this"},
     {"step-every", 0, "EPOCHS", NULL, 0, 0,
@@ -232,7 +231,8 @@ static int ended(const struct args *args, xc_status status, const struct show *s
         hint_report(args, folder);
         printf("%s\n", folder);
         if (!s->unreadable) return EXIT_DONE;
-        say_error("%ju pictures could not be read: %s/bad.txt", (uintmax_t)s->unreadable, folder);
+        say_error("%ju picture%s could not be read: %s/bad.txt", (uintmax_t)s->unreadable,
+                  s->unreadable == 1 ? "" : "s", folder);
         return EXIT_SOME_FAILED;
     }
     if (status != XC_ERR_CANCELLED || !stop_signal) {
@@ -348,7 +348,9 @@ static int begin(const struct args *args, xc_context *context)
     xc_train_opts opts = XC_TRAIN_OPTS_INIT;
     const char *data = arg_text(args, "data");
     if (!data || !arg_unless(args, "from", "arch") == !arg_unless(args, "arch", "from")) {
-        say_usage(data ? "one of --from MODEL and --arch SPEC is needed" : "--data is needed");
+        say_usage(!data                    ? "--data is needed"
+                  : arg_text(args, "from") ? "--from MODEL beside --arch SPEC: give one of them"
+                                           : "one of --from MODEL and --arch SPEC is needed");
         return EXIT_USAGE;
     }
     if (!train_flags(args, &opts)) return EXIT_USAGE;
