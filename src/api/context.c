@@ -24,8 +24,7 @@ static xc_status set_up(xc_context *c, const xc_context_opts *opts, struct error
     if (opts->threads < 0 || opts->threads > POOL_MAX_THREADS)
         return fail(err, XC_ERR_ARGUMENT, "threads: %d, expected 1..%d, or 0 for all",
                     opts->threads, POOL_MAX_THREADS);
-    if (opts->cpu && !cpu_level_flags(opts->cpu, &allowed))
-        return fail(err, XC_ERR_ARGUMENT, "cpu: \"%s\" is not an instruction-set level", opts->cpu);
+    if (opts->cpu) TRY(machine_level("cpu", opts->cpu, &allowed, err));
     c->log = opts->log;
     c->log_user = opts->log_user;
     cpu_flags_text(cpu_flags(), c->features, sizeof c->features);

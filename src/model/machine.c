@@ -6,6 +6,7 @@
 #include "model/machine.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 
@@ -33,6 +34,15 @@ void machine_init(struct machine *m, unsigned flags)
     kernels_init(&m->f32, DTYPE_F32, flags);
     kernels_init(&m->f64, DTYPE_F64, flags);
     kernels_init(&m->bf16, DTYPE_BF16, flags);
+}
+
+xc_status machine_level(const char *what, const char *level, unsigned *flags, struct error *err)
+{
+    char known[128] = "";
+    if (cpu_level_flags(level, flags)) return XC_OK;
+    for (size_t i = 0, n = 0; cpu_level(i) && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", cpu_level(i));
+    return fail(err, XC_ERR_ARGUMENT, "%s: \"%s\" is none of %s", what, level, known);
 }
 
 xc_precision machine_precision(const struct machine *m, xc_precision wanted)

@@ -19,6 +19,9 @@ struct machine {
 };
 
 void machine_init(struct machine *m, unsigned flags); /* all but the pool */
+/* The flags of an instruction-set level; the sentence begins with `what`. */
+XC_NODISCARD xc_status machine_level(const char *what, const char *level, unsigned *flags,
+                                     struct error *err);
 /* What XC_PRECISION_AUTO is here: bf16 where instructions multiply such numbers, else float32. */
 xc_precision machine_precision(const struct machine *m, xc_precision wanted);
 

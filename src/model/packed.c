@@ -24,8 +24,7 @@ xc_status packed_form(const struct machine *m, const char *level, xc_precision p
         return fail(err, XC_ERR_ARGUMENT, "precision: a packed file is float32 or bf16");
     *out = *machine_kernels(m, precision);
     if (!level[0]) return XC_OK;
-    if (!cpu_level_flags(level, &flags))
-        return fail(err, XC_ERR_ARGUMENT, "pack: \"%s\" is not an instruction-set level", level);
+    TRY(machine_level("pack", level, &flags, err));
     kernels_init(out, out->type, flags & ~(unsigned)CPU_BF16);
     return XC_OK;
 }

@@ -260,6 +260,15 @@ static void put_confused(struct text *out, const struct report *r)
     }
 }
 
+/* free(); of a number that stands for what the network says, that. */
+static char *setting_text(const char *key, const json_t *value)
+{
+    const double number = json_number_value(value);
+    if (!strcmp(key, "dropout") && number < 0) return strdup("the network's own");
+    if (!strcmp(key, "bn_momentum") && number == 0) return strdup("the network's own");
+    return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+}
+
 static void put_settings(struct text *out, const struct report *r)
 {
     const char *key;
@@ -271,7 +280,7 @@ static void put_settings(struct text *out, const struct report *r)
              "|\n|---|---|\n");
     json_object_foreach(json, key, value)
     {
-        char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        char *shown = setting_text(key, value);
         if (!shown) out->failed = true;
         if (shown) put_row(out, key, json_is_string(value) ? json_string_value(value) : shown);
         free(shown);

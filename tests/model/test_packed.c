@@ -175,7 +175,7 @@ static void test_needs_the_original(void **state)
     same_answers(f->model, model);
     xc_model_unref(model);
     opts.pack = "sse9";
-    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "\"sse9\" is not");
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "\"sse9\" is none of ref, ");
     opts.pack = "";
     opts.original = "abc";
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "original: ");

@@ -280,8 +280,10 @@ static bool count_pictures(void *user, uint64_t done, uint64_t all)
 static xc_status probe_steps(xc_context *context, const struct plan *p, const xc_dataset *data,
                              const struct arm *arm, struct stopwatch *w, struct why *why)
 {
-    char folder[] = "/tmp/xception-study-XXXXXX";
-    if (!mkdtemp(folder)) return refuse(why, XC_ERR_IO, "/tmp: no folder can be made there");
+    const char *given = getenv("TMPDIR"), *place = given && *given ? given : "/tmp";
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/xception-study-XXXXXX", place);
+    if (!mkdtemp(folder)) return refuse(why, XC_ERR_IO, "%s: no folder can be made there", place);
     char *run = join(folder, "run");
     if (!run) return refuse(why, XC_ERR_MEMORY, "out of memory");
     xc_train_opts o = train_opts(p, arm, p->seed, run);

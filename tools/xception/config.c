@@ -91,7 +91,7 @@ static bool unknown_key(const struct reading *r, const struct verb *verb, const 
     if (near)
         say_hint("did you mean '%s'?", near);
     else
-        say_hint("xception help %s lists the flags", verb->name);
+        say_hint("xception help --all %s lists the flags", verb->name);
     return false;
 }
 

@@ -193,7 +193,7 @@ static bool unknown_flag(const struct args *args, const char *flag)
     if (near)
         say_hint("did you mean --%s?", near);
     else
-        say_hint("xception help %s lists the flags", args->verb->name);
+        say_hint("xception help --all %s lists the flags", args->verb->name);
     return false;
 }
 

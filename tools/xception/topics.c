@@ -128,7 +128,7 @@ static void print_environment(FILE *out)
                  "                   XCEPTION_THREADS=2 is --threads 2; the command line wins\n"
                  "  XDG_CONFIG_HOME  where xception/config of the user is (~/.config)\n"
                  "  XDG_CONFIG_DIRS  where xception/config of the site is (/etc/xdg)\n"
-                 "  TMPDIR           where large tables go for a while (/tmp)\n\n"
+                 "  TMPDIR           where large tables and trial runs go for a while (/tmp)\n\n"
                  "'xception config show' tells what they set.\n");
 }
 
