@@ -305,7 +305,7 @@ static void run_slice(const struct plan *p, const struct slice *slice, const str
     if (step->kind == CALL_WINOGRAD && by_panels)
         pool_for(pool, w.lanes, 1, run_winograd_panels, &w);
     else if (step->kind == CALL_SEPARABLE || step->kind == CALL_WINOGRAD)
-        pool_for(pool, w.units ? w.lanes : 0, 1, run_kind[step->kind], &w);
+        pool_for(pool, w.units < w.lanes ? w.units : w.lanes, 1, run_kind[step->kind], &w);
     else if (by_panels)
         pool_for(pool, step->panels, PANELS, run_conv_panels, &w);
     else

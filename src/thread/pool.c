@@ -3,7 +3,8 @@
  * How is one loop spread over cores? Each helper has its own ticket: the caller writes the job,
  * bumps the tickets of as many helpers as there are ranges, takes the first range, and waits until
  * `pending` is zero. Whoever waits spins for about 50 us and then sleeps on its bell; after the
- * first moment the spin yields, since the awaited thread may be queued for this very core.
+ * first moment the spin yields, since the awaited thread may be queued for this very core. Where
+ * there are more threads than processors it is, and nobody spins.
  *
  *   1. job fields are written only while `busy` is held and `pending` is zero;
  *   2. a helper reads them only between its ticket and its count-down of `pending`.
@@ -18,6 +19,7 @@
 #include <time.h>
 
 #include "base/rounding.h"
+#include "thread/cpus.h"
 #include "thread/start.h"
 
 enum { SPIN_NS = 50000, SPINS_PER_LOOK = 64, LOOKS_BEFORE_YIELD = 1, LINE = 64 };
@@ -46,6 +48,7 @@ enum { STOP = 0 }; /* tickets start at 1 and skip it */
 struct pool {
     pthread_mutex_t busy;
     size_t threads;
+    int64_t spin_ns;
     pool_fn *fn;
     void *ctx;
     size_t n, grain, ranges;
@@ -92,10 +95,10 @@ static int64_t now_ns(void)
 }
 
 /* Returns the value once it is not `old` any more. */
-static unsigned await_change(struct bell *bell, atomic_uint *value, unsigned old)
+static unsigned await_change(struct bell *bell, atomic_uint *value, unsigned old, int64_t spin_ns)
 {
     unsigned seen = atomic_load(value);
-    int64_t end = now_ns() + SPIN_NS;
+    int64_t end = now_ns() + spin_ns;
     for (int look = 0; seen == old && now_ns() < end; look++) {
         if (look >= LOOKS_BEFORE_YIELD) sched_yield();
         for (int i = 0; i < SPINS_PER_LOOK && seen == old; i++) {
@@ -134,9 +137,10 @@ static void work(const struct pool *pool, size_t index)
 static void *help(void *argument)
 {
     struct helper *self = argument;
+    const int64_t spin = self->pool->spin_ns;
     rounding_rules();
     unsigned ticket = STOP + 1;
-    while ((ticket = await_change(&self->bell, &self->ticket, ticket)) != STOP) {
+    while ((ticket = await_change(&self->bell, &self->ticket, ticket, spin)) != STOP) {
         work(self->pool, self->index);
         if (atomic_fetch_sub(&self->pool->pending, 1) == 1) bell_ring(&self->pool->done);
     }
@@ -161,6 +165,7 @@ xc_status pool_new(int threads, struct pool **out, struct error *err)
     pthread_mutex_init(&pool->busy, NULL);
     bell_init(&pool->done);
     pool->threads = 1;
+    pool->spin_ns = threads > cpus_affinity() ? 0 : SPIN_NS;
     for (size_t i = 0; i + 1 < (size_t)threads; i++) {
         struct helper *helper = &pool->helpers[i];
         atomic_init(&helper->ticket, STOP + 1);
@@ -211,7 +216,8 @@ static void call_helpers(struct pool *pool)
 static void await_helpers(struct pool *pool)
 {
     unsigned pending = atomic_load(&pool->pending);
-    while (pending != 0) pending = await_change(&pool->done, &pool->pending, pending);
+    while (pending != 0)
+        pending = await_change(&pool->done, &pool->pending, pending, pool->spin_ns);
 }
 
 void pool_for(struct pool *pool, size_t n, size_t grain, pool_fn *fn, void *ctx)
