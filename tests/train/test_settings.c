@@ -98,6 +98,54 @@ static void through_json(void **state)
     }
 }
 
+/* Each field has a value that no recipe and no default has; whatever a list forgets is 0 behind it.
+ */
+static void every_field(void **state)
+{
+    (void)state;
+    struct error err;
+    struct settings s, back;
+    memset(&s, 0, sizeof s); /* what lies between the fields, too */
+    snprintf(s.recipe, sizeof s.recipe, "cifar");
+    snprintf(s.freeze, sizeof s.freeze, "stem");
+    snprintf(s.unfreeze, sizeof s.unfreeze, "exit@3");
+    snprintf(s.augment, sizeof s.augment, "flip=0.25");
+    s.bf16 = s.features_bf16 = s.optimizer.nesterov = true;
+    s.optimizer.kind = OPTIMIZER_ADAMW;
+    s.optimizer.mask = DECAY_ALL;
+    s.schedule = SCHEDULE_PLATEAU;
+    s.class_weights = CLASS_WEIGHTS_GIVEN;
+    int *const whole[] = {&s.batch, &s.epochs, &s.accumulate, &s.views, &s.patience};
+    for (int i = 0; i < 5; i++) *whole[i] = 101 + i;
+    double *const real[] = {&s.optimizer.momentum,
+                            &s.optimizer.rho,
+                            &s.optimizer.epsilon,
+                            &s.optimizer.decay,
+                            &s.optimizer.clip,
+                            &s.lr,
+                            &s.least,
+                            &s.warmup,
+                            &s.trunk_rate,
+                            &s.depthwise_rate,
+                            &s.factor,
+                            &s.every,
+                            &s.smoothing,
+                            &s.sam,
+                            &s.dropout,
+                            &s.teacher_part,
+                            &s.ema,
+                            &s.bn_momentum,
+                            &s.time_limit,
+                            &s.target_top1};
+    for (int i = 0; i < 20; i++) *real[i] = 0.1 + i / 70.0;
+    s.seed = 987654321;
+    json_t *json = settings_json(&s);
+    assert_int_equal(settings_from_json(json, &back, &err), XC_OK);
+    json_decref(json);
+    const unsigned char *before = (const void *)&s, *after = (const void *)&back;
+    for (size_t i = 0; i < sizeof s; i++) assert_true(!before[i] || after[i] == before[i]);
+}
+
 /* Another optimizer comes with a rate and a decay of its own; the recipe's own keeps the recipe's.
  */
 static void optimizers(void **state)
@@ -145,4 +193,4 @@ static void refusals(void **state)
 }
 
 RUN(cmocka_unit_test(as_the_paper_says), cmocka_unit_test(through_json),
-    cmocka_unit_test(optimizers), cmocka_unit_test(refusals))
+    cmocka_unit_test(every_field), cmocka_unit_test(optimizers), cmocka_unit_test(refusals))
