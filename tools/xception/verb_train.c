@@ -77,6 +77,7 @@ static const struct option options[] = {
     {"size", 's', "N|HxW", NULL, 0, 0, "the network's input, 299 or HxW"},
     {"preprocess", 0, "NAME", NULL, 0, 0, RARE "keras, keras-dataset, timm-legacy, timm-331, ..."},
     {"seed", 0, "N", NULL, 0, UINT32_MAX, "of weights, order, augmentation and split (0)"},
+    {"split-seed", 0, "N", NULL, 0, UINT32_MAX, RARE "of --val-split alone (that of --seed)"},
     {"decode-threads", 0, "N", NULL, 1, 64, RARE "threads that read pictures (2)"},
     {"cache", 0, "WHERE", "off|ram", 0, 0,
      RARE "ram: pictures stay in memory, up to half of what is free"},
@@ -208,11 +209,16 @@ static char *free_folder(const char *data)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+static uint32_t split_seed(const struct args *args)
+{
+    return arg_number(args, arg_typed(args, "split-seed") ? "split-seed" : "seed", 0);
+}
+
 /* The command that shows every picture of val with its answer. */
 static void hint_report(const struct args *args, const char *folder)
 {
     const char *data = arg_text(args, "data");
-    const uint32_t part = arg_number(args, "val-split", 0), seed = arg_number(args, "seed", 0);
+    const uint32_t part = arg_number(args, "val-split", 0), seed = split_seed(args);
     char held[64] = "", *run = shell_word(folder), *set = data ? shell_word(data) : NULL;
     if (part) snprintf(held, sizeof held, " --val-split %u", part);
     if (part && seed) snprintf(held, sizeof held, " --val-split %u --seed %u", part, seed);
@@ -272,7 +278,7 @@ static int open_data(const struct args *args, xc_dataset **out)
     xc_dataset_info info;
     xc_dataset_opts opts = XC_DATASET_OPTS_INIT;
     opts.val_split = arg_number(args, "val-split", 0) / 100.0;
-    opts.seed = arg_number(args, "seed", 0);
+    opts.seed = split_seed(args);
     const xc_status status = xc_dataset_open(arg_text(args, "data"), &opts, out);
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     xc_dataset_get_info(*out, &info);
@@ -370,7 +376,7 @@ static bool is_other_run(const struct args *args, const char *beside)
         "data",         "until",    "decode-threads", "save-every", "cache",   "cache-limit",
         "memory-limit", "features", "on-bad-image",   "quiet",      "threads", "cpu",
         "config",       NULL};
-    static const char *const split[] = {"val-split", "seed", NULL};
+    static const char *const split[] = {"val-split", "seed", "split-seed", NULL};
     static const char *const more[] = {"time-limit", NULL};
     static const char *const started[] = {"from", "teacher", "out", NULL};
     for (int i = 0; i < args->options; i++) {
