@@ -65,7 +65,8 @@ xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const x
     *out = NULL;
     if (!heat) return refuse_null("heat");
     if (!image) return refuse_null("image");
-    if (!heat->value || !heat->layer) return fail(api_error(), XC_ERR_ARGUMENT, EMPTY);
+    if (!heat->value || !heat->layer || !xc_explain_method_name(heat->method))
+        return fail(api_error(), XC_ERR_ARGUMENT, EMPTY);
     TRY(options_read(&o, sizeof o, opts, "xc_heat_opts"));
     return heat_draw(heat, image, &o, out, api_error());
 }

@@ -59,6 +59,7 @@ xc_status xc_scores_add(xc_scores *scores, const xc_scores_row *row)
 
 xc_status xc_scores_set_temperature(xc_scores *scores, double temperature)
 {
+    ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     return scores_set_temperature(scores->s, temperature, api_error());
 }

@@ -90,10 +90,7 @@ static bool load(struct work *k, size_t i, uint32_t at)
     k->which[at] = i;
     if (status == XC_OK) return true;
     bar_clear(&k->bar);
-    if (strstr(xc_error(), path))
-        say_status(status, EXIT_DATA);
-    else
-        say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
+    say_picture(path, xc_error(), status);
     k->out->failed++;
     return false;
 }
@@ -216,8 +213,9 @@ int rows_save(const struct rows *r, const char *path)
     }
     for (size_t i = 0; i < r->count; i++)
         at += (size_t)snprintf(text + at, room - at, "%s\n", r->path[i]);
-    xc_status status = npy_save(path, r->at, 2, dim);
-    if (status == XC_OK) status = xc_file_write(names, text, at);
+    xc_status status =
+        xc_file_write(names, text, at); /* first: rows that have not come are missed */
+    if (status == XC_OK) status = npy_save(path, r->at, 2, dim);
     free(text);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
 }

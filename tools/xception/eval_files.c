@@ -294,7 +294,7 @@ static int save_drawing(struct page *p, const char *folder, const char *name)
     chart_alone_end(p);
     const xc_status status = page_save(p, path);
     page_free(p);
-    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
 }
 
 static int write_drawings(const struct eval *e, const char *folder)
@@ -314,7 +314,7 @@ static int write_drawings(const struct eval *e, const char *folder)
     if (code != EXIT_DONE) return code;
     const xc_status status =
         xc_scores_confusion(e->model[0].scores, e->label, eval_title(e), csv, svg);
-    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
 }
 
 const char *eval_title(const struct eval *e)
@@ -322,7 +322,7 @@ const char *eval_title(const struct eval *e)
     return e->models ? e->model[0].file : arg_text(e->args, "predictions");
 }
 
-/* The page first: where it stands, the others are of an earlier report. */
+/* The first two are of every report: where they stand, the others are of an earlier one. */
 static const char *const written[] = {"report.html",    "predictions.csv", "classes.csv",
                                       "confusion.csv",  "confusion.svg",   "changed.csv",
                                       "unreadable.txt", "reliability.svg", "curves.svg"};
@@ -338,8 +338,10 @@ static bool is_there(const char *folder, const char *name)
 bool eval_check_report(const struct args *args, const char *folder)
 {
     char path[4200];
-    if (is_there(folder, "args.json")) {
-        say_usage("%s: holds a training run, whose files a report would replace", folder);
+    const bool study = is_there(folder, "study.json");
+    if (study || is_there(folder, "args.json")) {
+        say_usage("%s: holds a %s, whose files a report would replace", folder,
+                  study ? "study" : "training run");
         char *word = shell_word(folder);
         say_hint("--report %s/report", word ? word : folder);
         free(word);
@@ -356,7 +358,7 @@ bool eval_check_report(const struct args *args, const char *folder)
 static void remove_old(const char *folder)
 {
     char path[4200];
-    if (!is_there(folder, written[0])) return;
+    if (!is_there(folder, written[0]) || !is_there(folder, written[1])) return;
     for (int i = 1; i < WRITTEN; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, written[i]);
         unlink(path);

@@ -246,6 +246,14 @@ static void put_data_set(struct page *p, const struct eval *e)
     put_fact(p, "speed", text);
 }
 
+static void put_word(struct page *p, const char *text)
+{
+    char *word = shell_word(text);
+    put(p, " ");
+    put_text(p, word ? word : text);
+    free(word);
+}
+
 static void put_command(struct page *p, const struct args *args)
 {
     put(p, "<tr><th>command</th><td><code>xception eval");
@@ -253,13 +261,9 @@ static void put_command(struct page *p, const struct args *args)
         if (!args->value[i]) continue;
         put(p, " --%s", args->option[i]->name);
         if (!*args->value[i]) continue;
-        put(p, " ");
-        put_text(p, args->value[i]);
+        put_word(p, args->value[i]);
     }
-    for (int i = 0; i < args->operands; i++) {
-        put(p, " ");
-        put_text(p, args->operand[i]);
-    }
+    for (int i = 0; i < args->operands; i++) put_word(p, args->operand[i]);
     put(p, "</code></td></tr>\n");
 }
 
@@ -311,5 +315,5 @@ int eval_write_report(struct eval *e, const char *folder)
     snprintf(path, sizeof path, "%s/report.html", folder);
     const xc_status status = page_save(&p, path);
     page_free(&p);
-    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
+    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
 }

@@ -287,8 +287,7 @@ static int read_labels(const struct filling *f, xc_scores_row *row)
         next = f->c->several && !whole ? strchr(word, '|') : NULL;
         if (next) *next++ = '\0';
         if (!find_word(f->classes, word, &at)) {
-            say_error("%s: line %zu: \"%s\" is not a class of the head", f->t->path, f->t->number,
-                      word);
+            say_error("%s: line %zu: label \"%s\" is not a class", f->t->path, f->t->number, word);
             return EXIT_DATA;
         }
         if (k == 0) row->label = (uint32_t)at;

@@ -343,7 +343,9 @@ int checks_finish(struct job *job)
     xc_status status = curves ? XC_OK : mosaics(job);
     for (int p = 0; p < PARTS && status == XC_OK && !curves; p++) status = forget(job, p);
     bar_clear(&job->bar);
-    if (status != XC_OK) return say_status(status, EXIT_MODEL);
+    if (status != XC_OK)
+        return say_status(status,
+                          status == XC_ERR_IO || status == XC_ERR_FORMAT ? EXIT_DATA : EXIT_MODEL);
     if (job->format == FORMAT_JSON || job->format == FORMAT_JSONL)
         print_json(job);
     else /* a table stays a table */

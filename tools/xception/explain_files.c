@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Under which names does explain write what it draws? OUT/STEM.CLASS.METHOD.png, and never the same
  * twice in one run. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "explain.h"
 #include "npy.h"
+#include "output.h"
 #include "say.h"
 
 /* Letters, digits, '.', '_' and '+', and what is beyond ASCII; anything else is '-'. */
@@ -27,8 +29,10 @@ static void stem_of(const char *picture, char *stem, size_t room)
     if (dot && dot != stem) *dot = '\0';
 }
 
+/* Neither made already nor one of the pictures. */
 static bool is_new(const struct job *job, const char *name)
 {
+    if (output_input(job->args, name, &job->pictures)) return false;
     for (size_t i = 0; i < job->names; i++)
         if (strcmp(job->name[i], name) == 0) return false;
     return true;
@@ -57,6 +61,8 @@ static bool file_name(struct job *job, const char *picture, const char *words, c
     snprintf(plain, sizeof plain, "%s", words);
     make_plain(plain);
     const char *dot = stem[0] && plain[0] ? "." : "";
+    const size_t others = strlen(plain) + strlen(ext) + sizeof "..-99999";
+    if (others < NAME_MAX && strlen(stem) > NAME_MAX - others) stem[NAME_MAX - others] = '\0';
     for (int i = 1; i < 100000; i++) {
         if (i == 1)
             length = snprintf(name, FILE_NAME, "%s/%s%s%s.%s", job->out, stem, dot, plain, ext);

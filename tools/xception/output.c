@@ -44,7 +44,8 @@ bool output_has_place(const char *path)
 {
     char folder[4096];
     struct stat info;
-    if (!path || (stat(path, &info) == 0 && !S_ISREG(info.st_mode))) return true;
+    if (!path || !strcmp(path, "-")) return true;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return true;
     folder_of(path, folder, sizeof folder);
     if (access(folder, W_OK | X_OK) == 0) return true;
     say_error("%s: cannot be made: %s", path, strerror(errno));
@@ -69,17 +70,23 @@ static bool is_same(const struct stat *out, const char *path, const char *in)
            info.st_ino == out->st_ino;
 }
 
-bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures)
+const char *output_input(const struct args *args, const char *path, const struct pictures *pictures)
 {
     struct stat out;
     const char *in = NULL;
-    if (!path || stat(path, &out) != 0 || !S_ISREG(out.st_mode)) return false;
+    if (!path || stat(path, &out) != 0 || !S_ISREG(out.st_mode)) return NULL;
     for (int i = 0; i < args->options && !in; i++)
         if (names_file(args->option[i]) && is_same(&out, path, args->value[i])) in = args->value[i];
     for (int i = 0; i < args->operands && !in; i++)
         if (is_same(&out, path, args->operand[i])) in = args->operand[i];
     for (size_t i = 0; pictures && i < pictures->count && !in; i++)
         if (is_same(&out, path, pictures->path[i])) in = pictures->path[i];
+    return in;
+}
+
+bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures)
+{
+    const char *in = output_input(args, path, pictures);
     if (in) say_usage("%s: would be written over the input %s", path, in);
     return in != NULL;
 }

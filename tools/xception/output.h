@@ -26,6 +26,9 @@ bool output_has_place(const char *path);
 /* Is `path` (NULL: nothing is written) the same file as an operand, as that of another flag, or as
  * one of the pictures (NULL: none)? Says so. */
 bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures);
+/* The input that it is, or NULL; says nothing. */
+const char *output_input(const struct args *args, const char *path,
+                         const struct pictures *pictures);
 /* Is it a picture of this data set, or a file that holds some? Says so. data: what was opened. */
 bool output_is_sample(const char *path, const char *data, const xc_dataset *set);
 

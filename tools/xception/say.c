@@ -89,6 +89,12 @@ char *shell_word(const char *text)
     return fclose(out) == 0 ? word : NULL;
 }
 
+void say_picture(const char *path, const char *why, xc_status status)
+{
+    const bool named = strncmp(why, path, strlen(path)) == 0;
+    say_error("%s%s%s [%s]", named ? "" : path, named ? "" : ": ", why, xc_status_id(status));
+}
+
 int say_status(xc_status status, int what)
 {
     say_error("%s [%s]", *xc_error() ? xc_error() : xc_status_text(status), xc_status_id(status));

@@ -36,6 +36,8 @@ void say_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_line(const char *format, ...) __attribute__((format(printf, 1, 2))); /* what goes on */
 /* A word of a command in a hint, with quotes where a shell needs them; free(), NULL: no memory. */
 char *shell_word(const char *text);
+/* What is wrong with a picture; `why` may begin with its name already. */
+void say_picture(const char *path, const char *why, xc_status status);
 /* xc_error() of this thread with its id. Gives the exit code: what is EXIT_DATA or EXIT_MODEL,
  * unless the status itself says memory, space, numbers or usage. */
 int say_status(xc_status status, int what);

@@ -61,10 +61,12 @@ static void on_signal(int number)
 
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}, hang_up;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, NULL, &hang_up);
+    if (hang_up.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL); /* nohup */
 }
 
 static void cell_name(const struct plan *p, uint32_t cell, char *out, size_t room)
@@ -101,7 +103,10 @@ static int take_lock(const char *folder, const char *name, int how)
     char *path = join(folder, name);
     const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
     free(path);
-    if (fd >= 0 && flock(fd, how) == 0) return fd;
+    int code;
+    do code = fd >= 0 ? flock(fd, how) : -1;
+    while (code != 0 && fd >= 0 && errno == EINTR && !stop_signal);
+    if (code == 0) return fd;
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -114,6 +119,7 @@ int study_cell(const struct args *args, xc_context *context, const struct plan *
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     stop_catch();
     const int lock = take_lock(folder, "cell.lock", LOCK_EX);
+    if (stop_signal) return 128 + stop_signal;
     bar_begin(&show.bar, arg_on(args, "quiet"));
     cell_name(p, cell, show.head, sizeof show.head);
     const xc_status status = cell_run(context, p, folder, cell, arg_number(args, "save-every", 120),

@@ -149,10 +149,11 @@ static int save_random(const struct args *args, const char *precision, const cha
     if (status == XC_OK) status = xc_model_save(model, path, &save);
     xc_model_unref(model);
     xc_context_free(context);
-    return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_USAGE);
+    return status == XC_OK ? EXIT_DONE
+                           : say_status(status, status == XC_ERR_IO ? EXIT_DATA : EXIT_USAGE);
 }
 
-/* An open file without a name, so that nothing is left behind whatever happens. */
+/* An open file without a name: only a signal before it has lost that leaves something behind. */
 static int random_model(const struct args *args, const char *precision, int *fd)
 {
     const char *folder = temporary_folder();
@@ -160,7 +161,7 @@ static int random_model(const struct args *args, const char *precision, int *fd)
     snprintf(dir, sizeof dir, "%s/xception-bench-XXXXXX", folder ? folder : "/tmp");
     if (!mkdtemp(dir)) {
         say_error("%s: %s", dir, strerror(errno));
-        return EXIT_LIMIT;
+        return EXIT_DATA;
     }
     snprintf(path, sizeof path, "%s/random.safetensors", dir);
     int code = save_random(args, precision, path);
@@ -280,8 +281,8 @@ static int run(const struct args *args)
     uint64_t memory;
     if (!arg_size(args, &height, &width) || !arg_bytes(args, "memory-limit", &memory))
         return EXIT_USAGE;
-    const char *model = arg_text(args, "model"); /* before the waiting */
-    if (model && access(model, R_OK) != 0) {
+    const char *model = arg_on(args, "train") ? NULL : arg_unless(args, "model", "arch");
+    if (model && access(model, R_OK) != 0) { /* before the waiting */
         say_error("%s: cannot open: %s [%s]", model, strerror(errno), xc_status_id(XC_ERR_IO));
         return EXIT_MODEL;
     }

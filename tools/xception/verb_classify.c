@@ -205,15 +205,6 @@ static void draw(const struct job *job, const char *path, const xc_image *image)
     sheet_add(job->sheet, path, image, best, count, truth_of(job, path), job->unknown);
 }
 
-/* The library's sentence may or may not name the file already. */
-static void say_bad_picture(const struct decoded *d)
-{
-    if (strstr(d->why, d->path))
-        say_error("%s [%s]", d->why, xc_status_id(d->status));
-    else
-        say_error("%s: %s [%s]", d->path, d->why, xc_status_id(d->status));
-}
-
 static void print_answer(struct job *job, const char *path, const xc_image *image)
 {
     job->unknown = xc_session_unknown(job->session, job->at);
@@ -230,7 +221,7 @@ static void print_answer(struct job *job, const char *path, const xc_image *imag
 static void print_failure(struct job *job, const struct decoded *d)
 {
     fflush(stdout); /* answers before it stand before it on a terminal */
-    say_bad_picture(d);
+    say_picture(d->path, d->why, d->status);
     if (job->format == FORMAT_JSON || job->format == FORMAT_JSONL) print_bad_json(job, d);
     job->failed++;
 }
@@ -401,6 +392,10 @@ static int run(const struct args *args)
     if (!pictures_find(&pictures, args->operand, args->operands, files0, &code)) goto out;
     if (output_is_input(args, arg_text(args, "sheet"), &pictures)) {
         code = EXIT_USAGE;
+        goto out;
+    }
+    if (!output_has_place(arg_text(args, "sheet"))) {
+        code = EXIT_DATA;
         goto out;
     }
     if ((code = engine_open(args, &context)) != EXIT_DONE) goto out;

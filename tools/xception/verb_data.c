@@ -439,6 +439,7 @@ static int run_action(const struct args *args, const char *action, const char *p
 {
     xc_dataset *set = NULL;
     if (output_is_input(args, arg_text(args, "output"), NULL)) return EXIT_USAGE;
+    if (!output_has_place(arg_text(args, "output"))) return EXIT_DATA;
     int code = open_set(args, path, &set);
     if (code == EXIT_DONE) code = act(args, action, path, set);
     xc_dataset_free(set);

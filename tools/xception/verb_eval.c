@@ -20,8 +20,9 @@ static const struct option options[] = {
     {"split", 0, "NAME", "train|val|test", 0, 0,
      "which samples (test, or else val, or else train)"},
     {"val-split", 0, "PERCENT", NULL, 1, 99,
-     RARE "hold out this part of train first, as train does with the same --seed"},
-    {"seed", 0, "N", NULL, 0, UINT32_MAX, RARE "of --val-split (0)"},
+     RARE "hold out this part of train first, as train does"},
+    {"seed", 0, "N", NULL, 0, UINT32_MAX,
+     RARE "of --val-split: the --split-seed, or else --seed, of train (0)"},
     {"predictions", 0, "FILE", NULL, 0, 0, "answers made elsewhere, instead of a model (csv)"},
     {"report", 0, "DIR", NULL, 0, 0, "write report.html, tables and drawings there"},
     {"tta", 0, "VIEWS", "none|flip|5crop|10crop", 0, 0, "average the scores of several views"},
@@ -344,6 +345,7 @@ static int run(const struct args *args)
     struct eval e = {.args = args, .decision = XC_DECISION_INIT};
     const char *given = arg_text(args, "predictions");
     if (!check_flags(args) || !arg_size(args, &e.height, &e.width)) return EXIT_USAGE;
+    if (!output_has_place(arg_text(args, "output"))) return EXIT_DATA;
     int code = given ? eval_read_predictions(&e, given) : run_models(&e, arg_text(args, "model"));
     if (code == EXIT_DONE) code = sum_up(&e);
     if (code == EXIT_DONE) code = write_all(&e);

@@ -351,10 +351,7 @@ static void say_bad(const struct job *job, const char *path, xc_status status)
 {
     if (job->explainer && (job->format == FORMAT_JSON || job->format == FORMAT_JSONL))
         print_bad_json(job, path, xc_error());
-    if (strstr(xc_error(), path))
-        say_status(status, EXIT_DATA);
-    else
-        say_error("%s: %s [%s]", path, xc_error(), xc_status_id(status));
+    say_picture(path, xc_error(), status);
 }
 
 static int all_pictures(struct job *job)

@@ -211,7 +211,7 @@ static char *free_folder(const char *data)
 
 static uint32_t split_seed(const struct args *args)
 {
-    return arg_number(args, arg_typed(args, "split-seed") ? "split-seed" : "seed", 0);
+    return arg_number(args, arg_on(args, "split-seed") ? "split-seed" : "seed", 0);
 }
 
 /* The command that shows every picture of val with its answer. */
