@@ -665,7 +665,7 @@ typedef struct xc_train_progress {
     uint64_t done, all;
     double lr;         /* of the step that follows */
     double loss, top1; /* means of this epoch so far (0 before its first step), of what the network
-                        * saw (of a picture that could not be read: loss 0); top1 is a fraction */
+                        * saw (what could not be read does not count); top1 is a fraction */
     double seconds;    /* trained so far, earlier processes included */
     double images_per_second;
     double val_loss, val_top1, val_top5;
@@ -686,7 +686,7 @@ typedef bool xc_train_fn(void *user, const xc_train_progress *progress);
 typedef struct xc_train_opts {
     uint32_t size;
     const char *folder;   /* the run folder. Its parent must exist; it must not, or hold nothing but
-                           * what a run that was killed before its first state left */
+                           * what a run that was killed before its first state left: no epoch */
     const char *arch;     /* a fresh network, or */
     const xc_model *from; /* a start model; its head is replaced when the classes are others, or */
     const char *args;     /* the args.json of another run, which is done once more: of the other
@@ -719,8 +719,9 @@ typedef struct xc_train_opts {
     double dropout;     /* before the last layer of a fresh head; -1 = the recipe's, or else the
                          * architecture's */
     uint32_t patience;  /* end after so many epochs without a better one; 0 = do not */
-    double time_limit;  /* seconds of training after which it ends, those of earlier processes
-                         * included; 0 = none. xc_train_resume: for so many seconds more */
+    double time_limit;  /* seconds of training after which it ends, also inside an epoch, those of
+                         * earlier processes included; 0 = none. xc_train_resume: for so many
+                         * seconds more */
     double target_top1; /* end when val reaches this fraction; 0 = do not */
     uint64_t seed;
     const char *unfreeze; /* "BLOCK@EPOCH,...": from then on it learns, and all behind it; also all,

@@ -337,21 +337,24 @@ static void sum_up(struct dataset *d)
     sha256_hex(&sum, d->fingerprint);
 }
 
+/* count of what; nothing of none. */
+static xc_status note_count(struct gather *g, size_t count, const char *one, const char *several,
+                            struct error *err)
+{
+    if (count == 0) return XC_OK;
+    return gather_note(g, err, "%zu %s left out", count, count == 1 ? one : several);
+}
+
 static xc_status note_left_out(struct gather *g, struct error *err)
 {
-    if (g->hidden > 0) TRY(gather_note(g, err, "%zu hidden entries were left out", g->hidden));
-    if (g->outside > 0)
-        TRY(gather_note(g, err, "%zu pictures that are in no folder of a class were left out",
-                        g->outside));
-    if (g->runs > 0)
-        TRY(gather_note(g, err, "%zu folders of training runs were left out", g->runs));
-    if (g->links > 0) TRY(gather_note(g, err, "%zu links of the tar were left out", g->links));
-    if (g->others > 0)
-        TRY(gather_note(g, err,
-                        g->others == 1 ? "%zu entry that is no picture was left out"
-                                       : "%zu entries that are no pictures were left out",
-                        g->others));
-    return XC_OK;
+    TRY(note_count(g, g->hidden, "hidden entry was", "hidden entries were", err));
+    TRY(note_count(g, g->outside, "picture that is in no folder of a class was",
+                   "pictures that are in no folder of a class were", err));
+    TRY(note_count(g, g->runs, "folder of a training run was", "folders of training runs were",
+                   err));
+    TRY(note_count(g, g->links, "link of the tar was", "links of the tar were", err));
+    return note_count(g, g->others, "entry that is no picture was",
+                      "entries that are no pictures were", err);
 }
 
 xc_status gather_finish(struct gather *g, struct error *err)

@@ -147,7 +147,7 @@ xc_status model_save(const xc_model *model, const char *path, const xc_save_opts
     if (model->packed.block) return model_need_original(model, "saving and converting", err);
     if (!opts->pack && opts->precision != XC_PRECISION_F32)
         return fail(err, XC_ERR_ARGUMENT,
-                    "precision: that of a packed file; this one is not to be packed");
+                    "precision: only a packed file (pack) may be other than float32");
     if (!model->data)
         return fail(err, XC_ERR_ARGUMENT, "%s: the model has no weights to save", path);
     xc_status status = list(&s, model, opts, err);

@@ -57,7 +57,7 @@ const char *arch_flavour(const char *spec);
  * preprocess_named. */
 const char *arch_recipe(const char *spec);
 /* The smallest side to run it at: the makers', or graph_min_side; 1 where maps smaller than a
- * window are meant (stem-stride=1). */
+ * window are meant (stem-stride=1, spectrum). */
 int arch_min_side(const struct graph *g);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * How is one loop spread over cores? pool_for cuts [0, n) into as many contiguous ranges as there
  * are threads, each a multiple of grain (the last may be short); the caller takes the first.
- * Helpers spin for a moment, then sleep. When the pool is NULL or busy with another caller's loop,
- * the caller does the whole range itself: results never depend on who did the work.
+ * Helpers spin for a moment, unless they outnumber the processors, then sleep. When the pool is
+ * NULL or busy with another caller's loop, the caller does the whole range itself: results never
+ * depend on who did the work.
  */
 #ifndef XC_THREAD_POOL_H
 #define XC_THREAD_POOL_H

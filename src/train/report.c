@@ -218,14 +218,18 @@ static void put_results(struct text *out, const struct report *r)
         put_part(out, score_loss(s));
         text_add(out, " |\n");
     }
-    text_add(out,
-             "\nThe weights are those of epoch %u, chosen by %s on val%s.%s\n"
-             "\n| class | pictures | precision | recall | F1 |\n|---|---:|---:|---:|---:|\n",
-             r->s->trainer->at.best_epoch, data_of(r)->multi_label ? "the loss" : "top-1",
-             r->score[XC_SPLIT_TEST].rows ? "; test chose nothing" : "",
-             data_of(r)->multi_label
-                 ? " Top-1: the best answer is one of the picture's labels; classes: p > 0.5."
-                 : "");
+    const struct cursor *at = &r->s->trainer->at;
+    const bool several = data_of(r)->multi_label;
+    if (at->best_epoch == 0)
+        text_add(out, "\nThe weights are those of step %ju; no epoch was finished.",
+                 (uintmax_t)at->step);
+    else
+        text_add(out, "\nThe weights are those of epoch %u, chosen by %s on val%s.", at->best_epoch,
+                 several ? "the loss" : "top-1",
+                 r->score[XC_SPLIT_TEST].rows ? "; test chose nothing" : "");
+    text_add(
+        out, "%s\n\n| class | pictures | precision | recall | F1 |\n|---|---:|---:|---:|---:|\n",
+        several ? " Top-1: the best answer is one of the picture's labels; classes: p > 0.5." : "");
     for (int c = 0; c < data_of(r)->classes && c < CARD_CLASSES; c++) {
         const struct class_score *s = &r->of_class[c];
         text_add(out, "| ");
@@ -260,7 +264,7 @@ static void put_confused(struct text *out, const struct report *r)
     }
 }
 
-/* free(); of a number that stands for what the network says, that. */
+/* free(). Where a number means "as the network has it", those words. */
 static char *setting_text(const char *key, const json_t *value)
 {
     const double number = json_number_value(value);

@@ -419,7 +419,8 @@ static xc_status make_folder(struct run *r, struct error *err)
     const bool is_folder = stat(folder, &info) == 0 && S_ISDIR(info.st_mode);
     if (!ours)
         return fail(err, XC_ERR_ARGUMENT, "%s: %s", folder,
-                    is_folder ? "the run folder exists already" : "exists already, as a file");
+                    is_folder ? "the run folder exists already"
+                              : "exists already, and is no folder");
     if (!made) files_clear(folder);
     return XC_OK;
 }

@@ -20,7 +20,8 @@ XC_NODISCARD xc_status files_bad(const struct run_state *s, uint64_t *count, str
 XC_NODISCARD xc_status files_keep_bad(struct run_state *s, struct error *err);
 /* Of a run that goes on: those that bad.txt lists, into s->bad. */
 XC_NODISCARD xc_status files_read_bad(struct run_state *s, const char *folder, struct error *err);
-/* Is there nothing but what a run writes before its first state, or nothing at all? */
+/* Is there nothing but what a run writes before its first state (no epoch in metrics.csv), or
+ * nothing at all? */
 bool files_unborn(const char *folder);
 void files_clear(const char *folder); /* takes that away, but for the log */
 /* args.json and the sheets of what the network sees, before the first step. */

@@ -157,7 +157,7 @@ xc_status settings_optimizer(const char *word, struct settings *s, struct error 
     s->optimizer = optimizer_defaults((enum optimizer_kind)kind);
     s->optimizer.mask = old.mask;
     s->optimizer.clip = old.clip;
-    const struct settings *usual = recipes; /* rates of one are none of another */
+    const struct settings *usual = recipes; /* one optimizer's rate suits no other */
     while (usual->optimizer.kind != s->optimizer.kind) usual++;
     s->optimizer.decay = usual->optimizer.decay;
     s->lr = usual->lr;

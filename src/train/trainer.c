@@ -372,6 +372,7 @@ xc_status trainer_step(struct trainer *t, bool *ended, struct error *err)
     if (!*ended) return XC_OK;
     t->at.epoch++;
     t->at.position = 0;
+    if (t->at.sum.rows == 0) t->at.sum.rows = 1; /* that is open which has some */
     return XC_OK;
 }
 

@@ -52,8 +52,8 @@ static void test_folder(void **state)
     assert_int_equal(sample_of(d, "Validation/cat/5.ppm")->split, XC_SPLIT_VAL);
     shade_is(d, "train/9 ant/4.ppm", 13);
     assert_int_equal(d->notes, 3);
-    assert_string_equal(d->note[0], "1 hidden entries were left out");
-    assert_string_equal(d->note[1], "1 pictures that are in no folder of a class were left out");
+    assert_string_equal(d->note[0], "1 hidden entry was left out");
+    assert_string_equal(d->note[1], "1 picture that is in no folder of a class was left out");
     assert_string_equal(d->note[2], "1 entry that is no picture was left out");
     dataset_free(d);
     scratch_end(root);

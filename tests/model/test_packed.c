@@ -184,7 +184,7 @@ static void test_needs_the_original(void **state)
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "float32 or bf16");
     opts.pack = NULL;
     opts.precision = XC_PRECISION_BF16;
-    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "not to be packed");
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "only a packed file");
 }
 
 static void change_nothing(struct weight_file *file)

@@ -213,8 +213,7 @@ int rows_save(const struct rows *r, const char *path)
     }
     for (size_t i = 0; i < r->count; i++)
         at += (size_t)snprintf(text + at, room - at, "%s\n", r->path[i]);
-    xc_status status =
-        xc_file_write(names, text, at); /* first: rows that have not come are missed */
+    xc_status status = xc_file_write(names, text, at); /* first: a list is no index */
     if (status == XC_OK) status = npy_save(path, r->at, 2, dim);
     free(text);
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);

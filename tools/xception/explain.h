@@ -29,7 +29,7 @@ struct job {
     uint32_t layers;
     char *layer_text;
     const char *out; /* a folder, or, with one_file, a file */
-    bool one_file;
+    bool one_file, out_has_input;
     xc_heat_opts heat;
     bool raw;
     enum format format;

@@ -29,10 +29,10 @@ static void stem_of(const char *picture, char *stem, size_t room)
     if (dot && dot != stem) *dot = '\0';
 }
 
-/* Neither made already nor one of the pictures. */
+/* Neither made already nor one of the pictures, which only those in OUT itself can be. */
 static bool is_new(const struct job *job, const char *name)
 {
-    if (output_input(job->args, name, &job->pictures)) return false;
+    if (job->out_has_input && output_input(job->args, name, &job->pictures)) return false;
     for (size_t i = 0; i < job->names; i++)
         if (strcmp(job->name[i], name) == 0) return false;
     return true;
@@ -62,7 +62,9 @@ static bool file_name(struct job *job, const char *picture, const char *words, c
     make_plain(plain);
     const char *dot = stem[0] && plain[0] ? "." : "";
     const size_t others = strlen(plain) + strlen(ext) + sizeof "..-99999";
-    if (others < NAME_MAX && strlen(stem) > NAME_MAX - others) stem[NAME_MAX - others] = '\0';
+    size_t most = others < NAME_MAX ? NAME_MAX - others : 0;
+    while (most < strlen(stem) && most > 0 && ((unsigned char)stem[most] & 0xC0) == 0x80) most--;
+    if (most < strlen(stem)) stem[most] = '\0'; /* in front of a whole character */
     for (int i = 1; i < 100000; i++) {
         if (i == 1)
             length = snprintf(name, FILE_NAME, "%s/%s%s%s.%s", job->out, stem, dot, plain, ext);

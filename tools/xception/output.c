@@ -33,11 +33,13 @@ int output_close(struct output *o)
     return EXIT_LIMIT;
 }
 
-/* The folder of path: up to its last slash. */
+/* The folder that path is in; slashes at its end are none of its own. */
 static void folder_of(const char *path, char *out, size_t size)
 {
-    const char *slash = strrchr(path, '/');
-    snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    while (length > 0 && path[length - 1] != '/') length--;
+    snprintf(out, size, "%.*s", length ? (int)length : 1, length ? path : ".");
 }
 
 bool output_has_place(const char *path)
@@ -84,6 +86,21 @@ const char *output_input(const struct args *args, const char *path, const struct
     return in;
 }
 
+bool output_has_input(const char *folder, const struct pictures *pictures)
+{
+    char own[4096], last[4096] = "";
+    struct stat out, info;
+    if (stat(folder, &out) != 0) return false;
+    for (size_t i = 0; i < pictures->count; i++) {
+        folder_of(pictures->path[i], own, sizeof own);
+        if (strcmp(own, last) == 0) continue; /* as that before */
+        memcpy(last, own, sizeof last);
+        if (stat(own, &info) == 0 && info.st_dev == out.st_dev && info.st_ino == out.st_ino)
+            return true;
+    }
+    return false;
+}
+
 bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures)
 {
     const char *in = output_input(args, path, pictures);
@@ -91,12 +108,19 @@ bool output_is_input(const struct args *args, const char *path, const struct pic
     return in != NULL;
 }
 
-static bool is_in_folder(const struct stat *out, const char *path, const char *folder)
+/* Is it in the folder, and named as files that hold samples (of WebDataset, CIFAR, IDX) are? */
+static bool holds_samples(const char *path, const char *folder)
 {
+    static const char *const ends[] = {".tar", ".bin", "ubyte", ".gz", ".txt"};
     char own[4096];
     struct stat info;
+    bool named = false;
+    for (int i = 0; i < 5; i++) {
+        const size_t length = strlen(path), end = strlen(ends[i]);
+        named |= length > end && strcmp(path + length - end, ends[i]) == 0;
+    }
     folder_of(path, own, sizeof own);
-    return stat(own, &info) == 0 && is_same(&info, own, folder) && S_ISREG(out->st_mode);
+    return named && stat(own, &info) == 0 && is_same(&info, own, folder);
 }
 
 static bool is_picture(const struct stat *out, const char *path, const char *folder,
@@ -124,8 +148,8 @@ bool output_is_sample(const char *path, const char *data, const xc_dataset *set)
     else
         folder_of(data, folder, sizeof folder);
     const bool files = !strcmp(info.kind, "folder") || !strcmp(info.kind, "list");
-    const bool inside = files ? is_picture(&out, path, folder, set, info.samples)
-                              : is_in_folder(&out, path, folder);
+    const bool inside =
+        files ? is_picture(&out, path, folder, set, info.samples) : holds_samples(path, folder);
     if (inside) say_usage("%s: would be written over a part of the data set %s", path, data);
     return inside;
 }

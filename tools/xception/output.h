@@ -26,6 +26,8 @@ bool output_has_place(const char *path);
 /* Is `path` (NULL: nothing is written) the same file as an operand, as that of another flag, or as
  * one of the pictures (NULL: none)? Says so. */
 bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures);
+/* Is one of the pictures in this folder? */
+bool output_has_input(const char *folder, const struct pictures *pictures);
 /* The input that it is, or NULL; says nothing. */
 const char *output_input(const struct args *args, const char *path,
                          const struct pictures *pictures);

@@ -153,7 +153,8 @@ static int save_random(const struct args *args, const char *precision, const cha
                            : say_status(status, status == XC_ERR_IO ? EXIT_DATA : EXIT_USAGE);
 }
 
-/* An open file without a name: only a signal before it has lost that leaves something behind. */
+/* An open file without a name, so that nothing is left behind but by a signal while it is written.
+ */
 static int random_model(const struct args *args, const char *precision, int *fd)
 {
     const char *folder = temporary_folder();

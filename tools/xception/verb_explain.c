@@ -101,6 +101,7 @@ static int choose_output(struct job *job)
     job->raw = raw != NULL;
     for (int i = 0; i < 4; i++) job->one_file |= ends_in(job->out, files[i]);
     if (!job->one_file) {
+        job->out_has_input = output_has_input(job->out, &job->pictures);
         if (mkdir(job->out, 0777) == 0 || errno == EEXIST) return EXIT_DONE;
         say_error("%s: cannot be made: %s", job->out, strerror(errno));
         return EXIT_DATA;

@@ -157,7 +157,9 @@ static bool on_progress(void *user, const xc_train_progress *p)
     if (p->event == XC_TRAIN_EPOCH) show_epoch(s, p);
     if (p->event == XC_TRAIN_NOTE || p->event == XC_TRAIN_DONE) bar_clear(&s->bar);
     if (p->event == XC_TRAIN_NOTE) say_error("%s", p->note);
-    if (p->event == XC_TRAIN_DONE)
+    if (p->event == XC_TRAIN_DONE && p->best_epoch == 0)
+        say_line("done     no epoch was finished; %s", p->note);
+    else if (p->event == XC_TRAIN_DONE)
         say_line("done     best epoch %u, top1 %.2f%%; %s", p->best_epoch, 100 * p->best_top1,
                  p->note);
     s->unreadable = p->unreadable;
