@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strassen's algorithm for pixels: sums of quarters of A, seven products, sums of products. All of
- * it is made of calls to the kernels that everybody uses, so every instruction set has the same
- * bits; nearly all sums ride on what a product adds at its end.
+ * Strassen's algorithm for pixels: sums of quarters of A, seven products in four series, whose
+ * partial sums are quarters of C once others are added to them. All of it is made of calls to
+ * kernels that have the same bits in every instruction set.
  *
  *   S1 = A21 + A22   S2 = S1 - A11   S3 = A11 - A21   S4 = A12 - S2
  *   T1 = B12 - B11   T2 = B22 - T1   T3 = B22 - B12   T4 = T2 - B21      (strassen_fill.c)
  *
- *   P1 = A11 B11                          C11 = A12 B21 + P1
- *   U2 = S2 T2 + P1                       C12 = S4 B22 + (U2 + P5)
- *   U3 = S3 T3 + U2                       C21 = A22 (-T4) + U3
- *   P5 = S1 T1                            C22 = P5 + U3
+ *   U1 = A11 B11, U2 = U1 + S2 T2, U3 = U2 + S3 T3
+ *   C11 = A12 B21 + U1
+ *   C21 = A22 (-T4) + U3
+ *   C22 = S1 T1 + U3, C12 = S1 T1 + S4 B22 + U2
  *
- * The biases start the sums of A12 B21, A22 (-T4) and P5; a skip connection is added to P1, U2 +
- * P5, U3 and P5 once nothing else needs them. A pixel without a neighbour has one of zeros.
+ * The biases start the last three series, skip connections are added last. A pixel without a
+ * neighbour has one of zeros.
  */
 #include <string.h>
 
@@ -25,13 +25,13 @@ enum { LINE = 64, TEMPORARIES = 3 };
 struct block { /* pixels, in pairs */
     const struct kernels *kernels;
     const struct conv_call *call;
-    int k, n;             /* rows and columns of a quarter of the weights */
-    ptrdiff_t product;    /* bytes of one */
-    ptrdiff_t size;       /* of a number */
-    const char *weight;   /* the next product's */
-    int pairs, whole;     /* whole: those whose second pixel exists */
-    struct view s[4];     /* S1 .. S4 */
-    struct view x, y, p5; /* x: P1, then U3; y: U2 */
+    int k, n;           /* rows and columns of a quarter of the weights */
+    ptrdiff_t product;  /* bytes of one */
+    ptrdiff_t size;     /* of a number */
+    const char *weight; /* the next product's */
+    int pairs, whole;   /* whole: those whose second pixel exists */
+    struct view s[4];   /* S1 .. S4 */
+    struct view u1, u2, u3;
 };
 
 static const struct view none;
@@ -78,39 +78,31 @@ size_t strassen_scratch(const struct matrix *m, enum dtype type, size_t pixels)
                             TEMPORARIES * memory_scratch_pixel((int)cut.quarter.columns, size));
 }
 
-/* ---- calls ----------------------------------------------------------------------------------- */
+/* ---- series of products ---------------------------------------------------------------------- */
 
-/* out = act(a times the next matrix + add), for the pixels of a. */
-static void multiply(struct block *b, struct view a, struct view add, struct view out,
-                     const void *bias, struct activation act)
+static struct series_call start(const struct block *b, const void *bias)
 {
-    struct conv_call call = *b->call;
-    call.in = a;
-    call.out = out;
-    call.out.w = a.w;
-    call.weight = b->weight;
-    call.epilogue = (struct epilogue){.bias = bias, .add = add, .act = act};
-    call.epilogue.add.w = a.w;
-    if (a.w) b->kernels->pointwise(&call, 0, (size_t)a.w);
-    b->weight += b->product;
+    return (struct series_call){
+        .type = b->call->type, .bias = bias, .weight = b->weight, .packing = b->call->packing};
 }
 
-/* out = act(x + y), for the pixels of out; x may be out. */
-static void add(const struct block *b, struct view x, struct view y, struct view out,
-                struct activation act)
+/* Goes on with a times the next matrix; out = act((sum + partial) + skip). */
+static void then(struct series_call *s, struct view a, struct view partial, struct view skip,
+                 struct view out, struct activation act)
 {
-    struct map_call call = {.type = b->call->type, .in = x, .out = out};
-    call.in.w = out.w;
-    call.epilogue = (struct epilogue){.add = y, .act = act};
-    b->kernels->map(&call, 0, (size_t)out.w);
+    const int i = s->count++;
+    s->in[i] = a;
+    s->add[i][0] = partial;
+    s->add[i][1] = skip;
+    s->out[i] = out;
+    s->act[i] = act;
 }
 
-/* x += skip, where there is one. */
-static void add_skip(const struct block *b, struct view x, struct view skip)
+/* For so many pixels. */
+static void finish(struct block *b, const struct series_call *s, int pixels)
 {
-    if (!skip.data) return;
-    x.w = skip.w;
-    add(b, x, skip, x, no_act);
+    b->kernels->series(s, 0, (size_t)pixels);
+    b->weight += s->count * b->product;
 }
 
 /* ---- the algorithm --------------------------------------------------------------------------- */
@@ -143,25 +135,43 @@ static void sum_input(const struct block *b)
     sum_pairs(b, b->whole, 1, zeros, zeros);
 }
 
+/* C22 = act(v + skip), as far as there are second pixels. */
+static void put_last(const struct block *b, struct view v, struct view skip, struct view out)
+{
+    struct map_call call = {.type = b->call->type, .in = v, .out = out};
+    call.in.w = out.w;
+    call.epilogue = (struct epilogue){.add = skip, .act = b->call->epilogue.act};
+    b->kernels->map(&call, 0, (size_t)out.w);
+}
+
 static void multiply_quarters(struct block *b)
 {
     const struct epilogue *e = &b->call->epilogue;
-    const struct view *s = b->s, x = b->x, y = b->y, p5 = b->p5, out = b->call->out;
+    const struct view *s = b->s, out = b->call->out;
+    const struct view c22 = c_quarter(b, out, 1, 1), skip22 = c_quarter(b, e->add, 1, 1);
     const void *left = e->bias;
     const void *right = left ? (const char *)left + b->n * b->size : NULL;
-    multiply(b, a_quarter(b, 0, 0), none, x, NULL, no_act); /* P1 */
-    multiply(b, s[1], x, y, NULL, no_act);                  /* U2 */
-    add_skip(b, x, c_quarter(b, e->add, 0, 0));
-    multiply(b, a_quarter(b, 0, 1), x, c_quarter(b, out, 0, 0), left, e->act);
-    multiply(b, s[2], y, x, NULL, no_act); /* U3 */
-    multiply(b, s[0], none, p5, right, no_act);
-    add(b, y, p5, y, no_act);
-    add_skip(b, y, c_quarter(b, e->add, 0, 1));
-    multiply(b, s[3], y, c_quarter(b, out, 0, 1), NULL, e->act);
-    add_skip(b, p5, c_quarter(b, e->add, 1, 1));
-    if (b->whole) add(b, p5, x, c_quarter(b, out, 1, 1), e->act);
-    add_skip(b, x, c_quarter(b, e->add, 1, 0));
-    multiply(b, a_quarter(b, 1, 1), x, c_quarter(b, out, 1, 0), left, e->act);
+    struct series_call series = start(b, NULL);
+    then(&series, a_quarter(b, 0, 0), none, none, b->u1, no_act);
+    then(&series, s[1], none, none, b->u2, no_act);
+    then(&series, s[2], none, none, b->u3, no_act);
+    finish(b, &series, b->pairs);
+    series = start(b, left);
+    then(&series, a_quarter(b, 0, 1), b->u1, c_quarter(b, e->add, 0, 0), c_quarter(b, out, 0, 0),
+         e->act);
+    finish(b, &series, b->pairs);
+    series = start(b, left);
+    then(&series, a_quarter(b, 1, 1), b->u3, c_quarter(b, e->add, 1, 0), c_quarter(b, out, 1, 0),
+         e->act);
+    finish(b, &series, b->whole);
+    series = start(b, right);
+    if (b->whole == b->pairs)
+        then(&series, s[0], b->u3, skip22, c22, e->act);
+    else /* there is no place for the last pixel's neighbour */
+        then(&series, s[0], b->u3, none, b->u3, no_act);
+    then(&series, s[3], b->u2, c_quarter(b, e->add, 0, 1), c_quarter(b, out, 0, 1), e->act);
+    finish(b, &series, b->pairs);
+    if (b->whole < b->pairs && b->whole) put_last(b, b->u3, skip22, c22);
 }
 
 static struct view channels_from(struct view v, int first, ptrdiff_t size)
@@ -202,9 +212,9 @@ void strassen_conv(const struct kernels *k, const struct conv_call *call, void *
     char *next = scratch;
     b.product = (ptrdiff_t)strassen_quarter(&cut.quarter, call->packing) * b.size;
     for (int i = 0; i < 4; i++) b.s[i] = take_rows(&b, b.k, &next);
-    b.x = take_rows(&b, b.n, &next);
-    b.y = take_rows(&b, b.n, &next);
-    b.p5 = take_rows(&b, b.n, &next);
+    b.u1 = take_rows(&b, b.n, &next);
+    b.u2 = take_rows(&b, b.n, &next);
+    b.u3 = take_rows(&b, b.n, &next);
     sum_input(&b);
     multiply_quarters(&b);
     multiply_rest(&b);

@@ -13,15 +13,18 @@ enum {
     PANEL_PAIR = 32, /* what the widest tiles take at once */
 };
 
-/* How the quarters B11, B12, B21, B22 are added up for each product, in the order of their use. */
-static const signed char quarters[STRASSEN_PRODUCTS][4] = {
-    {1, 0, 0, 0},   /* B11 */
-    {1, -1, 0, 1},  /* T2 */
-    {0, 0, 1, 0},   /* B21 */
-    {0, -1, 0, 1},  /* T3 */
-    {-1, 1, 0, 0},  /* T1 */
-    {0, 0, 0, 1},   /* B22 */
-    {-1, 1, 1, -1}, /* -T4 */
+/* How the quarters B11, B12, B21, B22 are added up for each product, in the order of their use; the
+ * first product of its series, and how many that has. */
+static const struct {
+    signed char sign[4], first, count;
+} products[STRASSEN_PRODUCTS] = {
+    {{1, 0, 0, 0}, 0, 3},   /* B11 */
+    {{1, -1, 0, 1}, 0, 3},  /* T2 */
+    {{0, -1, 0, 1}, 0, 3},  /* T3 */
+    {{0, 0, 1, 0}, 3, 1},   /* B21 */
+    {{-1, 1, 1, -1}, 4, 1}, /* -T4 */
+    {{-1, 1, 0, 0}, 5, 2},  /* T1 */
+    {{0, 0, 0, 1}, 5, 2},   /* B22 */
 };
 
 bool strassen_takes(const struct matrix *m)
@@ -66,20 +69,23 @@ static struct run run_of(enum packing packing, const struct matrix *m, size_t co
 }
 
 /* Columns first .. first + RUN of a product's matrix. */
-static void fill_product(const struct fast_weights *w, int product, size_t first)
+static void fill_product(const struct fast_weights *w, size_t product, size_t first)
 {
     const struct matrix quarter = strassen_cut(&w->matrix).quarter;
-    const struct run to = run_of(w->packing, &quarter, first);
-    const size_t before = (size_t)product * strassen_quarter(&quarter, w->packing);
+    const size_t series = (size_t)products[product].first, count = (size_t)products[product].count;
+    const struct matrix all = {count * quarter.rows, quarter.columns, 1};
+    const struct run to = run_of(w->packing, &all, first);
+    const size_t at = series * strassen_quarter(&quarter, w->packing) + to.at +
+                      (product - series) * quarter.rows * to.stride;
     for (size_t row = 0; row < quarter.rows; row++) {
         double sum[RUN] = {0};
         for (size_t q = 0; q < 4; q++) {
-            const int sign = quarters[product][q];
+            const int sign = products[product].sign[q];
             if (sign == 0) continue;
             const struct run from = run_of(w->packing, &w->matrix, first + q % 2 * quarter.columns);
             fast_add(sum, sign, w, from.at + (row + q / 2 * quarter.rows) * from.stride, RUN);
         }
-        fast_put(w, before + to.at + row * to.stride, sum, RUN);
+        fast_put(w, at + row * to.stride, sum, RUN);
     }
 }
 
@@ -103,7 +109,7 @@ static void fill_products(void *ctx, size_t from, size_t to)
 {
     const struct fast_weights *w = ctx;
     const size_t runs = strassen_cut(&w->matrix).quarter.columns / RUN;
-    for (; from < to; from++) fill_product(w, (int)(from / runs), from % runs * RUN);
+    for (; from < to; from++) fill_product(w, from / runs, from % runs * RUN);
 }
 
 void strassen_fill(const struct fast_weights *w, struct pool *pool)

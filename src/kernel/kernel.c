@@ -21,6 +21,7 @@ static void init_avx2(struct kernels *k)
     k->global_average = global_average_avx2;
     k->map = map_avx2;
     k->quarters = quarters_avx2;
+    k->series = series_avx2;
     k->winograd_in = winograd_in_avx2;
     k->winograd_out = winograd_out_avx2;
     k->peak = peak_avx2;
@@ -39,6 +40,7 @@ static void init_avx512(struct kernels *k)
     k->global_average = global_average_avx512;
     k->map = map_avx512;
     k->quarters = quarters_avx512;
+    k->series = series_avx512;
     k->winograd_in = winograd_in_avx512;
     k->winograd_out = winograd_out_avx512;
     k->peak = peak_avx512;
@@ -143,6 +145,7 @@ static void init_bf16(struct kernels *k, unsigned flags)
     init_bf16_plain(k, flags);
     k->dense = f32.dense;
     k->quarters = f32.quarters;
+    k->series = f32.series;
     k->winograd_in = f32.winograd_in;
     k->winograd_out = f32.winograd_out;
     k->dense_packing = f32.dense_packing;

@@ -155,6 +155,26 @@ struct quarters_call {
     struct view in[4], out[4];
 };
 
+/* Partial sums of a series of products, in[0] B0 + in[1] B1 + ..., one accumulator an output. Of
+ * its sum after in[i] Bi, which begins with the bias,
+ *
+ *     out[i] = act[i]((sum + add[i][0]) + add[i][1])
+ *
+ * and the sum itself goes on. All views are rows of as many pixels (n = h = 1); out[i] may be
+ * add[i][0]. The weights lie one below the other in one packed matrix, whose columns are a multiple
+ * of SERIES_COLUMNS. Units: pixels. */
+enum { SERIES_MOST = 3, SERIES_COLUMNS = 32 };
+struct series_call {
+    enum dtype type;
+    int count; /* of the products */
+    struct view in[SERIES_MOST], out[SERIES_MOST];
+    struct view add[SERIES_MOST][2]; /* data NULL = none; the second one only beside the first */
+    struct activation act[SERIES_MOST];
+    const void *bias; /* (oc) or NULL */
+    const void *weight;
+    enum packing packing;
+};
+
 /* The two ends of Winograd's F(4, 3): four neighbouring outputs of a window of three columns from
  * six products where twelve are due (Lavin, Gray 2016, "Fast Algorithms for Convolutional Neural
  * Networks"). What one side of a product holds is a view of six images.
@@ -207,6 +227,7 @@ typedef void pool_kernel_fn(const struct pool_call *call, size_t from, size_t to
 typedef void global_pool_fn(const struct global_pool_call *call, size_t from, size_t to);
 typedef void map_fn(const struct map_call *call, size_t from, size_t to);
 typedef void quarters_fn(const struct quarters_call *call, size_t from, size_t to);
+typedef void series_fn(const struct series_call *call, size_t from, size_t to);
 typedef void winograd_in_fn(const struct winograd_in_call *call, size_t from, size_t to);
 typedef void winograd_out_fn(const struct winograd_out_call *call, size_t from, size_t to);
 typedef void dense_fn(const struct dense_call *call, size_t from, size_t to);
@@ -233,6 +254,7 @@ struct kernels {
     global_pool_fn *global_max, *global_average;
     map_fn *map;
     quarters_fn *quarters;
+    series_fn *series; /* in the packing of pointwise convolutions of float32 or float64 */
     winograd_in_fn *winograd_in;
     winograd_out_fn *winograd_out;
     dense_fn *dense;

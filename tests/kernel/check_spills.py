@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Do the accumulators of the matrix product stay in registers? check_spills.py LIBRARY CC
-disassembles the functions that STRIP() in src/kernel/x86 makes and looks at their innermost loops:
+disassembles the functions that STRIP() and the like in src/kernel/x86 makes and looks at their innermost loops:
 each must have the multiply-adds of its tile and no operand on the stack. Then a loop that does
 spill is compiled, which must be caught.
 """
@@ -89,14 +89,14 @@ def faults(path, tiles):
 
 
 def strips():
-    """Multiply-adds of a step for each use of STRIP() and STRIP_MIXED(); a name may be in several files."""
+    """Multiply-adds of a step for each use of STRIP(), SERIES() and STRIP_MIXED(); a name may be in several files."""
     tiles = {}
     for path in sorted((ROOT / "src/kernel/x86").glob("*.c")):
         vectors = None
         for line in path.read_text().splitlines():
             if defined := re.match(r"#define VECTORS (\d)", line):
                 vectors = int(defined[1])
-            elif strip := re.match(r"STRIP\((\w+), (\d+)\)", line):
+            elif strip := re.match(r"(?:STRIP|SERIES)\((\w+), (\d+)\)", line):
                 tiles.setdefault(strip[1], []).append(vectors * int(strip[2]))
             elif strip := re.match(r"STRIP_MIXED\((\w+), (\d+)\)", line):
                 rows = int(strip[2])

@@ -132,6 +132,56 @@ static struct want want_conv(const struct trial *t, int n, int y, int x, int o)
     return want_epilogue(t, &call->epilogue, v, n, y, x, o);
 }
 
+static struct view image_of(const struct view *v, int n)
+{
+    struct view one = *v;
+    one.data = (char *)v->data + n * v->image;
+    one.n = 1;
+    return one;
+}
+
+/* Inputs, outputs and addends are the images of one view each. */
+static void draw_series(struct trial *t, struct dice *d)
+{
+    struct series_call *call = &t->series;
+    const int w = dice_int(d, 1, 34), oc = SERIES_COLUMNS * dice_int(d, 1, 3);
+    const int c = dice_int(d, 0, 3) ? dice_channels(d) : dice_int(d, 190, 300);
+    struct view in, out, add[2];
+    *call = (struct series_call){.type = t->type, .count = dice_int(d, 1, SERIES_MOST)};
+    trial_input(t, d, &in, (struct shape){call->count, 1, w, c}, t->exact);
+    trial_output(t, d, &out, (struct shape){call->count, 1, w, oc}, t->exact);
+    for (int j = 0; j < 2; j++)
+        trial_input(t, d, &add[j], (struct shape){call->count, 1, w, oc}, t->exact);
+    for (int i = 0; i < call->count; i++) {
+        const int addends = dice_int(d, 0, 2);
+        call->in[i] = image_of(&in, i);
+        call->out[i] = image_of(&out, i);
+        for (int j = 0; j < addends; j++) call->add[i][j] = image_of(&add[j], i);
+        call->act[i] = dice_activation(d);
+    }
+    if (dice_int(d, 0, 1)) call->bias = trial_numbers(t, d, t->exact, (size_t)oc);
+    call->weight = trial_numbers(t, d, t->exact, (size_t)(call->count * c) * (size_t)oc);
+    t->units = (size_t)w;
+}
+
+static struct want want_series(const struct trial *t, int n, int y, int x, int o)
+{
+    const struct series_call *call = &t->series;
+    const int c = call->in[0].c;
+    double sum = call->bias ? number_of(t->exact, call->bias, o) : 0, magnitude = fabs(sum);
+    for (int i = 0; i < (n + 1) * c; i++) {
+        const double w = number_of(t->exact, call->weight, (ptrdiff_t)i * call->out[0].c + o);
+        const double value = number_at(&call->in[i / c], 0, y, x, i % c) * w;
+        sum += value;
+        magnitude += fabs(value);
+    }
+    for (int j = 0; j < 2 && call->add[n][j].data; j++) {
+        sum += number_at(&call->add[n][j], 0, y, x, o);
+        magnitude += fabs(number_at(&call->add[n][j], 0, y, x, o));
+    }
+    return want_activation(t, call->act[n], want_sum(t, sum, magnitude, (n + 1) * c + 3));
+}
+
 /* (kh, kw, c): the group's one channel is not a dimension of its own. */
 static struct want want_depthwise(const struct trial *t, int n, int y, int x, int c)
 {
@@ -222,6 +272,17 @@ static void run_dense(const struct kernels *k, const struct trial *t, size_t fro
     guarded_free(&weight);
 }
 
+static void run_series(const struct kernels *k, const struct trial *t, size_t from, size_t to)
+{
+    struct series_call call = t->series;
+    const struct matrix m = {(size_t)(call.count * call.in[0].c), (size_t)call.out[0].c, 1};
+    call.packing = t->type == DTYPE_BF16 ? k->dense_packing : k->pointwise_packing;
+    struct guarded weight = packed_copy(t->exact, call.packing, &m, call.weight);
+    call.weight = weight.first;
+    k->series(&call, from, to);
+    guarded_free(&weight);
+}
+
 const struct family conv_family = {"conv", draw_dense_or_grouped, run_conv, want_conv};
 const struct family deep_family = {"deep", draw_deep, run_conv, want_conv};
 const struct family grouped_family = {"grouped", draw_grouped, run_conv, want_conv};
@@ -230,3 +291,4 @@ const struct family depthwise_3x3_family = {"depthwise_3x3", draw_depthwise_3x3,
                                             want_depthwise};
 const struct family pointwise_family = {"pointwise", draw_pointwise, run_pointwise, want_conv};
 const struct family dense_family = {"dense", draw_dense, run_dense, want_dense};
+const struct family series_family = {"series", draw_series, run_series, want_series};

@@ -33,8 +33,8 @@ struct family {
 };
 extern const struct family conv_family, deep_family, grouped_family, depthwise_family,
     depthwise_3x3_family, pointwise_family, dense_family, pool_max_family, pool_average_family,
-    global_max_family, global_average_family, map_family, quarters_family, softmax_family,
-    winograd_in_family, winograd_out_family;
+    global_max_family, global_average_family, map_family, quarters_family, series_family,
+    softmax_family, winograd_in_family, winograd_out_family;
 
 enum { TRIAL_BLOCKS = 8 };
 struct trial {
@@ -49,6 +49,7 @@ struct trial {
         struct global_pool_call global;
         struct map_call map;
         struct quarters_call quarters;
+        struct series_call series;
         struct winograd_in_call winograd_in;
         struct winograd_out_call winograd_out;
         struct dense_call dense;

@@ -40,6 +40,7 @@ pool_kernel_fn REF(pool_max), REF(pool_average);
 global_pool_fn REF(global_max), REF(global_average);
 map_fn REF(map);
 quarters_fn REF(quarters);
+series_fn REF(series);
 winograd_in_fn REF(winograd_in);
 winograd_out_fn REF(winograd_out);
 dense_fn REF(dense);

@@ -28,6 +28,7 @@ void REF(ref_kernels)(struct kernels *k)
         .map = REF(map),
 #ifndef REF_BF16
         .quarters = REF(quarters),
+        .series = REF(series),
         .winograd_in = REF(winograd_in),
         .winograd_out = REF(winograd_out),
         .dense = REF(dense),

@@ -38,6 +38,25 @@ struct strip {
 };
 typedef void strip_fn(const struct strip *s);
 
+/* The same for a series of products (kernel.h): a tile goes through all of them before the next. */
+struct series_strip {
+    int tiles, count, k; /* k: of a product */
+    struct {
+        const char *a;
+        ptrdiff_t a_row;
+        char *at[3]; /* what is written, and what is added before; */
+        ptrdiff_t row[3];
+        int views; /* how many of these there are, one at least */
+        float low, high;
+    } end[SERIES_MOST];
+    const float *b;
+    ptrdiff_t panel;
+    const char *fetch;
+    ptrdiff_t pace;
+    const float *bias;
+};
+typedef void series_strip_fn(const struct series_strip *s);
+
 /* The tiles of an instruction set: strips of `rows` rows at most, strip[r] of r + 1 rows. */
 struct gemm {
     int rows;
@@ -46,6 +65,8 @@ struct gemm {
     strip_fn *const *mixed;  /* a panel and a half, or NULL; of brain floats: only rounded */
     int half_rows;           /* as `rows`, */
     strip_fn *const *half;   /* of half a panel, or NULL */
+    int series_columns;
+    series_strip_fn *const *series; /* of so many columns, as high as `rows` */
 };
 
 struct place;
@@ -85,6 +106,7 @@ static inline ptrdiff_t gemm_pace(int tiles)
 }
 
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to);
+void gemm_series(const struct gemm *g, const struct series_call *call, size_t from, size_t to);
 void gemm_dense(const struct gemm *g, const struct dense_call *call, size_t from, size_t to);
 
 #endif

@@ -47,6 +47,16 @@ STRIP(narrow_4, 4)
 STRIP(narrow_5, 5)
 STRIP(narrow_6, 6)
 
+#define STORE(p, v) _mm256_storeu_ps((float *)(void *)(p), v)
+#include "kernel/x86/strip_series.h"
+
+SERIES(series_1, 1)
+SERIES(series_2, 2)
+SERIES(series_3, 3)
+SERIES(series_4, 4)
+SERIES(series_5, 5)
+SERIES(series_6, 6)
+
 #undef VECTORS
 #define VECTORS 1
 STRIP(half_1, 1)
@@ -65,11 +75,23 @@ STRIP(half_12, 12)
 static strip_fn *const half[] = {half_1, half_2, half_3, half_4,  half_5,  half_6,
                                  half_7, half_8, half_9, half_10, half_11, half_12};
 static strip_fn *const narrow[] = {narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6};
-static const struct gemm gemm = {.rows = 6, .narrow = narrow, .half_rows = 12, .half = half};
+static series_strip_fn *const series[] = {series_1, series_2, series_3,
+                                          series_4, series_5, series_6};
+static const struct gemm gemm = {.rows = 6,
+                                 .narrow = narrow,
+                                 .half_rows = 12,
+                                 .half = half,
+                                 .series_columns = PANEL,
+                                 .series = series};
 
 void conv_avx2(const struct conv_call *call, size_t from, size_t to)
 {
     gemm_conv(&gemm, call, from, to);
+}
+
+void series_avx2(const struct series_call *call, size_t from, size_t to)
+{
+    gemm_series(&gemm, call, from, to);
 }
 
 void dense_avx2(const struct dense_call *call, size_t from, size_t to)

@@ -64,6 +64,24 @@ STRIP(wide_11, 11)
 STRIP(wide_12, 12)
 STRIP(wide_13, 13)
 STRIP(wide_14, 14)
+
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#include "kernel/x86/strip_series.h"
+
+SERIES(series_1, 1)
+SERIES(series_2, 2)
+SERIES(series_3, 3)
+SERIES(series_4, 4)
+SERIES(series_5, 5)
+SERIES(series_6, 6)
+SERIES(series_7, 7)
+SERIES(series_8, 8)
+SERIES(series_9, 9)
+SERIES(series_10, 10)
+SERIES(series_11, 11)
+SERIES(series_12, 12)
+SERIES(series_13, 13)
+SERIES(series_14, 14)
 #undef VECTORS
 
 #define VECTORS 1
@@ -117,11 +135,24 @@ static strip_fn *const narrow[] = {narrow_1,  narrow_2,  narrow_3,  narrow_4, na
 static strip_fn *const mixed[] = {mixed_1,  mixed_2,  mixed_3,  mixed_4, mixed_5,
                                   mixed_6,  mixed_7,  mixed_8,  mixed_9, mixed_10,
                                   mixed_11, mixed_12, mixed_13, mixed_14};
-static const struct gemm gemm = {.rows = 14, .narrow = narrow, .wide = wide, .mixed = mixed};
+static series_strip_fn *const series[] = {series_1,  series_2,  series_3,  series_4, series_5,
+                                          series_6,  series_7,  series_8,  series_9, series_10,
+                                          series_11, series_12, series_13, series_14};
+static const struct gemm gemm = {.rows = 14,
+                                 .narrow = narrow,
+                                 .wide = wide,
+                                 .mixed = mixed,
+                                 .series_columns = 2 * PANEL,
+                                 .series = series};
 
 void conv_avx512(const struct conv_call *call, size_t from, size_t to)
 {
     gemm_conv(&gemm, call, from, to);
+}
+
+void series_avx512(const struct series_call *call, size_t from, size_t to)
+{
+    gemm_series(&gemm, call, from, to);
 }
 
 void dense_avx512(const struct dense_call *call, size_t from, size_t to)

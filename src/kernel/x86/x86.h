@@ -12,6 +12,7 @@ pool_kernel_fn pool_max_avx2, pool_max_avx512, pool_average_avx2, pool_average_a
 global_pool_fn global_max_avx2, global_max_avx512, global_average_avx2, global_average_avx512;
 map_fn map_avx2, map_avx512;
 quarters_fn quarters_avx2, quarters_avx512;
+series_fn series_avx2, series_avx512; /* PACK_PANEL16 */
 winograd_in_fn winograd_in_avx2, winograd_in_avx512;
 winograd_out_fn winograd_out_avx2, winograd_out_avx512;
 peak_fn peak_avx2, peak_avx512;
