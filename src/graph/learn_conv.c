@@ -111,10 +111,6 @@ static struct learn_step *conv_step(struct tape *t, int node, const struct geome
                  : g->layer   ? t->t->dense.product
                  : g->one_tap ? t->k->pointwise
                               : t->k->conv;
-    s->grain = g->depthwise ? t->k->depthwise_grain
-               : g->layer   ? t->t->dense.product_grain
-               : g->one_tap ? t->k->pointwise_grain
-                            : t->k->conv_grain;
     s->call.conv = (struct conv_call){.type = type_of(t, g),
                                       .window = g->window,
                                       .groups = g->groups,

@@ -5,6 +5,8 @@
  */
 #include "graph/plan_int.h"
 
+enum { MOST_TERMS = 1 << 23 }; /* kernels count bytes of several rows of them in an int */
+
 static struct sliding sliding_of(const struct node *node)
 {
     const struct conv_attr *a = &node->conv;
@@ -28,6 +30,10 @@ static xc_status shape(const struct node *node, const struct shape *in, struct s
         return fail(err, XC_ERR_SHAPE, "%d groups do not divide %d channels into %d filters",
                     groups, in->c, a->oc);
     TRY(sliding_shape(&s, *in, out, err));
+    const int64_t terms = (int64_t)a->kh * a->kw * (in->c / groups);
+    if (terms > MOST_TERMS)
+        return fail(err, XC_ERR_ARCH, "sums of %lld products, expected at most %d",
+                    (long long)terms, MOST_TERMS);
     out->c = a->oc;
     return XC_OK;
 }
@@ -108,16 +114,10 @@ enum fast op_conv_fast(const struct node *node, int c)
 
 static void choose_kernel(const struct conv_attr *a, const struct kernels *k, struct step *step)
 {
-    if (is_depthwise(a, step->call.conv.in.c)) {
+    if (is_depthwise(a, step->call.conv.in.c))
         step->kernel.conv = k->depthwise;
-        step->grain = k->depthwise_grain;
-    } else if (is_pointwise(a)) {
-        step->kernel.conv = k->pointwise;
-        step->grain = k->pointwise_grain;
-    } else {
-        step->kernel.conv = k->conv;
-        step->grain = k->conv_grain;
-    }
+    else
+        step->kernel.conv = is_pointwise(a) ? k->pointwise : k->conv;
 }
 
 /* The panels that threads share where the weights are more than what they are applied to: each of

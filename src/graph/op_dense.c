@@ -5,6 +5,8 @@
  */
 #include "graph/plan_int.h"
 
+enum { PANEL_PAIR = 32 }; /* outputs whose weights lie together: no two threads read the same */
+
 static xc_status shape(const struct node *node, const struct shape *in, struct shape *out,
                        struct error *err)
 {
@@ -36,6 +38,7 @@ static void emit(const struct emit *e, const struct chain *chain, struct step *s
     step->kind = CALL_DENSE;
     step->kernel.dense = e->k->dense;
     step->per_image = (size_t)call->out.c;
+    step->grain = e->k->dense_packing == PACK_PLAIN ? 1 : PANEL_PAIR;
     call->weight = e->ready[chain->root].weight;
     call->packing = e->k->dense_packing;
     call->epilogue.bias = e->ready[chain->root].bias;

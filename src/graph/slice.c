@@ -162,10 +162,11 @@ static int slices_of_band(const struct band *b, const struct band *before, struc
     return count;
 }
 
-/* Where band i begins: they are of about equal height. */
+/* Where band i begins: they are of about equal height, and where they are not the longer ones come
+ * first: the first thread of several has nothing to make again. */
 static int band_from(const struct schedule *s, const struct group *group, int i)
 {
-    return (int)((int64_t)s->shape[group->last].h * i / group->bands);
+    return (int)(((int64_t)s->shape[group->last].h * i + group->bands - 1) / group->bands);
 }
 
 static struct band band_at(const struct plan *p, const struct schedule *s, struct range steps,

@@ -236,8 +236,7 @@ typedef void softmax_fn(const struct softmax_call *call, size_t from, size_t to)
  * of the table use most. Gives how many it did. */
 typedef size_t peak_fn(size_t rounds);
 
-/* The inner loops of one precision at one instruction-set level. grain: units a range should be a
- * multiple of, for speed alone. */
+/* The inner loops of one precision at one instruction-set level. */
 struct kernels {
     const char *level; /* "ref", "ref-fma", "avx2", ... */
     enum dtype type;
@@ -246,7 +245,6 @@ struct kernels {
     conv_fn *conv;     /* dense and grouped */
     conv_fn *depthwise;
     conv_fn *pointwise; /* 1x1, any stride, groups 1 */
-    size_t conv_grain, depthwise_grain, pointwise_grain;
     /* Of the map between a depthwise and a pointwise convolution: what stays in the cache. */
     size_t block_bytes;
     enum packing conv_packing, pointwise_packing, dense_packing; /* depthwise: always plain */

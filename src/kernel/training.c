@@ -133,7 +133,6 @@ static void init_dense(struct training_kernels *k, enum dtype type, unsigned fla
     kernels_init(&forward, type, flags);
     k->dense.type = type;
     k->dense.product = forward.pointwise;
-    k->dense.product_grain = forward.pointwise_grain;
     k->dense.packing = forward.pointwise_packing;
     k->dense.dw = t.conv_dw;
     k->dense.dw_grain = t.conv_dw_grain;

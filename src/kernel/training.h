@@ -314,7 +314,7 @@ struct training_kernels {
     struct {
         enum dtype type;
         conv_fn *product;
-        size_t product_grain, dw_grain;
+        size_t dw_grain;
         enum packing packing;
         void (*dw)(const struct conv_dw_call *call, size_t from, size_t to);
         void (*pack)(const struct pack_call *call, size_t from, size_t to);

@@ -147,6 +147,10 @@ static void mistakes_name_the_layer(void **state)
     graph_conv(g, "c", 0, a);
     assert_refused(g, XC_ERR_SHAPE, "c: 2 groups do not divide 3 channels");
 
+    g = graph_new(3, 3, 1 << 20);
+    graph_conv(g, "c", 0, attr_conv(4, 3, 1, PAD_VALID));
+    assert_refused(g, XC_ERR_ARCH, "c: sums of 9437184 products");
+
     g = graph_new(8, 8, 3);
     graph_sepconv(g, "s", 0, attr_conv(4, 0, 1, PAD_SAME));
     assert_refused(g, XC_ERR_ARCH, "s: a window, stride");

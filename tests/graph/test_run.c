@@ -162,7 +162,7 @@ static void plant(const struct plan *p, enum fault fault)
         }
     for (int i = 0; fault == NOT_BEGUN && i < p->stages; i++)
         for (int band = 1; band < p->stage[i].bands; band++)
-            p->slice[p->stage[i].at[2 * band + 1]].per_image = 0;
+            p->slice[stage_band(&p->stage[i], (size_t)band, (size_t)band)[0]].per_image = 0;
 }
 
 static bool same_in_bands_of(struct graph *g, uint64_t seed, enum dtype type, size_t band_bytes,

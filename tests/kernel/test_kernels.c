@@ -199,7 +199,6 @@ static void no_slot_is_empty(void **state)
             assert_true(k->pool_max && k->pool_average && k->global_max && k->global_average);
             assert_true(k->map && k->quarters && k->series && k->softmax);
             assert_true(k->winograd_in && k->winograd_out);
-            assert_true(k->conv_grain && k->depthwise_grain && k->pointwise_grain);
         }
     }
 }

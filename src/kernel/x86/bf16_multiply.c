@@ -16,7 +16,7 @@ void BF16(multiply)(struct product *p, struct pass pass)
     int tiles = 0;
     for (const struct run *run = p->run; run < p->run + p->runs; run++)
         tiles += (run->rows + g->rows - 1) / g->rows;
-    common.pace = gemm_pace(tiles);
+    common.pace = gemm_pace(tiles, common.k * common.segments, 0);
     for (int column = pass.first, width; column < pass.end; column += width) {
         const int left = p->columns - column;
         strip_fn *const *strips = gemm_strips(g, left, p->finished);

@@ -4,9 +4,9 @@
  * vectors of channels pass by together. Of brain floats throughout, the largest one is found by its
  * bits.
  */
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
 #include "kernel/x86/bf16.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/span.h"
 #include "kernel/x86/x86.h"
 
@@ -75,16 +75,6 @@ INLINE void pool_pixel(const struct pool_call *call, struct place at, const bool
     for (; c + VECTORS * VL <= end; c += VECTORS * VL)
         pool_vectors(call, &t, at, c, VECTORS, average, divisor);
     for (; c < end; c += VL) pool_vectors(call, &t, at, c, 1, average, divisor);
-}
-
-static struct place next_place(struct place at, const struct view *out)
-{
-    if (++at.x < out->w) return at;
-    at.x = 0;
-    if (++at.y < out->h) return at;
-    at.y = 0;
-    at.n++;
-    return at;
 }
 
 #ifdef __AVX512BF16__
@@ -213,17 +203,17 @@ void BF16(pool_max)(const struct pool_call *call, size_t from, size_t to)
     struct place at = place_of(&call->out, from);
 #ifdef __AVX512BF16__
     if (is_bf16_throughout(call)) {
-        for (; from < to; from++, at = next_place(at, &call->out)) max_pixel_32(call, at);
+        for (; from < to; from++, at = next_place(&call->out, at)) max_pixel_32(call, at);
         return;
     }
 #endif
-    for (; from < to; from++, at = next_place(at, &call->out)) pool_pixel(call, at, false);
+    for (; from < to; from++, at = next_place(&call->out, at)) pool_pixel(call, at, false);
 }
 
 void BF16(pool_average)(const struct pool_call *call, size_t from, size_t to)
 {
     struct place at = place_of(&call->out, from);
-    for (; from < to; from++, at = next_place(at, &call->out)) pool_pixel(call, at, true);
+    for (; from < to; from++, at = next_place(&call->out, at)) pool_pixel(call, at, true);
 }
 
 /* ---- whole images ---------------------------------------------------------------------------- */

@@ -203,7 +203,7 @@ static strip_fn *const mixed[] = {pairs_mixed_1,  pairs_mixed_2,  pairs_mixed_3,
 
 _Static_assert(sizeof wide / sizeof *wide == BF16_ROWS, "a strip for each height");
 #ifdef __AVX512F__
-const struct gemm BF16(tiles) = {BF16_ROWS, narrow, wide, mixed, 0, NULL, 0, NULL};
+const struct gemm BF16(tiles) = {BF16_ROWS, false, narrow, wide, mixed, 0, NULL, 0, NULL};
 #else /* two vectors are one panel */
 const struct gemm BF16(tiles) = {.rows = BF16_ROWS, .narrow = wide};
 #endif

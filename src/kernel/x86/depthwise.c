@@ -220,18 +220,18 @@ static void run_any(const struct area *a)
     struct tile t = start_tile(a);
     sums_room room;
     part.rows = 1;
-    for (int i = 0, size = 0; i < a->rows * a->columns; i += part.columns) {
-        const int x = i % a->columns;
-        part.at.x = a->at.x + x;
-        part.at.y = a->at.y + i / a->columns;
-        for (size = 0; size < ANY_SIZES; size++) {
-            part.columns = any_px[size];
-            if (part.columns == 1 || (part.columns <= a->columns - x && inside(&part))) break;
+    for (int y = 0; y < a->rows; y++)
+        for (int x = 0, size = 0; x < a->columns; x += part.columns) {
+            part.at.x = a->at.x + x;
+            part.at.y = a->at.y + y;
+            for (size = 0; size < ANY_SIZES; size++) {
+                part.columns = any_px[size];
+                if (part.columns == 1 || (part.columns <= a->columns - x && inside(&part))) break;
+            }
+            point_out(&t, &part, room);
+            tiles[size](&part, &t);
+            finish(&part, room);
         }
-        point_out(&t, &part, room);
-        tiles[size](&part, &t);
-        finish(&part, room);
-    }
 }
 
 /* ---- the 3x3 window -------------------------------------------------------------------------- */

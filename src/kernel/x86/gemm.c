@@ -76,7 +76,6 @@ static void limit(struct strip *s, const struct product *p)
 
 static void advance(struct strip *s, int rows)
 {
-    s->fetch += s->tiles * (ptrdiff_t)s->k * s->segments * s->pace;
     s->a += rows * s->a_row;
     s->c += rows * s->c_row;
     if (s->add) s->add += rows * s->add_row;
@@ -86,10 +85,10 @@ void gemm_cut_run(struct strip *s, strip_fn *const *strip, int most, int rows)
 {
     const int tiles = (rows + most - 1) / most, low = rows / tiles, higher = rows % tiles;
     s->tiles = higher;
-    if (higher) strip[low](s);
+    if (higher) s->fetch = strip[low](s);
     advance(s, higher * (low + 1));
     s->tiles = tiles - higher;
-    strip[low - 1](s);
+    s->fetch = strip[low - 1](s);
     advance(s, s->tiles * low);
 }
 
@@ -100,6 +99,14 @@ static int count_tiles(const struct product *p)
     for (const struct run *run = p->run; run < p->run + p->runs; run++)
         tiles += (run->rows + p->gemm->rows - 1) / p->gemm->rows;
     return tiles;
+}
+
+/* How many k of a tile fetch outputs and what is added to them. */
+static int other_fetches(const struct product *p, int tiles)
+{
+    const int rows = tiles == 1 ? p->run[0].rows : p->gemm->rows;
+    const bool adds = p->last && p->run[0].add;
+    return p->gemm->one_by_one ? rows * (adds ? 2 : 1) : 0;
 }
 
 /* Bit i: is column i wanted, of those from .. to? */
@@ -114,15 +121,16 @@ static void multiply(const struct product *p)
     const struct gemm *g = p->gemm;
     struct strip common = p->strip;
     limit(&common, p);
-    const int tiles = count_tiles(p);
-    common.pace = common.k * common.segments < LEAST_FETCHED ? 0 : gemm_pace(tiles);
+    const int steps = common.k * common.segments, tiles = count_tiles(p);
+    const int other = other_fetches(p, tiles);
+    common.pace = steps < LEAST_FETCHED ? 0 : gemm_pace(tiles, steps, tiles == 1 ? 0 : other);
     for (int column = p->from / PANEL * PANEL, width; column < p->to; column += width) {
         strip_fn *const *strips = gemm_strips(g, p->to - column, true);
         width = strips == g->wide || strips == g->mixed ? 2 * PANEL : PANEL;
         common.b = p->strip.b + column / PANEL * common.panel;
         common.fetch = (const char *)(common.b + width / PANEL * common.panel);
         if (p->then && column + width >= p->to) common.fetch = (const char *)p->then;
-        if (tiles == 1) common.fetch = (const char *)(common.b + AHEAD * PANEL);
+        if (tiles == 1) common.fetch = (const char *)(common.b + (AHEAD + other) * PANEL);
         common.bias = p->bias ? p->bias + column : zeros;
         common.mask = mask_of(p->from - column, p->to - column);
         for (const struct run *run = p->run; run < p->run + p->runs; run++) {

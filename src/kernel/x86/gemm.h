@@ -25,7 +25,7 @@ struct strip {
     const float *b;    /* the panel's rows for these k */
     ptrdiff_t panel;   /* numbers to the next panel */
     const char *fetch; /* what should come into the second-level cache meanwhile, */
-    ptrdiff_t pace;    /* and how many bytes of each panel of it with each k */
+    ptrdiff_t pace;    /* and how many bytes of each panel of it with each k that fetches them */
     char *c;
     ptrdiff_t c_row;
     const float *bias; /* of the first column; only columns in mask are read */
@@ -36,7 +36,7 @@ struct strip {
     float low, high; /* min(max(sum, low), high), NaN stays */
     bool rounded;    /* c and add are brain floats, where tiles know those; never with resume */
 };
-typedef void strip_fn(const struct strip *s);
+typedef const char *strip_fn(const struct strip *s); /* gives where its fetching ended */
 
 /* The same for a series of products (kernel.h): a tile goes through all of them before the next. */
 struct series_strip {
@@ -55,11 +55,12 @@ struct series_strip {
     ptrdiff_t pace;
     const float *bias;
 };
-typedef void series_strip_fn(const struct series_strip *s);
+typedef const char *series_strip_fn(const struct series_strip *s);
 
 /* The tiles of an instruction set: strips of `rows` rows at most, strip[r] of r + 1 rows. */
 struct gemm {
     int rows;
+    bool one_by_one;         /* tiles fetch a row of what they need at their end with each k */
     strip_fn *const *narrow; /* one panel */
     strip_fn *const *wide;   /* two panels, or NULL */
     strip_fn *const *mixed;  /* a panel and a half, or NULL; of brain floats: only rounded */
@@ -98,11 +99,13 @@ static inline strip_fn *const *gemm_strips(const struct gemm *g, int left, bool 
 /* A run of rows in as few tiles as possible, as equal as possible; none higher than `most`. Leaves
  * s->fetch behind what was fetched. */
 void gemm_cut_run(struct strip *s, strip_fn *const *strip, int most, int rows);
-/* The pace of so many tiles that fetch as many panels as they read. */
-static inline ptrdiff_t gemm_pace(int tiles)
+/* The pace of tiles that fetch as many panels as they read: all of `steps` rows of them, but
+ * `other` of the k of a tile fetch something else. */
+static inline ptrdiff_t gemm_pace(int tiles, int steps, int other)
 {
-    const int row = PANEL * (int)sizeof(float);
-    return (row + tiles - 1) / tiles;
+    const ptrdiff_t bytes = PANEL * (ptrdiff_t)sizeof(float) * steps;
+    const ptrdiff_t fetches = tiles * (ptrdiff_t)(steps - other);
+    return fetches > 0 ? (bytes + fetches - 1) / fetches : 0;
 }
 
 void gemm_conv(const struct gemm *g, const struct conv_call *call, size_t from, size_t to);

@@ -11,6 +11,13 @@ static inline struct place next_row(const struct view *v, struct place at)
     return (struct place){at.n + last, last ? 0 : at.y + 1, 0};
 }
 
+static inline struct place next_place(const struct view *v, struct place at)
+{
+    if (at.x + 1 == v->w) return next_row(v, at);
+    at.x++;
+    return at;
+}
+
 static inline float *further(const void *pixel, ptrdiff_t bytes)
 {
     union {

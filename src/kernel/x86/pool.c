@@ -4,8 +4,8 @@
  * channels stay in registers while the taps of one output pixel pass by; the part of the window
  * that is on padding is cut off before.
  */
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/span.h"
 #include "kernel/x86/vec.h"
 #include "kernel/x86/x86.h"
@@ -40,25 +40,48 @@ struct sink {
     int end; /* channels */
 };
 
-/* `vectors` vectors of channels from c on; `whole`: all their numbers exist. */
-INLINE void pool_vectors(const struct taps *t, const struct sink *to, int c, const int vectors,
-                         const bool whole, const bool average)
+/* What becomes of the taps: MAX is only right when it finds no NaN. */
+enum take { AVERAGE, MAX, MAX_OR_NAN };
+
+/* acc becomes what all taps make of it; was NaN among them? Asked of MAX alone. */
+INLINE bool take_taps(const struct taps *t, const struct sink *to, vec acc[4], int c,
+                      const int vectors, const bool whole, const enum take how)
 {
     const lanes k = first_lanes(to->end - c);
-    vec acc[4];
-    acc[0] = acc[1] = acc[2] = acc[3] = average ? zero() : splat(-INFINITY);
+    choice bad = is_nan(zero());
     for (int y = 0; y < t->rows; y++) {
         const char *tap = t->first + y * t->row + c * (ptrdiff_t)sizeof(float);
         for (int x = 0; x < t->columns; x++, tap += t->column) {
             const float *from = (const void *)tap;
+            vec v[4];
 #define TAKE(i)                                                                                    \
     if (i < vectors) {                                                                             \
-        const vec v = whole ? load(from + i * VL) : load_lanes(from, k);                           \
-        acc[i] = average ? add(acc[i], v) : larger_of(acc[i], v);                                  \
+        v[i] = whole ? load(from + i * VL) : load_lanes(from, k);                                  \
+        acc[i] = how == AVERAGE ? add(acc[i], v[i])                                                \
+                 : how == MAX   ? max_of(acc[i], v[i])                                             \
+                                : larger_of(acc[i], v[i]);                                           \
     }
-            TAKE(0) TAKE(1) TAKE(2) TAKE(3)
+            TAKE(0);
+            TAKE(1);
+            TAKE(2);
+            TAKE(3);
 #undef TAKE
+            if (how == MAX) bad = either(bad, either_is_nan(v[0], v[vectors > 1]));
+            if (how == MAX && vectors == 4) bad = either(bad, either_is_nan(v[2], v[3]));
         }
+    }
+    return how == MAX && any(bad);
+}
+
+/* `vectors` vectors of channels from c on, one or four; `whole`: all their numbers exist. */
+INLINE void pool_vectors(const struct taps *t, const struct sink *to, int c, const int vectors,
+                         const bool whole, const bool average)
+{
+    const vec start = average ? zero() : splat(-INFINITY);
+    vec acc[4] = {start, start, start, start};
+    if (take_taps(t, to, acc, c, vectors, whole, average ? AVERAGE : MAX)) {
+        acc[0] = acc[1] = acc[2] = acc[3] = start;
+        take_taps(t, to, acc, c, vectors, whole, MAX_OR_NAN);
     }
 #define GIVE(i)                                                                                    \
     if (i < vectors) {                                                                             \
@@ -90,8 +113,8 @@ static struct sink sink_of(const struct pool_call *call, struct place at)
 
 void X86(pool_max)(const struct pool_call *call, size_t from, size_t to)
 {
-    for (size_t unit = from; unit < to; unit++) {
-        const struct place at = place_of(&call->out, unit);
+    struct place at = place_of(&call->out, from);
+    for (size_t unit = from; unit < to; unit++, at = next_place(&call->out, at)) {
         const struct taps t = taps_of(call, at);
         const struct sink sink = sink_of(call, at);
         pool_pixel(&t, &sink, false);
@@ -101,8 +124,8 @@ void X86(pool_max)(const struct pool_call *call, size_t from, size_t to)
 void X86(pool_average)(const struct pool_call *call, size_t from, size_t to)
 {
     const int all = call->window.kh * call->window.kw;
-    for (size_t unit = from; unit < to; unit++) {
-        const struct place at = place_of(&call->out, unit);
+    struct place at = place_of(&call->out, from);
+    for (size_t unit = from; unit < to; unit++, at = next_place(&call->out, at)) {
         const struct taps t = taps_of(call, at);
         struct sink sink = sink_of(call, at);
         sink.divisor = (float)(call->count_pad ? all : t.rows * t.columns);

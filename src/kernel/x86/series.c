@@ -49,11 +49,19 @@ static void multiply(const struct gemm *g, struct series_strip s, int rows, int 
 {
     const int low = rows / tiles, higher = rows % tiles;
     s.tiles = higher;
-    if (higher) g->series[low](&s);
-    s.fetch += higher * (ptrdiff_t)(s.count * s.k) * s.pace;
+    if (higher) s.fetch = g->series[low](&s);
     advance(&s, higher * (low + 1), 0);
     s.tiles = tiles - higher;
     g->series[low - 1](&s);
+}
+
+/* How many k of a tile fetch outputs and what is added to them. */
+static int other_fetches(const struct series_strip *s, int rows, int tiles)
+{
+    int views = 0;
+    for (int i = 0; i < s->count; i++) views += s->end[i].views;
+    const int other = views * ((rows + tiles - 1) / tiles);
+    return other < s->count * s->k ? other : s->count * s->k;
 }
 
 /* The activations that tiles cannot do, over outputs that are still near. */
@@ -75,11 +83,12 @@ void gemm_series(const struct gemm *g, const struct series_call *call, size_t fr
     struct series_strip s = {.count = call->count, .k = call->in[0].c, .b = call->weight};
     if (from == to) return;
     s.panel = (ptrdiff_t)PANEL * s.count * s.k;
-    s.pace = gemm_pace(tiles);
     start(&s, call, from);
+    const int other = other_fetches(&s, rows, tiles);
+    s.pace = gemm_pace(tiles, s.count * s.k, tiles == 1 ? 0 : other);
     for (int column = 0; column < call->out[0].c; column += g->series_columns) {
         const float *next = s.b + g->series_columns / PANEL * s.panel;
-        s.fetch = (const char *)(tiles == 1 ? s.b + AHEAD * PANEL : next);
+        s.fetch = (const char *)(tiles == 1 ? s.b + (AHEAD + other) * PANEL : next);
         s.bias = bias ? bias + column : zeros;
         multiply(g, s, rows, tiles);
         advance(&s, 0, g->series_columns * (ptrdiff_t)sizeof(float));

@@ -88,7 +88,7 @@
 #define EACH_ROW(rows, ONE) ROWS_##rows(ONE)
 
 #define STRIP_OF(form, EACH, name, rows)                                                           \
-    static void name(const struct strip *s)                                                        \
+    static const char *name(const struct strip *s)                                                 \
     {                                                                                              \
         const ptrdiff_t row = s->a_row;                                                            \
         const char *a = s->a, *add = s->add, *ahead = s->fetch;                                    \
@@ -121,8 +121,9 @@
                         steps = left < rows ? left : rows;                                         \
                         next = soon, pace = soon_row, second = 64;                                 \
                         soon = then, soon_row = s->add_row, then = NULL;                           \
+                    } else {                                                                       \
+                        ahead += left * pace;                                                      \
                     }                                                                              \
-                    ahead += steps * s->pace;                                                      \
                     for (int k = steps; k > 0; k--) {                                              \
                         const VECTOR b_0 = LOAD(B_AT(0)), b_1 = form##_B_1;                        \
                         form##_STEPS(rows) a0 += sizeof(float);                                    \
@@ -147,6 +148,7 @@
             }                                                                                      \
             form##_GIVE(rows)                                                                      \
         }                                                                                          \
+        return ahead;                                                                              \
     }
 
 #define STRIP(name, rows) STRIP_OF(STRIP, EACH_ROW, name, rows)

@@ -18,7 +18,7 @@
                ADD(ADD(acc##r##_1, SERIES_LOAD(1, 1, r)), SERIES_LOAD(1, 2, r)))
 
 #define SERIES(name, rows)                                                                         \
-    static void name(const struct series_strip *s)                                                 \
+    static const char *name(const struct series_strip *s)                                          \
     {                                                                                              \
         const char *ahead = s->fetch;                                                              \
         for (int tile = 0; tile < s->tiles; tile++) {                                              \
@@ -42,8 +42,9 @@
                         pace = s->end[i].row[view], second = 64;                                   \
                         next = s->end[i].at[view++] + tile * rows * pace;                          \
                         steps = left < rows ? left : rows;                                         \
+                    } else {                                                                       \
+                        ahead += left * pace;                                                      \
                     }                                                                              \
-                    ahead += steps * s->pace;                                                      \
                     for (int k = steps; k > 0; k--) {                                              \
                         const VECTOR b_0 = LOAD(B_AT(0)), b_1 = LOAD(B_AT(1));                     \
                         ROWS_##rows(STRIP_STEP) a0 += sizeof(float);                               \
@@ -70,4 +71,5 @@
                 ROWS_##rows(SERIES_PUT_2)                                                          \
             }                                                                                      \
         }                                                                                          \
+        return ahead;                                                                              \
     }

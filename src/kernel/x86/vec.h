@@ -51,6 +51,21 @@ INLINE choice is_nan(vec v)
     return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
 }
 
+INLINE choice either_is_nan(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
+}
+
+INLINE choice either(choice a, choice b)
+{
+    return a | b;
+}
+
+INLINE bool any(choice c)
+{
+    return c != 0;
+}
+
 INLINE vec choose(choice c, vec yes, vec no)
 {
     return _mm512_mask_blend_ps(c, no, yes);
@@ -94,6 +109,21 @@ INLINE choice less(vec a, vec b)
 INLINE choice is_nan(vec v)
 {
     return _mm256_cmp_ps(v, v, _CMP_UNORD_Q);
+}
+
+INLINE choice either_is_nan(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_UNORD_Q);
+}
+
+INLINE choice either(choice a, choice b)
+{
+    return _mm256_or_ps(a, b);
+}
+
+INLINE bool any(choice c)
+{
+    return _mm256_movemask_ps(c) != 0;
 }
 
 INLINE vec choose(choice c, vec yes, vec no)

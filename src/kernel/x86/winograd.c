@@ -3,17 +3,11 @@
  * What are the two ends of a convolution by Winograd's F(4, 3)? A vector of channels at a time;
  * whatever lies outside of the map is a row of zeros that does not move.
  */
-#include "kernel/ref/block.h"
 #include "kernel/x86/act.h"
+#include "kernel/x86/pixels.h"
 #include "kernel/x86/x86.h"
 
 enum { INPUTS = WINOGRAD_PRODUCTS };
-
-static struct place next_place(const struct view *v, struct place at) /* of an image */
-{
-    const bool ends = at.x + 1 == v->w;
-    return (struct place){at.n, at.y + ends, ends ? 0 : at.x + 1};
-}
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
