@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "embed.h"
+#include "output.h"
 #include "page.h"
 #include "pictures.h"
 #include "say.h"
@@ -188,20 +189,11 @@ static void put_page(struct page *p, const struct map *m)
     page_end(p);
 }
 
-bool map_path(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    if (dot && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".html") == 0)) return true;
-    say_usage("%s: a map is a .svg or .html file", path);
-    return false;
-}
-
 int map_write(const struct rows *rows, const char *path)
 {
     struct page p = {0};
     struct map m = {.rows = rows, .shown = rows->count / MOST_THUMBS + 1};
     m.side = fmax(LEAST_THUMB, fmin(THUMB, THUMB * sqrt((double)ROOMY / (double)rows->count)));
-    const char *dot = strrchr(path, '.');
     if (rows->count < 3 || rows->width < 2) {
         say_error("a map needs three pictures, there are %zu", rows->count);
         return EXIT_DATA;
@@ -215,7 +207,7 @@ int map_write(const struct rows *rows, const char *path)
         m.all = fmax(all_variance(rows), 1e-30);
         find_folders(&m);
         find_ends(&m);
-        if (strcmp(dot, ".svg") == 0)
+        if (output_ends(path, ".svg"))
             put_svg(&p, &m, true);
         else
             put_page(&p, &m);

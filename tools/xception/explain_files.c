@@ -81,8 +81,7 @@ xc_status write_png(const xc_image *image, const char *path)
 {
     uint8_t *bytes;
     size_t count;
-    const char *dot = strrchr(path, '.');
-    const bool jpeg = dot && (strcmp(dot, ".jpg") == 0 || strcmp(dot, ".jpeg") == 0);
+    const bool jpeg = output_ends(path, ".jpg") || output_ends(path, ".jpeg");
     xc_status status =
         xc_image_encode(image, jpeg ? XC_CODEC_JPEG : XC_CODEC_PNG, 92, &bytes, &count);
     if (status == XC_OK) status = xc_file_write(path, bytes, count);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,19 @@ bool output_has_place(const char *path)
     folder_of(path, folder, sizeof folder);
     if (access(folder, W_OK | X_OK) == 0) return true;
     say_error("%s: cannot be made: %s", path, strerror(errno));
+    return false;
+}
+
+bool output_ends(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcasecmp(path + n - m, end) == 0;
+}
+
+bool output_is_named(const char *path, const char *what, const char *end, const char *other)
+{
+    if (!path || output_ends(path, end) || (other && output_ends(path, other))) return true;
+    say_usage("%s: %s is a %s%s%s file", path, what, end, other ? " or " : "", other ? other : "");
     return false;
 }
 

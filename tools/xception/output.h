@@ -23,6 +23,12 @@ int output_close(struct output *o);
  * not. NULL: nothing is written. */
 bool output_has_place(const char *path);
 
+/* Does its name end so, in small or capital letters? */
+bool output_ends(const char *path, const char *end);
+/* Does it say what will be in it, by one of these endings (other NULL: one is enough)? `what`: "a
+ * map"; false after saying what it should be. NULL: nothing is written. */
+bool output_is_named(const char *path, const char *what, const char *end, const char *other);
+
 /* Is `path` (NULL: nothing is written) the same file as an operand, as that of another flag, or as
  * one of the pictures (NULL: none)? Says so. */
 bool output_is_input(const struct args *args, const char *path, const struct pictures *pictures);

@@ -390,7 +390,8 @@ static int run(const struct args *args)
         return EXIT_USAGE;
     }
     if (!pictures_find(&pictures, args->operand, args->operands, files0, &code)) goto out;
-    if (output_is_input(args, arg_text(args, "sheet"), &pictures)) {
+    if (output_is_input(args, arg_text(args, "sheet"), &pictures) ||
+        !output_is_named(arg_text(args, "sheet"), "a sheet", ".svg", NULL)) {
         code = EXIT_USAGE;
         goto out;
     }

@@ -411,7 +411,8 @@ static int sheet(const struct args *args, const xc_dataset *set)
     xc_preprocess preprocess;
     const char *target = need_output(args), *word = arg_text(args, "split");
     const char *recipe = arg_text(args, "preprocess");
-    if (!target || !arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
+    if (!target || !output_is_named(target, "a sheet", ".png", NULL)) return EXIT_USAGE;
+    if (!arg_size(args, &opts.height, &opts.width)) return EXIT_USAGE;
     if (!read_grid(args, &opts.rows, &opts.columns)) return EXIT_USAGE;
     for (int s = 0; word && s < XC_SPLITS; s++)
         if (!strcmp(word, xc_split_name((xc_split)s))) opts.split = (xc_split)s;

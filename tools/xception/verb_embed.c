@@ -91,7 +91,7 @@ static bool is_wrong(const struct args *args, bool pictures)
         say_usage("where to? -o FILE.npy, or --format csv, tsv or jsonl");
     else
         return (arg_on(args, "output") && !rows_path(arg_text(args, "output"))) ||
-               (arg_on(args, "map") && !map_path(arg_text(args, "map")));
+               !output_is_named(arg_text(args, "map"), "a map", ".svg", ".html");
     return true;
 }
 

@@ -87,19 +87,19 @@ static xc_explain_method choose_method(const struct args *args)
     return XC_GRADCAM;
 }
 
-static bool ends_in(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcasecmp(text + n - m, end) == 0;
-}
-
 static int choose_output(struct job *job)
 {
     static const char *const files[] = {".png", ".jpg", ".jpeg", ".npy"};
+    static const char *const others[] = {".svg", ".webp", ".gif", ".bmp", ".html"};
     const char *raw = arg_text(job->args, "raw");
     job->out = arg_text(job->args, "output");
     job->raw = raw != NULL;
-    for (int i = 0; i < 4; i++) job->one_file |= ends_in(job->out, files[i]);
+    for (int i = 0; i < 4; i++) job->one_file |= output_ends(job->out, files[i]);
+    for (int i = 0; i < 5; i++)
+        if (output_ends(job->out, others[i])) {
+            say_usage("%s: explain writes .png, .jpg and .npy files", job->out);
+            return EXIT_USAGE;
+        }
     if (!job->one_file) {
         job->out_has_input = output_has_input(job->out, &job->pictures);
         if (mkdir(job->out, 0777) == 0 || errno == EEXIST) return EXIT_DONE;
@@ -107,8 +107,8 @@ static int choose_output(struct job *job)
         return EXIT_DATA;
     }
     if (output_is_input(job->args, job->out, &job->pictures)) return EXIT_USAGE;
-    job->raw |= ends_in(job->out, ".npy");
-    if (raw && !ends_in(job->out, ".npy")) {
+    job->raw |= output_ends(job->out, ".npy");
+    if (raw && !output_ends(job->out, ".npy")) {
         say_usage("%s: --raw writes .npy files", job->out);
         return EXIT_USAGE;
     }

@@ -403,7 +403,9 @@ static int run(const struct args *args)
     char sha256[65] = "";
     if (arg_on(args, "list")) return list_architectures();
     if (output_is_input(args, arg_text(args, "svg"), NULL) ||
-        output_is_input(args, arg_text(args, "html"), NULL))
+        output_is_input(args, arg_text(args, "html"), NULL) ||
+        !output_is_named(arg_text(args, "svg"), "the drawing", ".svg", NULL) ||
+        !output_is_named(arg_text(args, "html"), "the page", ".html", NULL))
         return EXIT_USAGE;
     if (args->operands) {
         say_usage("takes no file; did you mean -m %s?", args->operand[0]);

@@ -178,7 +178,8 @@ static int run(const struct args *args)
 {
     struct tour t = {0};
     const char *given = arg_text(args, "output"), *path = given ? given : "tour.html";
-    if (output_is_input(args, path, NULL)) return EXIT_USAGE;
+    if (output_is_input(args, path, NULL) || !output_is_named(path, "the page", ".html", NULL))
+        return EXIT_USAGE;
     if (!output_has_place(path)) return EXIT_DATA;
     xc_status status = cost_context(arg_text(args, "cpu"), &t.context);
     int code = status == XC_OK ? EXIT_DONE : say_status(status, EXIT_LIMIT);
