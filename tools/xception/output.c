@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -11,27 +12,28 @@
 
 bool output_open(struct output *o, const char *folder, const char *name)
 {
-    snprintf(o->path, sizeof o->path, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
-    const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
     struct stat info;
+    *o = (struct output){0};
+    snprintf(o->path, sizeof o->path, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
     const bool in_place = lstat(o->path, &info) == 0 && !S_ISREG(info.st_mode);
-    if (in_place) /* a device, a pipe, a link: never replaced */
-        snprintf(o->part, sizeof o->part, "%s", o->path);
-    else
-        snprintf(o->part, sizeof o->part, "%.*s.%s.part", (int)(base - o->path), o->path, base);
-    o->file = fopen(o->part, "wbe");
+    o->file = in_place ? fopen(o->path, "wbe") : open_memstream(&o->text, &o->size);
     if (!o->file) say_error("%s: %s", o->path, strerror(errno));
     return o->file != NULL;
 }
 
 int output_close(struct output *o)
 {
-    const bool failed = ferror(o->file) != 0, in_place = strcmp(o->part, o->path) == 0;
-    const bool closed = fclose(o->file) == 0 && !failed;
-    if (closed && (in_place || rename(o->part, o->path) == 0)) return EXIT_DONE;
-    say_error("%s: %s", o->path, strerror(errno));
-    if (!in_place) unlink(o->part);
-    return EXIT_LIMIT;
+    const bool failed = ferror(o->file) != 0;
+    int code = EXIT_DONE;
+    if (fclose(o->file) != 0 || failed) {
+        say_error("%s: %s", o->path, strerror(errno));
+        code = EXIT_LIMIT;
+    } else if (o->text) {
+        const xc_status status = xc_file_write(o->path, o->text, o->size);
+        if (status != XC_OK) code = say_status(status, EXIT_DATA);
+    }
+    free(o->text);
+    return code;
 }
 
 /* The folder that path is in; slashes at its end are none of its own. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How is a file written so that it is complete or not there? Beside its place, then moved. And
- * never over what is read. */
+/* How is a file written so that it is complete or not there? Gathered, then written by the
+ * library; a device, a pipe or what a link leads to gets it as it comes. And never over what is
+ * read. */
 #ifndef TOOL_OUTPUT_H
 #define TOOL_OUTPUT_H
 
@@ -12,11 +13,13 @@
 
 struct output {
     FILE *file;
-    char part[4200], path[4096];
+    char *text;
+    size_t size; /* of text, when it is gathered */
+    char path[4096];
 };
 /* folder/name, or with folder NULL the path `name`; false after saying why not. */
 bool output_open(struct output *o, const char *folder, const char *name);
-/* EXIT_DONE, or EXIT_LIMIT after saying why not: then nothing is left. */
+/* EXIT_DONE, or another code after saying why not: then nothing is left. */
 int output_close(struct output *o);
 
 /* Is its folder there, and may files be made in it? Asked before the work; false after saying why

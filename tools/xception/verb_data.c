@@ -186,7 +186,7 @@ static int report(const xc_dataset *set, const xc_scan *scan, const char *path)
 {
     xc_dataset_info info;
     xc_dataset_get_info(set, &info);
-    struct output o = {NULL, "", ""};
+    struct output o = {0};
     const bool lost = path && !output_open(&o, NULL, path);
     if (o.file) fprintf(o.file, "finding,path,other\n");
     print_findings(o.file, set, scan, info.samples);
@@ -359,7 +359,7 @@ static int split(const struct args *args, const xc_dataset *set, const char *pat
         return EXIT_USAGE;
     }
     if (!fits_list(set, path)) return EXIT_DATA;
-    struct output o = {stdout, "", ""};
+    struct output o = {.file = stdout};
     char *folder = realpath(path, NULL);
     if (!folder) say_error("%s: %s", path, strerror(errno));
     const bool good =
