@@ -231,14 +231,18 @@ xc_status jpeg_encode(const xc_image *image, int quality, uint8_t **jpeg, size_t
                     JPEG_SIDE);
     if (room == (unsigned long)-1)
         return fail(err, XC_ERR_LIMIT, "JPEG: %dx%d pixels are too many", w, h);
-    if (image->stride < 0 || image->stride > INT32_MAX)
+    if (image->stride < -INT32_MAX || image->stride > INT32_MAX)
         return fail(err, XC_ERR_ARGUMENT, "JPEG: rows %td bytes apart cannot be written",
                     image->stride);
+    const bool up = image->stride < 0; /* the last row comes first in memory */
+    const ptrdiff_t pitch = up ? -image->stride : image->stride;
+    const uint8_t *first = up ? image->base - (h - 1) * pitch : image->base;
+    const int flags = TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT | (up ? TJFLAG_BOTTOMUP : 0);
     uint8_t *bytes = malloc(room);
     tjhandle tj = bytes ? tjInitCompress() : NULL;
     xc_status status = tj ? XC_OK : fail_memory(err, room);
-    if (tj && tjCompress2(tj, image->base, w, (int)image->stride, h, format, &bytes, &room, chroma,
-                          quality, TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT))
+    if (tj &&
+        tjCompress2(tj, first, w, (int)pitch, h, format, &bytes, &room, chroma, quality, flags))
         status = fail(err, XC_ERR_INTERNAL, "JPEG: %s", tjGetErrorStr2(tj));
     if (tj) tjDestroy(tj);
     if (status != XC_OK) {

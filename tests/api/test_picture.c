@@ -87,6 +87,35 @@ static int largest_difference(const xc_image *a, const xc_image *b, uint32_t w, 
     return most;
 }
 
+/* Rows that lie from the last to the first are the rows of the picture upside down. */
+static void test_upside_down(void **state)
+{
+    (void)state;
+    enum { W = 48, H = 32 };
+    xc_image *image = slope(W, H), *turned = NULL, *copy = NULL;
+    uint8_t *bytes[2] = {NULL, NULL};
+    size_t count[2];
+    CHECK(xc_image_wrap(xc_image_row(image, H - 1), W, H, -3 * W, XC_RGB8, &turned));
+    CHECK(xc_image_new(W, H, XC_RGB8, &copy));
+    for (uint32_t y = 0; y < H; y++)
+        memcpy(xc_image_pixels(copy, y), xc_image_row(image, H - 1 - y), 3 * (size_t)W);
+    for (int codec = XC_CODEC_PNG; codec <= XC_CODEC_JPEG; codec++) {
+        const xc_status status = codec == XC_CODEC_PNG ? PNG_STATUS : JPEG_STATUS;
+        assert_int_equal(xc_image_encode(turned, (xc_codec)codec, 95, &bytes[0], &count[0]),
+                         status);
+        assert_int_equal(xc_image_encode(copy, (xc_codec)codec, 95, &bytes[1], &count[1]), status);
+        if (status == XC_OK) {
+            assert_int_equal(count[0], count[1]);
+            assert_memory_equal(bytes[0], bytes[1], count[0]);
+        }
+        xc_bytes_free(bytes[0]);
+        xc_bytes_free(bytes[1]);
+    }
+    xc_image_free(turned);
+    xc_image_free(copy);
+    xc_image_free(image);
+}
+
 static void test_jpeg(void **state)
 {
     (void)state;
@@ -199,5 +228,6 @@ static void test_write(void **state)
     REFUSED(xc_file_write("/nowhere/x", "new", 3), XC_ERR_IO, "/nowhere/x");
 }
 
-RUN(cmocka_unit_test(test_png), cmocka_unit_test(test_jpeg), cmocka_unit_test(test_upright),
-    cmocka_unit_test(test_resize), cmocka_unit_test(test_text), cmocka_unit_test(test_write))
+RUN(cmocka_unit_test(test_png), cmocka_unit_test(test_jpeg), cmocka_unit_test(test_upside_down),
+    cmocka_unit_test(test_upright), cmocka_unit_test(test_resize), cmocka_unit_test(test_text),
+    cmocka_unit_test(test_write))
