@@ -140,14 +140,26 @@ static xc_status list(struct saving *s, const xc_model *model, const xc_save_opt
                       err);
 }
 
+/* What goes with a packed file, or with one that is not. */
+static xc_status check(const xc_save_opts *opts, struct error *err)
+{
+    if (opts->pack && opts->store)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "store: not of a packed file (pack), which has precision");
+    if (!opts->pack && opts->original)
+        return fail(err, XC_ERR_ARGUMENT, "original: only a packed file (pack) has one");
+    if (!opts->pack && opts->precision != XC_PRECISION_F32)
+        return fail(err, XC_ERR_ARGUMENT,
+                    "precision: only a packed file (pack) may be other than float32");
+    return XC_OK;
+}
+
 xc_status model_save(const xc_model *model, const char *path, const xc_save_opts *opts,
                      struct error *err)
 {
     struct saving s = {0};
     if (model->packed.block) return model_need_original(model, "saving and converting", err);
-    if (!opts->pack && opts->precision != XC_PRECISION_F32)
-        return fail(err, XC_ERR_ARGUMENT,
-                    "precision: only a packed file (pack) may be other than float32");
+    TRY(check(opts, err));
     if (!model->data)
         return fail(err, XC_ERR_ARGUMENT, "%s: the model has no weights to save", path);
     xc_status status = list(&s, model, opts, err);

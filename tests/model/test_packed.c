@@ -185,6 +185,12 @@ static void test_needs_the_original(void **state)
     opts.pack = NULL;
     opts.precision = XC_PRECISION_BF16;
     REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "only a packed file");
+    opts.precision = XC_PRECISION_F32;
+    opts.original = ORIGINAL;
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "original: only a packed");
+    opts.pack = "";
+    opts.store = "f16";
+    REFUSED(xc_model_save(f->model, f->path, &opts), XC_ERR_ARGUMENT, "store: not of a packed");
 }
 
 static void change_nothing(struct weight_file *file)
