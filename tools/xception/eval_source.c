@@ -237,24 +237,47 @@ static int read_head(struct table *t, struct columns *c, struct words *classes)
     return c->class ? EXIT_DONE : table_no_memory(t);
 }
 
-/* The classes of answers alone are the words there are. */
-static int read_classes(struct table *t, struct columns *c, struct words *classes)
+/* Of one row; answers alone have the classes that stand in them. */
+static bool add_labels(struct columns *c, struct words *classes, char *text)
+{
+    size_t at;
+    bool added = true;
+    if (find_word(classes, text, &at)) return true; /* a class may be named a|b */
+    c->several = c->several || strchr(text, '|');
+    for (char *word = strtok(text, "|"); !c->class && word && added; word = strtok(NULL, "|"))
+        added = add_word(classes, word);
+    return added;
+}
+
+static int look_at_answers(struct table *t, struct columns *c, struct words *classes)
 {
     int code;
     c->probabilities = true;
     while ((code = table_next(t)) == EXIT_DONE && t->fields) {
         if (t->fields != c->count) return table_bad(t, "more or fewer fields than the head");
-        if (strchr(t->field[c->label], '|')) c->several = true;
         for (size_t i = 0; c->class && i < classes->count; i++) {
             const double v = strtod(t->field[c->class[i]], NULL);
             c->probabilities = c->probabilities && v >= 0 && v <= 1;
         }
-        if (c->class) continue;
-        bool added = add_word(classes, t->field[c->prediction]);
-        for (char *word = strtok(t->field[c->label], "|"); word && added; word = strtok(NULL, "|"))
-            added = add_word(classes, word);
-        if (!added) return table_no_memory(t);
+        if (!c->class && !add_word(classes, t->field[c->prediction])) return table_no_memory(t);
     }
+    return code;
+}
+
+/* When all that is predicted is known. */
+static int look_at_labels(struct table *t, struct columns *c, struct words *classes)
+{
+    int code = table_start(t);
+    if (code == EXIT_DONE) code = table_next(t); /* the head */
+    while (code == EXIT_DONE && (code = table_next(t)) == EXIT_DONE && t->fields)
+        if (!add_labels(c, classes, t->field[c->label])) return table_no_memory(t);
+    return code;
+}
+
+static int read_classes(struct table *t, struct columns *c, struct words *classes)
+{
+    int code = look_at_answers(t, c, classes);
+    if (code == EXIT_DONE) code = look_at_labels(t, c, classes);
     if (code != EXIT_DONE) return code;
     return classes->count ? EXIT_DONE : table_bad(t, "no rows");
 }
