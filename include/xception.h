@@ -77,6 +77,9 @@ XC_API const char *xc_status_text(xc_status status); /* the general text of the 
 /* The sentence of this thread's last failure; "" when there was none. Valid until the next failure.
  */
 XC_API const char *xc_error(void);
+/* The same when that failure had this status; otherwise, as for a status of the program's own, the
+ * status' general text. */
+XC_API const char *xc_error_of(xc_status status);
 
 /* ---- context --------------------------------------------------------------------------------- */
 

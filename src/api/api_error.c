@@ -19,6 +19,12 @@ const char *xc_error(void)
     return last_error.text;
 }
 
+const char *xc_error_of(xc_status status)
+{
+    const bool said = last_error.status == status && *last_error.text;
+    return said ? last_error.text : xc_status_text(status);
+}
+
 const char *xc_version(void)
 {
     return XC_VERSION;

@@ -380,6 +380,16 @@ static void test_status_words(void **state)
     assert_string_equal(xc_status_text((xc_status)99), "not a status");
 }
 
+/* A sentence is of the status that it was given with, and of no other. */
+static void test_error_of_a_status(void **state)
+{
+    (void)state;
+    REFUSED(xc_file_write(NULL, NULL, 0), XC_ERR_ARGUMENT, "path is NULL");
+    assert_string_equal(xc_error_of(XC_ERR_ARGUMENT), "path is NULL");
+    assert_string_equal(xc_error_of(XC_ERR_MEMORY), "out of memory");
+    assert_string_equal(xc_error_of((xc_status)99), xc_status_text((xc_status)99));
+}
+
 static void test_catalogues(void **state)
 {
     (void)state;
@@ -624,6 +634,7 @@ int main(void)
                                        cmocka_unit_test(test_fast_in_any_precision),
                                        cmocka_unit_test(test_rounding_of_the_program),
                                        cmocka_unit_test(test_status_words),
+                                       cmocka_unit_test(test_error_of_a_status),
                                        cmocka_unit_test(test_catalogues),
                                        cmocka_unit_test(test_words),
                                        cmocka_unit_test(test_colours),

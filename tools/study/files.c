@@ -21,7 +21,7 @@ xc_status refuse(struct why *why, xc_status status, const char *format, ...)
 xc_status refuse_as(struct why *why, xc_status status)
 {
     if (status == XC_OK) return status;
-    return refuse(why, status, "%s", *xc_error() ? xc_error() : xc_status_text(status));
+    return refuse(why, status, "%s", xc_error_of(status));
 }
 
 char *join(const char *folder, const char *name)

@@ -90,7 +90,7 @@ static bool load(struct work *k, size_t i, uint32_t at)
     k->which[at] = i;
     if (status == XC_OK) return true;
     bar_clear(&k->bar);
-    say_picture(path, xc_error(), status);
+    say_picture(path, xc_error_of(status), status);
     k->out->failed++;
     return false;
 }

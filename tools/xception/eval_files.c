@@ -140,7 +140,7 @@ static int write_unreadable(const struct eval *e, const char *folder)
             sample.split != e->split || sample.weight <= 0)
             continue;
         const xc_status status = xc_dataset_image(e->model[0].data, i, NULL, &image);
-        fprintf(o.file, "%s\n", status == XC_OK ? sample.name : xc_error());
+        fprintf(o.file, "%s\n", status == XC_OK ? sample.name : xc_error_of(status));
         xc_image_free(image);
     }
     free(seen);

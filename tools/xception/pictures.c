@@ -217,7 +217,7 @@ static void *load_ahead(void *user)
 {
     struct decoded *d = user;
     d->status = picture_load(d->path, &d->image);
-    snprintf(d->why, sizeof d->why, "%s", d->status == XC_OK ? "" : xc_error());
+    snprintf(d->why, sizeof d->why, "%s", d->status == XC_OK ? "" : xc_error_of(d->status));
     return NULL;
 }
 

@@ -97,7 +97,7 @@ void say_picture(const char *path, const char *why, xc_status status)
 
 int say_status(xc_status status, int what)
 {
-    say_error("%s [%s]", *xc_error() ? xc_error() : xc_status_text(status), xc_status_id(status));
+    say_error("%s [%s]", xc_error_of(status), xc_status_id(status));
     switch (status) {
     case XC_ERR_ARGUMENT:
     case XC_ERR_ARCH:

@@ -268,7 +268,7 @@ static bool answer_batch(struct job *job, struct decoded *d, size_t n)
     if (status == XC_OK) return print_batch(job, d, n);
     if (n == 1) {
         d->status = status;
-        snprintf(d->why, sizeof d->why, "%s", xc_error());
+        snprintf(d->why, sizeof d->why, "%s", xc_error_of(status));
         return print_batch(job, d, 1);
     }
     for (size_t i = 0; i < n; i++)

@@ -351,8 +351,8 @@ static bool is_about_the_picture(xc_status status, bool read)
 static void say_bad(const struct job *job, const char *path, xc_status status)
 {
     if (job->explainer && (job->format == FORMAT_JSON || job->format == FORMAT_JSONL))
-        print_bad_json(job, path, xc_error());
-    say_picture(path, xc_error(), status);
+        print_bad_json(job, path, xc_error_of(status));
+    say_picture(path, xc_error_of(status), status);
 }
 
 static int all_pictures(struct job *job)
