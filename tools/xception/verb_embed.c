@@ -40,6 +40,11 @@ static void print_rows(const struct args *args, const struct rows *r)
 {
     const enum format format = format_of(arg_text(args, "format"));
     const char separator = format == FORMAT_CSV ? ',' : '\t';
+    if (format == FORMAT_CSV) {
+        fputs("path", stdout);
+        for (size_t j = 0; j < r->width; j++) printf(",%zu", j);
+        putchar('\n');
+    }
     for (size_t i = 0; i < r->count; i++) {
         if (format == FORMAT_JSONL) {
             fputs("{\"path\":", stdout);
