@@ -138,7 +138,7 @@ static int open_session(const struct args *args, xc_model *model, struct work *k
     xc_status status = xc_session_new(model, &o, &k->session);
     if (status == XC_OK) status = xc_session_shape(k->session, k->layer, &k->h, &k->w, &k->c);
     if (status == XC_OK) return EXIT_DONE;
-    return engine_status(args, status, EXIT_MODEL);
+    return engine_layer_status(args, model, status, EXIT_MODEL);
 }
 
 static int take_memory(struct work *k)

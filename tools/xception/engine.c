@@ -207,6 +207,33 @@ int engine_status(const struct args *args, xc_status status, int what)
     return say_status(status, what);
 }
 
+static void hint_layer(const struct args *args, const xc_model *model, const char *typed)
+{
+    const xc_model_info *info = xc_model_get_info(model);
+    const char **name = calloc(info->layers + 1, sizeof *name);
+    const char *file = arg_text(args, "model");
+    char *word = shell_word(file ? file : info->arch);
+    xc_layer layer;
+    for (uint32_t i = 0; name && i < info->layers; i++)
+        if (xc_model_layer(model, i, &layer) == XC_OK) name[i] = layer.name;
+    const char *near = name ? nearest_word(typed, name) : NULL;
+    if (near) say_hint("did you mean %s?", near);
+    if (!near && word)
+        say_hint("xception summary %s %s lists the layers", file ? "-m" : "-a", word);
+    free(word);
+    free(name);
+}
+
+int engine_layer_status(const struct args *args, const xc_model *model, xc_status status, int what)
+{
+    char typed[256];
+    const char *why = xc_error_of(status), *end = strstr(why, ": no layer has this name");
+    snprintf(typed, sizeof typed, "%.*s", end ? (int)(end - why) : 0, why);
+    const int code = engine_status(args, status, what);
+    if (end) hint_layer(args, model, typed);
+    return code;
+}
+
 /* Do its pictures have the network's channels? One of five takes no pictures at all. */
 static bool colour_fits(const struct args *args, const xc_preprocess *p, uint32_t channels)
 {

@@ -40,6 +40,8 @@ const char *labels_at(const struct labels *labels, const xc_model *model, uint32
 /* say_status; shapes that do not fit are wrong usage where a flag asked for them, else the model's.
  */
 int engine_status(const struct args *args, xc_status status, int what);
+/* The same where layers were named: a hint for one that is not there. */
+int engine_layer_status(const struct args *args, const xc_model *model, xc_status status, int what);
 /* The model's preprocessing changed by --preprocess, --fit and --interp. */
 int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out);
 

@@ -173,7 +173,7 @@ static int open_explainer(struct job *job)
     o->user = job;
     const xc_status status = xc_explainer_new(job->model, o, &job->explainer);
     if (status == XC_OK) return EXIT_DONE;
-    return engine_status(job->args, status, EXIT_MODEL);
+    return engine_layer_status(job->args, job->model, status, EXIT_MODEL);
 }
 
 static int open_session(struct job *job)
@@ -187,7 +187,7 @@ static int open_session(struct job *job)
     o.tap_count = job->layers;
     const xc_status status = xc_session_new(job->model, &o, &job->session);
     if (status == XC_OK) return EXIT_DONE;
-    return engine_status(job->args, status, EXIT_MODEL);
+    return engine_layer_status(job->args, job->model, status, EXIT_MODEL);
 }
 
 static int open_job(struct job *job)
