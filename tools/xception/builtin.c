@@ -20,12 +20,22 @@ const void *builtin_model(size_t *size)
     return builtin_begin;
 }
 
+const char *builtin_sha256(void)
+{
+    return XCEPTION_BUILTIN_SHA256;
+}
+
 #else
 
 const void *builtin_model(size_t *size)
 {
     *size = 0;
     return NULL;
+}
+
+const char *builtin_sha256(void)
+{
+    return "";
 }
 
 #endif

@@ -10,5 +10,7 @@
 
 /* Its bytes, those of a model file of ours; NULL: none was built in. */
 const void *builtin_model(size_t *size);
+/* Of them, as 64 hex digits; "": none. */
+const char *builtin_sha256(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builtin.h"
 #include "emit.h"
 #include "eval_draw.h"
 #include "say.h"
@@ -221,12 +222,14 @@ static void put_fact(struct page *p, const char *name, const char *value)
 static void put_model(struct page *p, const struct eval_model *m, const char *name)
 {
     char hash[65];
+    const bool builtin = strcmp(m->file, BUILTIN_NAME) == 0;
     const xc_model_info *info = xc_model_get_info(m->model);
     put_fact(p, name, m->file);
     put_fact(p, "architecture", info->arch);
     put_fact(p, "came from", info->source);
-    if (xc_file_sha256(m->file, hash) != XC_OK) return;
-    put(p, "<tr><th>SHA-256</th><td><code>%s</code></td></tr>\n", hash);
+    if (!builtin && xc_file_sha256(m->file, hash) != XC_OK) return;
+    put(p, "<tr><th>SHA-256</th><td><code>%s</code></td></tr>\n",
+        builtin ? builtin_sha256() : hash);
 }
 
 static void put_data_set(struct page *p, const struct eval *e)
