@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/softmax.h"
 
 xc_status scores_new(const struct scores_opts *opts, struct scores **out, struct error *err)
 {
@@ -75,13 +76,6 @@ static uint32_t place_of(const double *x, uint32_t classes, uint32_t c)
     if (isnan(x[c])) return classes;
     for (uint32_t i = 0; i < classes; i++) place += x[i] > x[c] || (x[i] == x[c] && i < c);
     return place;
-}
-
-static double log_sum_exp(const double *x, uint32_t classes, double most, double temperature)
-{
-    double sum = 0;
-    for (uint32_t i = 0; i < classes; i++) sum += exp((x[i] - most) / temperature);
-    return log(sum) + most / temperature;
 }
 
 /* Of a sigmoid's logit, without overflow. */

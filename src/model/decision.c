@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "weight/json.h"
 
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
@@ -106,18 +107,11 @@ static double largest(const double *x, size_t n)
     return most;
 }
 
-static double log_sum_exp(const double *x, size_t n, double temperature)
-{
-    const double most = largest(x, n);
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += exp((x[i] - most) / temperature);
-    return log(sum) + most / temperature;
-}
-
 void decision_probabilities(const xc_decision *d, bool sigmoid, const double *logit, size_t classes,
                             double *probability)
 {
-    const double t = d->temperature, lse = sigmoid ? 0 : log_sum_exp(logit, classes, t);
+    const double t = d->temperature;
+    const double lse = sigmoid ? 0 : log_sum_exp(logit, classes, largest(logit, classes), t);
     for (size_t i = 0; i < classes; i++)
         probability[i] = sigmoid ? 1 / (1 + exp(-logit[i] / t)) : exp(logit[i] / t - lse);
 }
@@ -137,8 +131,9 @@ static bool too_unsure(const xc_decision *d, bool sigmoid, const double *probabi
 bool decision_unknown(const xc_decision *d, bool sigmoid, const double *logit,
                       const double *probability, size_t classes)
 {
-    if (d->reject == XC_REJECT_MAX_LOGIT && largest(logit, classes) < d->reject_below) return true;
-    if (d->reject == XC_REJECT_ENERGY && log_sum_exp(logit, classes, 1) < d->reject_below)
+    const double most = largest(logit, classes);
+    if (d->reject == XC_REJECT_MAX_LOGIT && most < d->reject_below) return true;
+    if (d->reject == XC_REJECT_ENERGY && log_sum_exp(logit, classes, most, 1) < d->reject_below)
         return true;
     return d->least && too_unsure(d, sigmoid, probability, classes);
 }
