@@ -95,9 +95,8 @@ void say_picture(const char *path, const char *why, xc_status status)
     say_error("%s%s%s [%s]", named ? "" : path, named ? "" : ": ", why, xc_status_id(status));
 }
 
-int say_status(xc_status status, int what)
+int code_of(xc_status status, int what)
 {
-    say_error("%s [%s]", xc_error_of(status), xc_status_id(status));
     switch (status) {
     case XC_ERR_ARGUMENT:
     case XC_ERR_ARCH:
@@ -111,6 +110,12 @@ int say_status(xc_status status, int what)
     default:
         return what;
     }
+}
+
+int say_status(xc_status status, int what)
+{
+    say_error("%s [%s]", xc_error_of(status), xc_status_id(status));
+    return code_of(status, what);
 }
 
 int finish_stdout(int code)

@@ -38,8 +38,10 @@ void say_line(const char *format, ...) __attribute__((format(printf, 1, 2))); /*
 char *shell_word(const char *text);
 /* What is wrong with a picture; `why` may begin with its name already. */
 void say_picture(const char *path, const char *why, xc_status status);
-/* xc_error_of the status with its id. Gives the exit code: what is EXIT_DATA or EXIT_MODEL,
- * unless the status itself says memory, space, numbers or usage. */
+/* The exit code: what is EXIT_DATA or EXIT_MODEL, unless the status itself says memory, space,
+ * numbers or usage. */
+int code_of(xc_status status, int what);
+/* xc_error_of the status with its id; gives the exit code. */
 int say_status(xc_status status, int what);
 /* Flushes stdout; a failed write becomes a sentence and EXIT_LIMIT. */
 int finish_stdout(int code);

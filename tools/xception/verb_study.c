@@ -49,20 +49,8 @@ static const struct option options[] = {
 int study_say(xc_status status, const struct why *why)
 {
     say_error("%s [%s]", why->text, xc_status_id(status));
-    switch (status) {
-    case XC_ERR_ARGUMENT:
-    case XC_ERR_ARCH:
-    case XC_ERR_SHAPE: /* a network that the pictures are too small for */
-        return EXIT_USAGE;
-    case XC_ERR_LIMIT:
-    case XC_ERR_MEMORY:
-    case XC_ERR_SPACE:
-        return EXIT_LIMIT;
-    case XC_ERR_NUMBER:
-        return EXIT_NUMBERS;
-    default:
-        return EXIT_DATA;
-    }
+    /* a network that the pictures are too small for is asked for, here */
+    return status == XC_ERR_SHAPE ? EXIT_USAGE : code_of(status, EXIT_DATA);
 }
 
 /* ---- flags ----------------------------------------------------------------------------------- */
