@@ -278,9 +278,9 @@ static bool count_pictures(void *user, uint64_t done, uint64_t all)
 }
 
 static xc_status probe_steps(xc_context *context, const struct plan *p, const xc_dataset *data,
-                             const struct arm *arm, struct stopwatch *w, struct why *why)
+                             const struct arm *arm, const char *place, struct stopwatch *w,
+                             struct why *why)
 {
-    const char *given = getenv("TMPDIR"), *place = given && *given ? given : "/tmp";
     char folder[4096];
     snprintf(folder, sizeof folder, "%s/xception-study-XXXXXX", place);
     if (!mkdtemp(folder)) return refuse(why, XC_ERR_IO, "%s: no folder can be made there", place);
@@ -319,12 +319,12 @@ static xc_status probe_pictures(xc_context *context, const xc_dataset *data, con
 }
 
 xc_status cell_probe(xc_context *context, const struct plan *p, const struct source *s,
-                     const struct arm *arm, double seconds, double *steps, double *evaluated,
-                     struct why *why)
+                     const struct arm *arm, const char *place, double seconds, double *steps,
+                     double *evaluated, struct why *why)
 {
     const xc_dataset *data = arm->mosaics ? s->mosaics : s->pictures;
     struct stopwatch train = {.seconds = seconds}, look = {.seconds = seconds / 4};
-    NEED(probe_steps(context, p, data, arm, &train, why));
+    NEED(probe_steps(context, p, data, arm, place, &train, why));
     NEED(probe_pictures(context, data, arm, &look, why));
     *steps = (train.steps - WARM_STEPS) / (train.stepping + 1e-9);
     *evaluated = look.pictures ? (double)look.pictures / (look.last - look.since + 1e-9) : INFINITY;

@@ -137,10 +137,11 @@ bool cell_done(const struct plan *p, const char *study, uint32_t cell);
 /* Trains or goes on, then writes the predictions. progress as in xc_train_opts. */
 xc_status cell_run(xc_context *context, const struct plan *p, const char *study, uint32_t cell,
                    double save_seconds, xc_train_fn *progress, void *user, struct why *why);
-/* Steps a second and evaluated pictures a second of an arm, measured for about `seconds`. */
+/* Steps a second and evaluated pictures a second of an arm, measured for about `seconds`; the run
+ * is made in the folder `place` and removed. */
 xc_status cell_probe(xc_context *context, const struct plan *p, const struct source *s,
-                     const struct arm *arm, double seconds, double *steps, double *evaluated,
-                     struct why *why);
+                     const struct arm *arm, const char *place, double seconds, double *steps,
+                     double *evaluated, struct why *why);
 
 /* ---- results.c ------------------------------------------------------------------------------- */
 

@@ -467,5 +467,5 @@ const char *arg_unless(const struct args *args, const char *name, const char *ot
 const char *temporary_folder(void)
 {
     const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : NULL;
+    return folder && *folder ? folder : "/tmp";
 }

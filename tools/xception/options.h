@@ -91,7 +91,7 @@ bool args_parse(struct args *args, const struct verb *verb, int argc, char **arg
 bool args_set(struct args *args, int i, const char *value, const char *from,
               enum option_source source);
 int args_find(const struct args *args, const char *name); /* -1: no such option */
-/* $TMPDIR; NULL when it is empty or not there */
+/* $TMPDIR, or /tmp */
 const char *temporary_folder(void);
 /* XCEPTION_TOP of --top, at most `size` bytes. */
 void option_variable(const struct option *o, char *text, size_t size);

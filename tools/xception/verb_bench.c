@@ -157,9 +157,8 @@ static int save_random(const struct args *args, const char *precision, const cha
  */
 static int random_model(const struct args *args, const char *precision, int *fd)
 {
-    const char *folder = temporary_folder();
     char dir[256], path[300];
-    snprintf(dir, sizeof dir, "%s/xception-bench-XXXXXX", folder ? folder : "/tmp");
+    snprintf(dir, sizeof dir, "%s/xception-bench-XXXXXX", temporary_folder());
     if (!mkdtemp(dir)) {
         say_error("%s: %s", dir, strerror(errno));
         return EXIT_DATA;

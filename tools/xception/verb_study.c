@@ -178,7 +178,8 @@ static xc_status estimate(xc_context *context, const struct plan *p, const struc
 {
     for (uint32_t i = 0; i < p->arms; i++) {
         double evaluated;
-        NEED(cell_probe(context, p, s, &p->arm[i], PROBE_SECONDS, &out->steps[i], &evaluated, why));
+        NEED(cell_probe(context, p, s, &p->arm[i], temporary_folder(), PROBE_SECONDS,
+                        &out->steps[i], &evaluated, why));
         out->look[i] = p->test / evaluated;
         out->epoch[i] = (p->train + p->batch - 1) / p->batch / out->steps[i] + out->look[i];
     }
