@@ -79,6 +79,15 @@ def main():
             study = start(binary, folder, "-q")
             out, err = study.communicate()
             check("two at once", study.returncode == 6 and "another process works on" in err, err)
+        with open(f"{folder}/s/cell.lock") as lock:  # as a cell that has not ended yet has it
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            cell = start(binary, folder, "--cell", "0")
+            while not any(os.path.realpath(link) == lock.name
+                          for link in glob.glob(f"/proc/{cell.pid}/fd/*")):
+                time.sleep(0.002)
+            cell.send_signal(signal.SIGTERM)
+            out, err = cell.communicate(timeout=60)
+            check("a cell that waits is stopped", cell.returncode == 143, err)
         study = start(binary, folder, "-q")
         out, err = study.communicate()
         check("one at once", study.returncode == 0, err)

@@ -24,9 +24,9 @@ static void on_signal(int number)
     errno = kept;
 }
 
-void stop_catch(void)
+void stop_handle(void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = on_signal}, hang_up;
+    struct sigaction action = {.sa_handler = handler}, hang_up;
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGINT); /* one at a time */
     sigaddset(&action.sa_mask, SIGTERM);
@@ -35,5 +35,10 @@ void stop_catch(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, NULL, &hang_up);
     if (hang_up.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL); /* nohup */
+}
+
+void stop_catch(void)
+{
+    stop_handle(on_signal);
     signal(SIGPIPE, SIG_IGN);
 }

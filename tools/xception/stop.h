@@ -9,5 +9,7 @@
 
 extern volatile sig_atomic_t stop_signal; /* the first that came, or 0 */
 void stop_catch(void);
+/* For a handler of one's own: of the same three signals, one at a time. */
+void stop_handle(void (*handler)(int));
 
 #endif

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bar.h"
@@ -59,16 +60,6 @@ static void on_signal(int number)
     if (child_of > 0) kill((pid_t)child_of, number);
 }
 
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal}, hang_up;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, NULL, &hang_up);
-    if (hang_up.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL); /* nohup */
-}
-
 static void cell_name(const struct plan *p, uint32_t cell, char *out, size_t room)
 {
     uint64_t seed;
@@ -97,17 +88,21 @@ static void note_failure(const struct plan *p, const char *folder, uint32_t cell
     free(place);
 }
 
-/* A cell of a study that was killed a moment ago may not have ended yet. */
-static int take_lock(const char *folder, const char *name, int how)
+/* wait: until it is free, or a signal asks to stop. Looked at again and again: a signal just before
+ * a call that waits would not end it. */
+static int take_lock(const char *folder, const char *name, bool wait)
 {
+    const struct timespec moment = {.tv_nsec = 20000000};
     char *path = join(folder, name);
     const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
     free(path);
-    int code;
-    do code = fd >= 0 ? flock(fd, how) : -1;
-    while (code != 0 && fd >= 0 && errno == EINTR && !stop_signal);
-    if (code == 0) return fd;
-    if (fd >= 0) close(fd);
+    if (fd < 0) return -1;
+    bool ours;
+    while (!(ours = flock(fd, LOCK_EX | LOCK_NB) == 0) && wait && errno == EWOULDBLOCK &&
+           !stop_signal)
+        nanosleep(&moment, NULL);
+    if (ours) return fd;
+    close(fd);
     return -1;
 }
 
@@ -118,7 +113,7 @@ int study_cell(const struct args *args, xc_context *context, const struct plan *
     struct why why;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     stop_catch();
-    const int lock = take_lock(folder, "cell.lock", LOCK_EX);
+    const int lock = take_lock(folder, "cell.lock", true); /* of one that was killed a moment ago */
     if (stop_signal) return 128 + stop_signal;
     bar_begin(&show.bar, arg_on(args, "quiet"));
     cell_name(p, cell, show.head, sizeof show.head);
@@ -232,13 +227,13 @@ int study_cells(const struct args *args, const struct plan *p, const char *folde
     const uint32_t cells = plan_cells(p);
     struct pace pace = {.begin = seconds_now()};
     uint32_t failed = 0;
-    const int lock = take_lock(folder, "study.lock", LOCK_EX | LOCK_NB);
+    const int lock = take_lock(folder, "study.lock", false);
     if (lock < 0) {
         say_error("%s: another process works on this study, or the folder cannot be written",
                   folder);
         return EXIT_LIMIT;
     }
-    catch_signals();
+    stop_handle(on_signal);
     for (uint32_t i = 0; i < cells; i++)
         if (!cell_done(p, folder, i)) pace.left += (double)plan_cell(p, i, NULL)->macs;
     int code = EXIT_DONE;
