@@ -115,6 +115,7 @@ xc_status cam_layercam(xc_explainer *e, struct error *err)
 static xc_status read_map(xc_explainer *e, struct error *err)
 {
     size_t written;
+    if (e->learn) return explain_backward(e, e->x, err);
     memcpy(e->batch, e->x, e->inputs * sizeof *e->x);
     TRY(explain_forward(e, 1, err));
     return session_read(e->session, e->model->graph->node[e->node].name, DTYPE_F32, e->activation,

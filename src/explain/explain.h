@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where does the network look? An explainer owns what one explanation after the other needs: a
- * session that runs forward, and, for methods that ask for gradients, the tape of graph/learn.h in
- * inference mode. What each method computes is said in xception/explain.h, beside its name.
+ * session that runs forward, and, for methods that ask for gradients and for layers whose values no
+ * plan has, the tape of graph/learn.h in inference mode. What each method computes is said in
+ * xception/explain.h, beside its name.
  *
  *   explainer.c   the object: memory, one explanation, forward and backward
  *   cam.c         methods of a layer, from its map and the gradient by it
@@ -33,7 +34,7 @@ struct xc_explainer {
     size_t inputs, maps; /* numbers of input, of the node's map */
     int classes;
     struct training_kernels kernels;
-    struct learn *learn; /* NULL: the method takes no gradient */
+    struct learn *learn; /* NULL: neither a gradient nor a map of it is taken */
     void *param;         /* the flat block in the tape's numbers, the model's (not written to) or */
     void *own_param;
     double *wide; /* input and target of a tape in float64; NULL: it is in float32 */

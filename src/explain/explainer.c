@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "graph/plan.h"
 
 /* What a method asks for: gradients, the map of a layer with the plain run, or neither. */
 enum { GRADIENT = 1, OF_LAYER = 2, OF_INPUT = 4 };
@@ -55,6 +56,12 @@ const char *xc_explain_method_source(xc_explain_method method)
 static int asks(const xc_explainer *e)
 {
     return methods[e->o.method].asks;
+}
+
+/* A layer's map without a gradient comes from the session, unless plans do not have it. */
+static bool asks_tape(const xc_explainer *e)
+{
+    return (asks(e) & GRADIENT) || (asks(e) == OF_LAYER && plan_folds(e->model->graph, e->node));
 }
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -124,7 +131,7 @@ static xc_status open_session(xc_explainer *e, struct error *err)
     o.width = (uint32_t)e->input.w;
     o.precision = e->o.precision;
     o.preprocess = e->o.preprocess;
-    if (asks(e) == OF_LAYER) {
+    if (asks(e) == OF_LAYER && !asks_tape(e)) {
         o.taps = &tap;
         o.tap_count = 1;
     }
@@ -207,7 +214,7 @@ static xc_status set_up(xc_explainer *e, struct error *err)
     TRY(choose_node(e, err));
     TRY(open_session(e, err));
     TRY(measure(e, err));
-    if (asks(e) & GRADIENT) TRY(open_tape(e, err));
+    if (asks_tape(e)) TRY(open_tape(e, err));
     return take_memory(e, err);
 }
 

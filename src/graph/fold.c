@@ -15,14 +15,25 @@ static int readers_of(const struct graph *g, int node)
     return readers;
 }
 
+static bool vanishes(const struct graph *g, int norm)
+{
+    const struct node *n = &g->node[norm];
+    if (n->kind != OP_BATCH_NORM) return false;
+    const enum op_kind before = g->node[n->input[0]].kind;
+    return (before == OP_CONV || before == OP_DENSE) && readers_of(g, n->input[0]) == 1;
+}
+
 void fold_find(const struct graph *g, int *norm_of)
 {
     for (int i = 0; i < g->nodes; i++) {
         norm_of[i] = -1;
-        const struct node *n = &g->node[i];
-        if (n->kind != OP_BATCH_NORM) continue;
-        enum op_kind before = g->node[n->input[0]].kind;
-        if (before != OP_CONV && before != OP_DENSE) continue;
-        if (readers_of(g, n->input[0]) == 1) norm_of[n->input[0]] = i;
+        if (vanishes(g, i)) norm_of[g->node[i].input[0]] = i;
     }
+}
+
+bool plan_folds(const struct graph *g, int node)
+{
+    for (int i = node + 1; i < g->nodes; i++)
+        if (g->node[i].input[0] == node && vanishes(g, i)) return true;
+    return false;
 }

@@ -87,6 +87,9 @@ XC_NODISCARD xc_status plan_new(const struct graph *g, const struct weights *w,
                                 const struct kernels *k, const struct plan_opts *opts,
                                 struct plan **out, struct error *err);
 void plan_free(struct plan *p);
+/* Is the node a convolution or dense layer that runs with its batch norm, so that no plan of the
+ * graph has its values? */
+bool plan_folds(const struct graph *g, int node);
 /* What a run needs, and each thread of its pool beside that. */
 size_t plan_arena_bytes(const struct plan *p);
 size_t plan_scratch_bytes(const struct plan *p);

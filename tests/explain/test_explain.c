@@ -356,6 +356,36 @@ static void feature_layers(void **state)
     }
 }
 
+/* A convolution that runs with its batch norm, which only divides here, is as that up to a factor.
+ */
+static void folded_layers(void **state)
+{
+    static const xc_explain_method trial[] = {XC_EIGENCAM, XC_SCORECAM};
+    static const char *const layer[] = {"block3_sepconv2", "block3_sepconv2_bn"};
+    xc_model *model = make_model(*state, SMALL_ARCH, SIDE, XC_WEIGHTS_RANDOM);
+    float *input = make_input(1, SIDE, 3);
+    for (int m = 0; m < 2; m++) {
+        xc_explainer *e[2];
+        xc_heatmap heat[2];
+        for (int i = 0; i < 2; i++) {
+            xc_explain_opts o = method(trial[m]);
+            o.layer = layer[i];
+            e[i] = explainer(model, o);
+            CHECK(xc_explain_input(e[i], input, 0, &heat[i]));
+        }
+        assert_string_equal(heat[0].layer, layer[0]);
+        assert_int_equal(heat[0].map_height, heat[1].map_height);
+        assert_true(heat[0].top > 0);
+        const uint32_t pixels = heat[0].map_height * heat[0].map_width;
+        for (uint32_t p = 0; p < pixels; p++)
+            assert_float_equal(heat[0].map[p] / heat[0].top, heat[1].map[p] / heat[1].top, 1e-4);
+        xc_explainer_free(e[0]);
+        xc_explainer_free(e[1]);
+    }
+    free(input);
+    xc_model_unref(model);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static bool never(void *user, uint64_t done, uint64_t all)
@@ -420,6 +450,7 @@ int main(void)
         cmocka_unit_test(head_is_linear), cmocka_unit_test(same_numbers),
         cmocka_unit_test(drawn_upright),  cmocka_unit_test(sheets),
         cmocka_unit_test(curves),         cmocka_unit_test(forgetting),
-        cmocka_unit_test(feature_layers), cmocka_unit_test(refused)};
+        cmocka_unit_test(feature_layers), cmocka_unit_test(folded_layers),
+        cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, open_context, close_context);
 }
