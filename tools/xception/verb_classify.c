@@ -308,6 +308,19 @@ static uint32_t batch_of(const xc_context *context, const struct pictures *pictu
     return (uint32_t)(pictures->count < most ? pictures->count : most);
 }
 
+/* Numbers of the largest further head. */
+static size_t largest_output(const struct job *job)
+{
+    size_t most = 0;
+    for (uint32_t i = 1; i < job->info->outputs; i++) {
+        const char *name = xc_model_output_name(job->model, i);
+        uint32_t h, w, c;
+        if (xc_session_shape(job->session, name, &h, &w, &c) != XC_OK) continue;
+        if ((size_t)h * w * c > most) most = (size_t)h * w * c;
+    }
+    return most;
+}
+
 static int open_session(struct job *job, const struct args *args)
 {
     xc_session_opts opts = XC_SESSION_OPTS_INIT;
@@ -341,10 +354,10 @@ static int open_session(struct job *job, const struct args *args)
     job->stop = policy && strcmp(policy, "stop") == 0;
     job->k = arg_number(args, "top", 5);
     if (job->k > job->info->classes) job->k = job->info->classes;
-    job->values = (size_t)4096 * job->batch;
+    job->values = largest_output(job) * job->batch;
     job->answer = calloc((size_t)job->k * job->batch, sizeof *job->answer);
     job->logit = calloc((size_t)job->info->classes * job->batch, sizeof *job->logit);
-    job->value = calloc(job->values, sizeof *job->value);
+    job->value = calloc(job->values + 1, sizeof *job->value);
     if (job->answer && job->logit && job->value) return EXIT_DONE;
     say_error("out of memory for %u classes", job->info->classes);
     return EXIT_LIMIT;
