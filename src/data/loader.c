@@ -2,7 +2,7 @@
 /*
  * A ring of batches under one mutex. A worker takes the next place of the epoch when the batch it
  * falls into has a slot (fewer than `ahead` batches are out), makes it outside the mutex, and the
- * last one of a batch mixes it and calls the reader. Reasons of bad pictures wait in their slot
+ * last one of a batch ends it and calls the reader. Reasons of bad pictures wait in their slot
  * until the batch is handed out, so their order does not depend on threads either.
  */
 #include "data/loader.h"
@@ -24,7 +24,8 @@ struct slot {
     float *x, *weight, *target;
     int32_t *label;
     uint32_t *sample;
-    char **reason; /* (batch): why a picture cannot be read; NULL: it can */
+    bool *bad;
+    char **reason; /* (batch): why one is bad */
     int left;      /* samples still to be made */
     bool ready;
 };
@@ -85,17 +86,50 @@ static void make_sample(struct worker *w, struct slot *slot, uint32_t place, int
     slot->sample[n] = key.sample;
     slot->label[n] = s->label;
     slot->weight[n] = s->weight;
+    slot->bad[n] = false;
     if (l->soft) set_targets(l, s, slot->target + n * (size_t)l->d->classes);
     if (viewer_make(w->viewer, &key, slot->x + n * size, &err) == XC_OK) return;
     memset(slot->x + n * size, 0, size * sizeof *slot->x);
     slot->weight[n] = 0.0f;
+    slot->bad[n] = true;
     slot->reason[n] = strdup(err.text);
 }
 
-static void mix_batch(struct loader *l, struct slot *slot)
+/* Which row does a bad one repeat? The one that mixing pairs it with, which it then leaves as it
+ * is; else the next. Itself: none can be read. */
+static int row_beside(const bool *bad, int n, int row)
 {
-    struct view_key key = {l->o.seed, l->view, slot->batch.position};
-    augment_mix(&l->o.augment, &key, slot->x, slot->batch.n, l->o.h, l->o.w, l->o.c, slot->target,
+    int i = row;
+    if (!bad[n - 1 - row]) return n - 1 - row;
+    do i = (i + 1) % n;
+    while (bad[i] && i != row);
+    return i;
+}
+
+void batch_repeat(const bool *bad, int n, size_t width, float *x)
+{
+    for (int i = 0; i < n; i++) {
+        const int from = bad[i] ? row_beside(bad, n, i) : i;
+        if (from == i) continue;
+        memcpy(x + (size_t)i * width, x + (size_t)from * width, width * sizeof *x);
+    }
+}
+
+bool batch_is_bad(const struct batch *b)
+{
+    for (int i = 0; i < b->n; i++)
+        if (!b->bad[i]) return false;
+    return true;
+}
+
+/* All its samples are made. */
+static void end_batch(struct loader *l, struct slot *slot)
+{
+    const struct loader_opts *o = &l->o;
+    struct view_key key = {o->seed, l->view, slot->batch.position};
+    batch_repeat(slot->bad, slot->batch.n, (size_t)o->h * (size_t)o->w * (size_t)o->c, slot->x);
+    if (!augment_has_mix(&o->augment)) return;
+    augment_mix(&o->augment, &key, slot->x, slot->batch.n, o->h, o->w, o->c, slot->target,
                 slot->weight, l->d->classes);
 }
 
@@ -137,9 +171,9 @@ static void work_once(struct worker *w)
     pthread_mutex_unlock(&l->mutex);
     make_sample(w, slot, place, i);
     pthread_mutex_lock(&l->mutex);
-    if (slot->left == 1 && augment_has_mix(&l->o.augment)) {
+    if (slot->left == 1) {
         pthread_mutex_unlock(&l->mutex); /* nobody else is at this slot */
-        mix_batch(l, slot);
+        end_batch(l, slot);
         pthread_mutex_lock(&l->mutex);
     }
     if (--slot->left == 0) {
@@ -307,9 +341,11 @@ static xc_status slot_init(struct loader *l, struct slot *s, struct error *err)
     s->label = calloc(n, sizeof *s->label);
     s->weight = calloc(n, sizeof *s->weight);
     s->sample = calloc(n, sizeof *s->sample);
+    s->bad = calloc(n, sizeof *s->bad);
     s->reason = calloc(n, sizeof *s->reason);
     if (l->soft) s->target = calloc(1, targets);
-    if (!s->x || !s->label || !s->weight || !s->sample || !s->reason || (l->soft && !s->target))
+    if (!s->x || !s->label || !s->weight || !s->sample || !s->bad || !s->reason ||
+        (l->soft && !s->target))
         return fail_memory(err, bytes);
     s->batch = (struct batch){.h = o->h,
                               .w = o->w,
@@ -318,7 +354,8 @@ static xc_status slot_init(struct loader *l, struct slot *s, struct error *err)
                               .label = s->label,
                               .weight = s->weight,
                               .target = s->target,
-                              .sample = s->sample};
+                              .sample = s->sample,
+                              .bad = s->bad};
     return XC_OK;
 }
 
@@ -401,6 +438,7 @@ static void slot_free(struct slot *s, int batch)
     free(s->weight);
     free(s->sample);
     free(s->target);
+    free(s->bad);
     free(s->reason);
 }
 

@@ -27,15 +27,21 @@ struct loader_opts {
     struct augment augment;          /* all zero: as in evaluation */
 };
 
+/* The rows of pictures that cannot be read weigh 0 (until they are mixed) and repeat others, so
+ * that statistics over a batch are those of pictures. Where none can be read they are zeros. */
 struct batch {
     int n, h, w, c;
     uint32_t position;      /* of its first sample in the epoch */
-    const float *x;         /* (n, h, w, c); a picture that cannot be read: zeros, weight 0 */
+    const float *x;         /* (n, h, w, c) */
     const int32_t *label;   /* (n) */
     const float *weight;    /* (n) */
     const float *target;    /* (n, classes), or NULL: neither mixed nor multi-label */
     const uint32_t *sample; /* (n): index in the data set */
+    const bool *bad;        /* (n): it cannot be read */
 };
+bool batch_is_bad(const struct batch *b); /* all of it */
+/* Makes the bad rows of x (n, width) repeat others. */
+void batch_repeat(const bool *bad, int n, size_t width, float *x);
 
 /* The data set must outlive the loader. */
 XC_NODISCARD xc_status loader_new(const struct dataset *d, const struct loader_opts *opts,

@@ -15,6 +15,7 @@ struct features {
     struct kept x;  /* (views, rows, width) */
     float *row;     /* (batch, width), on their way */
     float *weight;  /* (views, rows) */
+    bool *is_bad;   /* (views, rows): could not be read */
     float *target;  /* (rows, classes), or NULL */
     int32_t *label; /* (rows) */
     uint32_t *sample;
@@ -36,10 +37,12 @@ static xc_status take_memory(struct features *f, const struct features_opts *o,
     TRY(kept_open(&f->x, all, f->width, o->bf16, o->folder, err));
     f->row = many((size_t)b->n, f->width, sizeof *f->row); /* the first batch is the largest */
     f->weight = many(all, 1, sizeof *f->weight);
+    f->is_bad = many(all, 1, sizeof *f->is_bad);
     f->label = many(f->rows, 1, sizeof *f->label);
     f->sample = many(f->rows, 1, sizeof *f->sample);
     if (b->target) f->target = many(f->rows, f->classes, sizeof *f->target);
-    if (f->row && f->weight && f->label && f->sample && (!b->target || f->target)) return XC_OK;
+    if (f->row && f->weight && f->is_bad && f->label && f->sample && (!b->target || f->target))
+        return XC_OK;
     return fail_memory(err, all * sizeof *f->weight);
 }
 
@@ -51,6 +54,7 @@ static xc_status fill_batch(struct features *f, const struct features_opts *o, i
     runner_run(o->trunk, b->x, b->n, f->row);
     for (size_t i = 0; i < n; i++) TRY(kept_put(&f->x, at + i, f->row + i * f->width, err));
     memcpy(f->weight + at, b->weight, n * sizeof *f->weight);
+    memcpy(f->is_bad + at, b->bad, n * sizeof *f->is_bad);
     memcpy(f->label + b->position, b->label, n * sizeof *f->label);
     memcpy(f->sample + b->position, b->sample, n * sizeof *f->sample);
     if (f->target)
@@ -113,6 +117,7 @@ void features_free(struct features *f)
     kept_close(&f->x);
     free(f->row);
     free(f->weight);
+    free(f->is_bad);
     free(f->target);
     free(f->label);
     free(f->sample);
@@ -137,6 +142,7 @@ xc_status features_read(const struct features *f, int view, uint32_t place, floa
     const size_t at = (size_t)view * f->rows + place;
     *out = (struct feature_row){.target = f->target ? f->target + place * f->classes : NULL,
                                 .weight = f->weight[at],
+                                .bad = f->is_bad[at],
                                 .label = f->label[place],
                                 .sample = f->sample[place]};
     return kept_get(&f->x, at, x, err);

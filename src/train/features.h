@@ -32,6 +32,7 @@ uint32_t features_rows(const struct features *f);
 struct feature_row {
     const float *target;
     float weight;
+    bool bad; /* could not be read: x is of no use */
     int32_t label;
     uint32_t sample;
 };

@@ -18,6 +18,7 @@ struct feed {
     float *x, *weight, *target;
     int32_t *label;
     uint32_t *sample;
+    bool *bad;
 };
 
 xc_status feed_pictures(struct loader *l, struct feed **out, struct error *err)
@@ -62,7 +63,8 @@ xc_status feed_features(struct features *features, const struct feed_opts *opts,
     f->target = malloc(n * (size_t)opts->classes * sizeof *f->target);
     f->label = malloc(n * sizeof *f->label);
     f->sample = malloc(n * sizeof *f->sample);
-    if (!f->x || !f->weight || !f->target || !f->label || !f->sample) {
+    f->bad = malloc(n * sizeof *f->bad);
+    if (!f->x || !f->weight || !f->target || !f->label || !f->sample || !f->bad) {
         feed_free(f);
         return fail_memory(err, n * width * sizeof *f->x);
     }
@@ -80,6 +82,7 @@ void feed_free(struct feed *f)
     free(f->target);
     free(f->label);
     free(f->sample);
+    free(f->bad);
     free(f);
 }
 
@@ -108,6 +111,7 @@ static xc_status take_row(struct feed *f, uint32_t place, size_t i, struct error
     TRY(features_read(f->features, view, at, f->x + i * width, &row, err));
     if (row.target) memcpy(f->target + i * classes, row.target, classes * sizeof *f->target);
     f->weight[i] = row.weight;
+    f->bad[i] = row.bad;
     f->label[i] = row.label;
     f->sample[i] = row.sample;
     f->batch.target = row.target ? f->target : NULL;
@@ -121,6 +125,7 @@ static xc_status next_features(struct feed *f, const struct batch **out, struct 
     *out = NULL;
     if (n == 0 || (n < most && f->o.drop_last)) return XC_OK;
     for (uint32_t i = 0; i < n; i++) TRY(take_row(f, f->place + i, i, err));
+    batch_repeat(f->bad, (int)n, features_width(f->features), f->x);
     f->batch.n = (int)n;
     f->batch.h = f->batch.w = 1;
     f->batch.c = (int)features_width(f->features);
@@ -129,6 +134,7 @@ static xc_status next_features(struct feed *f, const struct batch **out, struct 
     f->batch.label = f->label;
     f->batch.weight = f->weight;
     f->batch.sample = f->sample;
+    f->batch.bad = f->bad;
     f->place += n;
     *out = &f->batch;
     return XC_OK;

@@ -332,6 +332,8 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
     const struct batch *b = NULL;
     TRY(feed_next(t->train, &b, err));
     if (!b) return fail(err, XC_ERR_INTERNAL, "the epoch has no further batch");
+    t->at.position += (uint32_t)b->n;
+    if (batch_is_bad(b)) return XC_OK; /* of nothing there are no statistics */
     const uint64_t draw = t->at.step * (uint64_t)t->s.accumulate + (uint64_t)k;
     struct learn_io io = {.input = b->x,
                           .target = t->target,
@@ -348,7 +350,6 @@ static xc_status learn_batch(struct trainer *t, int k, struct error *err)
     if (t->slope) memset(t->slope, 0, t->g->param.total * sizeof *t->slope);
     TRY(learn_once(t, &io, b, err));
     add_sums(t, b);
-    t->at.position += (uint32_t)b->n;
     return t->slope ? learn_above(t, &io, b, err) : XC_OK;
 }
 

@@ -166,6 +166,7 @@ static void test_every_sample_once(void **state)
         for (int i = 0; i < b->n; i++) {
             const struct sample *s = &d->sample[b->sample[i]];
             bool broken = strstr(s->name, "04.ppm") || strstr(s->name, "11.ppm");
+            assert_int_equal(b->bad[i], broken);
             seen[b->sample[i]]++;
             assert_int_equal(b->label[i], s->label);
             assert_true(b->weight[i] == (broken ? 0.0f : 1.0f));
@@ -185,6 +186,65 @@ static void test_every_sample_once(void **state)
     loader_free(l);
     dataset_free(d);
     scratch_end(root);
+}
+
+/* Rows that cannot be read repeat others: the mirror place of the batch first, as mixing pairs them
+ * and then leaves the pair as it is. */
+static void test_bad_rows_repeat(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"none", "mixup", "cutmix"};
+    enum { ROW = 24 * 20 * 3, N = 23 };
+    char *root = scratch_new();
+    struct dataset *d = make_set(root, true);
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        struct loader_opts o = opts_of(specs[i]);
+        struct error err = {XC_OK, ""};
+        const struct batch *b;
+        o.batch = N;
+        o.threads = 3;
+        struct loader *l = new_loader(d, &o);
+        loader_begin(l, 2, 2, 0);
+        assert_int_equal(loader_next(l, &b, &err), XC_OK);
+        int bad = 0;
+        for (int k = 0; k < N; k++) {
+            const int other = N - 1 - k;
+            if (!b->bad[k]) continue;
+            bad++;
+            assert_false(b->bad[other]);
+            assert_memory_equal(b->x + k * ROW, b->x + other * ROW, ROW * sizeof *b->x);
+            assert_float_equal(b->weight[k] + b->weight[other], 1, 1e-6);
+        }
+        assert_int_equal(bad, 2);
+        assert_false(batch_is_bad(b));
+        loader_free(l);
+    }
+    dataset_free(d);
+    scratch_end(root);
+}
+
+static void test_which_row_repeats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bad, *expected; /* row by row; '.': as it was */
+    } row[] = {{"..x.", "..1."},   {"x..x", "1..1"},   {"..x..", "..3.."},
+               {".xxx.", ".444."}, {"xx.xx", "22.22"}, {"xxx", "..."}};
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        const int n = (int)strlen(row[i].bad);
+        bool bad[5];
+        float x[10];
+        for (int k = 0; k < n; k++) {
+            bad[k] = row[i].bad[k] == 'x';
+            x[2 * k] = x[2 * k + 1] = (float)k;
+        }
+        batch_repeat(bad, n, 2, x);
+        for (int k = 0; k < n; k++) {
+            const char c = row[i].expected[k];
+            assert_true(x[2 * k] == (float)(c == '.' ? k : c - '0'));
+            assert_true(x[2 * k + 1] == x[2 * k]);
+        }
+    }
 }
 
 /* Without augmentation a batch holds what evaluation sees. */
@@ -288,6 +348,7 @@ static void test_refused(void **state)
 }
 
 RUN(cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_begin_anywhere),
-    cmocka_unit_test(test_every_sample_once), cmocka_unit_test(test_plain_is_evaluation),
+    cmocka_unit_test(test_every_sample_once), cmocka_unit_test(test_bad_rows_repeat),
+    cmocka_unit_test(test_which_row_repeats), cmocka_unit_test(test_plain_is_evaluation),
     cmocka_unit_test(test_bad_by_policy), cmocka_unit_test(test_order),
     cmocka_unit_test(test_refused))

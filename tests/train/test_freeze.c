@@ -103,7 +103,8 @@ static void kept_or_not(void **state)
     } row[] = {{"all-but-head", 1, false, RUNS_USUAL},   {"all-but-head", 2, false, RUNS_USUAL},
                {"all-but-head", 2, true, RUNS_USUAL},    {"entry", 2, false, RUNS_USUAL},
                {"middle", 1, true, RUNS_USUAL},          {"block4_sepconv1", 2, false, RUNS_USUAL},
-               {"all-but-head", 2, false, RUNS_SEVERAL}, {"all-but-head", 2, false, RUNS_BROKEN}};
+               {"all-but-head", 2, false, RUNS_SEVERAL}, {"all-but-head", 2, false, RUNS_BROKEN},
+               {"entry", 2, false, RUNS_BROKEN}};
     static const char *const cache[] = {"ram", "disk", "off"};
     (void)state;
     xc_context *context = runs_context(1);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "data/order.h"
 #include "train/runs.h"
 #include "weight/weight.h"
 
@@ -278,6 +279,39 @@ static void moving_statistics(void **state)
         assert_true(fabs(mean[0]) > 1e-4);
         assert_true(fabs(mean[0] / mean[1] - 0.3 / 0.6) < 1e-4); /* of a mean that began at 0 */
     }
+    runs_end(folder);
+}
+
+/* A seed with which the last picture of the first epoch is one that RUNS_BROKEN cuts in half, and
+ * the one before it is not. */
+static uint64_t seed_of_broken_end(void)
+{
+    uint64_t seed = 0;
+    while (order_at(seed, 0, 48, 47) % 10 != 3 || order_at(seed, 0, 48, 46) % 10 == 3) seed++;
+    return seed;
+}
+
+/* A batch without a picture that can be read is none: statistics that keep next to nothing of the
+ * old ones are still those of a picture. */
+static void statistics_of_nothing(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    double mean[2];
+    for (int k = 0; k < 2; k++) {
+        xc_train_opts opts = runs_opts(folder, k ? "broken" : "usual");
+        opts.epochs = opts.batch = 1;
+        opts.augment = "none";
+        opts.lr = 1e-12;
+        opts.ema = 0;
+        opts.bn_momentum = 0.001;
+        opts.seed = seed_of_broken_end();
+        runs_train(&opts, k ? RUNS_BROKEN : RUNS_USUAL, 2, XC_OK);
+        runs_opts_free(&opts);
+        mean[k] = number_of(folder, k ? "broken" : "usual", "block1_conv1_bn/moving_mean");
+    }
+    print_message("moving means: usual %g, broken %g\n", mean[0], mean[1]);
+    assert_true(fabs(mean[1]) > 0.01 * fabs(mean[0])); /* of black: 0.001 of what was before */
     runs_end(folder);
 }
 
@@ -794,9 +828,10 @@ static void first_bad_layer(void **state)
 
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(unequal_classes),
     cmocka_unit_test(weighed_samples), cmocka_unit_test(epochs_differ),
-    cmocka_unit_test(moving_statistics), cmocka_unit_test(averaged),
-    cmocka_unit_test(plateau_of_losses), cmocka_unit_test(several_labels),
-    cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(time_limit),
-    cmocka_unit_test(plateau), cmocka_unit_test(repeated), cmocka_unit_test(stopped_when_saved),
-    cmocka_unit_test(target_of_several_labels), cmocka_unit_test(resumed_state),
-    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
+    cmocka_unit_test(moving_statistics), cmocka_unit_test(statistics_of_nothing),
+    cmocka_unit_test(averaged), cmocka_unit_test(plateau_of_losses),
+    cmocka_unit_test(several_labels), cmocka_unit_test(other_labels), cmocka_unit_test(early_ends),
+    cmocka_unit_test(time_limit), cmocka_unit_test(plateau), cmocka_unit_test(repeated),
+    cmocka_unit_test(stopped_when_saved), cmocka_unit_test(target_of_several_labels),
+    cmocka_unit_test(resumed_state), cmocka_unit_test(broken_pictures),
+    cmocka_unit_test(first_bad_layer))
