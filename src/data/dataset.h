@@ -57,6 +57,7 @@ struct dataset {
     size_t count[XC_SPLITS];
     const char **class_name; /* byte order, or the numbers 0 .. classes - 1 */
     int classes;
+    bool classes_given, drop_unknown; /* how it was opened */
     bool multi_label;
     struct raw_shape raw;
     struct store *store;

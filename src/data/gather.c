@@ -268,6 +268,8 @@ static xc_status choose_classes(struct gather *g, int32_t *class_of, struct erro
     struct dataset *d = g->d;
     bool given = g->opts->class_name != NULL, numbers = g->numbers && all_numbers(g->word);
     int32_t words = words_count(g->word);
+    d->classes_given = given;
+    d->drop_unknown = given && g->opts->drop_unknown;
     int32_t classes = given ? g->opts->classes : numbers ? largest_number(g->word) + 1 : words;
     const char *wrong = g->numbers && !given ? out_of_range(g->word) : NULL;
     if (wrong)

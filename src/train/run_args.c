@@ -10,7 +10,7 @@
 #include "base/sha256.h"
 #include "model/meta.h"
 
-#define ARGS_MAX ((size_t)8 << 20) /* a line a class weight, of 100,000 classes */
+#define ARGS_MAX ((size_t)32 << 20) /* lines of a weight and a name each, of 100,000 classes */
 #define BLOCKS "blocks"
 #define PAIRS "pairs"
 
@@ -37,16 +37,41 @@ static char *absolute(const char *path)
     return whole;
 }
 
+/* Which class is which number: neither names nor labels of samples say that. */
+static void class_order(const struct dataset *d, char hex[65])
+{
+    struct sha256 sum;
+    sha256_init(&sum);
+    for (int i = 0; i < d->classes; i++)
+        sha256_add(&sum, d->class_name[i], strlen(d->class_name[i]) + 1);
+    sha256_hex(&sum, hex);
+}
+
+/* Those that were given, for the data to be opened with once more. NULL: they were found. */
+static json_t *classes_json(const struct dataset *d)
+{
+    json_t *json = d->classes_given ? json_array() : NULL;
+    for (int i = 0; json && i < d->classes; i++)
+        if (json_array_append_new(json, json_string(d->class_name[i]))) {
+            json_decref(json);
+            return NULL;
+        }
+    return json;
+}
+
 static json_t *data_json(const struct dataset *d)
 {
-    char hex[65], content[65], *path = absolute(d->path);
+    char hex[65], order[65], content[65], *path = absolute(d->path);
     const bool has_content = dataset_content(d, content);
     args_fingerprint(d, hex);
+    class_order(d, order);
     json_t *json = json_pack(
-        "{s:s,s:s,s:I,s:I,s:I,s:f,s:I,s:s,s:s?}", "path", path ? path : d->path, "kind", d->kind,
-        "train", (json_int_t)d->count[XC_SPLIT_TRAIN], "val", (json_int_t)d->count[XC_SPLIT_VAL],
-        "test", (json_int_t)d->count[XC_SPLIT_TEST], "val_split", d->val_split, "split_seed",
-        (json_int_t)d->split_seed, "fingerprint", hex, "content", has_content ? content : NULL);
+        "{s:s,s:s,s:I,s:I,s:I,s:f,s:I,s:s,s:s?,s:s,s:o*,s:b}", "path", path ? path : d->path,
+        "kind", d->kind, "train", (json_int_t)d->count[XC_SPLIT_TRAIN], "val",
+        (json_int_t)d->count[XC_SPLIT_VAL], "test", (json_int_t)d->count[XC_SPLIT_TEST],
+        "val_split", d->val_split, "split_seed", (json_int_t)d->split_seed, "fingerprint", hex,
+        "content", has_content ? content : NULL, "class_order", order, "classes", classes_json(d),
+        "drop_unknown", d->drop_unknown);
     free(path);
     return json;
 }
@@ -305,11 +330,25 @@ xc_status args_start(const char *text, const struct dataset *data, const xc_mode
 static xc_status open_from(json_t *data, struct dataset **out, struct error *err)
 {
     const char *path = json_string_value(json_object_get(data, "path"));
-    const struct dataset_opts opts = {
+    const json_t *classes = json_object_get(data, "classes");
+    const size_t n = json_array_size(classes);
+    struct dataset_opts opts = {
+        .classes = (int)n,
+        .drop_unknown = json_is_true(json_object_get(data, "drop_unknown")),
         .val_split = json_number_value(json_object_get(data, "val_split")),
         .seed = (uint64_t)json_integer_value(json_object_get(data, "split_seed"))};
     if (!path) return fail(err, XC_ERR_FORMAT, "args: the data have no path");
-    return dataset_open(path, &opts, out, err);
+    if (!classes) return dataset_open(path, &opts, out, err);
+    const char **name = calloc(n + 1, sizeof *name);
+    if (!name) return fail_memory(err, n * sizeof *name);
+    bool good = n <= DATASET_MAX_CLASSES;
+    for (size_t i = 0; good && i < n; i++)
+        good = (name[i] = json_string_value(json_array_get(classes, i)));
+    opts.class_name = name;
+    const xc_status status = good ? dataset_open(path, &opts, out, err)
+                                  : fail(err, XC_ERR_FORMAT, "args: \"classes\" is wrong");
+    free(name);
+    return status;
 }
 
 xc_status args_open_data(const char *text, struct dataset **out, struct error *err)
@@ -330,8 +369,11 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
     const json_t *from = json_object_get(json, "data");
     const char *said = json_string_value(json_object_get(from, "fingerprint"));
     const char *content = json_string_value(json_object_get(from, "content"));
+    const char *order = json_string_value(json_object_get(from, "class_order"));
+    char now[65];
     xc_status status = XC_OK;
     args_fingerprint(data, hex);
+    class_order(data, now);
     const double part = json_number_value(json_object_get(from, "val_split"));
     const json_int_t seed = json_integer_value(json_object_get(from, "split_seed"));
     if (part > 0 && !(data->val_split > 0))
@@ -345,6 +387,10 @@ xc_status args_check_data(const char *text, const struct dataset *data, struct e
                       "train, %zu val), it was %.12s..",
                       data->path, hex, data->count[XC_SPLIT_TRAIN], data->count[XC_SPLIT_VAL],
                       said ? said : "");
+    else if (order && strcmp(order, now) != 0) /* older files do not say it */
+        status =
+            fail(err, XC_ERR_FORMAT,
+                 "%s: the classes are not those of the run, or stand in another order", data->path);
     else if (content && dataset_content(data, hex) && strcmp(content, hex) != 0)
         status = fail(err, XC_ERR_FORMAT,
                       "%s: pictures have changed since the run began: content %.12s.., it was "

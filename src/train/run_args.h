@@ -4,12 +4,14 @@
  *
  *   xception      version that wrote it
  *   architecture  of the network that is trained, canonical
- *   data          path, kind, samples of each split, how val was held out, fingerprint, content
- *   start         what the network was made of: "arch" as it was given, or "from", the SHA-256 of
- *                 the start model's parameters, with its preprocessing ("pixels"); "head",
- * "preprocess" (as they were given, or null), "height", "width" (0: its own) from          file
- * that the start model's weights were imported from, if it was teachers      SHA-256 of the
- * parameters of each model that teaches, if any does settings      settings.h, all of them
+ *   data          path, kind, samples of each split, how val was held out, fingerprint, content,
+ *                 the order of the classes (and they, where they were given); "drop_unknown"
+ *   start         "arch" as it was given, or "from", the SHA-256 of the start model's parameters,
+ *                 with its preprocessing ("pixels"); "head" and "preprocess" as they were given, or
+ *                 null; "height", "width" (0: its own)
+ *   from          file that the start model's weights were imported from, if it was
+ *   teachers      SHA-256 of the parameters of each model that teaches, if any does
+ *   settings      settings.h, all of them
  *   class_weights numbers, when they were given
  *   sums          of a run in bf16, how products are added up (kernel.h): "pairs", or "blocks"
  *                 where there were tile registers

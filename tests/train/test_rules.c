@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -587,6 +588,81 @@ static void repeated(void **state)
     runs_end(folder);
 }
 
+/* Pictures of one shade a class; of class d, which the run leaves out, too. */
+static void write_pictures(const char *root)
+{
+    static const char *const split[] = {"train", "val"};
+    for (int i = 0; i < 24; i++) {
+        char path[200];
+        const char *const part = split[i % 3 == 0];
+        snprintf(path, sizeof path, "%s/%s", root, part);
+        mkdir(path, 0777);
+        snprintf(path, sizeof path, "%s/%s/%c", root, part, 'a' + i % 4);
+        mkdir(path, 0777);
+        snprintf(path, sizeof path, "%s/%s/%c/%02d.ppm", root, part, 'a' + i % 4, i);
+        uint8_t picture[13 + 15 * 15 * 3] = "P6 15 15 255\n";
+        memset(picture + 13, 60 * (i % 4) + i, 15 * 15 * 3);
+        FILE *out = fopen(path, "wb");
+        assert_non_null(out);
+        assert_int_equal(fwrite(picture, sizeof picture, 1, out), 1);
+        assert_int_equal(fclose(out), 0);
+    }
+}
+
+static xc_status train_on(const char *data, const xc_dataset_opts *as, xc_train_opts *opts,
+                          bool resume)
+{
+    xc_context *context = runs_context(2);
+    xc_dataset *set = NULL;
+    if (data) assert_int_equal(xc_dataset_open(data, as, &set), XC_OK);
+    const xc_status status =
+        resume ? xc_train_resume(context, set, opts) : xc_train(context, set, opts);
+    xc_dataset_free(set);
+    xc_context_free(context);
+    return status;
+}
+
+/* Classes that were given in an order of their own, one of them without pictures, are those of the
+ * run that is done again or goes on. */
+static void repeated_classes(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"c", "none", "a", "b"};
+    static const char *const sorted[] = {"a", "b", "c", "none"};
+    xc_dataset_opts as = XC_DATASET_OPTS_INIT;
+    char *folder = runs_folder(), *data = NULL, *args = NULL;
+    assert_true(asprintf(&data, "%s/data", folder) > 0);
+    assert_true(asprintf(&args, "%s/whole/args.json", folder) > 0);
+    assert_int_equal(mkdir(data, 0777), 0);
+    write_pictures(data);
+    as.classes = classes;
+    as.class_count = 4;
+    as.drop_unknown = true;
+    for (uint32_t until = 0; until < 2; until++) {
+        xc_train_opts opts = runs_opts(folder, until ? "part" : "whole");
+        opts.batch = 4;
+        opts.until = until;
+        assert_int_equal(train_on(data, &as, &opts, false), XC_OK);
+        runs_opts_free(&opts);
+    }
+    xc_train_opts again = runs_opts(folder, "again");
+    again.arch = NULL;
+    again.args = args;
+    assert_int_equal(train_on(NULL, NULL, &again, false), XC_OK);
+    runs_opts_free(&again);
+    xc_train_opts on = runs_opts(folder, "part");
+    as.classes = sorted; /* the same samples and labels, other numbers */
+    assert_int_equal(train_on(data, &as, &on, true), XC_ERR_FORMAT);
+    assert_non_null(strstr(xc_error(), "stand in another order"));
+    assert_int_equal(train_on(NULL, NULL, &on, true), XC_OK);
+    runs_opts_free(&on);
+    assert_true(runs_same(folder, "whole", "again"));
+    assert_true(runs_same(folder, "whole", "part"));
+    free(args);
+    free(data);
+    runs_end(folder);
+}
+
 static bool until_saved(void *user, const xc_train_progress *p)
 {
     int *left = user;
@@ -832,6 +908,6 @@ RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(
     cmocka_unit_test(averaged), cmocka_unit_test(plateau_of_losses),
     cmocka_unit_test(several_labels), cmocka_unit_test(other_labels), cmocka_unit_test(early_ends),
     cmocka_unit_test(time_limit), cmocka_unit_test(plateau), cmocka_unit_test(repeated),
-    cmocka_unit_test(stopped_when_saved), cmocka_unit_test(target_of_several_labels),
-    cmocka_unit_test(resumed_state), cmocka_unit_test(broken_pictures),
-    cmocka_unit_test(first_bad_layer))
+    cmocka_unit_test(repeated_classes), cmocka_unit_test(stopped_when_saved),
+    cmocka_unit_test(target_of_several_labels), cmocka_unit_test(resumed_state),
+    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
