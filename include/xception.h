@@ -719,8 +719,8 @@ typedef struct xc_train_opts {
     double ema;         /* decay of the averaged weights, which then count; 0 = none. Batch norm's
                          * moving statistics are averaged with them. */
     double bn_momentum; /* part of batch norm's old statistics that stays; 0 = the network's */
-    double dropout;     /* before the last layer of a fresh head; -1 = the recipe's, or else the
-                         * architecture's */
+    double dropout;     /* before the last layer of a fresh head; -1 = what arch says, or else the
+                         * recipe's. An arch that says another one is refused. */
     uint32_t patience;  /* end after so many epochs without a better one; 0 = do not */
     double time_limit;  /* seconds of training after which it ends, also inside an epoch, those of
                          * earlier processes included; 0 = none. xc_train_resume: for so many

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/decimal.h"
+#include "network/arch.h"
 #include "train/run.h"
 #include "train/trainer.h"
 
@@ -149,6 +151,23 @@ static xc_status read_opts(const xc_context *context, const xc_train_opts *from,
     return decoders(o->decode_threads, &run->threads);
 }
 
+/* What the architecture says goes before the recipe's, and may not be another than what is asked
+ * for. */
+static xc_status check_dropout(const xc_train_opts *o)
+{
+    char said[32] = "";
+    double rate;
+    if (o->dropout == -1) return XC_OK;
+    if (!(o->dropout >= 0 && o->dropout < 1))
+        return fail(api_error(), XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1",
+                    o->dropout);
+    if (o->arch) arch_knob(o->arch, "dropout", said, sizeof said);
+    if (!said[0] || (decimal_read(said, &rate) && rate == o->dropout)) return XC_OK;
+    return fail(api_error(), XC_ERR_ARGUMENT,
+                "dropout: %g, but the architecture says dropout=%s: give one of them", o->dropout,
+                said);
+}
+
 static xc_status check_weights(const xc_train_opts *o, const struct dataset *d)
 {
     const bool given = o->class_weight != NULL;
@@ -187,8 +206,7 @@ xc_status xc_train(xc_context *context, const xc_dataset *dataset, const xc_trai
                     o.arch ? "both" : "none");
     if (o.height > INT16_MAX || o.width > INT16_MAX)
         return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u", o.height, o.width);
-    if (!(o.dropout == -1 || (o.dropout >= 0 && o.dropout < 1)))
-        return fail(api_error(), XC_ERR_ARGUMENT, "dropout: %g, expected 0 <= rate < 1", o.dropout);
+    TRY(check_dropout(&o));
     TRY(check_weights(&o, dataset->d));
     TRY(settings_of(&context->machine, &o, &start.settings));
     TRY(read_teachers(&o, &start.teachers));

@@ -236,6 +236,22 @@ static void epochs_differ(void **state)
     runs_end(folder);
 }
 
+/* The architecture and the option may both say it, if they say the same. */
+static void dropout_twice(void **state)
+{
+    (void)state;
+    char *folder = runs_folder();
+    xc_train_opts opts = runs_opts(folder, "a");
+    opts.epochs = 1;
+    opts.dropout = 0.5;
+    runs_train(&opts, RUNS_USUAL, 2, XC_ERR_ARGUMENT);
+    assert_non_null(strstr(xc_error(), "dropout: 0.5, but the architecture says dropout=0.2"));
+    opts.dropout = 0.2;
+    runs_train(&opts, RUNS_USUAL, 2, XC_OK);
+    runs_opts_free(&opts);
+    runs_end(folder);
+}
+
 /* ---- averages -------------------------------------------------------------------------------- */
 
 /* One number of the tensor in last.safetensors. */
@@ -904,10 +920,11 @@ static void first_bad_layer(void **state)
 
 RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(unequal_classes),
     cmocka_unit_test(weighed_samples), cmocka_unit_test(epochs_differ),
-    cmocka_unit_test(moving_statistics), cmocka_unit_test(statistics_of_nothing),
-    cmocka_unit_test(averaged), cmocka_unit_test(plateau_of_losses),
-    cmocka_unit_test(several_labels), cmocka_unit_test(other_labels), cmocka_unit_test(early_ends),
-    cmocka_unit_test(time_limit), cmocka_unit_test(plateau), cmocka_unit_test(repeated),
-    cmocka_unit_test(repeated_classes), cmocka_unit_test(stopped_when_saved),
-    cmocka_unit_test(target_of_several_labels), cmocka_unit_test(resumed_state),
-    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
+    cmocka_unit_test(dropout_twice), cmocka_unit_test(moving_statistics),
+    cmocka_unit_test(statistics_of_nothing), cmocka_unit_test(averaged),
+    cmocka_unit_test(plateau_of_losses), cmocka_unit_test(several_labels),
+    cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(time_limit),
+    cmocka_unit_test(plateau), cmocka_unit_test(repeated), cmocka_unit_test(repeated_classes),
+    cmocka_unit_test(stopped_when_saved), cmocka_unit_test(target_of_several_labels),
+    cmocka_unit_test(resumed_state), cmocka_unit_test(broken_pictures),
+    cmocka_unit_test(first_bad_layer))

@@ -57,7 +57,7 @@ static const struct option options[] = {
     {"clip", 0, "X", NULL, 0, 0, RARE "largest norm of the gradient; 0: any"},
     {"ema", 0, "X", NULL, 0, 0, "decay of the averaged weights, which then count; 0: none"},
     {"bn-momentum", 0, "X", NULL, 0, 0, RARE "part of batch norm's old statistics that stays"},
-    {"dropout", 0, "X", NULL, 0, 0, RARE "before the last layer of a new head"},
+    {"dropout", 0, "X", NULL, 0, 0, RARE "before the last layer of a new head, if SPEC says none"},
     {"aug", 0, "SPEC", NULL, 0, 0, "none, light, standard, strong, small, or rrc,flip,..."},
     {"patience", 0, "N", NULL, 1, 100000, "end after so many epochs without a better top-1"},
     {"time-limit", 0, "TIME", NULL, 0, 0,
