@@ -171,9 +171,24 @@ static bool same_but_gzip(const char *a, const char *b)
     return !strncmp(a, b, n) && !strcmp(b + n, ".gz");
 }
 
+/* Samples are named by split and number. first: the file of each split, or NULL. */
+static xc_status take_split(const char **first, const char *path, const char *name,
+                            struct error *err)
+{
+    const uint8_t split = split_of_name(path);
+    if (first[split])
+        return fail(err, XC_ERR_FORMAT,
+                    "%s and %s both hold %s pictures: a folder is one set, with a pair of files a "
+                    "split",
+                    first[split], name, split_name((xc_split)split));
+    first[split] = name;
+    return XC_OK;
+}
+
 xc_status source_idx(struct gather *g, const char *path, struct error *err)
 {
     struct stat info;
+    const char *first[XC_SPLITS] = {NULL};
     struct dirent **entry = NULL;
     char *file = NULL;
     g->numbers = true;
@@ -186,7 +201,8 @@ xc_status source_idx(struct gather *g, const char *path, struct error *err)
         if (status == XC_OK && !twice && asprintf(&file, "%s/%s", path, entry[i]->d_name) < 0)
             status = fail_memory(err, 0);
         if (status == XC_OK && !twice) {
-            status = read_pair(g, file, err);
+            status = take_split(first, file, entry[i]->d_name, err);
+            if (status == XC_OK) status = read_pair(g, file, err);
             free(file);
         }
     }

@@ -284,6 +284,10 @@ static void test_idx(void **state)
     put_idx(root, "n/train-labels-idx1-ubyte", (uint8_t[]){3}, 1, 0, 3);
     put_idx(root, "o/train-images-idx3-ubyte", (uint8_t[]){3, 2, 4}, 3, 100, 24);
     put_idx(root, "o/train-labels-idx1-ubyte", (uint8_t[]){2}, 1, 0, 2);
+    put_idx(root, "two/train-images-idx3-ubyte", (uint8_t[]){3, 2, 4}, 3, 100, 24);
+    put_idx(root, "two/train-labels-idx1-ubyte", (uint8_t[]){3}, 1, 0, 3);
+    put_idx(root, "two/letters-images-idx3-ubyte", (uint8_t[]){2, 2, 4}, 3, 100, 16);
+    put_idx(root, "two/letters-labels-idx1-ubyte", (uint8_t[]){2}, 1, 0, 2);
     struct dataset *d = open_or_fail(root, "m", NULL);
     assert_int_equal(d->samples, 4);
     assert_int_equal(d->classes, 3);
@@ -293,6 +297,8 @@ static void test_idx(void **state)
     dataset_free(d);
     refused(root, "n", NULL, XC_ERR_FORMAT, "3x2x4x1 numbers announced", "23 bytes");
     refused(root, "o", NULL, XC_ERR_FORMAT, "3 pictures", "2 labels");
+    refused(root, "two", NULL, XC_ERR_FORMAT, "letters-images-idx3-ubyte",
+            "train-images-idx3-ubyte both hold train pictures");
 #ifdef XC_ZLIB
     char command[512];
     snprintf(command, sizeof command, "gzip %s/m/train-images-idx3-ubyte", root);
