@@ -365,9 +365,12 @@ XC_API XC_NODISCARD xc_status xc_scan_sample(const xc_scan *scan, uint64_t index
 
 /* Writes tar files that xc_dataset_open reads: one tar with split/CLASS/name (shard_bytes 0), or a
  * folder of WebDataset shards of about that size, shuffled by seed, which must hold no shards yet.
- * files: how many there are now, or NULL. */
+ * progress (may be NULL) is told after each sample; where it stops, nothing is left. files: how
+ * many there are now, or NULL. */
 XC_API XC_NODISCARD xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path,
-                                              uint64_t shard_bytes, uint64_t seed, uint32_t *files);
+                                              uint64_t shard_bytes, uint64_t seed,
+                                              xc_progress_fn *progress, void *user,
+                                              uint32_t *files);
 
 typedef struct xc_sheet_opts {
     uint32_t size;

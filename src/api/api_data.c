@@ -230,10 +230,10 @@ xc_status xc_scan_sample(const xc_scan *scan, uint64_t index, xc_scanned *out)
 }
 
 xc_status xc_dataset_pack(const xc_dataset *dataset, const char *path, uint64_t shard_bytes,
-                          uint64_t seed, uint32_t *files)
+                          uint64_t seed, xc_progress_fn *progress, void *user, uint32_t *files)
 {
     ROUNDING_RULES;
-    struct pack_opts o = {shard_bytes, seed};
+    struct pack_opts o = {shard_bytes, seed, progress, user};
     uint32_t written;
     if (!dataset) return refuse_null("dataset");
     if (!path) return refuse_null("path");

@@ -28,6 +28,7 @@ struct packing {
     struct file_out out;
     bool open;
     uint64_t written; /* into the open file */
+    size_t done;      /* samples */
     uint32_t files;
     uint32_t shards[XC_SPLITS]; /* that are written */
     struct sample_bytes bytes;
@@ -172,11 +173,23 @@ static xc_status count_names(struct packing *p)
     return XC_OK;
 }
 
+static xc_status tell(struct packing *p)
+{
+    const struct pack_opts *o = p->opts;
+    p->done++;
+    if (!o->tick || o->tick(o->user, p->done, p->d->samples)) return XC_OK;
+    return fail(p->err, XC_ERR_CANCELLED, "%s: stopped at %zu of %zu samples, nothing is left",
+                p->path, p->done, p->d->samples);
+}
+
 static xc_status pack_tree(struct packing *p)
 {
     TRY(count_names(p));
     TRY(open_file(p, XC_SPLIT_TRAIN, 0));
-    for (size_t i = 0; i < p->d->samples; i++) TRY(put_tree_sample(p, i));
+    for (size_t i = 0; i < p->d->samples; i++) {
+        TRY(put_tree_sample(p, i));
+        TRY(tell(p));
+    }
     return close_file(p);
 }
 
@@ -193,6 +206,7 @@ static xc_status pack_split(struct packing *p, xc_split split, const uint32_t *i
         if (p->open && p->written >= p->opts->shard_bytes) TRY(close_shard(p, split));
         if (!p->open) TRY(open_file(p, split, p->shards[split]));
         TRY(put_shard_sample(p, index[order_at(p->opts->seed, 0, n, i)], i));
+        TRY(tell(p));
     }
     return close_shard(p, split);
 }

@@ -9,6 +9,8 @@ struct pack_opts {
     uint64_t
         shard_bytes; /* WebDataset shards of about this size, in a folder; 0 = one tar, a tree */
     uint64_t seed;   /* of the order inside shards, so that a stream is shuffled */
+    xc_progress_fn *tick; /* or NULL; false ends it with XC_ERR_CANCELLED, and nothing is left */
+    void *user;
 };
 /* Files are the encoded ones, untouched; raw pixels become PNG. *files: how many were written. */
 XC_NODISCARD xc_status dataset_pack(const struct dataset *d, const char *path,

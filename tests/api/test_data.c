@@ -171,7 +171,7 @@ static void packed(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(tar, sizeof tar, "%s/set.tar", folder);
     snprintf(png, sizeof png, "%s/sheet.png", folder);
-    CHECK(xc_dataset_pack(set, tar, 0, 0, &files));
+    CHECK(xc_dataset_pack(set, tar, 0, 0, NULL, NULL, &files));
     assert_int_equal(files, 1);
     CHECK(xc_dataset_open(tar, NULL, &back));
     xc_dataset_get_info(back, &info);
@@ -193,8 +193,8 @@ static void packed(void **state)
     REFUSED(xc_dataset_sheet(set, &sheet, png), XC_ERR_ARGUMENT, "flop");
     REFUSED(xc_dataset_sheet(set, NULL, NULL), XC_ERR_ARGUMENT, "path is NULL");
     REFUSED(xc_dataset_sheet(NULL, NULL, png), XC_ERR_ARGUMENT, "dataset is NULL");
-    REFUSED(xc_dataset_pack(set, NULL, 0, 0, NULL), XC_ERR_ARGUMENT, "path is NULL");
-    REFUSED(xc_dataset_pack(NULL, tar, 0, 0, NULL), XC_ERR_ARGUMENT, "dataset is NULL");
+    REFUSED(xc_dataset_pack(set, NULL, 0, 0, NULL, NULL, NULL), XC_ERR_ARGUMENT, "path is NULL");
+    REFUSED(xc_dataset_pack(NULL, tar, 0, 0, NULL, NULL, NULL), XC_ERR_ARGUMENT, "dataset is NULL");
     remove(png);
     remove(tar);
     assert_int_equal(rmdir(folder), 0);

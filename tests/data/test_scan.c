@@ -3,10 +3,12 @@
  */
 #include "support.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "data/pack.h"
 #include "data/scan.h"
@@ -93,7 +95,7 @@ static void test_pack(void **state)
     char *root = scratch_new(), path[256];
     struct dataset *d = make_set(root), *packed;
     struct error err = {XC_OK, ""};
-    struct pack_opts opts = {0, 0};
+    struct pack_opts opts = {0};
     uint32_t files;
     snprintf(path, sizeof path, "%s/p.tar", root);
     assert_int_equal(dataset_pack(d, path, &opts, &files, &err), XC_OK);
@@ -115,13 +117,50 @@ static void test_pack(void **state)
     scratch_end(root);
 }
 
+static bool until(void *user, uint64_t done, uint64_t all)
+{
+    return done < *(const uint64_t *)user && done <= all;
+}
+
+static int entries(const char *path)
+{
+    int count = 0;
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    while (readdir(folder)) count++;
+    closedir(folder);
+    return count - 2; /* . and .. */
+}
+
+/* Neither the file in the making nor shards that were whole. */
+static void test_pack_stopped(void **state)
+{
+    (void)state;
+    char *root = scratch_new(), out[256], path[300];
+    struct dataset *d = make_set(root);
+    uint64_t last = d->samples - 1;
+    snprintf(out, sizeof out, "%s/out", root);
+    assert_int_equal(mkdir(out, 0777), 0);
+    for (int shards = 0; shards < 2; shards++) {
+        struct error err = {XC_OK, ""};
+        struct pack_opts opts = {.shard_bytes = shards ? 3000 : 0, .tick = until, .user = &last};
+        uint32_t files;
+        snprintf(path, sizeof path, shards ? "%s" : "%s/p.tar", out);
+        assert_int_equal(dataset_pack(d, path, &opts, &files, &err), XC_ERR_CANCELLED);
+        assert_non_null(strstr(err.text, "stopped at"));
+        assert_int_equal(entries(out), 0);
+    }
+    dataset_free(d);
+    scratch_end(root);
+}
+
 /* Names that would climb out of the archive, or hide in it; and what a tar cannot say. */
 static void test_pack_lists(void **state)
 {
     (void)state;
     char *root = scratch_new(), path[256];
     struct error err = {XC_OK, ""};
-    struct pack_opts opts = {0, 0};
+    struct pack_opts opts = {0};
     uint32_t files;
     put_picture(root, "a.ppm", 2, 2, 7);
     put_picture(root, ".hidden/b.ppm", 2, 2, 9);
@@ -155,7 +194,7 @@ static void test_pack_pixels(void **state)
     char *root = scratch_new(), path[256];
     static uint8_t records[2 * 3073];
     struct error err = {XC_OK, ""};
-    struct pack_opts opts = {0, 0};
+    struct pack_opts opts = {0};
     struct sample_bytes bytes = {0};
     xc_image *image = NULL;
     uint32_t files;
@@ -244,5 +283,5 @@ static void test_png(void **state)
 }
 
 RUN(cmocka_unit_test(test_scan), cmocka_unit_test(test_scan_stops), cmocka_unit_test(test_pack),
-    cmocka_unit_test(test_pack_lists), cmocka_unit_test(test_pack_pixels),
-    cmocka_unit_test(test_sheet), cmocka_unit_test(test_png))
+    cmocka_unit_test(test_pack_stopped), cmocka_unit_test(test_pack_lists),
+    cmocka_unit_test(test_pack_pixels), cmocka_unit_test(test_sheet), cmocka_unit_test(test_png))

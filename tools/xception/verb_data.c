@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "output.h"
 #include "say.h"
+#include "stop.h"
 #include "utf8.h"
 #include "verbs.h"
 
@@ -51,24 +52,23 @@ static int open_set(const struct args *args, const char *path, xc_dataset **out)
     return status == XC_OK ? EXIT_DONE : say_status(status, EXIT_DATA);
 }
 
+/* Goes on until a signal that stop_catch has caught. */
 static bool show_progress(void *user, uint64_t done, uint64_t all)
 {
-    bool *shown = user;
-    if (!isatty(STDERR_FILENO)) return true;
-    *shown = true;
-    fprintf(stderr, "\rreading %" PRIu64 "/%" PRIu64 "%s", done, all,
-            done == all ? "\r\033[K" : "");
-    return true;
+    const bool *quiet = user;
+    if (!*quiet && isatty(STDERR_FILENO))
+        fprintf(stderr, "\rreading %" PRIu64 "/%" PRIu64 "%s", done, all,
+                done == all || stop_signal ? "\r\033[K" : "");
+    return !stop_signal;
 }
 
 static int scan_set(const struct args *args, const xc_dataset *set, xc_scan **out)
 {
     xc_context *context = NULL;
-    bool shown = false;
+    bool quiet = arg_on(args, "quiet");
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) {
-        xc_progress_fn *progress = arg_on(args, "quiet") ? NULL : show_progress;
-        xc_status status = xc_dataset_scan(context, set, progress, &shown, out);
+        xc_status status = xc_dataset_scan(context, set, show_progress, &quiet, out);
         if (status != XC_OK) code = say_status(status, EXIT_DATA);
     }
     xc_context_free(context);
@@ -380,11 +380,16 @@ static int pack(const struct args *args, const xc_dataset *set)
 {
     xc_dataset_info info;
     uint32_t files;
+    bool quiet = arg_on(args, "quiet");
     const char *target = need_output(args);
     if (!target) return EXIT_USAGE;
     xc_dataset_get_info(set, &info);
     uint64_t bytes = (uint64_t)arg_number(args, "shards", 0) << 20;
-    xc_status status = xc_dataset_pack(set, target, bytes, arg_number(args, "seed", 0), &files);
+    stop_catch();
+    xc_status status = xc_dataset_pack(set, target, bytes, arg_number(args, "seed", 0),
+                                       show_progress, &quiet, &files);
+    if (status == XC_ERR_CANCELLED) say_error("%s", xc_error());
+    if (status == XC_ERR_CANCELLED) return 128 + stop_signal;
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     printf("%s: %" PRIu64 " samples in %u file%s\n", target, info.samples, files,
            files == 1 ? "" : "s");
