@@ -150,6 +150,34 @@ static void test_begin_anywhere(void **state)
     scratch_end(root);
 }
 
+/* With a cache the files are read once: a second epoch does not see what happens to them, and is
+ * the same bytes. */
+static void test_cache_is_hit(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"none", "rrc,flip"};
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        char *root = scratch_new(), first[65], second[65];
+        int batches;
+        uint32_t sample;
+        struct dataset *d = make_set(root, false);
+        struct loader_opts o = opts_of(specs[i]);
+        o.threads = 3;
+        o.cache_bytes = 1 << 24;
+        struct loader *l = new_loader(d, &o);
+        loader_begin(l, 0, 0, 0);
+        sum_epoch(l, 3, first, &batches);
+        for (size_t k = 0; k < d->samples; k++) put_text(root, d->sample[k].name, "gone");
+        loader_begin(l, 0, 0, 0);
+        sum_epoch(l, 3, second, &batches);
+        assert_string_equal(first, second);
+        assert_null(loader_bad(l, 0, &sample));
+        loader_free(l);
+        dataset_free(d);
+        scratch_end(root);
+    }
+}
+
 static void test_every_sample_once(void **state)
 {
     (void)state;
@@ -348,7 +376,7 @@ static void test_refused(void **state)
 }
 
 RUN(cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_begin_anywhere),
-    cmocka_unit_test(test_every_sample_once), cmocka_unit_test(test_bad_rows_repeat),
-    cmocka_unit_test(test_which_row_repeats), cmocka_unit_test(test_plain_is_evaluation),
-    cmocka_unit_test(test_bad_by_policy), cmocka_unit_test(test_order),
-    cmocka_unit_test(test_refused))
+    cmocka_unit_test(test_cache_is_hit), cmocka_unit_test(test_every_sample_once),
+    cmocka_unit_test(test_bad_rows_repeat), cmocka_unit_test(test_which_row_repeats),
+    cmocka_unit_test(test_plain_is_evaluation), cmocka_unit_test(test_bad_by_policy),
+    cmocka_unit_test(test_order), cmocka_unit_test(test_refused))
