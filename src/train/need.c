@@ -4,37 +4,62 @@
  * taken (but for teachers, whose sessions say it): the phase that needs most. Kept pictures and
  * features are not counted: they take what is left.
  */
+#include "image/image.h"
 #include "train/trainer.h"
 
 enum { RING = 3 }; /* batches of pictures on their way, of a loader */
 
-static uint64_t largest_picture(const struct dataset *d)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-    uint64_t most = 0;
-    for (size_t i = 0; i < d->samples; i++)
-        if (d->sample[i].bytes > most) most = d->sample[i].bytes;
-    return most;
+    return a > b ? a : b;
 }
 
+uint64_t need_picture(const struct dataset *d)
+{
+    struct sample_bytes bytes = {0};
+    struct error ignored;
+    xc_image *image = NULL;
+    size_t most = 0;
+    for (size_t i = 1; i < d->samples; i++)
+        if (d->sample[i].bytes > d->sample[most].bytes) most = i;
+    const uint64_t encoded = d->samples ? d->sample[most].bytes : 0;
+    if (!d->samples || dataset_image(d, most, &bytes, NULL, &image, &ignored) != XC_OK)
+        image = NULL; /* it will be told of when its turn comes */
+    const uint64_t pixels =
+        image ? (uint64_t)image->info.width * image->info.height * (uint64_t)image->info.format : 0;
+    image_free(image);
+    sample_bytes_free(&bytes);
+    return 2 * encoded /* the buffers of both loaders */ + pixels;
+}
+
+/* Of a phase: its weights, which no tail shares with the model, the best ones, average, moments. */
+static uint64_t kept_bytes_of(const struct trainer *p)
+{
+    return (p->s.ema > 0 ? 3 : 2) * p->g->param.total * sizeof(float) +
+           optimizer_state_count(p->optimizer) * sizeof(float);
+}
+
+/* The blocks stand; the rest comes beside them, or, before it, those of the phase that hands over,
+ * which has not more parameters. */
 xc_status need_bytes(const struct trainer *p, uint64_t *bytes, struct error *err)
 {
     const struct graph *all = p->model->graph;
     const uint64_t model = all->param.total * sizeof(float),
-                   tail = p->g->param.total * sizeof(float);
+                   tail = p->g->param.total * sizeof(float), kept = kept_bytes_of(p);
     const uint64_t batch = (uint64_t)p->s.batch;
     struct shape input = all->input;
     uint64_t own, trunk = 0;
     input.n = p->s.batch;
     TRY(runner_bytes(p->m, p->g, stage_input(p), graph_logits(p->g), &own, err));
     if (p->tail) TRY(runner_bytes(p->m, all, input, p->phases.at[p->phase].cut, &trunk, err));
-    *bytes = 2 * model /* itself, and the copy that is saved */ + (p->tail ? tail : 0) +
-             (p->s.ema > 0 ? 3 : 2) * tail /* gradients, best, average */ +
-             (p->s.sam > 0 ? 2 : 0) * tail /* slope, foot */ +
-             optimizer_state_count(p->optimizer) * sizeof(float) + learn_arena_bytes(p->learn) +
-             own + trunk + teachers_bytes(p->teachers);
-    *bytes += 2 * RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c *
-              sizeof(float);
-    *bytes += 2 * (uint64_t)p->threads * largest_picture(p->data); /* encoded */
+    const uint64_t blocks = (p->tail ? model : 0) + kept + tail /* gradients */ +
+                            (p->s.sam > 0 ? 2 : 0) * tail /* slope, foot */ +
+                            teachers_bytes(p->teachers);
+    const uint64_t ring =
+        RING * batch * (uint64_t)input.h * (uint64_t)input.w * (uint64_t)input.c * sizeof(float);
+    const uint64_t rest = learn_arena_bytes(p->learn) + model /* the copy that is saved */ + own +
+                          trunk + 2 * ring + (uint64_t)p->threads * p->picture;
+    *bytes = blocks + larger(rest, p->phase > 0 ? kept : 0);
     return XC_OK;
 }
 

@@ -99,11 +99,10 @@ static xc_status make_optimizer(struct trainer *t, struct error *err)
     return status;
 }
 
-static xc_status take_memory(struct trainer *t, struct error *err)
+static xc_status take_blocks(struct trainer *t, struct error *err)
 {
     const size_t n = t->g->param.total * sizeof(float);
     const size_t moments = optimizer_state_count(t->optimizer) * sizeof(float);
-    const size_t arena = learn_arena_bytes(t->learn);
     t->weights = t->tail ? aligned_new(n) : t->model->block;
     t->grad = aligned_new(n);
     t->moments = aligned_new(moments);
@@ -113,13 +112,20 @@ static xc_status take_memory(struct trainer *t, struct error *err)
         t->slope = aligned_new(n);
         t->foot = aligned_new(n);
     }
-    t->arena = aligned_large(arena, &t->arena_memory);
     if (t->weights && t->grad && t->moments && t->best && (t->average || t->s.ema <= 0) &&
-        ((t->slope && t->foot) || t->s.sam <= 0) && t->arena)
+        ((t->slope && t->foot) || t->s.sam <= 0))
         return XC_OK;
-    return fail(err, XC_ERR_MEMORY,
-                "out of memory: a step of batch %d takes %zu MiB and the weights %zu MiB",
-                t->s.batch, arena >> 20, (n * 4 + moments) >> 20);
+    return fail(err, XC_ERR_MEMORY, "out of memory: the weights take %zu MiB",
+                (n * 4 + moments) >> 20);
+}
+
+static xc_status take_arena(struct trainer *t, struct error *err)
+{
+    const size_t bytes = learn_arena_bytes(t->learn);
+    t->arena = aligned_large(bytes, &t->arena_memory);
+    if (t->arena) return XC_OK;
+    return fail(err, XC_ERR_MEMORY, "out of memory: a step of batch %d takes %zu MiB", t->s.batch,
+                bytes >> 20);
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
@@ -148,7 +154,7 @@ static xc_status make(struct trainer *t, struct error *err)
 {
     const size_t bytes = t->model->graph->param.total * sizeof(float);
     TRY(plan(t, err));
-    TRY(take_memory(t, err));
+    TRY(take_blocks(t, err));
     optimizer_start(t->optimizer, t->moments);
     if (!t->tail) memcpy(t->best, t->weights, bytes);
     if (t->tail) stage_move(t, t->model->block, t->weights, false);
@@ -207,7 +213,7 @@ xc_status stage_enter(struct trainer *t, int i, struct error *err)
     const xc_status status = make(t, err);
     if (status == XC_OK && before.g) take_over(t, &before);
     stage_leave(&before);
-    return status;
+    return status == XC_OK ? take_arena(t, err) : status; /* there is room for it now */
 }
 
 void stage_leave(struct trainer *t)

@@ -125,6 +125,7 @@ static xc_status set_up(struct trainer *t, const struct trainer_opts *opts, stru
         return fail_memory(err, (size_t)t->s.batch * (size_t)t->classes);
     t->at.best_top1 = -1;
     t->phase = freeze_phase_of(&t->phases, opts->epoch);
+    t->picture = need_picture(t->data);
     TRY(need_check(t, err));
     return stage_enter(t, t->phase, err);
 }

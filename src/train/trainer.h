@@ -75,6 +75,7 @@ struct trainer {
     size_t cache_bytes;
     bool stop_on_bad;
     uint64_t memory, need; /* allowed (0: unknown); wanted, without kept features */
+    uint64_t picture;      /* bytes of a large one on its way */
     double lr_scale;       /* of a plateau: a function of the history, so not in a state */
     struct phases phases;
     int phase;          /* of them: now */
@@ -138,6 +139,8 @@ void stage_move(const struct trainer *t, float *whole, float *tail, bool back);
 /* The plans of a phase with such batches and nothing else, to look at: stage_leave. */
 XC_NODISCARD xc_status stage_probe(const struct trainer *t, int i, int batch, struct trainer *out,
                                    struct error *err);
+/* Of the picture with the most bytes, for a thread that decodes it. */
+uint64_t need_picture(const struct dataset *d);
 /* What this phase takes with its plans. */
 XC_NODISCARD xc_status need_bytes(const struct trainer *t, uint64_t *bytes, struct error *err);
 /* Does it all fit? XC_ERR_MEMORY: the sentence says the largest batch that would. */

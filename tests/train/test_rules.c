@@ -13,6 +13,8 @@
 
 #include "base/file.h"
 #include "data/order.h"
+#include "image/draw.h"
+#include "image/image.h"
 #include "train/runs.h"
 #include "weight/weight.h"
 
@@ -679,6 +681,49 @@ static void repeated_classes(void **state)
     runs_end(folder);
 }
 
+#ifdef XC_PNG
+/* A picture of few bytes may be many pixels, which a thread that decodes it has to hold. */
+static void memory_of_pixels(void **state)
+{
+    (void)state;
+    enum { SIDE = 4000, THREADS = 3 };
+    char *folder = runs_folder(), *data = NULL, *path = NULL;
+    xc_image *image = NULL;
+    uint8_t *png = NULL;
+    size_t size;
+    struct error err;
+    assert_true(asprintf(&data, "%s/data", folder) > 0);
+    assert_true(asprintf(&path, "%s/train/a/large.png", data) > 0);
+    assert_int_equal(mkdir(data, 0777), 0);
+    write_pictures(data);
+    for (int large = 0; large < 2; large++) {
+        xc_train_opts opts = runs_opts(folder, "a");
+        opts.memory_bytes = 1;
+        opts.decode_threads = THREADS;
+        assert_int_equal(train_on(data, NULL, &opts, false), XC_ERR_MEMORY);
+        const char *said = strstr(xc_error(), "takes about ");
+        assert_non_null(said);
+        const int mib = atoi(said + strlen("takes about "));
+        print_message("%d MiB\n", mib);
+        assert_true(large ? mib >= THREADS * (SIDE * SIDE * 3 >> 20) : mib < 20);
+        runs_opts_free(&opts);
+        if (large) continue;
+        assert_int_equal(image_blank(SIDE, SIDE, XC_RGB8, &image, &err), XC_OK);
+        assert_int_equal(png_encode(image, &png, &size, &err), XC_OK);
+        assert_true(size < 1 << 20);
+        assert_int_equal(file_write(path, png, size, &err), XC_OK);
+    }
+    image_free(image);
+    free(png);
+    free(path);
+    free(data);
+    runs_end(folder);
+}
+#define MEMORY_OF_PIXELS cmocka_unit_test(memory_of_pixels),
+#else
+#define MEMORY_OF_PIXELS
+#endif
+
 static bool until_saved(void *user, const xc_train_progress *p)
 {
     int *left = user;
@@ -925,6 +970,6 @@ RUN(cmocka_unit_test(accumulated), cmocka_unit_test(weighted), cmocka_unit_test(
     cmocka_unit_test(plateau_of_losses), cmocka_unit_test(several_labels),
     cmocka_unit_test(other_labels), cmocka_unit_test(early_ends), cmocka_unit_test(time_limit),
     cmocka_unit_test(plateau), cmocka_unit_test(repeated), cmocka_unit_test(repeated_classes),
-    cmocka_unit_test(stopped_when_saved), cmocka_unit_test(target_of_several_labels),
-    cmocka_unit_test(resumed_state), cmocka_unit_test(broken_pictures),
-    cmocka_unit_test(first_bad_layer))
+    MEMORY_OF_PIXELS cmocka_unit_test(stopped_when_saved),
+    cmocka_unit_test(target_of_several_labels), cmocka_unit_test(resumed_state),
+    cmocka_unit_test(broken_pictures), cmocka_unit_test(first_bad_layer))
