@@ -111,12 +111,26 @@ static xc_status run_with(const xc_train_opts *from, struct plan *plan)
     return status;
 }
 
-static void one_fault(const char *folder, enum call call, long at, bool once)
+/* Every second fault meets a run with moments of both kinds, and two batches a step. */
+static const char *const whole[] = {"whole", "whole-adamw"};
+
+static xc_train_opts opts_of(const char *folder, const char *name, bool adam)
+{
+    xc_train_opts opts = runs_opts(folder, name);
+    if (!adam) return opts;
+    opts.optimizer = "adamw";
+    opts.lr = 0.002;
+    opts.batch = 6;
+    opts.accumulate = 2;
+    return opts;
+}
+
+static void one_fault(const char *folder, enum call call, long at, bool once, bool adam)
 {
     char name[48];
     struct plan plan = {.call = call, .at = at, .once = once};
     snprintf(name, sizeof name, "%d-%ld-%d", (int)call, at, once);
-    xc_train_opts opts = runs_opts(folder, name);
+    xc_train_opts opts = opts_of(folder, name, adam);
     const xc_status status = run_with(&opts, &plan);
     nothing_half_written(folder, name);
     if (once && status != XC_OK) print_error("%s: %s\n", name, xc_error());
@@ -127,7 +141,7 @@ static void one_fault(const char *folder, enum call call, long at, bool once)
     if (status != XC_OK) assert_int_equal(status, call == CALL_WRITE ? XC_ERR_SPACE : XC_ERR_IO);
     if (status != XC_OK) assert_non_null(strstr(xc_error(), name)); /* the file */
     runs_resume(&opts, RUNS_USUAL, XC_OK);
-    assert_true(runs_same(folder, "whole", name));
+    assert_true(runs_same(folder, whole[adam], name));
     runs_opts_free(&opts);
 }
 
@@ -136,22 +150,25 @@ static void calls(void **state)
     (void)state;
     enum { PARTS = 4 };
     char *folder = runs_folder();
-    struct plan never = {.call = CALL_WRITE, .at = 1L << 60};
-    xc_train_opts opts = runs_opts(folder, "whole");
-    assert_int_equal(run_with(&opts, &never), XC_OK);
-    runs_opts_free(&opts);
-    long all[CALLS];
-    memcpy(all, fault.count, sizeof all);
-    print_message("%ld writes, %ld syncs, %ld renames\n", all[0], all[1], all[2]);
-    for (int call = 0; call < CALLS; call++) {
-        assert_true(all[call] > 50);
-        for (int part = 0; part < PARTS; part++) {
-            const long at = 1 + part * all[call] / PARTS;
-            one_fault(folder, (enum call)call, at, false);
-            /* one that is not the last save's, which has no later try */
-            one_fault(folder, (enum call)call, 1 + at * 2 / 3, true);
-        }
+    long all[2][CALLS];
+    for (int adam = 0; adam < 2; adam++) {
+        struct plan never = {.call = CALL_WRITE, .at = 1L << 60};
+        xc_train_opts opts = opts_of(folder, whole[adam], adam);
+        assert_int_equal(run_with(&opts, &never), XC_OK);
+        runs_opts_free(&opts);
+        memcpy(all[adam], fault.count, sizeof all[adam]);
+        print_message("%ld writes, %ld syncs, %ld renames\n", all[adam][0], all[adam][1],
+                      all[adam][2]);
     }
+    for (int call = 0; call < CALLS; call++)
+        for (int part = 0; part < PARTS; part++) {
+            const int adam = part % 2;
+            assert_true(all[adam][call] > 50);
+            const long at = 1 + part * all[adam][call] / PARTS;
+            one_fault(folder, (enum call)call, at, false, adam);
+            /* one that is not the last save's, which has no later try */
+            one_fault(folder, (enum call)call, 1 + at * 2 / 3, true, adam);
+        }
     runs_end(folder);
 }
 
