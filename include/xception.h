@@ -249,7 +249,7 @@ typedef struct xc_dataset_opts {
     const char *const *classes; /* the classes there are (of a model); NULL = those found */
     uint32_t class_count;
     bool drop_unknown; /* leave samples of other classes out instead of refusing them */
-    double val_split;  /* hold out this part of train, stratified, groups undivided; 0 = none */
+    double val_split;  /* hold out this part of train, stratified, groups undivided; 0 = none; <1 */
     uint64_t seed;     /* of the split */
 } xc_dataset_opts;
 #define XC_DATASET_OPTS_INIT                                                                       \
@@ -268,11 +268,12 @@ typedef struct xc_source_sample { /* strings are copied */
     const char *label;            /* a class name, or a whole number; several divided by '|' */
     const char *group;            /* never divided by a split; NULL = alone */
     uint64_t bytes;               /* of the encoded picture, as far as known: for the fingerprint */
-    float weight;                 /* preset to 1 */
+    float weight;                 /* 0..1e6, preset to 1 */
     xc_split split;
 } xc_source_sample;
 /* The encoded picture of sample i into `to`, which has room for `room` bytes; *size: what it has.
- * Above room nothing is written, and the call comes again. Called from several threads. */
+ * Above room nothing is written, and the call comes again. At most 64 MiB. Called from several
+ * threads. */
 typedef xc_status xc_read_fn(void *user, uint64_t i, void *to, size_t room, size_t *size);
 
 /* Pictures that a program has. A status outside the list counts as XC_ERR_IO. What `describe`
@@ -604,7 +605,8 @@ typedef struct xc_session_opts {
  * has memory for an image, and either takes whole images or shares one after the other with all,
  * whichever was faster lately; else all work on one (least memory). Beyond that, activations take
  * no more memory for a larger batch. The thread that runs a session, or trains, needs 512 KiB of
- * stack. */
+ * stack. opts NULL: float32, or what a packed model is packed for; XC_ERR_UNSUPPORTED: a packed
+ * model, and another precision. */
 XC_API XC_NODISCARD xc_status xc_session_new(xc_model *model, const xc_session_opts *opts,
                                              xc_session **out);
 XC_API void xc_session_free(xc_session *session);
@@ -709,18 +711,20 @@ typedef struct xc_train_opts {
     const char *schedule;   /* constant, step, cosine, one-cycle, plateau */
     const char *decay;      /* what decays: kernels, depthwise (those, too), all */
     const char *class_weights;   /* "none"; "auto": samples / (classes x samples of the class) */
-    const float *class_weight;   /* or one a class; a loss is times the weight of its class */
+    const float *class_weight;   /* or one a class, 0..1e6; a loss is times that of its class */
     uint32_t class_weight_count; /* of them */
     uint32_t epochs, batch;
     uint32_t accumulate; /* batches a step; batch norm takes the statistics of each by itself */
     uint32_t views;      /* of each picture that frozen layers see; 1 = no augmentation */
-    double lr, least_lr, warmup;    /* least_lr: where cosine ends; warm-up in epochs */
+    double lr, least_lr, warmup;    /* lr: 1e-12..1e6. least_lr: where cosine ends; warm-up in
+                                     * epochs */
     double step_factor, step_every; /* step: lr times factor every so many epochs; plateau: after
                                      * more than so many without a better top-1 on val (with
                                      * several labels a picture: a lower loss) */
-    double momentum, weight_decay, smoothing, clip;
+    double momentum, weight_decay, smoothing, clip; /* smoothing at most 0.999 */
     double ema;         /* decay of the averaged weights, which then count; 0 = none. Batch norm's
-                         * moving statistics are averaged with them. */
+                         * moving statistics are averaged with them. This, momentum and
+                         * bn_momentum: at most 0.9999999 */
     double bn_momentum; /* part of batch norm's old statistics that stays; 0 = the network's */
     double dropout;     /* before the last layer of a fresh head; -1 = what arch says, or else the
                          * recipe's. An arch that says another one is refused. */

@@ -177,8 +177,9 @@ typedef struct xc_evaluation {
     double top1, top5, loss;     /* fractions; mean cross-entropy */
 } xc_evaluation;
 /* All pictures of a split, in the order of the data set. Classes are compared by index: open the
- * data with the model's labels as its classes. Pictures are decoded while the network runs.
- * XC_ERR_FORMAT: none can be read, or none has a weight. */
+ * data with the model's labels as its classes (made unique, where two are the same, as ImageNet's
+ * two cranes). Pictures are decoded while the network runs. opts NULL: as xc_session_new, and val.
+ * XC_ERR_FORMAT: the split has no samples, none can be read, or none has a weight. */
 XC_API XC_NODISCARD xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset,
                                           const xc_evaluate_opts *opts, xc_evaluation *out);
 

@@ -268,8 +268,9 @@ xc_status xc_dataset_sheet(const xc_dataset *dataset, const xc_sheet_opts *opts,
     if ((int)o.split < 0 || (int)o.split >= XC_SPLITS)
         return fail(api_error(), XC_ERR_ARGUMENT, "split: %d is no xc_split", (int)o.split);
     if (o.height > 4096 || o.width > 4096 || o.columns > 1024 || o.rows > 1024)
-        return fail(api_error(), XC_ERR_ARGUMENT, "a sheet of %ux%u cells of %ux%u", o.columns,
-                    o.rows, o.height, o.width);
+        return fail(api_error(), XC_ERR_ARGUMENT,
+                    "a sheet of %ux%u cells of %ux%u, expected at most 1024x1024 of 4096x4096",
+                    o.columns, o.rows, o.height, o.width);
     TRY(options_read(&keras, sizeof keras, o.preprocess, "xc_preprocess"));
     struct sheet_opts sheet = {.split = (uint8_t)o.split,
                                .h = (int)number_or(o.height, 160),

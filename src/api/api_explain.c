@@ -65,7 +65,8 @@ xc_status xc_heatmap_draw(const xc_heatmap *heat, const xc_image *image, const x
     *out = NULL;
     if (!heat) return refuse_null("heat");
     if (!image) return refuse_null("image");
-    if (!heat->value || !heat->layer || !xc_explain_method_name(heat->method))
+    if (!heat->value || !heat->height || !heat->width || !heat->layer ||
+        !xc_explain_method_name(heat->method))
         return fail(api_error(), XC_ERR_ARGUMENT, EMPTY);
     TRY(options_read(&o, sizeof o, opts, "xc_heat_opts"));
     return heat_draw(heat, image, &o, out, api_error());
@@ -87,6 +88,8 @@ xc_status xc_explain_check(xc_explainer *explainer, const xc_heatmap *heat, uint
     if (steps < 2 || steps > 1000)
         return fail(api_error(), XC_ERR_ARGUMENT, "steps: %u, expected 2..1000", steps);
     if (!heat->value) return fail(api_error(), XC_ERR_ARGUMENT, EMPTY);
+    if (explainer->chosen < 0)
+        return fail(api_error(), XC_ERR_ARGUMENT, "the explainer has explained nothing yet");
     if (heat->height != (uint32_t)explainer->input.h || heat->width != (uint32_t)explainer->input.w)
         return fail(api_error(), XC_ERR_ARGUMENT,
                     "a heat map of %ux%u, the explainer's input is %dx%d", heat->height,
@@ -112,7 +115,9 @@ xc_status xc_map_sheet(const float *map, uint32_t height, uint32_t width, uint32
     if (!map) return refuse_null("map");
     if (!height || !width || !channels || channels > MOST_CHANNELS || height > UINT16_MAX ||
         width > UINT16_MAX || most > INT32_MAX)
-        return fail(api_error(), XC_ERR_ARGUMENT, "a map of %ux%ux%u", height, width, channels);
+        return fail(api_error(), XC_ERR_ARGUMENT,
+                    "a map of %ux%ux%u, expected 1x1x1 to %dx%dx%d, at most %d cells", height,
+                    width, channels, UINT16_MAX, UINT16_MAX, MOST_CHANNELS, INT32_MAX);
     return map_sheet(map, (int)height, (int)width, (int)channels, most ? (int)most : CELLS, out,
                      api_error());
 }

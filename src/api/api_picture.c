@@ -14,6 +14,8 @@ xc_status xc_image_new(uint32_t width, uint32_t height, xc_pixel_format format, 
     *out = NULL;
     if (format != XC_GREY8 && format != XC_RGB8 && format != XC_RGBA8)
         return fail(api_error(), XC_ERR_ARGUMENT, "format %d, expected 1, 3 or 4", (int)format);
+    if (!width || !height)
+        return fail(api_error(), XC_ERR_ARGUMENT, "size %ux%u has no pixels", width, height);
     return image_blank(width, height, format, out, api_error());
 }
 

@@ -19,8 +19,11 @@ xc_status xc_scores_new(const xc_scores_opts *opts, xc_scores **out)
     if (o.classes < 1 || o.classes > SCORES_CLASSES)
         return fail(api_error(), XC_ERR_ARGUMENT, "%u classes, expected 1..%d", o.classes,
                     SCORES_CLASSES);
-    if ((int)o.kind < 0 || o.kind > XC_SCORES_ANSWERS || o.bins > SCORES_MAX_BINS)
-        return fail(api_error(), XC_ERR_ARGUMENT, "kind %d, %u bins", (int)o.kind, o.bins);
+    if ((int)o.kind < 0 || o.kind > XC_SCORES_ANSWERS)
+        return fail(api_error(), XC_ERR_ARGUMENT, "kind: %d is no xc_scores_kind", (int)o.kind);
+    if (o.bins > SCORES_MAX_BINS)
+        return fail(api_error(), XC_ERR_ARGUMENT, "%u bins, expected at most %d", o.bins,
+                    SCORES_MAX_BINS);
     const struct scores_opts s = {.kind = o.kind,
                                   .classes = o.classes,
                                   .multi_label = o.multi_label,
@@ -49,8 +52,9 @@ xc_status xc_scores_add(xc_scores *scores, const xc_scores_row *row)
     ROUNDING_RULES;
     if (!scores) return refuse_null("scores");
     if (!row) return refuse_null("row");
-    if (row->extra_count && (!row->extra || row->extra_count > scores->s->o.classes))
-        return fail(api_error(), XC_ERR_ARGUMENT, "%u further labels of %u classes",
+    if (row->extra_count && !row->extra) return refuse_null("row->extra");
+    if (row->extra_count > scores->s->o.classes)
+        return fail(api_error(), XC_ERR_ARGUMENT, "%u further labels, there are %u classes",
                     row->extra_count, scores->s->o.classes);
     const struct scores_row r = {row->id,    row->score, row->answer,     row->probability,
                                  row->label, row->extra, row->extra_count};

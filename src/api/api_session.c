@@ -33,6 +33,7 @@ xc_status xc_session_new(xc_model *model, const xc_session_opts *opts, xc_sessio
     xc_preprocess preprocess = model->info.preprocess;
     TRY(options_read(&preprocess, sizeof preprocess, o.preprocess, "xc_preprocess"));
     if (o.preprocess) o.preprocess = &preprocess;
+    if (!opts && model->packed.block) o.precision = XC_PRECISION_AUTO; /* its own */
     TRY(check_opts(&o));
     return session_new(model, &o, out, api_error());
 }

@@ -242,11 +242,18 @@ xc_status xc_evaluate(xc_model *model, const xc_dataset *dataset, const xc_evalu
     if (!dataset) return refuse_null("dataset");
     if (!out) return refuse_null("out");
     TRY(options_read(&o, sizeof o, opts, "xc_evaluate_opts"));
-    if (o.batch > EVALUATE_MOST || o.height > INT16_MAX || o.width > INT16_MAX)
-        return fail(api_error(), XC_ERR_ARGUMENT, "a batch of %u inputs of %ux%u", o.batch,
-                    o.height, o.width);
-    if ((int)o.split < 0 || (int)o.split >= XC_SPLITS || !dataset->d->count[o.split])
-        return fail(api_error(), XC_ERR_ARGUMENT, "%s: no samples of this split", dataset->d->path);
+    if (!opts && model->packed.block) o.precision = XC_PRECISION_AUTO; /* its own */
+    if (o.batch > EVALUATE_MOST)
+        return fail(api_error(), XC_ERR_ARGUMENT, "batch: %u, expected at most %d", o.batch,
+                    EVALUATE_MOST);
+    if (o.height > INT16_MAX || o.width > INT16_MAX)
+        return fail(api_error(), XC_ERR_ARGUMENT, "an input of %ux%u, expected sides up to %d",
+                    o.height, o.width, INT16_MAX);
+    if ((int)o.split < 0 || (int)o.split >= XC_SPLITS)
+        return fail(api_error(), XC_ERR_ARGUMENT, "split: %d is no xc_split", (int)o.split);
+    if (!dataset->d->count[o.split])
+        return fail(api_error(), XC_ERR_FORMAT, "%s: no %s samples", dataset->d->path,
+                    xc_split_name(o.split));
     TRY(decoders(o.decode_threads, &e.threads));
     TRY(check_precision(o.precision));
     if ((int)o.tta < 0 || o.tta > XC_TTA_10CROP)

@@ -225,6 +225,7 @@ xc_status explainer_new(xc_model *model, const xc_explain_opts *opts, xc_explain
     *out = NULL;
     if (!e) return fail_memory(err, sizeof *e);
     e->model = model_ref(model);
+    e->chosen = -1; /* none yet */
     e->o = *opts;
     e->input = (struct shape){.n = 1,
                               .h = (int)(opts->height ? opts->height : model->info.height),

@@ -119,6 +119,9 @@ static xc_status check_row(const struct scores *s, const struct scores_row *r, s
     if (r->label >= s->o.classes || (answers && r->answer >= s->o.classes))
         return fail(err, XC_ERR_ARGUMENT, "row %zu: label %u, answer %u, there are %u classes",
                     s->entries, r->label, answers ? r->answer : 0, s->o.classes);
+    if (r->extra_count && !s->o.multi_label && !answers)
+        return fail(err, XC_ERR_ARGUMENT, "row %zu: %u further labels, scores of one label a row",
+                    s->entries, r->extra_count);
     for (uint32_t i = 0; i < r->extra_count; i++)
         if (r->extra[i] < 0 || (uint32_t)r->extra[i] >= s->o.classes)
             return fail(err, XC_ERR_ARGUMENT, "row %zu: label %d, there are %u classes", s->entries,

@@ -255,7 +255,9 @@ static xc_status make_weights(const xc_model *model, const struct kernels *k, st
         return weights_new(model->graph, &from, k, model->machine->pool, out, err);
     if (model->packed.form.type == k->type)
         return weights_from_packed(model->graph, &model->packed, k, model->machine->pool, out, err);
-    return model_need_original(model, "precisions other than its own", err);
+    return fail(err, XC_ERR_UNSUPPORTED,
+                "the model is packed (%s): it runs in precision %s, or auto, alone",
+                model->meta.packing, model->packed.form.type == DTYPE_BF16 ? "bf16" : "f32");
 }
 
 xc_precision model_precision(const xc_model *model, xc_precision wanted)

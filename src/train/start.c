@@ -192,6 +192,7 @@ static xc_status describe(xc_model *m, const struct start *s, struct error *err)
         m->meta.licence = arena_strdup(&m->arena, meta->licence);
         if (!m->meta.source || !m->meta.licence) return fail_memory(err, 1);
     }
+    m->meta.preprocess.apply_exif |= !s->from; /* published weights have never seen that */
     if (s->preprocess) TRY(preprocess_named(s->preprocess, &m->meta.preprocess, err));
     return model_ready(m, err);
 }
@@ -217,6 +218,8 @@ xc_status start_model(const struct machine *m, const struct start *s, xc_model *
 {
     struct arena scratch = {0};
     *out = NULL;
+    if (s->from && !s->from->info.has_weights)
+        return fail(err, XC_ERR_ARGUMENT, "the start model was created without weights");
     if (s->from && !s->from->data)
         return model_need_original(s->from, "training and fine-tuning", err);
     const xc_status status = make(m, s, &scratch, out, err);

@@ -46,10 +46,15 @@ static xc_status weigh_classes(struct trainer *t, const float *given, struct err
         balance(t);
     else if (given)
         memcpy(t->class_weight, given, n * sizeof *given);
-    for (int c = 0; c < t->classes; c++)
+    double sum = 0;
+    for (int c = 0; c < t->classes; c++) {
         if (!(t->class_weight[c] >= 0 && t->class_weight[c] <= 1e6F))
             return fail(err, XC_ERR_ARGUMENT, "the weight of class %s: %g, expected 0..1e6",
                         t->data->class_name[c], (double)t->class_weight[c]);
+        sum += (double)t->class_weight[c];
+    }
+    if (given && sum == 0)
+        return fail(err, XC_ERR_ARGUMENT, "the weights of all %d classes are 0", t->classes);
     return XC_OK;
 }
 

@@ -205,6 +205,7 @@ static void refused(void **state)
     static const double row[3] = {0.5, 0.25, 0.25}, bad[3] = {NAN, 0, 0};
     xc_scores *s = NULL;
     xc_scores_opts opts = XC_SCORES_OPTS_INIT;
+    static const int32_t more = 1;
     xc_scores_row one = {.score = row};
     xc_scores_summary sum;
     REFUSED(xc_scores_new(NULL, &s), XC_ERR_ARGUMENT, "");
@@ -212,8 +213,12 @@ static void refused(void **state)
     REFUSED(xc_scores_new(&opts, &s), XC_ERR_ARGUMENT, "classes");
     opts.classes = 3;
     opts.bins = 1001;
-    REFUSED(xc_scores_new(&opts, &s), XC_ERR_ARGUMENT, "bins");
+    REFUSED(xc_scores_new(&opts, &s), XC_ERR_ARGUMENT, "1001 bins, expected at most");
     s = four();
+    one.extra = &more;
+    one.extra_count = 1;
+    REFUSED(xc_scores_add(s, &one), XC_ERR_ARGUMENT, "1 further labels");
+    one.extra_count = 0;
     one.label = 3;
     REFUSED(xc_scores_add(s, &one), XC_ERR_ARGUMENT, "3");
     one.label = 0;

@@ -256,6 +256,8 @@ static void drawn_upright(void **state)
     assert_int_equal(warmth(out, 2, 130), 0); /* untouched */
     assert_true(warmth(out, 30, 130) > 0);
     xc_image_free(out);
+    heat.height = 0;
+    REFUSED(xc_heatmap_draw(&heat, stored, &opts, &out), XC_ERR_ARGUMENT, "");
     xc_image_free(stored);
 }
 
@@ -289,6 +291,9 @@ static void curves(void **state)
     xc_faithfulness f;
     CHECK(xc_explain_input(e, input, XC_CLASS_TOP, &heat));
     CHECK(xc_explain_check(e, &heat, STEPS, deleted, inserted, &f));
+    xc_explainer *other = explainer(model, method(XC_CENTRE));
+    REFUSED(xc_explain_check(other, &heat, STEPS, NULL, NULL, &f), XC_ERR_ARGUMENT, "nothing yet");
+    xc_explainer_free(other);
     assert_true(fabsf(deleted[0] - heat.prob) < 1e-5f &&
                 fabsf(inserted[STEPS] - heat.prob) < 1e-5f);
     const uint32_t index = heat.class_index;

@@ -4,6 +4,7 @@
 #include "seconds.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -17,10 +18,15 @@ double bar_each(struct bar_pace *pace, double done)
     return done > pace->done ? (seconds_now() - pace->time) / (done - pace->done) : 0;
 }
 
+bool bar_terminal(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) == 1 && !(term && strcmp(term, "dumb") == 0);
+}
+
 void bar_begin(struct bar *bar, bool quiet)
 {
-    *bar = (struct bar){
-        .quiet = quiet, .terminal = isatty(STDERR_FILENO) == 1, .shown = seconds_now()};
+    *bar = (struct bar){.quiet = quiet, .terminal = bar_terminal(), .shown = seconds_now()};
 }
 
 bool bar_due(struct bar *bar)

@@ -13,6 +13,7 @@ struct bar {
     bool quiet, terminal, open; /* open: a line on the terminal is not yet ended */
     double shown;               /* when */
 };
+bool bar_terminal(void); /* is standard error one that can be drawn on? */
 void bar_begin(struct bar *bar, bool quiet);
 /* Is it time to draw again? */
 bool bar_due(struct bar *bar);

@@ -248,6 +248,7 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
 {
     const char *name = arg_text(args, "preprocess");
     const char *fit = arg_text(args, "fit"), *filter = arg_text(args, "interp");
+    const char *turn = arg_text(args, "exif");
     *out = xc_model_get_info(model)->preprocess;
     if (name) {
         const xc_preprocess own = *out;
@@ -264,5 +265,6 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
         if (strcmp(fit, xc_fit_name((xc_fit)i)) == 0) out->fit = (xc_fit)i;
     for (int i = 0; filter && xc_filter_name((xc_filter)i); i++)
         if (strcmp(filter, xc_filter_name((xc_filter)i)) == 0) out->filter = (xc_filter)i;
+    if (turn) out->apply_exif = strcmp(turn, "on") == 0;
     return EXIT_DONE;
 }

@@ -42,7 +42,7 @@ const char *labels_at(const struct labels *labels, const xc_model *model, uint32
 int engine_status(const struct args *args, xc_status status, int what);
 /* The same where layers were named: a hint for one that is not there. */
 int engine_layer_status(const struct args *args, const xc_model *model, xc_status status, int what);
-/* The model's preprocessing changed by --preprocess, --fit and --interp. */
+/* The model's preprocessing changed by --preprocess, --fit, --interp and --exif. */
 int engine_preprocess(const struct args *args, const xc_model *model, xc_preprocess *out);
 
 #define ENGINE_MODEL_OPTION                                                                        \
@@ -67,9 +67,15 @@ int engine_preprocess(const struct args *args, const xc_model *model, xc_preproc
 #define ENGINE_PREPROCESS_OPTIONS                                                                  \
     {"preprocess", 0, "NAME", NULL, 0, 0, "keras, keras-dataset, timm-legacy, timm-331, ..."},     \
         {"fit", 0, "HOW", "stretch|crop|pad", 0, 0, "how a picture meets the input size"},         \
+        {"interp",                                                                                 \
+         0,                                                                                        \
+         "FILTER",                                                                                 \
+         "nearest|box|bilinear|hamming|bicubic|lanczos|tf-bilinear",                               \
+         0,                                                                                        \
+         0,                                                                                        \
+         "how it is resized"},                                                                     \
     {                                                                                              \
-        "interp", 0, "FILTER", "nearest|box|bilinear|hamming|bicubic|lanczos|tf-bilinear", 0, 0,   \
-            "how it is resized"                                                                    \
+        "exif", 0, "TURN", "on|off", 0, 0, "turn pictures upright, as their EXIF says"             \
     }
 
 #endif

@@ -85,6 +85,7 @@ void eval_print(const struct eval *e, const char *report);
 /* ---- eval_files.c, eval_report.c: exit codes */
 /* Before the work: a report goes into a folder of its own. False after saying why not. */
 bool eval_check_report(const struct args *args, const char *folder);
+bool eval_report_has_place(const char *folder); /* NULL: none is written */
 int eval_write_files(struct eval *e, const char *folder);
 int eval_write_report(struct eval *e, const char *folder);
 

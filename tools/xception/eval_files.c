@@ -351,7 +351,19 @@ bool eval_check_report(const struct args *args, const char *folder)
         snprintf(path, sizeof path, "%s/%s", folder, written[i]);
         if (output_is_input(args, path, NULL)) return false;
     }
-    return true;
+    if (is_there(folder, written[0]) || !output_has_files(folder)) return true;
+    say_usage("%s: holds other files; a report takes a folder of its own", folder);
+    return false;
+}
+
+bool eval_report_has_place(const char *folder)
+{
+    struct stat info;
+    if (!folder || stat(folder, &info) != 0) return output_has_place(folder);
+    errno = S_ISDIR(info.st_mode) ? 0 : ENOTDIR;
+    if (errno == 0 && access(folder, W_OK | X_OK) == 0) return true;
+    say_error("%s: %s", folder, strerror(errno));
+    return false;
 }
 
 /* What an earlier report left, and this one may not write. */
@@ -370,10 +382,6 @@ int eval_write_files(struct eval *e, const char *folder)
     struct stat info;
     if (mkdir(folder, 0777) != 0 && (errno != EEXIST || stat(folder, &info) != 0)) {
         say_error("%s: %s", folder, strerror(errno));
-        return EXIT_DATA;
-    }
-    if (stat(folder, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        say_error("%s: is no folder", folder);
         return EXIT_DATA;
     }
     remove_old(folder);

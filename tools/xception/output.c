@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,16 @@ bool output_is_named(const char *path, const char *what, const char *end, const 
     if (!path || output_ends(path, end) || (other && output_ends(path, other))) return true;
     say_usage("%s: %s is a %s%s%s file", path, what, end, other ? " or " : "", other ? other : "");
     return false;
+}
+
+bool output_has_files(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    bool any = false;
+    for (const struct dirent *e; dir && !any && (e = readdir(dir));)
+        any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    if (dir) closedir(dir);
+    return any;
 }
 
 /* ---- never over what is read ----------------------------------------------------------------- */

@@ -26,6 +26,9 @@ int output_close(struct output *o);
  * not. NULL: nothing is written. */
 bool output_has_place(const char *path);
 
+/* Is it a folder with something in it? */
+bool output_has_files(const char *folder);
+
 /* Does its name end so, in small or capital letters? */
 bool output_ends(const char *path, const char *end);
 /* Does it say what will be in it, by one of these endings (other NULL: one is enough)? `what`: "a

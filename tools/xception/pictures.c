@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "output.h"
 #include "say.h"
 
 #define MAX_DEPTH 64
@@ -69,6 +70,22 @@ static bool enter(struct walk *w, const struct stat *info, bool *first)
     return found != NULL;
 }
 
+static bool is_other_picture(const char *name)
+{
+    static const char *const ends[] = {".gif", ".tif", ".tiff", ".heic", ".heif", ".avif",
+                                       ".jxl", ".jp2", ".cr2",  ".nef",  ".arw",  ".dng"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (output_ends(name, ends[i])) return true;
+    return false;
+}
+
+static void leave_out(struct pictures *p, char **path)
+{
+    if (p->others++) return;
+    p->other = *path;
+    *path = NULL;
+}
+
 static bool walk(struct walk *w, const char *folder, int depth);
 
 static bool walk_entry(struct walk *w, const char *folder, const char *name, int depth)
@@ -83,6 +100,8 @@ static bool walk_entry(struct walk *w, const char *folder, const char *name, int
         ok = enter(w, &info, &first) && (!first || walk(w, path, depth + 1));
     else if (xc_path_is_image(name))
         ok = add(w->p, path);
+    else if (is_other_picture(name))
+        leave_out(w->p, &path);
     free(path);
     return ok;
 }
@@ -156,6 +175,9 @@ bool pictures_find(struct pictures *p, char *const *operand, int operands, const
         if (*code == EXIT_LIMIT) say_error("out of memory for the list of pictures");
         return false;
     }
+    if (p->others)
+        say_line("%zu picture%s of kinds that are not read left out, %s first", p->others,
+                 p->others == 1 ? "" : "s", p->other);
     if (p->count == 0) {
         say_error("no picture found in %s", operands ? operand[0] : files0);
         say_hint(
@@ -171,6 +193,7 @@ void pictures_free(struct pictures *p)
 {
     for (size_t i = 0; i < p->count; i++) free(p->path[i]);
     free(p->path);
+    free(p->other);
     *p = (struct pictures){0};
 }
 

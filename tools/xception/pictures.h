@@ -16,6 +16,8 @@ struct pictures {
     char **path;
     size_t count, room;
     size_t unreadable; /* folders and lists that could not be read to their end; said already */
+    size_t others;     /* pictures in folders, of kinds that are not read; */
+    char *other;       /* the first one */
 };
 
 /* False after printing a sentence; *code: EXIT_DONE, or the exit code then. */

@@ -18,9 +18,9 @@
     X(EXIT_LIMIT, 6, "out of memory, disk full, or a limit hit")                                   \
     X(EXIT_NUMBERS, 7, "numbers went bad: NaN or infinite")                                        \
     X(EXIT_GATE, 8, "a gate was missed, such as --min-top1")                                       \
-    X(EXIT_HUNG_UP, 129, "stopped by SIGHUP, what there was is saved")                             \
-    X(EXIT_INTERRUPTED, 130, "stopped by SIGINT, what there was is saved")                         \
-    X(EXIT_TERMINATED, 143, "stopped by SIGTERM, what there was is saved")
+    X(EXIT_HUNG_UP, 129, "stopped by SIGHUP; train and study have saved what there was")           \
+    X(EXIT_INTERRUPTED, 130, "stopped by SIGINT, likewise")                                        \
+    X(EXIT_TERMINATED, 143, "stopped by SIGTERM, likewise")
 
 enum exit_code {
 #define EXIT_X(name, code, meaning) name = code,

@@ -98,11 +98,27 @@ static int all_threads(uint32_t *out)
     return EXIT_DONE;
 }
 
+/* That of a packed model file: it has no other. */
+static int usual_precision(const struct args *args, const char *path, const char **out)
+{
+    xc_context *context = NULL;
+    xc_model *model = NULL;
+    const xc_status status = xc_context_new(NULL, &context);
+    if (status != XC_OK) return say_status(status, EXIT_LIMIT);
+    const int code = engine_model(context, path, arg_text(args, "arch"), &model);
+    if (code == EXIT_DONE && strncmp(xc_model_get_info(model)->packing, "bf16", 4) == 0)
+        *out = "bf16";
+    xc_model_unref(model);
+    xc_context_free(context);
+    return code;
+}
+
 /* Every precision with every batch with every number of threads. */
-static int configurations(const struct args *args, struct config *config, size_t *count)
+static int configurations(const struct args *args, const char *usual, struct config *config,
+                          size_t *count)
 {
     uint32_t threads[MOST_VALUES] = {1}, batch[MOST_VALUES] = {1, 16};
-    const char *precision[MOST_VALUES] = {"f32"};
+    const char *precision[MOST_VALUES] = {usual};
     size_t t = 1, b = 2, p = 1;
     if (arg_on(args, "train")) batch[0] = batch[1];
     if (arg_on(args, "train")) b = 1;
@@ -282,11 +298,9 @@ static int run(const struct args *args)
     if (!arg_size(args, &height, &width) || !arg_bytes(args, "memory-limit", &memory))
         return EXIT_USAGE;
     const char *model = arg_on(args, "train") ? NULL : arg_unless(args, "model", "arch");
-    if (model && access(model, R_OK) != 0) { /* before the waiting */
-        say_error("%s: cannot open: %s [%s]", model, strerror(errno), xc_status_id(XC_ERR_IO));
-        return EXIT_MODEL;
-    }
-    int code = configurations(args, config, &count);
+    const char *usual = "f32";
+    int code = model ? usual_precision(args, model, &usual) : EXIT_DONE; /* before the waiting */
+    if (code == EXIT_DONE) code = configurations(args, usual, config, &count);
     if (code == EXIT_DONE && arg_on(args, "compare"))
         code = rows_compare(NULL, 0, arg_text(args, "compare"));
     return code == EXIT_DONE ? run_all(args, config, count) : code;

@@ -97,6 +97,7 @@ static int run(const struct args *args)
         say_usage("--store is of a file to keep, --pack of one to run: give one of them");
         return EXIT_USAGE;
     }
+    if (!output_is_named(out, "a model", ".safetensors", NULL)) return EXIT_USAGE;
     if (!arg_on(args, "dry-run") && output_is_input(args, out, NULL)) return EXIT_USAGE;
     int code = engine_open(args, &context);
     if (code == EXIT_DONE) code = engine_model(context, in, arg_text(args, "arch"), &model);

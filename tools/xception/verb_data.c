@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "bar.h"
 #include "emit.h"
 #include "engine.h"
 #include "output.h"
@@ -56,7 +57,7 @@ static int open_set(const struct args *args, const char *path, xc_dataset **out)
 static bool show_progress(void *user, uint64_t done, uint64_t all)
 {
     const bool *quiet = user;
-    if (!*quiet && isatty(STDERR_FILENO))
+    if (!*quiet && bar_terminal())
         fprintf(stderr, "\rreading %" PRIu64 "/%" PRIu64 "%s", done, all,
                 done == all || stop_signal ? "\r\033[K" : "");
     return !stop_signal;

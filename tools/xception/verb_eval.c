@@ -122,6 +122,7 @@ static int run_model(struct eval *e, struct eval_model *m)
     bar_begin(&bar, arg_on(e->args, "quiet"));
     if (status == XC_OK) status = xc_evaluate(m->model, m->data, &opts, &result);
     bar_clear(&bar);
+    if (status == XC_ERR_UNSUPPORTED) return engine_status(e->args, status, EXIT_MODEL);
     if (status != XC_OK) return engine_status(e->args, status, EXIT_DATA);
     if (m == e->model) {
         e->unreadable = result.unreadable;
@@ -346,6 +347,7 @@ static int run(const struct args *args)
     const char *given = arg_text(args, "predictions");
     if (!check_flags(args) || !arg_size(args, &e.height, &e.width)) return EXIT_USAGE;
     if (!output_has_place(arg_text(args, "output"))) return EXIT_DATA;
+    if (!eval_report_has_place(arg_text(args, "report"))) return EXIT_DATA;
     int code = given ? eval_read_predictions(&e, given) : run_models(&e, arg_text(args, "model"));
     if (code == EXIT_DONE) code = sum_up(&e);
     if (code == EXIT_DONE) code = write_all(&e);

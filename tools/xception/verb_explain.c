@@ -163,6 +163,10 @@ static int open_explainer(struct job *job)
 {
     xc_explain_opts *o = &job->opts;
     o->method = choose_method(job->args);
+    if (o->method > XC_EIGENCAM && arg_typed(job->args, "layer")) {
+        say_usage("--layer: --method %s is of the input", xc_explain_method_name(o->method));
+        return EXIT_USAGE;
+    }
     o->layer = arg_text(job->args, "layer");
     o->steps = arg_number(job->args, "steps", 0);
     o->noise = arg_number(job->args, "noise", 0) / 100.0;

@@ -16,6 +16,7 @@
 #include "bar.h"
 #include "emit.h"
 #include "engine.h"
+#include "output.h"
 #include "say.h"
 #include "study_run.h"
 #include "verbs.h"
@@ -460,6 +461,10 @@ static int run(const struct args *args)
     const bool goes_on = arg_on(args, "cell") || (!typed && folder && has_plan(folder));
     if (!arg_on(args, "data") && !goes_on) {
         say_usage("%s holds no study yet: --data is needed", folder);
+        return EXIT_USAGE;
+    }
+    if (folder && !has_plan(folder) && output_has_files(folder)) {
+        say_usage("%s: holds other files; a study takes a folder of its own", folder);
         return EXIT_USAGE;
     }
     int code = engine_open(args, &context);
