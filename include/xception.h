@@ -701,7 +701,8 @@ typedef struct xc_train_opts {
                            * options from (if that run had it), command, and what never changes a
                            * number are read; the data set may be NULL */
     uint32_t height, width; /* of the input; 0 = the network's own */
-    const char *preprocess; /* a named recipe of pixels; NULL = the model's or architecture's */
+    const char *preprocess; /* a named recipe of pixels; NULL = the model's, or the architecture's
+                             * with pictures turned upright */
     const char *recipe;     /* "finetune" (usual with from), "scratch" (without), "cifar",
                              * "paper-imagenet", "paper-jft" */
     const char *freeze;     /* none, stem, entry, middle, all-but-head, or a block: up to there */

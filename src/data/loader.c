@@ -95,8 +95,8 @@ static void make_sample(struct worker *w, struct slot *slot, uint32_t place, int
     slot->reason[n] = strdup(err.text);
 }
 
-/* Which row does a bad one repeat? The one that mixing pairs it with, which it then leaves as it
- * is; else the next. Itself: none can be read. */
+/* Which row does a bad one repeat? The one that mixing pairs it with, which it then leaves as it is
+ * (but for mixup's rounding); else the next. Itself: none can be read. */
 static int row_beside(const bool *bad, int n, int row)
 {
     int i = row;

@@ -162,8 +162,8 @@ static int slices_of_band(const struct band *b, const struct band *before, struc
     return count;
 }
 
-/* Where band i begins: they are of about equal height, and where they are not the longer ones come
- * first: the first thread of several has nothing to make again. */
+/* Where band i begins: they are of about equal height, the first one of the highest: the first
+ * thread of several has nothing to make again. */
 static int band_from(const struct schedule *s, const struct group *group, int i)
 {
     return (int)(((int64_t)s->shape[group->last].h * i + group->bands - 1) / group->bands);

@@ -82,8 +82,7 @@ size_t strassen_scratch(const struct matrix *m, enum dtype type, size_t pixels)
 
 static struct series_call start(const struct block *b, const void *bias)
 {
-    return (struct series_call){
-        .type = b->call->type, .bias = bias, .weight = b->weight, .packing = b->call->packing};
+    return (struct series_call){.bias = bias, .weight = b->weight};
 }
 
 /* Goes on with a times the next matrix; out = act((sum + partial) + skip). */

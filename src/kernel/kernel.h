@@ -165,14 +165,12 @@ struct quarters_call {
  * of SERIES_COLUMNS. Units: pixels. */
 enum { SERIES_MOST = 3, SERIES_COLUMNS = 32 };
 struct series_call {
-    enum dtype type;
     int count; /* of the products */
     struct view in[SERIES_MOST], out[SERIES_MOST];
     struct view add[SERIES_MOST][2]; /* data NULL = none; the second one only beside the first */
     struct activation act[SERIES_MOST];
-    const void *bias; /* (oc) or NULL */
-    const void *weight;
-    enum packing packing;
+    const void *bias;   /* (oc) or NULL */
+    const void *weight; /* packed as for pointwise convolutions */
 };
 
 /* The two ends of Winograd's F(4, 3): four neighbouring outputs of a window of three columns from

@@ -73,7 +73,9 @@ static json_t *data_json(const struct dataset *d)
         "content", has_content ? content : NULL, "class_order", order, "classes", classes_json(d),
         "drop_unknown", d->drop_unknown);
     free(path);
-    return json;
+    if (!d->classes_given || json_object_get(json, "classes")) return json;
+    json_decref(json); /* a name is no text, or there is no memory */
+    return NULL;
 }
 
 /* Of the architecture and all numbers. */
@@ -93,9 +95,10 @@ static json_t *start_json(const struct start *s)
     struct arena arena = {0};
     const char *pixels = s->from ? meta_preprocess(&s->from->meta.preprocess, &arena) : NULL;
     if (s->from) model_hash(s->from, hex);
-    json_t *json = json_pack("{s:s?,s:s?,s:s*,s:s?,s:i,s:i,s:s?}", "arch", s->arch, "from",
-                             s->from ? hex : NULL, "pixels", pixels, "head", s->head, "height",
-                             s->h, "width", s->w, "preprocess", s->preprocess);
+    json_t *json =
+        json_pack("{s:s?,s:s?,s:s*,s:s?,s:i,s:i,s:s?,s:b}", "arch", s->arch, "from",
+                  s->from ? hex : NULL, "pixels", pixels, "head", s->head, "height", s->h, "width",
+                  s->w, "preprocess", s->preprocess, "upright", !s->from && !s->as_stored);
     arena_free(&arena);
     return json;
 }
@@ -245,7 +248,7 @@ static xc_status check_from(const json_t *json, const xc_model *from, struct err
                     "args: the run began with a model, which has to be given (SHA-256 of its "
                     "parameters %.12s..)",
                     said);
-    if (!from->data) return model_need_original(from, "training and fine-tuning", err);
+    TRY(start_check(from, err));
     model_hash(from, hex);
     if (strcmp(hex, said) == 0) return check_pixels(json_object_get(json, "start"), from, err);
     return fail(
@@ -308,7 +311,8 @@ static xc_status read_start(const json_t *json, const xc_model *from, struct run
                                 .head = json_string_value(json_object_get(s, "head")),
                                 .h = (int)h,
                                 .w = (int)w,
-                                .preprocess = json_string_value(json_object_get(s, "preprocess"))};
+                                .preprocess = json_string_value(json_object_get(s, "preprocess")),
+                                .as_stored = !json_is_true(json_object_get(s, "upright"))};
     return XC_OK;
 }
 

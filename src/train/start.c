@@ -192,7 +192,7 @@ static xc_status describe(xc_model *m, const struct start *s, struct error *err)
         m->meta.licence = arena_strdup(&m->arena, meta->licence);
         if (!m->meta.source || !m->meta.licence) return fail_memory(err, 1);
     }
-    m->meta.preprocess.apply_exif |= !s->from; /* published weights have never seen that */
+    if (!s->from && !s->as_stored) m->meta.preprocess.apply_exif = true;
     if (s->preprocess) TRY(preprocess_named(s->preprocess, &m->meta.preprocess, err));
     return model_ready(m, err);
 }
@@ -213,15 +213,19 @@ static xc_status make(const struct machine *m, const struct start *s, struct are
     return describe(*out, s, err);
 }
 
+xc_status start_check(const xc_model *from, struct error *err)
+{
+    if (!from->info.has_weights)
+        return fail(err, XC_ERR_ARGUMENT, "the start model was created without weights");
+    return from->data ? XC_OK : model_need_original(from, "training and fine-tuning", err);
+}
+
 xc_status start_model(const struct machine *m, const struct start *s, xc_model **out,
                       struct error *err)
 {
     struct arena scratch = {0};
     *out = NULL;
-    if (s->from && !s->from->info.has_weights)
-        return fail(err, XC_ERR_ARGUMENT, "the start model was created without weights");
-    if (s->from && !s->from->data)
-        return model_need_original(s->from, "training and fine-tuning", err);
+    if (s->from) TRY(start_check(s->from, err));
     const xc_status status = make(m, s, &scratch, out, err);
     arena_free(&scratch);
     if (status == XC_OK) return XC_OK;

@@ -19,8 +19,11 @@ struct start {
     bool multi_label; /* a fresh head ends in sigmoids */
     const char *head; /* a fresh one: "linear", or hidden layers "DENSE,DENSE,..", each with ReLU
                        * and dropout; NULL: one is made when the classes are others */
-    const char *preprocess; /* a named one; NULL: the model's */
+    const char *preprocess; /* a named one; NULL: the model's, or the architecture's */
+    bool as_stored;         /* the architecture's does not turn pictures upright (older runs) */
 };
+/* Can one go on from it? */
+XC_NODISCARD xc_status start_check(const xc_model *from, struct error *err);
 /* A model of its own that nobody shares: parameters in one block, labels and preprocessing set. */
 XC_NODISCARD xc_status start_model(const struct machine *m, const struct start *s, xc_model **out,
                                    struct error *err);

@@ -13,7 +13,7 @@
 
 #define WEIGHT_MAX_RANK 8
 #define WEIGHT_MAX_TENSORS 4096
-#define WEIGHT_MAX_HEADER (8u << 20)
+#define WEIGHT_MAX_HEADER (64u << 20) /* labels and settings of 100,000 classes, twice */
 
 struct weight_tensor {
     const char *name;

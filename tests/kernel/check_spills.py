@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Do the accumulators of the matrix product stay in registers? check_spills.py LIBRARY CC
-disassembles the functions that STRIP() and the like in src/kernel/x86 makes and looks at their innermost loops:
-each must have the multiply-adds of its tile and no operand on the stack. Then a loop that does
+disassembles the functions that STRIP(), SERIES() and STRIP_MIXED() in src/kernel/x86 make and looks at their innermost
+loops: each must have the multiply-adds of its tile and no operand on the stack. Then a loop that does
 spill is compiled, which must be caught.
 """
 import pathlib
@@ -89,7 +89,7 @@ def faults(path, tiles):
 
 
 def strips():
-    """Multiply-adds of a step for each use of STRIP(), SERIES() and STRIP_MIXED(); a name may be in several files."""
+    """Multiply-adds of a step for each of those macros' uses; a name may be in several files."""
     tiles = {}
     for path in sorted((ROOT / "src/kernel/x86").glob("*.c")):
         vectors = None

@@ -147,7 +147,7 @@ static void draw_series(struct trial *t, struct dice *d)
     const int w = dice_int(d, 1, 34), oc = SERIES_COLUMNS * dice_int(d, 1, 3);
     const int c = dice_int(d, 0, 3) ? dice_channels(d) : dice_int(d, 190, 300);
     struct view in, out, add[2];
-    *call = (struct series_call){.type = t->type, .count = dice_int(d, 1, SERIES_MOST)};
+    *call = (struct series_call){.count = dice_int(d, 1, SERIES_MOST)};
     trial_input(t, d, &in, (struct shape){call->count, 1, w, c}, t->exact);
     trial_output(t, d, &out, (struct shape){call->count, 1, w, oc}, t->exact);
     for (int j = 0; j < 2; j++)
@@ -276,8 +276,8 @@ static void run_series(const struct kernels *k, const struct trial *t, size_t fr
 {
     struct series_call call = t->series;
     const struct matrix m = {(size_t)(call.count * call.in[0].c), (size_t)call.out[0].c, 1};
-    call.packing = t->type == DTYPE_BF16 ? k->dense_packing : k->pointwise_packing;
-    struct guarded weight = packed_copy(t->exact, call.packing, &m, call.weight);
+    const enum packing packing = t->type == DTYPE_BF16 ? k->dense_packing : k->pointwise_packing;
+    struct guarded weight = packed_copy(t->exact, packing, &m, call.weight);
     call.weight = weight.first;
     k->series(&call, from, to);
     guarded_free(&weight);

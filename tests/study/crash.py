@@ -82,8 +82,9 @@ def main():
         with open(f"{folder}/s/cell.lock") as lock:  # as a cell that has not ended yet has it
             fcntl.flock(lock, fcntl.LOCK_EX)
             cell = start(binary, folder, "--cell", "0")
-            while not any(os.path.realpath(link) == lock.name
-                          for link in glob.glob(f"/proc/{cell.pid}/fd/*")):
+            place = os.path.realpath(lock.name)
+            while cell.poll() is None and not any(os.path.realpath(link) == place
+                                                  for link in glob.glob(f"/proc/{cell.pid}/fd/*")):
                 time.sleep(0.002)
             cell.send_signal(signal.SIGTERM)
             out, err = cell.communicate(timeout=60)

@@ -38,7 +38,6 @@ void rows_normalize(struct rows *r);
 bool near_fits(const struct args *args, const struct rows *index, size_t width);
 int near_print(const struct args *args, struct rows *index, struct rows *queries);
 int duplicates_print(const struct args *args, struct rows *rows);
-/* .svg or .html by the name. */
 int map_write(const struct rows *rows, const char *path); /* .svg or .html */
 
 #endif

@@ -351,7 +351,7 @@ bool eval_check_report(const struct args *args, const char *folder)
         snprintf(path, sizeof path, "%s/%s", folder, written[i]);
         if (output_is_input(args, path, NULL)) return false;
     }
-    if (is_there(folder, written[0]) || !output_has_files(folder)) return true;
+    if (is_there(folder, written[0]) || !output_has_others(folder, written, WRITTEN)) return true;
     say_usage("%s: holds other files; a report takes a folder of its own", folder);
     return false;
 }

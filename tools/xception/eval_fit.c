@@ -10,7 +10,6 @@
 #include "bar.h"
 #include "engine.h"
 #include "eval.h"
-#include "output.h"
 #include "pictures.h"
 #include "say.h"
 #include "seconds.h"
@@ -187,10 +186,6 @@ int eval_fit_unknown(struct eval *e, const char *path)
     int code = logits && row ? find_strange(&s, path) : EXIT_LIMIT;
     xc_status status = XC_OK;
     e->decision.reject = XC_REJECT_NONE;
-    const char *out = arg_text(e->args, "output");
-    if (code == EXIT_DONE &&
-        (s.data ? output_is_sample(out, path, s.data) : output_is_input(e->args, out, &s.pictures)))
-        code = EXIT_USAGE;
     if (code == EXIT_DONE) {
         status = xc_scores_new(&table, &e->ood);
         if (status == XC_OK) status = xc_session_new(e->model[0].model, &opts, &session);

@@ -12,7 +12,6 @@
 #include "engine.h"
 #include "eval.h"
 #include "pictures.h"
-#include "output.h"
 #include "say.h"
 #include "table.h"
 
@@ -107,9 +106,6 @@ int eval_open_data(struct eval *e, struct eval_model *m)
     if (code != EXIT_DONE) return code;
     const char **name = model_classes(m->model, &labels, &count);
     code = name ? open_named(e, m, name, count) : EXIT_LIMIT;
-    if (code == EXIT_DONE &&
-        output_is_sample(arg_text(e->args, "output"), arg_text(e->args, "data"), m->data))
-        code = EXIT_USAGE;
     m->names = xc_model_get_info(m->model)->classes;
     m->name = code == EXIT_DONE ? calloc((size_t)m->names + 1, sizeof *m->name) : NULL;
     for (uint32_t i = 0; m->name && i < m->names; i++) {

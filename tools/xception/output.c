@@ -71,14 +71,16 @@ bool output_is_named(const char *path, const char *what, const char *end, const 
     return false;
 }
 
-bool output_has_files(const char *folder)
+bool output_has_others(const char *folder, const char *const *name, int names)
 {
     DIR *dir = opendir(folder);
-    bool any = false;
-    for (const struct dirent *e; dir && !any && (e = readdir(dir));)
-        any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    bool others = false;
+    for (const struct dirent *e; dir && !others && (e = readdir(dir));) {
+        others = e->d_name[0] != '.';
+        for (int i = 0; i < names; i++) others &= strcmp(e->d_name, name[i]) != 0;
+    }
     if (dir) closedir(dir);
-    return any;
+    return others;
 }
 
 /* ---- never over what is read ----------------------------------------------------------------- */

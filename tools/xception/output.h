@@ -26,8 +26,8 @@ int output_close(struct output *o);
  * not. NULL: nothing is written. */
 bool output_has_place(const char *path);
 
-/* Is it a folder with something in it? */
-bool output_has_files(const char *folder);
+/* Is it a folder that holds something else than these names? Hidden files do not count. */
+bool output_has_others(const char *folder, const char *const *name, int names);
 
 /* Does its name end so, in small or capital letters? */
 bool output_ends(const char *path, const char *end);

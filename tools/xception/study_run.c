@@ -77,12 +77,13 @@ static void note_failure(const struct plan *p, const char *folder, uint32_t cell
                          int code)
 {
     char *place = cell_folder(p, folder, cell), *path = NULL, *text = NULL;
+    xc_status status = XC_OK;
     if (place && asprintf(&path, "%s.failed", place) < 0) path = NULL;
     if (path && code == EXIT_DONE)
         unlink(path);
     else if (path && asprintf(&text, "%s\n%d\n", what, code) >= 0 &&
-             xc_file_write(path, text, strlen(text)) != XC_OK)
-        say_error("%s", xc_error());
+             (status = xc_file_write(path, text, strlen(text))) != XC_OK)
+        say_error("%s", xc_error_of(status));
     free(text);
     free(path);
     free(place);

@@ -41,12 +41,14 @@ static void print_arch(FILE *out)
 static void print_preprocess(FILE *out)
 {
     const char *name;
-    fprintf(out,
-            "How pixels become the network's input is part of every model file. --preprocess\n"
-            "replaces it by a named recipe; --fit, --interp, --exif and --size change it further.\n"
-            "Recipes of published weights take pixels as they are stored, as their frameworks do;\n"
-            "what is trained from random weights turns a picture upright first, as its EXIF says.\n"
-            "'xception convert --exif on IN OUT' makes any model do so.\n\n");
+    fprintf(
+        out,
+        "How pixels become the network's input is part of every model file. --preprocess\n"
+        "replaces it by a named recipe; --fit, --interp, --exif and --size change it further.\n"
+        "Those of ImageNet's networks take pixels as they are stored, as their frameworks do; a\n"
+        "network trained from random weights turns a picture upright first, as its EXIF says,\n"
+        "unless 'train --preprocess' names a recipe.\n"
+        "'xception convert --exif on IN OUT' makes any model do so.\n\n");
     for (int32_t i = 0; (name = xc_preprocess_name(i)); i++) {
         xc_preprocess p;
         if (xc_preprocess_named(name, &p) != XC_OK) continue;

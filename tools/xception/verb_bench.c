@@ -14,6 +14,7 @@
 
 #include "bench.h"
 #include "engine.h"
+#include "output.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -103,6 +104,11 @@ static int usual_precision(const struct args *args, const char *path, const char
 {
     xc_context *context = NULL;
     xc_model *model = NULL;
+    if (access(path, R_OK) != 0) {
+        say_error("%s: cannot open: %s [%s]", path, strerror(errno), xc_status_id(XC_ERR_IO));
+        return EXIT_MODEL;
+    }
+    if (!output_ends(path, ".safetensors")) return EXIT_DONE; /* not packed, and slow to read */
     const xc_status status = xc_context_new(NULL, &context);
     if (status != XC_OK) return say_status(status, EXIT_LIMIT);
     const int code = engine_model(context, path, arg_text(args, "arch"), &model);

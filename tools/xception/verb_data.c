@@ -58,7 +58,7 @@ static bool show_progress(void *user, uint64_t done, uint64_t all)
 {
     const bool *quiet = user;
     if (!*quiet && bar_terminal())
-        fprintf(stderr, "\rreading %" PRIu64 "/%" PRIu64 "%s", done, all,
+        fprintf(stderr, "\rpicture %" PRIu64 "/%" PRIu64 "%s", done, all,
                 done == all || stop_signal ? "\r\033[K" : "");
     return !stop_signal;
 }
@@ -389,7 +389,8 @@ static int pack(const struct args *args, const xc_dataset *set)
     stop_catch();
     xc_status status = xc_dataset_pack(set, target, bytes, arg_number(args, "seed", 0),
                                        show_progress, &quiet, &files);
-    if (status == XC_ERR_CANCELLED) say_error("%s", xc_error());
+    if (status != XC_OK && !quiet && bar_terminal()) fputs("\r\033[K", stderr);
+    if (status == XC_ERR_CANCELLED) say_error("%s", xc_error_of(status));
     if (status == XC_ERR_CANCELLED) return 128 + stop_signal;
     if (status != XC_OK) return say_status(status, EXIT_DATA);
     printf("%s: %" PRIu64 " samples in %u file%s\n", target, info.samples, files,

@@ -336,6 +336,7 @@ static bool check_flags(const struct args *args)
         say_usage("--size beside -o or --ood: classify looks at the model's own size");
         return false;
     }
+    if (!output_is_named(arg_text(args, "output"), "a model", ".safetensors", NULL)) return false;
     if (output_is_input(args, arg_text(args, "output"), NULL)) return false;
     if (report && !eval_check_report(args, report)) return false;
     return (!rule || is_rule(rule)) && (!least || read_gate(args, &ignored));

@@ -4,6 +4,7 @@
  * of a layer show; or the windows of the first layer.
  */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,10 @@ static int choose_output(struct job *job)
     const char *raw = arg_text(job->args, "raw");
     job->out = arg_text(job->args, "output");
     job->raw = raw != NULL;
+    if (strlen(job->out) + NAME_MAX + 1 >= FILE_NAME) {
+        say_usage("-o: a path of %zu characters is too long", strlen(job->out));
+        return EXIT_USAGE;
+    }
     for (int i = 0; i < 4; i++) job->one_file |= output_ends(job->out, files[i]);
     for (int i = 0; i < 5; i++)
         if (output_ends(job->out, others[i])) {

@@ -463,7 +463,8 @@ static int run(const struct args *args)
         say_usage("%s holds no study yet: --data is needed", folder);
         return EXIT_USAGE;
     }
-    if (folder && !has_plan(folder) && output_has_files(folder)) {
+    static const char *const begun[] = {"cells"}; /* when there was no room for the plan */
+    if (!arg_on(args, "dry-run") && !has_plan(folder) && output_has_others(folder, begun, 1)) {
         say_usage("%s: holds other files; a study takes a folder of its own", folder);
         return EXIT_USAGE;
     }

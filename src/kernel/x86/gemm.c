@@ -23,7 +23,6 @@ enum {
     SEGMENTS = 64,
     RUNS = 64,
     LEAST_FETCHED = 192, /* low panels come by themselves */
-    AHEAD = 32,          /* rows of a panel that is read once */
     BLOCK_ROWS = 13 * MOST_ROWS,
     BLOCK_BYTES = 640 << 10,
     DEPTH = 256,

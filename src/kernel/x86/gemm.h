@@ -12,7 +12,7 @@
 
 #include "kernel/kernel.h"
 
-enum { PANEL = 16, MOST_ROWS = 14 };
+enum { PANEL = 16, MOST_ROWS = 14, AHEAD = 32 }; /* AHEAD: rows of a panel that is read once */
 
 /* Tiles of equal height one below the other. A row of A consists of segments of k numbers each;
  * rows, and their outputs, are a fixed number of bytes apart. */

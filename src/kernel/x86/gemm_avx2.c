@@ -78,6 +78,7 @@ static strip_fn *const narrow[] = {narrow_1, narrow_2, narrow_3, narrow_4, narro
 static series_strip_fn *const series[] = {series_1, series_2, series_3,
                                           series_4, series_5, series_6};
 static const struct gemm gemm = {.rows = 6,
+                                 .one_by_one = FETCH_ONE_BY_ONE,
                                  .narrow = narrow,
                                  .half_rows = 12,
                                  .half = half,

@@ -139,7 +139,7 @@ static series_strip_fn *const series[] = {series_1,  series_2,  series_3,  serie
                                           series_6,  series_7,  series_8,  series_9, series_10,
                                           series_11, series_12, series_13, series_14};
 static const struct gemm gemm = {.rows = 14,
-                                 .one_by_one = true,
+                                 .one_by_one = FETCH_ONE_BY_ONE,
                                  .narrow = narrow,
                                  .wide = wide,
                                  .mixed = mixed,

@@ -9,8 +9,6 @@
 #include "kernel/ref/block.h"
 #include "kernel/x86/gemm.h"
 
-enum { AHEAD = 32 }; /* rows of a panel that one tile reads */
-
 static const float zeros[SERIES_COLUMNS];
 
 /* The places of pixel `from` on, first column. */

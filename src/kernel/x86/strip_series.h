@@ -2,7 +2,7 @@
 /*
  * The inner loops of a series of products: those of strip.h, which is included before, for whole
  * vectors. Sums are written on their way and go on, so what is added and limited is a copy. The
- * including file defines STORE, too.
+ * including file defines STORE, too. Outputs and addends are fetched a row with each k, everywhere.
  */
 
 #define SERIES_AT(j, n, r) (end_##n + r * row_##n + (j) * (ptrdiff_t)sizeof(VECTOR))
