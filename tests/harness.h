@@ -21,10 +21,18 @@
 
 #ifdef __has_feature
 #define HARNESS_TSAN __has_feature(thread_sanitizer)
-#elif defined __SANITIZE_THREAD__
+#define HARNESS_ASAN __has_feature(address_sanitizer)
+#else
+#ifdef __SANITIZE_THREAD__
 #define HARNESS_TSAN 1
 #else
 #define HARNESS_TSAN 0
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define HARNESS_ASAN 1
+#else
+#define HARNESS_ASAN 0
+#endif
 #endif
 
 /* The first line of a test that starts no thread: ThreadSanitizer has nothing to see in it. */

@@ -12,11 +12,7 @@
 #include "graph/plan_int.h"
 #include "graph/subject.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { NETS = 4 }; /* each takes seconds */
-#else
-enum { NETS = 12 };
-#endif
+enum { NETS = HARNESS_ASAN || HARNESS_TSAN ? 4 : 12 }; /* each takes seconds with those */
 enum { IMAGES = 2, THREE = 3 };
 
 /* A window of three columns and one to five rows; one of four is not for Winograd's algorithm. */
