@@ -60,9 +60,11 @@ static int down(struct graph *g, int block, int x, int c1, int c2)
     int y = separable(g, block, 1, x, c1, block > 2);
     y = separable(g, block, 2, y, c2, true);
     snprintf(name, sizeof name, "block%d_residual", block);
-    int shortcut = norm(g, name, graph_conv(g, name, x, attr_conv(c2, 1, 2, PAD_SAME)));
+    int shortcut = graph_conv(g, name, x, attr_conv(c2, 1, 2, PAD_SAME));
     snprintf(name, sizeof name, "block%d_pool", block);
     y = graph_pool(g, name, y, (struct pool_attr){POOL_MAX, 3, 3, 2, 2, {.kind = PAD_SAME}, false});
+    snprintf(name, sizeof name, "block%d_residual", block);
+    shortcut = norm(g, name, shortcut);
     snprintf(name, sizeof name, "block%d_add", block);
     return graph_add(g, name, y, shortcut);
 }
