@@ -130,6 +130,16 @@ xc_train_opts runs_opts(const char *folder, const char *name)
     return opts;
 }
 
+xc_train_opts runs_opts_adamw(const char *folder, const char *name)
+{
+    xc_train_opts opts = runs_opts(folder, name);
+    opts.optimizer = "adamw";
+    opts.lr = 0.002;
+    opts.batch = 6;
+    opts.accumulate = 2;
+    return opts;
+}
+
 void runs_opts_free(xc_train_opts *opts)
 {
     union {

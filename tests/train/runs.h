@@ -29,6 +29,8 @@ void runs_end(char *folder);
 xc_context *runs_context(int threads);
 /* Options of a run of 3 epochs of 4 steps in folder/name. */
 xc_train_opts runs_opts(const char *folder, const char *name);
+/* The same with moments of both kinds, and two batches a step. */
+xc_train_opts runs_opts_adamw(const char *folder, const char *name);
 void runs_opts_free(xc_train_opts *opts);
 /* The whole of folder/name/file; free(). */
 char *runs_read(const char *folder, const char *name, const char *file, size_t *size);

@@ -77,16 +77,11 @@ static int kill_one(const xc_train_opts *opts, uint64_t seed, int most, double l
     return kills;
 }
 
-/* Every second run has moments of both kinds, and two batches a step. */
+/* Every second run is of AdamW. */
 static xc_train_opts opts_of(const char *folder, const char *name, bool adam)
 {
-    xc_train_opts opts = runs_opts(folder, name);
+    xc_train_opts opts = adam ? runs_opts_adamw(folder, name) : runs_opts(folder, name);
     opts.epochs = 6;
-    if (!adam) return opts;
-    opts.optimizer = "adamw";
-    opts.lr = 0.002;
-    opts.batch = 6;
-    opts.accumulate = 2;
     return opts;
 }
 

@@ -111,18 +111,12 @@ static xc_status run_with(const xc_train_opts *from, struct plan *plan)
     return status;
 }
 
-/* Every second fault meets a run with moments of both kinds, and two batches a step. */
+/* Every second fault meets a run of AdamW. */
 static const char *const whole[] = {"whole", "whole-adamw"};
 
 static xc_train_opts opts_of(const char *folder, const char *name, bool adam)
 {
-    xc_train_opts opts = runs_opts(folder, name);
-    if (!adam) return opts;
-    opts.optimizer = "adamw";
-    opts.lr = 0.002;
-    opts.batch = 6;
-    opts.accumulate = 2;
-    return opts;
+    return adam ? runs_opts_adamw(folder, name) : runs_opts(folder, name);
 }
 
 static void one_fault(const char *folder, enum call call, long at, bool once, bool adam)

@@ -87,6 +87,18 @@
 #define STRIP_STEPS(rows) ROWS_##rows(STRIP_STEP)
 #define EACH_ROW(rows, ONE) ROWS_##rows(ONE)
 
+/* So many steps of k, in each of which a line or two are fetched. */
+#define STRIP_LOOP(second_b, multiply_add)                                                         \
+    for (int k = steps; k > 0; k--) {                                                              \
+        const VECTOR b_0 = LOAD(B_AT(0)), b_1 = second_b;                                          \
+        multiply_add a0 += sizeof(float);                                                          \
+        a5 += sizeof(float);                                                                       \
+        a10 += sizeof(float);                                                                      \
+        FETCH_NEXT(next, second)                                                                   \
+        next += pace;                                                                              \
+        b += PANEL;                                                                                \
+    }
+
 #define STRIP_OF(form, EACH, name, rows)                                                           \
     static const char *name(const struct strip *s)                                                 \
     {                                                                                              \
@@ -124,15 +136,7 @@
                     } else {                                                                       \
                         ahead += left * pace;                                                      \
                     }                                                                              \
-                    for (int k = steps; k > 0; k--) {                                              \
-                        const VECTOR b_0 = LOAD(B_AT(0)), b_1 = form##_B_1;                        \
-                        form##_STEPS(rows) a0 += sizeof(float);                                    \
-                        a5 += sizeof(float);                                                       \
-                        a10 += sizeof(float);                                                      \
-                        FETCH_NEXT(next, second)                                                   \
-                        next += pace;                                                              \
-                        b += PANEL;                                                                \
-                    }                                                                              \
+                    STRIP_LOOP(form##_B_1, form##_STEPS(rows))                                     \
                 }                                                                                  \
             }                                                                                      \
             if (add) {                                                                             \

@@ -45,15 +45,7 @@
                     } else {                                                                       \
                         ahead += left * pace;                                                      \
                     }                                                                              \
-                    for (int k = steps; k > 0; k--) {                                              \
-                        const VECTOR b_0 = LOAD(B_AT(0)), b_1 = LOAD(B_AT(1));                     \
-                        ROWS_##rows(STRIP_STEP) a0 += sizeof(float);                               \
-                        a5 += sizeof(float);                                                       \
-                        a10 += sizeof(float);                                                      \
-                        FETCH_NEXT(next, second)                                                   \
-                        next += pace;                                                              \
-                        b += PANEL;                                                                \
-                    }                                                                              \
+                    STRIP_LOOP(LOAD(B_AT(1)), ROWS_##rows(STRIP_STEP))                             \
                 }                                                                                  \
                 const VECTOR low = SPREAD(&s->end[i].low), high = SPREAD(&s->end[i].high);         \
                 const ptrdiff_t row_0 = s->end[i].row[0], row_1 = s->end[i].row[1],                \
